@@ -1,0 +1,121 @@
+# DBAOps DataFlow
+#
+#   make deps      install the packages of etc/packages.debian (Debian, Ubuntu)
+#   make           build build/dbaops-dataflow and build/tdsd
+#   make demo      see it work, on a machine with nothing but Debian
+#   make test      install what is missing, build, run everything there is
+#   make check     the tests alone (SANITIZE=address|thread to run them so)
+#   make lint      layers, habits, formatting, static analysis, SQL
+#   make install   PREFIX=/usr/local DESTDIR=
+#   make clean
+#
+# DEVELOPER=1 turns warnings into errors. CC=clang works as well.
+
+PREFIX  ?= /usr/local
+VERSION := $(shell sed -n 's/.*DATAFLOW_VERSION "\(.*\)"/\1/p' src/base/version.h)
+PKG     ?= pkg-config
+PYTHON  ?= /usr/bin/python3
+
+# Everything made goes below $(O): build/, or build/address/ and so on.
+O := build$(if $(SANITIZE),/$(SANITIZE))
+
+# ------------------------------------------------------------------ compiler
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wwrite-strings -Wcast-qual -Wformat=2 -Wvla
+ifdef DEVELOPER
+WARNINGS += -Werror
+endif
+ifeq ($(SANITIZE),address)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+              -fno-omit-frame-pointer
+else ifeq ($(SANITIZE),thread)
+SANITIZERS := -fsanitize=thread
+else ifdef SANITIZE
+$(error SANITIZE must be address or thread)
+endif
+
+ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -Isrc -I$(O)/gen $(FEATURES) $(CPPFLAGS)
+ALL_CFLAGS   = -std=c11 -pthread $(WARNINGS) $(SANITIZERS) $(CFLAGS)
+ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
+
+# ------------------------------------------------- libraries, drivers, sources
+
+LIBS := $(shell $(PKG) --libs sqlite3 jansson libcrypto 2>/dev/null) -lm
+
+SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
+             src/drivers/memory/*.c src/engine/*.c src/cli/*.c) \
+           $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
+SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
+
+# FreeTDS has no .pc file: look for its header.
+HAVE_FREETDS := $(shell printf '\#include <sybdb.h>\n' | $(CC) -E - >/dev/null 2>&1 && echo 1)
+ifeq ($(HAVE_FREETDS),1)
+FEATURES += -DHAVE_FREETDS
+SOURCES  += $(wildcard src/tds/*.c src/drivers/sqlserver/*.c) src/control/sqlserver.c
+LIBS     += -lsybdb
+endif
+
+# The daemon is a small main.c over a library, which the tests link too.
+MAIN    := src/main.c
+OBJECTS := $(SOURCES:%.c=$(O)/%.o)
+GENERATED := $(O)/gen/control_sql.h $(O)/gen/control_schema.h
+
+TDSD_SOURCES := $(wildcard tests/tdsd/*.c tests/tdsd/*/*.c)
+TDSD_OBJECTS := $(TDSD_SOURCES:%.c=$(O)/%.o) \
+                $(patsubst %,$(O)/src/base/%.o,error text strbuf arena)
+
+.PHONY: all
+all: $(O)/dbaops-dataflow $(O)/tdsd
+
+# V=1 shows the commands.
+ifdef V
+say = @:
+else
+say = @printf '  %-7s %s\n'
+.SILENT:
+endif
+
+$(O)/dbaops-dataflow: $(O)/src/main.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# A fresh archive each time, or objects of deleted sources would stay in it.
+$(O)/libdataflow.a: $(OBJECTS)
+	$(say) AR $@
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/tdsd: $(TDSD_OBJECTS)
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs sqlite3 openssl) -lm
+
+$(O)/%.o: %.c $(GENERATED) Makefile
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/tdsd/%.o: ALL_CPPFLAGS += -Itests/tdsd
+
+-include $(OBJECTS:.o=.d) $(TDSD_OBJECTS:.o=.d) $(O)/src/main.d
+
+# ------------------------------------------------------------ embedded SQL
+
+SQL_STATEMENTS := $(wildcard src/control/sql/*.sql)
+VIEWS          := $(sort $(wildcard views/*.sql))
+SQLITE_VIEWS   := $(sort $(wildcard views/sqlite/*.sql))
+
+$(O)/gen/control_sql.h: src/control/sql/embed.sh $(SQL_STATEMENTS)
+	@mkdir -p $(@D)
+	$(say) SQL $@
+	sh $< $(foreach f,$(SQL_STATEMENTS),sql_$(basename $(notdir $f))=$f) > $@
+
+$(O)/gen/control_schema.h: src/control/sql/embed.sh schema-dataflow.sql \
+		src/control/sql/sqlite/schema.sql $(VIEWS) $(SQLITE_VIEWS)
+	@mkdir -p $(@D)
+	$(say) SQL $@
+	cat schema-dataflow.sql $(VIEWS) > $(O)/gen/schema_sqlserver.sql
+	cat src/control/sql/sqlite/schema.sql $(SQLITE_VIEWS) > $(O)/gen/schema_sqlite.sql
+	sh $< schema_sqlserver=$(O)/gen/schema_sqlserver.sql \
+		schema_sqlite=$(O)/gen/schema_sqlite.sql > $@

@@ -1,0 +1,433 @@
+-- DBAOps DataFlow: the control database.
+--
+-- Run it on the SQL Server that holds the control tables (2016 SP1 or later),
+-- with sqlcmd, tsql or SSMS:
+--
+--     sqlcmd -S DEST -i schema-dataflow.sql
+--
+-- then the files of views/. Running it again upgrades what is there and loses
+-- nothing; that also holds for a database that was made by the first published
+-- version. `dbaops-dataflow init` does the same over the network.
+
+IF DB_ID(N'dbaops_dataflow') IS NULL
+    CREATE DATABASE dbaops_dataflow;
+GO
+
+USE dbaops_dataflow;
+GO
+
+SET ANSI_NULLS ON;
+SET QUOTED_IDENTIFIER ON;
+GO
+
+------------------------------------------------------------ installation
+-- One row: tells this control database from others that write to the same
+-- destination, and which version of this script made the tables.
+
+IF OBJECT_ID(N'dbo.installation', N'U') IS NULL
+    CREATE TABLE dbo.installation (
+        installation_id NVARCHAR(36) NOT NULL
+            CONSTRAINT pk_installation PRIMARY KEY,
+        schema_version INT NOT NULL,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_installation_created_at DEFAULT SYSUTCDATETIME(),
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_installation_updated_at DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+------------------------------------------------------------------ config
+-- Every interval, size and limit. Read on each tick.
+
+IF OBJECT_ID(N'dbo.config', N'U') IS NULL
+    CREATE TABLE dbo.config (
+        config_key NVARCHAR(100) NOT NULL CONSTRAINT pk_config PRIMARY KEY,
+        config_value NVARCHAR(500) NOT NULL,
+        description NVARCHAR(MAX) NULL,
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_config_updated_at DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+IF COL_LENGTH(N'dbo.config', N'description') IS NULL
+    ALTER TABLE dbo.config ADD description NVARCHAR(MAX) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.config', N'updated_at') IS NULL
+    ALTER TABLE dbo.config ADD updated_at DATETIME2 NOT NULL
+        CONSTRAINT df_config_updated_at DEFAULT SYSUTCDATETIME();
+GO
+
+INSERT INTO dbo.config (config_key, config_value, description)
+SELECT
+    d.config_key,
+    d.config_value,
+    d.description
+FROM (
+    VALUES
+    (N'cdc_check_interval_seconds', N'10', N'Seconds between two looks at the control tables, and at an idle table''s changes'),
+    (N'max_retry_attempts', N'3', N'Attempts before an error is recorded in error_logs'),
+    (N'retry_delay_seconds', N'30', N'Seconds between two attempts'),
+    (N'batch_size', N'1000', N'Rows that travel together from source to destination'),
+    (N'batch_memory_mb', N'4', N'Most memory of one such batch; four of them serve a running copy'),
+    (N'max_connections', N'50', N'Most connections of the daemon to all servers together'),
+    (N'connect_timeout_seconds', N'15', N'Seconds to wait for a server to accept a login'),
+    (N'query_timeout_seconds', N'600', N'Seconds to wait for the next byte of an answer; 0 waits for ever'),
+    (N'initial_full_sync', N'1', N'1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
+    (N'full_sync_mode', N'swap', N'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+    (N'create_missing_tables', N'1', N'1: a full sync creates a destination table that does not exist'),
+    (N'resync_on_gap', N'1', N'1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
+    (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),
+    (N'log_retention_days', N'30', N'Days that rows of the log tables are kept'),
+    (N'verification_interval_minutes', N'5', N'Minutes between two verifications of a mapping'),
+    (N'verification_row_count', N'10000', N'Newest rows that a verification compares')
+) AS d (config_key, config_value, description)
+WHERE NOT EXISTS (
+    SELECT 1 FROM dbo.config AS c WHERE c.config_key = d.config_key
+);
+GO
+
+---------------------------------------------------------- source_servers
+
+IF OBJECT_ID(N'dbo.source_servers', N'U') IS NULL
+    CREATE TABLE dbo.source_servers (
+        server_id INT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_source_servers PRIMARY KEY,
+        server_name NVARCHAR(255) NOT NULL
+            CONSTRAINT uq_source_servers_name UNIQUE,
+        server_type NVARCHAR(50) NOT NULL
+            CONSTRAINT df_source_servers_type DEFAULT N'sqlserver',
+        connection_string NVARCHAR(1000) NOT NULL,
+        is_enabled BIT NOT NULL
+            CONSTRAINT df_source_servers_enabled DEFAULT 1,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_source_servers_created DEFAULT SYSUTCDATETIME(),
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_source_servers_updated DEFAULT SYSUTCDATETIME(),
+        last_connected_at DATETIME2 NULL,
+        notes NVARCHAR(MAX) NULL
+    );
+GO
+
+IF COL_LENGTH(N'dbo.source_servers', N'server_type') IS NULL
+    ALTER TABLE dbo.source_servers ADD server_type NVARCHAR(50) NOT NULL
+        CONSTRAINT df_source_servers_type DEFAULT N'sqlserver';
+GO
+
+IF COL_LENGTH(N'dbo.source_servers', N'last_connected_at') IS NULL
+    ALTER TABLE dbo.source_servers ADD last_connected_at DATETIME2 NULL;
+GO
+
+IF COL_LENGTH(N'dbo.source_servers', N'notes') IS NULL
+    ALTER TABLE dbo.source_servers ADD notes NVARCHAR(MAX) NULL;
+GO
+
+---------------------------------------------------------- target_servers
+-- A mapping without one goes to the server that holds these tables.
+
+IF OBJECT_ID(N'dbo.target_servers', N'U') IS NULL
+    CREATE TABLE dbo.target_servers (
+        target_id INT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_target_servers PRIMARY KEY,
+        target_name NVARCHAR(255) NOT NULL
+            CONSTRAINT uq_target_servers_name UNIQUE,
+        target_type NVARCHAR(50) NOT NULL
+            CONSTRAINT df_target_servers_type DEFAULT N'sqlserver',
+        connection_string NVARCHAR(1000) NOT NULL,
+        is_enabled BIT NOT NULL
+            CONSTRAINT df_target_servers_enabled DEFAULT 1,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_target_servers_created DEFAULT SYSUTCDATETIME(),
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_target_servers_updated DEFAULT SYSUTCDATETIME(),
+        last_connected_at DATETIME2 NULL,
+        notes NVARCHAR(MAX) NULL
+    );
+GO
+
+---------------------------------------------------------- table_mappings
+
+IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
+    CREATE TABLE dbo.table_mappings (
+        mapping_id INT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_table_mappings PRIMARY KEY,
+        server_id INT NOT NULL
+            CONSTRAINT fk_table_mappings_server
+                REFERENCES dbo.source_servers (server_id) ON DELETE CASCADE,
+        source_database NVARCHAR(255) NOT NULL,
+        source_schema NVARCHAR(255) NOT NULL
+            CONSTRAINT df_table_mappings_source_schema DEFAULT N'dbo',
+        source_table NVARCHAR(255) NOT NULL,
+        target_id INT NULL
+            CONSTRAINT fk_table_mappings_target
+                REFERENCES dbo.target_servers (target_id),
+        dest_database NVARCHAR(255) NOT NULL,
+        dest_schema NVARCHAR(255) NOT NULL
+            CONSTRAINT df_table_mappings_dest_schema DEFAULT N'dbo',
+        dest_table NVARCHAR(255) NOT NULL,
+        primary_key_column NVARCHAR(255) NULL,
+        full_sync_trigger_column NVARCHAR(255) NULL,
+        is_enabled BIT NOT NULL
+            CONSTRAINT df_table_mappings_enabled DEFAULT 1,
+        is_paused BIT NOT NULL
+            CONSTRAINT df_table_mappings_paused DEFAULT 0,
+        cdc_enabled BIT NOT NULL
+            CONSTRAINT df_table_mappings_cdc DEFAULT 0,
+        last_cdc_lsn BINARY(10) NULL,
+        last_full_sync_at DATETIME2 NULL,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_table_mappings_created DEFAULT SYSUTCDATETIME(),
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_table_mappings_updated DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'target_id') IS NULL
+    ALTER TABLE dbo.table_mappings ADD target_id INT NULL
+        CONSTRAINT fk_table_mappings_target
+            REFERENCES dbo.target_servers (target_id);
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'is_paused') IS NULL
+    ALTER TABLE dbo.table_mappings ADD is_paused BIT NOT NULL
+        CONSTRAINT df_table_mappings_paused DEFAULT 0;
+GO
+
+-- The first published version wanted a key column named; now NULL means the
+-- source's own primary key.
+IF COLUMNPROPERTY(OBJECT_ID(N'dbo.table_mappings'), N'primary_key_column', 'AllowsNull') = 0
+    ALTER TABLE dbo.table_mappings ALTER COLUMN primary_key_column NVARCHAR(255) NULL;
+GO
+
+-- It also allowed one destination for each source table only.
+DECLARE @constraint NVARCHAR(300) = (
+    SELECT TOP (1) QUOTENAME(k.name)
+    FROM sys.key_constraints AS k
+    WHERE
+        k.parent_object_id = OBJECT_ID(N'dbo.table_mappings')
+        AND k.type = 'UQ'
+        AND NOT EXISTS (
+            SELECT 1
+            FROM sys.index_columns AS ic
+            INNER JOIN sys.columns AS c
+                ON ic.object_id = c.object_id AND ic.column_id = c.column_id
+            WHERE
+                ic.object_id = k.parent_object_id
+                AND ic.index_id = k.unique_index_id
+                AND c.name NOT IN (N'server_id', N'source_database', N'source_schema', N'source_table')
+        )
+);
+DECLARE @statement NVARCHAR(500) = N'ALTER TABLE dbo.table_mappings DROP CONSTRAINT ' + @constraint;
+IF @statement IS NOT NULL
+    EXEC sys.sp_executesql @statement;
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.table_mappings'), N'ix_table_mappings_server', 'IndexID') IS NULL
+    CREATE INDEX ix_table_mappings_server ON dbo.table_mappings (server_id, is_enabled);
+GO
+
+------------------------------------------------------------- sync_status
+-- A row a run. The daemon writes it at least once a second while it runs.
+
+IF OBJECT_ID(N'dbo.sync_status', N'U') IS NULL
+    CREATE TABLE dbo.sync_status (
+        status_id BIGINT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_sync_status PRIMARY KEY,
+        mapping_id INT NOT NULL
+            CONSTRAINT fk_sync_status_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        sync_type NVARCHAR(50) NOT NULL,
+        status NVARCHAR(50) NOT NULL,
+        records_processed BIGINT NOT NULL
+            CONSTRAINT df_sync_status_processed DEFAULT 0,
+        records_failed BIGINT NOT NULL
+            CONSTRAINT df_sync_status_failed DEFAULT 0,
+        started_at DATETIME2 NOT NULL
+            CONSTRAINT df_sync_status_started DEFAULT SYSUTCDATETIME(),
+        completed_at DATETIME2 NULL,
+        error_message NVARCHAR(MAX) NULL,
+        last_processed_pk NVARCHAR(500) NULL,
+        run_id NVARCHAR(36) NULL,
+        records_total BIGINT NULL,
+        rows_per_second FLOAT NULL,
+        updated_at DATETIME2 NULL
+    );
+GO
+
+IF COL_LENGTH(N'dbo.sync_status', N'run_id') IS NULL
+    ALTER TABLE dbo.sync_status ADD run_id NVARCHAR(36) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.sync_status', N'records_total') IS NULL
+    ALTER TABLE dbo.sync_status ADD records_total BIGINT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.sync_status', N'rows_per_second') IS NULL
+    ALTER TABLE dbo.sync_status ADD rows_per_second FLOAT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.sync_status', N'updated_at') IS NULL
+    ALTER TABLE dbo.sync_status ADD updated_at DATETIME2 NULL;
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_run', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_status_run ON dbo.sync_status (run_id);
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_mapping', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_status_mapping ON dbo.sync_status (mapping_id, status, started_at DESC);
+GO
+
+--------------------------------------------------------------- sync_logs
+
+IF OBJECT_ID(N'dbo.sync_logs', N'U') IS NULL
+    CREATE TABLE dbo.sync_logs (
+        log_id BIGINT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_sync_logs PRIMARY KEY,
+        mapping_id INT NOT NULL
+            CONSTRAINT fk_sync_logs_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        log_level NVARCHAR(20) NOT NULL,
+        log_message NVARCHAR(MAX) NOT NULL,
+        sync_type NVARCHAR(50) NULL,
+        records_count BIGINT NULL,
+        execution_time_ms INT NULL,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_sync_logs_created DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_logs'), N'ix_sync_logs_mapping', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_logs_mapping ON dbo.sync_logs (mapping_id, created_at DESC);
+GO
+
+-------------------------------------------------------------- error_logs
+-- mapping_id is NULL for what concerns a whole server, server_id too for what
+-- concerns the daemon. No foreign keys: the history outlives what it is about.
+
+IF OBJECT_ID(N'dbo.error_logs', N'U') IS NULL
+    CREATE TABLE dbo.error_logs (
+        error_id BIGINT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_error_logs PRIMARY KEY,
+        mapping_id INT NULL,
+        server_id INT NULL,
+        error_type NVARCHAR(50) NOT NULL,
+        error_message NVARCHAR(MAX) NOT NULL,
+        error_details NVARCHAR(MAX) NULL,
+        stack_trace NVARCHAR(MAX) NULL,
+        retry_count INT NOT NULL
+            CONSTRAINT df_error_logs_retry DEFAULT 0,
+        is_resolved BIT NOT NULL
+            CONSTRAINT df_error_logs_resolved DEFAULT 0,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_error_logs_created DEFAULT SYSUTCDATETIME(),
+        resolved_at DATETIME2 NULL
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.error_logs'), N'ix_error_logs_open', 'IndexID') IS NULL
+    CREATE INDEX ix_error_logs_open ON dbo.error_logs (is_resolved, mapping_id, created_at DESC);
+GO
+
+------------------------------------------------------- verification_logs
+
+IF OBJECT_ID(N'dbo.verification_logs', N'U') IS NULL
+    CREATE TABLE dbo.verification_logs (
+        verification_id BIGINT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_verification_logs PRIMARY KEY,
+        mapping_id INT NOT NULL
+            CONSTRAINT fk_verification_logs_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        verification_type NVARCHAR(50) NOT NULL,
+        source_md5 NVARCHAR(32) NULL,
+        dest_md5 NVARCHAR(32) NULL,
+        source_row_count BIGINT NULL,
+        dest_row_count BIGINT NULL,
+        records_compared BIGINT NOT NULL
+            CONSTRAINT df_verification_logs_compared DEFAULT 0,
+        mismatches_found BIGINT NOT NULL
+            CONSTRAINT df_verification_logs_mismatches DEFAULT 0,
+        verification_status NVARCHAR(50) NOT NULL,
+        verification_details NVARCHAR(MAX) NULL,
+        verified_at DATETIME2 NOT NULL
+            CONSTRAINT df_verification_logs_verified DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.verification_logs'), N'ix_verification_logs_mapping', 'IndexID') IS NULL
+    CREATE INDEX ix_verification_logs_mapping ON dbo.verification_logs (mapping_id, verified_at DESC);
+GO
+
+----------------------------------------------------------- sync_requests
+-- One-off orders: INSERT INTO dbo.sync_requests (mapping_id, request_type)
+-- VALUES (3, N'FULL_SYNC'). The daemon fills the rest.
+
+IF OBJECT_ID(N'dbo.sync_requests', N'U') IS NULL
+    CREATE TABLE dbo.sync_requests (
+        request_id INT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_sync_requests PRIMARY KEY,
+        mapping_id INT NOT NULL,
+        request_type NVARCHAR(50) NOT NULL,
+        requested_by NVARCHAR(255) NULL
+            CONSTRAINT df_sync_requests_by DEFAULT SUSER_SNAME(),
+        requested_at DATETIME2 NOT NULL
+            CONSTRAINT df_sync_requests_at DEFAULT SYSUTCDATETIME(),
+        state NVARCHAR(50) NOT NULL
+            CONSTRAINT df_sync_requests_state DEFAULT N'PENDING',
+        answer NVARCHAR(MAX) NULL,
+        started_at DATETIME2 NULL,
+        completed_at DATETIME2 NULL
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_requests'), N'ix_sync_requests_state', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_requests_state ON dbo.sync_requests (state, request_id);
+GO
+
+----------------------------------------------------------- mapping_state
+-- What each mapping does right now; written by the daemon alone.
+
+IF OBJECT_ID(N'dbo.mapping_state', N'U') IS NULL
+    CREATE TABLE dbo.mapping_state (
+        mapping_id INT NOT NULL
+            CONSTRAINT pk_mapping_state PRIMARY KEY
+            CONSTRAINT fk_mapping_state_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        state NVARCHAR(50) NOT NULL,
+        reason NVARCHAR(MAX) NULL,
+        lag_seconds FLOAT NULL,
+        is_consistent BIT NOT NULL
+            CONSTRAINT df_mapping_state_consistent DEFAULT 0,
+        position NVARCHAR(1100) NULL,
+        rows_applied BIGINT NOT NULL
+            CONSTRAINT df_mapping_state_rows DEFAULT 0,
+        next_attempt_at DATETIME2 NULL,
+        daemon NVARCHAR(255) NULL,
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_mapping_state_updated DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+----------------------------------------------------------------- daemons
+
+IF OBJECT_ID(N'dbo.daemons', N'U') IS NULL
+    CREATE TABLE dbo.daemons (
+        daemon NVARCHAR(255) NOT NULL CONSTRAINT pk_daemons PRIMARY KEY,
+        version NVARCHAR(50) NOT NULL,
+        started_at DATETIME2 NOT NULL,
+        heartbeat_at DATETIME2 NOT NULL,
+        stopped_at DATETIME2 NULL
+    );
+GO
+
+-------------------------------------------------------------------- done
+-- Last, so that a script that broke off half-way is seen as such.
+
+IF NOT EXISTS (SELECT 1 FROM dbo.installation)
+    INSERT INTO dbo.installation (installation_id, schema_version)
+    VALUES (LOWER(CONVERT(NVARCHAR(36), NEWID())), 1);
+ELSE
+    UPDATE dbo.installation
+    SET schema_version = 1, updated_at = SYSUTCDATETIME()
+    WHERE schema_version < 1;
+GO

@@ -1,0 +1,319 @@
+#include "base/connstr.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/text.h"
+
+#define SECRET_FILE_MAX 4096
+
+static void wipe(char *s)
+{
+	volatile char *p = s;
+
+	if (s)
+		while (*p)
+			*p++ = '\0';
+	free(s);
+}
+
+static void wipe_strbuf(struct strbuf *sb)
+{
+	if (sb->size)
+		memset(sb->data, 0, sb->len);
+	strbuf_release(sb);
+}
+
+void connstr_release(struct connstr *cs)
+{
+	for (int i = 0; i < cs->count; i++) {
+		free(cs->entries[i].key);
+		wipe(cs->entries[i].value);
+	}
+	cs->count = 0;
+}
+
+static void normalise_key(char *key)
+{
+	char *to = key;
+
+	for (const char *from = key; *from; from++)
+		if (!isspace((unsigned char)*from) && *from != '_' &&
+		    *from != '-')
+			*to++ = (char)tolower((unsigned char)*from);
+	*to = '\0';
+}
+
+/* Read `key`, up to the '='. Returns the rest of the text, NULL on error. */
+static const char *read_key(const char *text, const char *start, char **key,
+			    struct error *err)
+{
+	const char *end = strpbrk(text, "=;");
+
+	if (!end || *end != '=') {
+		error_set(err, ERROR_CONFIG,
+			  "connection string: 'key=value' expected at "
+			  "character %d",
+			  (int)(text - start) + 1);
+		return NULL;
+	}
+	*key = strndup(text, (size_t)(end - text));
+	if (!*key) {
+		error_memory(err, "a connection string");
+		return NULL;
+	}
+	normalise_key(*key);
+	if (!**key) {
+		error_set(err, ERROR_CONFIG,
+			  "connection string: a name is missing before '=' at "
+			  "character %d",
+			  (int)(end - start) + 1);
+		return NULL;
+	}
+	return end + 1;
+}
+
+static const char *read_quoted(const char *text, struct strbuf *value)
+{
+	char close = *text == '{' ? '}' : *text;
+
+	for (text++; *text; text++) {
+		if (*text == close && *++text != close)
+			goto closed;
+		strbuf_addch(value, *text);
+	}
+	return NULL;
+closed:
+	while (isspace((unsigned char)*text))
+		text++;
+	return *text == ';' || !*text ? text : NULL;
+}
+
+static const char *read_plain(const char *text, struct strbuf *value)
+{
+	const char *end = text + strcspn(text, ";");
+	const char *last = end;
+
+	while (last > text && isspace((unsigned char)last[-1]))
+		last--;
+	strbuf_add(value, text, (size_t)(last - text));
+	return end;
+}
+
+/* Append what `${env:…}` or `${file:…}` stands for. */
+static int expand_one(const char *kind, const char *name, struct strbuf *out,
+		      struct error *err)
+{
+	char line[SECRET_FILE_MAX];
+	const char *value;
+	FILE *file;
+
+	if (!strcmp(kind, "env")) {
+		value = getenv(name);
+		if (!value)
+			return error_set(err, ERROR_CONFIG,
+					 "environment variable '%s' is not set",
+					 name);
+		strbuf_addstr(out, value);
+		return 0;
+	}
+	file = fopen(name, "r");
+	if (!file)
+		return error_set(err, ERROR_CONFIG, "cannot open file '%s'",
+				 name);
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	line[strcspn(line, "\r\n")] = '\0';
+	strbuf_addstr(out, line);
+	memset(line, 0, sizeof(line));
+	return 0;
+}
+
+static int expand(const char *value, struct strbuf *out, struct error *err)
+{
+	const char *start, *end;
+	char kind[8], name[1024];
+
+	while ((start = strstr(value, "${"))) {
+		end = strchr(start, '}');
+		if (!end || sscanf(start, "${%7[a-z]:%1023[^}]}", kind, name) !=
+				    2 ||
+		    (strcmp(kind, "env") && strcmp(kind, "file"))) {
+			strbuf_add(out, value, (size_t)(start - value) + 2);
+			value = start + 2;
+			continue;
+		}
+		strbuf_add(out, value, (size_t)(start - value));
+		if (expand_one(kind, name, out, err) < 0)
+			return -1;
+		value = end + 1;
+	}
+	strbuf_addstr(out, value);
+	return 0;
+}
+
+static int add_entry(struct connstr *cs, char *key, const char *raw,
+		     struct error *err)
+{
+	struct strbuf value;
+	int ret = -1;
+
+	strbuf_init(&value);
+	for (int i = 0; i < cs->count; i++) {
+		if (!strcmp(cs->entries[i].key, key)) {
+			error_set(err, ERROR_CONFIG,
+				  "connection string: '%s' is given twice",
+				  key);
+			goto done;
+		}
+	}
+	if (cs->count == CONNSTR_KEYS_MAX) {
+		error_set(err, ERROR_CONFIG,
+			  "connection string: more than %d keys",
+			  CONNSTR_KEYS_MAX);
+		goto done;
+	}
+	if (expand(raw, &value, err) < 0) {
+		error_wrap(err, "connection string: '%s'", key);
+		goto done;
+	}
+	cs->entries[cs->count].value = strbuf_detach(&value);
+	if (!cs->entries[cs->count].value) {
+		error_memory(err, "a connection string");
+		goto done;
+	}
+	cs->entries[cs->count].key = key;
+	cs->entries[cs->count].used = false;
+	cs->count++;
+	ret = 0;
+done:
+	wipe_strbuf(&value);
+	return ret;
+}
+
+static const char *read_entry(struct connstr *cs, const char *text,
+			      const char *start, struct error *err)
+{
+	struct strbuf raw;
+	char *key = NULL;
+
+	strbuf_init(&raw);
+	text = read_key(text, start, &key, err);
+	if (!text)
+		goto done;
+	while (isspace((unsigned char)*text))
+		text++;
+	if (*text && strchr("'\"{", *text))
+		text = read_quoted(text, &raw);
+	else
+		text = read_plain(text, &raw);
+	if (!text) {
+		error_set(err, ERROR_CONFIG,
+			  "connection string: the quoted value of '%s' does "
+			  "not end, or something follows its closing quote",
+			  key);
+		goto done;
+	}
+	if (strbuf_check(&raw, err) < 0 ||
+	    add_entry(cs, key, raw.data, err) < 0)
+		text = NULL;
+	else
+		key = NULL;
+done:
+	free(key);
+	wipe_strbuf(&raw);
+	return text;
+}
+
+int connstr_parse(struct connstr *cs, const char *text, struct error *err)
+{
+	const char *start = text;
+
+	cs->count = 0;
+	for (;;) {
+		while (isspace((unsigned char)*text) || *text == ';')
+			text++;
+		if (!*text)
+			break;
+		text = read_entry(cs, text, start, err);
+		if (!text) {
+			connstr_release(cs);
+			return -1;
+		}
+	}
+	if (!cs->count)
+		return error_set(err, ERROR_CONFIG,
+				 "connection string: it is empty");
+	return 0;
+}
+
+const char *connstr_get(struct connstr *cs, const char *names)
+{
+	char name[64];
+	size_t len;
+
+	for (; *names; names += len + (names[len] == '|')) {
+		len = strcspn(names, "|");
+		snprintf(name, sizeof(name), "%.*s", (int)len, names);
+		normalise_key(name);
+		for (int i = 0; i < cs->count; i++) {
+			if (!strcmp(cs->entries[i].key, name)) {
+				cs->entries[i].used = true;
+				return cs->entries[i].value;
+			}
+		}
+	}
+	return NULL;
+}
+
+int connstr_get_bool(struct connstr *cs, const char *names, bool *out,
+		     struct error *err)
+{
+	const char *value = connstr_get(cs, names);
+
+	if (!value)
+		return 0;
+	if (text_iequal(value, "yes") || text_iequal(value, "true") ||
+	    !strcmp(value, "1"))
+		*out = true;
+	else if (text_iequal(value, "no") || text_iequal(value, "false") ||
+		 !strcmp(value, "0"))
+		*out = false;
+	else
+		return error_set(err, ERROR_CONFIG,
+				 "connection string: '%.*s' must be yes or no",
+				 (int)strcspn(names, "|"), names);
+	return 0;
+}
+
+int connstr_get_int(struct connstr *cs, const char *names, int min, int max,
+		    int *out, struct error *err)
+{
+	const char *value = connstr_get(cs, names);
+	long number;
+
+	if (!value)
+		return 0;
+	if (!text_to_long(value, &number) || number < min || number > max)
+		return error_set(err, ERROR_CONFIG,
+				 "connection string: '%.*s' must be a whole "
+				 "number from %d to %d",
+				 (int)strcspn(names, "|"), names, min, max);
+	*out = (int)number;
+	return 0;
+}
+
+int connstr_check_unused(const struct connstr *cs, struct error *err)
+{
+	for (int i = 0; i < cs->count; i++)
+		if (!cs->entries[i].used)
+			return error_set(err, ERROR_CONFIG,
+					 "connection string: '%s' is not a "
+					 "known key",
+					 cs->entries[i].key);
+	return 0;
+}

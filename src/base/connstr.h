@@ -1,0 +1,60 @@
+#ifndef BASE_CONNSTR_H
+#define BASE_CONNSTR_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+#define CONNSTR_KEYS_MAX 48
+
+/*
+ * A connection string, `key=value;key=value`. Keys ignore case, and blanks,
+ * underscores and hyphens inside them. A value that holds a semicolon, an
+ * outer blank or starts with a quote stands in '…', "…" or {…}, where the
+ * closing character is doubled to be part of the value. `${env:NAME}` and
+ * `${file:PATH}` in a value, quoted or not, are replaced by an environment
+ * variable and by a file's first line.
+ *
+ * Owns copies of everything; may hold secrets, so release wipes them.
+ */
+struct connstr {
+	int count;
+	struct connstr_entry {
+		char *key;   /* lower case, without blanks, _ and - */
+		char *value; /* expanded */
+		bool used;   /* somebody asked for it */
+	} entries[CONNSTR_KEYS_MAX];
+};
+
+/*
+ * Take a string apart. On -1 `err` is ERROR_CONFIG, says which key or which
+ * position is wrong, and never repeats a value; nothing needs a release then.
+ */
+int connstr_parse(struct connstr *cs, const char *text, struct error *err)
+	__attribute__((warn_unused_result));
+void connstr_release(struct connstr *cs); /* safe to call twice */
+
+/*
+ * The value of the first of the `|`-separated names that is present, as in
+ * "server|data source|address"; NULL when none is. Borrowed from `cs`. Marks
+ * the entry as used.
+ */
+const char *connstr_get(struct connstr *cs, const char *names);
+
+/*
+ * Read a yes/no value (yes, no, true, false, 1, 0) into `out`, which is left
+ * alone when the key is absent. -1 for any other text.
+ */
+int connstr_get_bool(struct connstr *cs, const char *names, bool *out,
+		     struct error *err) __attribute__((warn_unused_result));
+
+/* Likewise for a whole number from `min` to `max`. */
+int connstr_get_int(struct connstr *cs, const char *names, int min, int max,
+		    int *out, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* -1 and ERROR_CONFIG that names the first key nobody asked for. */
+int connstr_check_unused(const struct connstr *cs, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,126 @@
+#include "base/log.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define LINE_MAX_BYTES 8192
+
+static const char *const level_names[] = {
+	[LOG_DEBUG] = "DEBUG",
+	[LOG_INFO] = "INFO",
+	[LOG_WARNING] = "WARNING",
+	[LOG_ERROR] = "ERROR",
+};
+
+/* Written once by log_setup, before there are other threads. */
+static enum log_level least_level = LOG_INFO;
+static bool as_json;
+
+static _Thread_local struct {
+	int mapping_id;
+	const char *name;
+	const char *run;
+} scope;
+
+void log_setup(enum log_level least, bool json)
+{
+	least_level = least;
+	as_json = json;
+}
+
+void log_scope(int mapping_id, const char *name, const char *run)
+{
+	scope.mapping_id = mapping_id;
+	scope.name = name;
+	scope.run = run;
+}
+
+void log_run(const char *run)
+{
+	scope.run = run;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *level)
+{
+	for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
+		if (text_iequal(name, level_names[i])) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static char *json_line(const char *time, enum log_level level,
+		       const char *message)
+{
+	json_t *line = json_object();
+	char *text;
+
+	json_object_set_new(line, "time", json_string(time));
+	json_object_set_new(line, "level", json_string(level_names[level]));
+	if (scope.mapping_id)
+		json_object_set_new(line, "mapping_id",
+				    json_integer(scope.mapping_id));
+	if (scope.name)
+		json_object_set_new(line, "mapping", json_string(scope.name));
+	if (scope.run)
+		json_object_set_new(line, "run", json_string(scope.run));
+	json_object_set_new(line, "message", json_string(message));
+	text = json_dumps(line, JSON_COMPACT);
+	json_decref(line);
+	return text;
+}
+
+/* A message holds no line break, or one entry would look like two. */
+static void flatten(char *message)
+{
+	for (; *message; message++)
+		if ((unsigned char)*message < ' ')
+			*message = ' ';
+}
+
+/* One call for the whole line, so that lines of two threads never mix. */
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	char message[LINE_MAX_BYTES], time[CLOCK_TEXT_MAX], where[512] = "";
+	va_list ap;
+
+	if (level < least_level)
+		return;
+	clock_format(time, clock_utc_us());
+	text_append(time, sizeof(time), "Z");
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	text_trim_partial_utf8(message);
+
+	if (as_json) {
+		char *line = json_line(time, level, message);
+
+		if (line)
+			fprintf(stderr, "%s\n", line);
+		free(line);
+		return;
+	}
+	if (scope.mapping_id)
+		snprintf(where, sizeof(where), "[mapping %d%s%s%s%s] ",
+			 scope.mapping_id, scope.name ? " " : "",
+			 scope.name ? scope.name : "", scope.run ? " run " : "",
+			 scope.run ? scope.run : "");
+	flatten(message);
+	flatten(where);
+	fprintf(stderr, "%s %-7s %s%s\n", time, level_names[level], where,
+		message);
+}

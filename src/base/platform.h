@@ -1,0 +1,52 @@
+#ifndef BASE_PLATFORM_H
+#define BASE_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * What differs between operating systems. One source file per system, and no
+ * other place that knows which one it is.
+ */
+
+enum platform_event {
+	PLATFORM_TIMEOUT, /* nothing happened */
+	PLATFORM_STOP,	  /* SIGTERM, SIGINT, a service stop */
+	PLATFORM_RELOAD,  /* SIGHUP */
+};
+
+/*
+ * Keep signals from the threads started later, so that platform_wait() sees
+ * them. Main calls it once, first thing.
+ */
+void platform_signals_init(void);
+
+/* Wait up to `ms` for what the operating system wants. Main thread only. */
+enum platform_event platform_wait(int64_t ms);
+
+/* Tell the service manager, as in "READY=1"; nothing when there is none. */
+void platform_notify(const char *state);
+
+/*
+ * Make a directory that only this user can read, for this process, and put
+ * its path into `path`.
+ */
+int platform_private_dir(char *path, size_t size, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Remove such a directory with the files in it. */
+void platform_remove_dir(const char *path);
+
+/* Replace a file's content, readable by this user only. */
+int platform_write_file(const char *path, const char *data, size_t len,
+			struct error *err) __attribute__((warn_unused_result));
+
+/* Name of this machine and process, as "host:pid". */
+void platform_identity(char *out, size_t size);
+
+/* Names that are not for a user's eye: remove them from the environment. */
+void platform_unsetenv(const char *name);
+
+#endif

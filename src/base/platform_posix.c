@@ -1,0 +1,143 @@
+#include "base/platform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+static sigset_t handled;
+
+void platform_signals_init(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&handled);
+	sigaddset(&handled, SIGTERM);
+	sigaddset(&handled, SIGINT);
+	sigaddset(&handled, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &handled, NULL);
+}
+
+enum platform_event platform_wait(int64_t ms)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(ms / 1000),
+		.tv_nsec = (long)(ms % 1000) * 1000000,
+	};
+
+	switch (sigtimedwait(&handled, NULL, &ts)) {
+	case SIGTERM:
+	case SIGINT:
+		return PLATFORM_STOP;
+	case SIGHUP:
+		return PLATFORM_RELOAD;
+	default:
+		return PLATFORM_TIMEOUT;
+	}
+}
+
+/* The sd_notify protocol: one datagram to the socket that systemd names. */
+void platform_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	socklen_t len;
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(addr.sun_path))
+		return;
+	memcpy(addr.sun_path, path, strlen(path));
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			  strlen(path));
+	if (*path == '@')
+		addr.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd < 0)
+		return;
+	/* Nobody to tell is no reason to fail. */
+	(void)!sendto(fd, state, strlen(state), 0, (struct sockaddr *)&addr,
+		      len);
+	close(fd);
+}
+
+int platform_private_dir(char *path, size_t size, struct error *err)
+{
+	const char *base = getenv("TMPDIR");
+
+	if (!base || !*base)
+		base = "/tmp";
+	if ((size_t)snprintf(path, size, "%s/dbaops-dataflow-XXXXXX", base) >=
+	    size)
+		return error_set(err, ERROR_SYSTEM,
+				 "the path in TMPDIR is too long");
+	if (!mkdtemp(path))
+		return error_errno(err, errno, "cannot make directory '%s'",
+				   path);
+	return 0;
+}
+
+void platform_remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	rmdir(path);
+}
+
+int platform_write_file(const char *path, const char *data, size_t len,
+			struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		      S_IRUSR | S_IWUSR);
+	ssize_t wrote;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot write '%s'", path);
+	while (len > 0) {
+		wrote = write(fd, data, len);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0) {
+			error_errno(err, errno, "cannot write '%s'", path);
+			close(fd);
+			return -1;
+		}
+		data += wrote;
+		len -= (size_t)wrote;
+	}
+	if (close(fd) < 0)
+		return error_errno(err, errno, "cannot write '%s'", path);
+	return 0;
+}
+
+void platform_identity(char *out, size_t size)
+{
+	char host[256];
+
+	if (gethostname(host, sizeof(host)) < 0)
+		text_copy(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	snprintf(out, size, "%s:%ld", host, (long)getpid());
+}
+
+void platform_unsetenv(const char *name)
+{
+	unsetenv(name);
+}

@@ -1,0 +1,86 @@
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_copy(char *dst, size_t size, const char *src)
+{
+	dst[0] = '\0';
+	text_append(dst, size, src);
+}
+
+void text_append(char *dst, size_t size, const char *src)
+{
+	size_t used = strlen(dst);
+	size_t len = strlen(src);
+
+	if (used + 1 >= size)
+		return;
+	if (len > size - used - 1)
+		len = size - used - 1;
+	memcpy(dst + used, src, len);
+	dst[used + len] = '\0';
+	text_trim_partial_utf8(dst);
+}
+
+void text_trim_partial_utf8(char *s)
+{
+	size_t len = strlen(s);
+	size_t tail = 0;
+	size_t need;
+	unsigned char lead;
+
+	while (tail < len && tail < 3 &&
+	       ((unsigned char)s[len - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail >= len)
+		return;
+	lead = (unsigned char)s[len - 1 - tail];
+	need = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+	if (tail < need)
+		s[len - 1 - tail] = '\0';
+}
+
+bool text_iequal(const char *a, const char *b)
+{
+	return a && b && text_istarts(a, b) && strlen(a) == strlen(b);
+}
+
+bool text_istarts(const char *s, const char *prefix)
+{
+	for (; *prefix; s++, prefix++)
+		if (tolower((unsigned char)*s) != tolower((unsigned char)*prefix))
+			return false;
+	return true;
+}
+
+char *text_trim(char *s)
+{
+	size_t len;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	len = strlen(s);
+	while (len > 0 && isspace((unsigned char)s[len - 1]))
+		s[--len] = '\0';
+	return s;
+}
+
+bool text_to_long(const char *s, long *out)
+{
+	char *end;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	if (!*s)
+		return false;
+	errno = 0;
+	*out = strtol(s, &end, 10);
+	if (errno || end == s)
+		return false;
+	while (isspace((unsigned char)*end))
+		end++;
+	return *end == '\0';
+}

@@ -1,0 +1,71 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/platform.h"
+#include "base/version.h"
+#include "cli/command.h"
+#include "engine/scheduler.h"
+
+#define WAIT_MS 5000
+
+/* With --wait, what may pass by itself is waited for. */
+static bool is_worth_waiting(enum control_trouble trouble)
+{
+	return trouble != CONTROL_BAD_SETTINGS && trouble != CONTROL_TOO_NEW;
+}
+
+/* 1: open; 0: stopped while waiting; -1: it cannot be opened. */
+static int open_control(const struct options *options,
+			const struct control_spec *spec,
+			struct control **control,
+			enum control_trouble *trouble, struct error *err)
+{
+	while (control_open(spec, NULL, control, trouble, err) < 0) {
+		if (!options->wait || !is_worth_waiting(*trouble))
+			return -1;
+		log_warning("%s; trying again", err->message);
+		if (platform_wait(WAIT_MS) == PLATFORM_STOP)
+			return 0;
+	}
+	return 1;
+}
+
+static enum exit_code run(const struct options *options)
+{
+	struct control_spec spec = options->spec;
+	enum control_trouble trouble;
+	struct error err = ERROR_INIT;
+	struct control *control;
+	bool clean;
+	int rc;
+
+	spec.create = true;
+	rc = open_control(options, &spec, &control, &trouble, &err);
+	if (rc < 0)
+		return command_failed(&err, exit_code_for(trouble));
+	if (rc == 0)
+		return EXIT_FINE;
+	log_info("dbaops-dataflow " DATAFLOW_VERSION " starts, control tables "
+		 "in %s",
+		 spec.kind == CONTROL_SQLITE ? spec.file : spec.database);
+	if (scheduler_run(&spec, control, &clean, &err) < 0)
+		return command_failed(&err, EXIT_FAILED);
+	if (!clean) {
+		/* Threads still run: nothing may be taken from under them. */
+		fflush(NULL);
+		_Exit(EXIT_FINE);
+	}
+	return EXIT_FINE;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.summary = "the daemon; also without a command",
+	.help = "Runs in the foreground until SIGTERM or SIGINT, which end it "
+		"within five\nseconds, a second one at once. SIGHUP makes it "
+		"read the control tables now.\n\n"
+		"  --wait               keep trying when the control tables "
+		"cannot be reached\n",
+	.run = run,
+};

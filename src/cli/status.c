@@ -1,0 +1,243 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+
+/* A daemon that has not been heard of for so long is not there any more. */
+#define ALIVE_US (INT64_C(35) * 1000000)
+
+static bool is_alive(const struct control_report *report)
+{
+	return report->daemon && !report->stopped_us &&
+	       clock_utc_us() - report->heartbeat_us < ALIVE_US;
+}
+
+/* What the daemon would say if it had been asked. */
+static const char *state_of(const struct control_report_mapping *row,
+			    bool alive)
+{
+	if (!row->mapping.enabled)
+		return "DISABLED";
+	if (row->mapping.paused)
+		return "PAUSED";
+	if (!alive || !row->state)
+		return "NOT RUNNING";
+	return row->state;
+}
+
+static double percent(const struct control_report_mapping *row)
+{
+	double done;
+
+	if (!row->total)
+		return -1;
+	done = 100.0 * (double)row->processed / (double)row->total;
+	return done > 100 ? 100 : done;
+}
+
+static int64_t seconds_left(const struct control_report_mapping *row)
+{
+	if (!row->total || row->rows_per_second <= 0 ||
+	    row->total < row->processed)
+		return -1;
+	return (row->total - row->processed) / row->rows_per_second;
+}
+
+/* ---------------------------------------------------------------------- JSON */
+
+static json_t *json_text(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+static json_t *json_time(int64_t us)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (!us)
+		return json_null();
+	clock_format(text, us);
+	return json_string(text);
+}
+
+static json_t *json_name(const char *database, const char *schema,
+			 const char *table)
+{
+	return json_pack("{s:o, s:o, s:o}", "database", json_text(database),
+			 "schema", json_text(schema), "table",
+			 json_text(table));
+}
+
+static json_t *json_run(const struct control_report_mapping *row)
+{
+	json_t *run;
+
+	if (!row->running)
+		return json_null();
+	run = json_pack("{s:s, s:I, s:I}", "sync_type", row->running,
+			"records_processed", (json_int_t)row->processed,
+			"rows_per_second", (json_int_t)row->rows_per_second);
+	json_object_set_new(run, "records_total",
+			    row->total ? json_integer(row->total)
+				       : json_null());
+	json_object_set_new(run, "percent",
+			    percent(row) < 0 ? json_null()
+					     : json_real(percent(row)));
+	json_object_set_new(run, "seconds_left",
+			    seconds_left(row) < 0
+				    ? json_null()
+				    : json_integer(seconds_left(row)));
+	return run;
+}
+
+static json_t *json_error(const struct control_report_mapping *row)
+{
+	if (!row->error_type)
+		return json_null();
+	return json_pack("{s:s, s:o, s:i}", "type", row->error_type, "message",
+			 json_text(row->error_message), "retry_count",
+			 row->retry_count);
+}
+
+static json_t *json_mapping(const struct control_report_mapping *row,
+			    bool alive)
+{
+	const struct control_mapping *m = &row->mapping;
+	json_t *out = json_pack(
+		"{s:i, s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:I, s:o}",
+		"mapping_id", m->id, "server", json_text(row->server_name),
+		"source",
+		json_name(m->source_database, m->source_schema,
+			  m->source_table),
+		"destination",
+		json_name(m->dest_database, m->dest_schema, m->dest_table),
+		"state", state_of(row, alive), "reason", json_text(row->reason),
+		"cdc_enabled", m->cdc_enabled, "consistent", row->consistent,
+		"rows_applied", (json_int_t)row->rows_applied, "updated_at",
+		json_time(row->updated_us));
+
+	json_object_set_new(out, "lag_seconds",
+			    row->lag_ms < 0
+				    ? json_null()
+				    : json_real((double)row->lag_ms / 1000.0));
+	json_object_set_new(out, "run", json_run(row));
+	json_object_set_new(out, "error", json_error(row));
+	return out;
+}
+
+static enum exit_code print_json(const struct control_report *report)
+{
+	bool alive = is_alive(report);
+	json_t *mappings = json_array();
+	json_t *root;
+	char *text;
+
+	for (size_t i = 0; i < report->mapping_count; i++)
+		json_array_append_new(mappings,
+				      json_mapping(&report->mappings[i],
+						   alive));
+	root = json_pack(
+		"{s:{s:o, s:o, s:b, s:o, s:o}, s:o}", "daemon", "name",
+		json_text(report->daemon), "version",
+		json_text(report->daemon_version), "running", alive,
+		"started_at", json_time(report->started_us), "heartbeat_at",
+		json_time(report->heartbeat_us), "mappings", mappings);
+	text = json_dumps(root, JSON_INDENT(2));
+	json_decref(root);
+	if (!text) {
+		fprintf(stderr, "dbaops-dataflow: out of memory\n");
+		return EXIT_FAILED;
+	}
+	puts(text);
+	free(text);
+	return EXIT_FINE;
+}
+
+/* --------------------------------------------------------------------- table */
+
+static void format_lag(char out[32], int64_t lag_ms)
+{
+	if (lag_ms < 0)
+		snprintf(out, 32, "-");
+	else if (lag_ms < 60000)
+		snprintf(out, 32, "%.1f s", (double)lag_ms / 1000.0);
+	else
+		snprintf(out, 32, "%lld min", (long long)(lag_ms / 60000));
+}
+
+static void print_mapping(const struct control_report_mapping *row, bool alive)
+{
+	const struct control_mapping *m = &row->mapping;
+	char name[256], lag[32], rate[24] = "-", done[16] = "-", left[24] = "-";
+
+	snprintf(name, sizeof(name), "%s.%s.%s",
+		 m->source_database ? m->source_database : "?",
+		 m->source_schema ? m->source_schema : "?",
+		 m->source_table ? m->source_table : "?");
+	format_lag(lag, row->lag_ms);
+	if (row->running) {
+		snprintf(rate, sizeof(rate), "%lld",
+			 (long long)row->rows_per_second);
+		if (percent(row) >= 0)
+			snprintf(done, sizeof(done), "%.1f %%", percent(row));
+		if (seconds_left(row) >= 0)
+			snprintf(left, sizeof(left), "%lld s",
+				 (long long)seconds_left(row));
+	}
+	printf("%7d  %-36s %-11s %9s %10s %8s %9s\n", m->id, name,
+	       state_of(row, alive), lag, rate, done, left);
+	if (row->error_type)
+		printf("         %s: %s\n", row->error_type,
+		       row->error_message ? row->error_message : "");
+}
+
+static enum exit_code print_table(const struct control_report *report)
+{
+	bool alive = is_alive(report);
+
+	if (!report->daemon)
+		printf("No daemon has run on these control tables yet.\n\n");
+	else if (alive)
+		printf("Daemon %s, version %s, is running.\n\n", report->daemon,
+		       report->daemon_version);
+	else
+		printf("No daemon is running; %s was the last one.\n\n",
+		       report->daemon);
+	printf("%7s  %-36s %-11s %9s %10s %8s %9s\n", "MAPPING", "SOURCE",
+	       "STATE", "LAG", "ROWS/S", "DONE", "LEFT");
+	for (size_t i = 0; i < report->mapping_count; i++)
+		print_mapping(&report->mappings[i], alive);
+	return EXIT_FINE;
+}
+
+static enum exit_code run(const struct options *options)
+{
+	enum control_trouble trouble;
+	struct control_report report;
+	struct error err = ERROR_INIT;
+	struct control *control;
+	enum exit_code code;
+
+	if (control_open(&options->spec, NULL, &control, &trouble, &err) < 0)
+		return command_failed(&err, exit_code_for(trouble));
+	if (control_report(control, &report, &err) < 0) {
+		control_close(control);
+		return command_failed(&err, EXIT_FAILED);
+	}
+	code = options->json ? print_json(&report) : print_table(&report);
+	control_report_release(&report);
+	control_close(control);
+	return code;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.summary = "what each mapping does: state, lag, progress, last error",
+	.help = "Reads the control tables; works while the daemon runs and "
+		"when it does not.\n\n"
+		"  --json               for programs\n",
+	.run = run,
+};

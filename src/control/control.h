@@ -1,0 +1,262 @@
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* The version of the control tables that this program works with. */
+#define CONTROL_SCHEMA_VERSION 1
+
+/*
+ * The control store: where DBAs say what to do and read what became of it. A
+ * SQL Server database, or a SQLite file. One `struct control` is one
+ * connection and belongs to one thread at a time.
+ */
+struct control;
+
+enum control_kind { CONTROL_SQLSERVER, CONTROL_SQLITE };
+
+struct control_spec {
+	enum control_kind kind;
+	const char *connection_string; /* of the SQL Server */
+	const char *database;	       /* its control database */
+	const char *file;	       /* of SQLite */
+	bool create; /* make a SQLite file that does not exist */
+	int login_timeout_s;
+	int query_timeout_s;
+};
+
+/* What kind of trouble kept it from opening; each has an exit code. */
+enum control_trouble {
+	CONTROL_FINE,
+	CONTROL_BAD_SETTINGS,
+	CONTROL_UNREACHABLE,
+	CONTROL_REFUSED,     /* wrong user or password */
+	CONTROL_NO_DATABASE, /* missing, or not for this login */
+	CONTROL_NO_TABLES,   /* missing, or older than this program */
+	CONTROL_TOO_NEW,     /* made by a later version */
+	CONTROL_OTHER,
+};
+
+/*
+ * Open it and check that its tables are of this version. The error says what
+ * to do.
+ */
+int control_open(const struct control_spec *spec, struct cancel *cancel,
+		 struct control **out, enum control_trouble *trouble,
+		 struct error *err) __attribute__((warn_unused_result));
+void control_close(struct control *control); /* NULL is fine */
+
+/*
+ * Where mappings without a target_id go: the driver's name and the connection
+ * string of the server that holds the tables. Both NULL with SQLite.
+ */
+void control_default_target(const struct control_spec *spec, const char **type,
+			    const char **connection_string);
+
+/* Make the database, tables and views, or bring them up to date. */
+int control_init(const struct control_spec *spec, enum control_trouble *trouble,
+		 struct error *err) __attribute__((warn_unused_result));
+
+/* ----------------------------------------------------- what is to be done */
+
+/* Any string may be NULL where the DBA left a NULL. */
+struct control_server {
+	int id;
+	const char *name;
+	const char *type;
+	const char *connection_string;
+	bool enabled;
+};
+
+struct control_mapping {
+	int id;
+	int server_id;
+	int target_id; /* 0: the server that holds the control tables */
+	bool enabled;
+	bool paused;
+	bool cdc_enabled;
+	const char *source_database;
+	const char *source_schema;
+	const char *source_table;
+	const char *dest_database;
+	const char *dest_schema;
+	const char *dest_table;
+	const char *key_columns;
+	const char *trigger_column;
+};
+
+struct control_request {
+	int id;
+	int mapping_id;
+	const char *type;
+};
+
+struct control_setting {
+	const char *key;
+	const char *value;
+};
+
+/* Everything the tables say, read in one go; owns its strings. */
+struct control_snapshot {
+	struct arena arena;
+	const char *installation_id;
+	struct control_server *sources;
+	size_t source_count;
+	struct control_server *targets;
+	size_t target_count;
+	struct control_mapping *mappings;
+	size_t mapping_count;
+	struct control_request *requests;
+	size_t request_count;
+	struct control_setting *settings;
+	size_t setting_count;
+};
+
+/* A fixed number of statements, however much there is. */
+int control_load(struct control *control, struct control_snapshot *out,
+		 struct error *err) __attribute__((warn_unused_result));
+void control_snapshot_release(struct control_snapshot *snapshot);
+
+/* ------------------------------------------------------ what became of it */
+
+#define CONTROL_RUN_ID_MAX 37
+
+/* A row of sync_status. Times are microseconds UTC; 0 stands for NULL. */
+struct control_run {
+	char id[CONTROL_RUN_ID_MAX];
+	int mapping_id;
+	const char *sync_type; /* "CDC", "FULL_SYNC", … */
+	const char *status;    /* "RUNNING", "COMPLETED", "ERROR", "PAUSED" */
+	int64_t processed;
+	int64_t failed;
+	int64_t total; /* an estimate; 0: not known */
+	double rows_per_second;
+	const char *last_key;
+	const char *error;
+	int64_t started_us;
+	int64_t updated_us;
+	int64_t completed_us;
+};
+
+struct control_log {
+	int mapping_id;
+	enum log_level level;
+	const char *message;
+	const char *sync_type;
+	int64_t records; /* -1: NULL */
+	int64_t duration_ms;
+	int64_t created_us;
+};
+
+struct control_error {
+	int mapping_id; /* 0: not about a mapping */
+	int server_id;	/* 0: nor about a server */
+	const char *type;
+	const char *message;
+	const char *details; /* may be NULL */
+	int retry_count;
+	int64_t created_us;
+};
+
+/* A row of mapping_state. */
+struct control_state {
+	int mapping_id;
+	const char *state;
+	const char *reason;
+	int64_t lag_ms; /* -1: not known */
+	bool consistent;
+	const char *position;
+	int64_t rows_applied;
+	int64_t next_attempt_us;
+	const char *daemon;
+	int64_t updated_us;
+};
+
+/*
+ * Each writes rows that say the same when written twice, so that a caller may
+ * repeat one whose answer was lost.
+ */
+int control_save_run(struct control *control, const struct control_run *run,
+		     struct error *err) __attribute__((warn_unused_result));
+int control_end_stale_runs(struct control *control, int mapping_id,
+			   struct error *err)
+	__attribute__((warn_unused_result));
+int control_add_log(struct control *control, const struct control_log *log,
+		    struct error *err) __attribute__((warn_unused_result));
+/* Open or refresh the one row of this trouble; resolve others of its owner. */
+int control_save_error(struct control *control,
+		       const struct control_error *error, struct error *err)
+	__attribute__((warn_unused_result));
+int control_resolve_errors(struct control *control, int mapping_id,
+			   int server_id, struct error *err)
+	__attribute__((warn_unused_result));
+int control_save_state(struct control *control,
+		       const struct control_state *state, struct error *err)
+	__attribute__((warn_unused_result));
+/* `bytes` goes into last_cdc_lsn if it has that column's ten bytes. */
+int control_mirror_position(struct control *control, int mapping_id,
+			    const void *bytes, size_t len, struct error *err)
+	__attribute__((warn_unused_result));
+int control_mirror_full_sync(struct control *control, int mapping_id,
+			     int64_t at_us, struct error *err)
+	__attribute__((warn_unused_result));
+int control_mark_connected(struct control *control, bool is_target,
+			   int server_id, struct error *err)
+	__attribute__((warn_unused_result));
+/* `state`: "RUNNING", "COMPLETED", "FAILED" or "REJECTED". */
+int control_answer_request(struct control *control, int request_id,
+			   const char *state, const char *answer,
+			   struct error *err)
+	__attribute__((warn_unused_result));
+int control_set_paused(struct control *control, int mapping_id, bool paused,
+		       struct error *err) __attribute__((warn_unused_result));
+/* `stopped` on the way out. */
+int control_heartbeat(struct control *control, const char *daemon, bool stopped,
+		      struct error *err) __attribute__((warn_unused_result));
+/* Remove a limited number of rows that ended before `before_us`. */
+int control_purge(struct control *control, int64_t before_us,
+		  struct error *err) __attribute__((warn_unused_result));
+
+/* ------------------------------------------------------------- for people */
+
+struct control_report_mapping {
+	struct control_mapping mapping;
+	const char *server_name;
+	const char *state;
+	const char *reason;
+	int64_t lag_ms; /* -1: not known */
+	bool consistent;
+	int64_t rows_applied;
+	int64_t updated_us;
+	const char *running; /* sync_type of the run under way, or NULL */
+	int64_t processed;
+	int64_t total;
+	int64_t rows_per_second;
+	const char *error_type; /* NULL: nothing is wrong */
+	const char *error_message;
+	int retry_count;
+};
+
+struct control_report {
+	struct arena arena;
+	struct control_report_mapping *mappings;
+	size_t mapping_count;
+	const char *daemon; /* the last one seen, or NULL */
+	const char *daemon_version;
+	int64_t started_us;
+	int64_t heartbeat_us;
+	int64_t stopped_us; /* 0: it has not said so */
+};
+
+int control_report(struct control *control, struct control_report *out,
+		   struct error *err) __attribute__((warn_unused_result));
+void control_report_release(struct control_report *report);
+
+#endif

@@ -1,0 +1,138 @@
+#include "control/settings.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* A setting is a number in a range, or one of two words (0 and 1). */
+static const struct known {
+	const char *key;
+	size_t offset;
+	int fallback;
+	int min, max;
+	const char *words[2];
+} known[] = {
+#define NUMBER(key, field, fallback, min, max)                                 \
+	{ key, offsetof(struct settings, field), fallback, min, max, { NULL } }
+#define FLAG(key, field, fallback)                                             \
+	{ key, offsetof(struct settings, field), fallback, 0, 1, { NULL } }
+	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
+	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),
+	NUMBER("retry_delay_seconds", retry_delay_s, 30, 0, 3600),
+	NUMBER("batch_size", batch_rows, 1000, 1, 100000),
+	NUMBER("batch_memory_mb", batch_memory_mb, 4, 1, 1024),
+	NUMBER("max_connections", max_connections, 50, 4, 10000),
+	NUMBER("connect_timeout_seconds", connect_timeout_s, 15, 1, 600),
+	NUMBER("query_timeout_seconds", query_timeout_s, 600, 0, 86400),
+	FLAG("initial_full_sync", initial_full_sync, 1),
+	{ "full_sync_mode", offsetof(struct settings, truncate), 0, 0, 1,
+	  { "swap", "truncate" } },
+	FLAG("create_missing_tables", create_missing_tables, 1),
+	FLAG("resync_on_gap", resync_on_gap, 1),
+	NUMBER("cdc_window_transactions", window_transactions, 5000, 1,
+	       1000000),
+	NUMBER("log_retention_days", log_retention_days, 30, 1, 36500),
+	NUMBER("verification_interval_minutes", verification_interval_min, 5, 1,
+	       100000),
+	NUMBER("verification_row_count", verification_rows, 10000, 1, 10000000),
+#undef NUMBER
+#undef FLAG
+};
+
+#define KNOWN_COUNT (sizeof(known) / sizeof(*known))
+
+static int *field(struct settings *settings, const struct known *k)
+{
+	return (int *)(void *)((char *)settings + k->offset);
+}
+
+void settings_init(struct settings *settings)
+{
+	memset(settings, 0, sizeof(*settings));
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		*field(settings, &known[i]) = known[i].fallback;
+}
+
+static const char *find_value(const struct control_snapshot *snapshot,
+			      const char *key, bool *found)
+{
+	*found = false;
+	for (size_t i = 0; i < snapshot->setting_count; i++) {
+		if (text_iequal(snapshot->settings[i].key, key)) {
+			*found = true;
+			return snapshot->settings[i].value;
+		}
+	}
+	return NULL;
+}
+
+static bool parse(const struct known *k, const char *value, int *out)
+{
+	char buffer[64];
+	const char *word = buffer;
+	long number;
+
+	text_copy(buffer, sizeof(buffer), value);
+	word = text_trim(buffer);
+	for (int i = 0; i < 2 && k->words[i]; i++) {
+		if (text_iequal(word, k->words[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	if (k->words[0] || !text_to_long(word, &number) || number < k->min ||
+	    number > k->max)
+		return false;
+	*out = (int)number;
+	return true;
+}
+
+static void complain(const struct known *k, char *message, size_t size)
+{
+	char one[160];
+
+	if (k->words[0])
+		snprintf(one, sizeof(one), "%s'%s' must be '%s' or '%s'",
+			 *message ? "; " : "", k->key, k->words[0],
+			 k->words[1]);
+	else
+		snprintf(one, sizeof(one),
+			 "%s'%s' must be a whole number from %d to %d",
+			 *message ? "; " : "", k->key, k->min, k->max);
+	text_append(message, size, one);
+}
+
+int settings_load(struct settings *settings,
+		  const struct control_snapshot *snapshot, struct error *err)
+{
+	char message[ERROR_MESSAGE_MAX] = "";
+
+	for (size_t i = 0; i < KNOWN_COUNT; i++) {
+		bool found;
+		const char *value = find_value(snapshot, known[i].key, &found);
+
+		if (!found)
+			*field(settings, &known[i]) = known[i].fallback;
+		else if (!value ||
+			 !parse(&known[i], value, field(settings, &known[i])))
+			complain(&known[i], message, sizeof(message));
+	}
+	if (!*message)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+			 "table config: %s; the value before is kept",
+			 message);
+}
+
+const char *settings_key(int i, char text[16])
+{
+	if (i < 0 || (size_t)i >= KNOWN_COUNT)
+		return NULL;
+	if (known[i].words[0])
+		snprintf(text, 16, "%s", known[i].words[known[i].fallback]);
+	else
+		snprintf(text, 16, "%d", known[i].fallback);
+	return known[i].key;
+}

@@ -1,0 +1,3 @@
+-- @before
+DELETE FROM daemons
+WHERE heartbeat_at < @before;

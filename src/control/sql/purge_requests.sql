@@ -1,0 +1,3 @@
+-- @before
+DELETE FROM sync_requests
+WHERE completed_at < @before;

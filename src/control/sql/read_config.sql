@@ -1,0 +1,5 @@
+SELECT
+    config_key,
+    config_value
+FROM config
+ORDER BY config_key;

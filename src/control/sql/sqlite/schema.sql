@@ -1,0 +1,195 @@
+-- The same control tables for the embedded store. Types are declared as in
+-- schema-dataflow.sql; SQLite keeps times as text in UTC. A test holds the two
+-- against each other.
+
+CREATE TABLE IF NOT EXISTS installation (
+    installation_id NVARCHAR(36) NOT NULL PRIMARY KEY,
+    schema_version INT NOT NULL,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE TABLE IF NOT EXISTS config (
+    config_key NVARCHAR(100) NOT NULL PRIMARY KEY,
+    config_value NVARCHAR(500) NOT NULL,
+    description NTEXT NULL,
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
+('cdc_check_interval_seconds', '10', 'Seconds between two looks at the control tables, and at an idle table''s changes'),
+('max_retry_attempts', '3', 'Attempts before an error is recorded in error_logs'),
+('retry_delay_seconds', '30', 'Seconds between two attempts'),
+('batch_size', '1000', 'Rows that travel together from source to destination'),
+('batch_memory_mb', '4', 'Most memory of one such batch; four of them serve a running copy'),
+('max_connections', '50', 'Most connections of the daemon to all servers together'),
+('connect_timeout_seconds', '15', 'Seconds to wait for a server to accept a login'),
+('query_timeout_seconds', '600', 'Seconds to wait for the next byte of an answer; 0 waits for ever'),
+('initial_full_sync', '1', '1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
+('full_sync_mode', 'swap', 'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+('create_missing_tables', '1', '1: a full sync creates a destination table that does not exist'),
+('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
+('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
+('log_retention_days', '30', 'Days that rows of the log tables are kept'),
+('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping'),
+('verification_row_count', '10000', 'Newest rows that a verification compares');
+
+CREATE TABLE IF NOT EXISTS source_servers (
+    server_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    server_name NVARCHAR(255) NOT NULL UNIQUE,
+    server_type NVARCHAR(50) NOT NULL DEFAULT 'sqlserver',
+    connection_string NVARCHAR(1000) NOT NULL,
+    is_enabled BIT NOT NULL DEFAULT 1,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    last_connected_at DATETIME2 NULL,
+    notes NTEXT NULL
+);
+
+CREATE TABLE IF NOT EXISTS target_servers (
+    target_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    target_name NVARCHAR(255) NOT NULL UNIQUE,
+    target_type NVARCHAR(50) NOT NULL DEFAULT 'sqlserver',
+    connection_string NVARCHAR(1000) NOT NULL,
+    is_enabled BIT NOT NULL DEFAULT 1,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    last_connected_at DATETIME2 NULL,
+    notes NTEXT NULL
+);
+
+CREATE TABLE IF NOT EXISTS table_mappings (
+    mapping_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    server_id INT NOT NULL REFERENCES source_servers (server_id) ON DELETE CASCADE,
+    source_database NVARCHAR(255) NOT NULL,
+    source_schema NVARCHAR(255) NOT NULL DEFAULT 'dbo',
+    source_table NVARCHAR(255) NOT NULL,
+    target_id INT NULL REFERENCES target_servers (target_id),
+    dest_database NVARCHAR(255) NOT NULL,
+    dest_schema NVARCHAR(255) NOT NULL DEFAULT 'dbo',
+    dest_table NVARCHAR(255) NOT NULL,
+    primary_key_column NVARCHAR(255) NULL,
+    full_sync_trigger_column NVARCHAR(255) NULL,
+    is_enabled BIT NOT NULL DEFAULT 1,
+    is_paused BIT NOT NULL DEFAULT 0,
+    cdc_enabled BIT NOT NULL DEFAULT 0,
+    last_cdc_lsn BINARY(10) NULL,
+    last_full_sync_at DATETIME2 NULL,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE INDEX IF NOT EXISTS ix_table_mappings_server ON table_mappings (server_id, is_enabled);
+
+CREATE TABLE IF NOT EXISTS sync_status (
+    status_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    mapping_id INT NOT NULL REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    sync_type NVARCHAR(50) NOT NULL,
+    status NVARCHAR(50) NOT NULL,
+    records_processed BIGINT NOT NULL DEFAULT 0,
+    records_failed BIGINT NOT NULL DEFAULT 0,
+    started_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    completed_at DATETIME2 NULL,
+    error_message NTEXT NULL,
+    last_processed_pk NVARCHAR(500) NULL,
+    run_id NVARCHAR(36) NULL,
+    records_total BIGINT NULL,
+    rows_per_second FLOAT NULL,
+    updated_at DATETIME2 NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_sync_status_run ON sync_status (run_id);
+CREATE INDEX IF NOT EXISTS ix_sync_status_mapping ON sync_status (mapping_id, status, started_at DESC);
+
+CREATE TABLE IF NOT EXISTS sync_logs (
+    log_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    mapping_id INT NOT NULL REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    log_level NVARCHAR(20) NOT NULL,
+    log_message NTEXT NOT NULL,
+    sync_type NVARCHAR(50) NULL,
+    records_count BIGINT NULL,
+    execution_time_ms INT NULL,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE INDEX IF NOT EXISTS ix_sync_logs_mapping ON sync_logs (mapping_id, created_at DESC);
+
+CREATE TABLE IF NOT EXISTS error_logs (
+    error_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    mapping_id INT NULL,
+    server_id INT NULL,
+    error_type NVARCHAR(50) NOT NULL,
+    error_message NTEXT NOT NULL,
+    error_details NTEXT NULL,
+    stack_trace NTEXT NULL,
+    retry_count INT NOT NULL DEFAULT 0,
+    is_resolved BIT NOT NULL DEFAULT 0,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    resolved_at DATETIME2 NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_error_logs_open ON error_logs (is_resolved, mapping_id, created_at DESC);
+
+CREATE TABLE IF NOT EXISTS verification_logs (
+    verification_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    mapping_id INT NOT NULL REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    verification_type NVARCHAR(50) NOT NULL,
+    source_md5 NVARCHAR(32) NULL,
+    dest_md5 NVARCHAR(32) NULL,
+    source_row_count BIGINT NULL,
+    dest_row_count BIGINT NULL,
+    records_compared BIGINT NOT NULL DEFAULT 0,
+    mismatches_found BIGINT NOT NULL DEFAULT 0,
+    verification_status NVARCHAR(50) NOT NULL,
+    verification_details NTEXT NULL,
+    verified_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE INDEX IF NOT EXISTS ix_verification_logs_mapping ON verification_logs (mapping_id, verified_at DESC);
+
+CREATE TABLE IF NOT EXISTS sync_requests (
+    request_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    mapping_id INT NOT NULL,
+    request_type NVARCHAR(50) NOT NULL,
+    requested_by NVARCHAR(255) NULL,
+    requested_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    state NVARCHAR(50) NOT NULL DEFAULT 'PENDING',
+    answer NTEXT NULL,
+    started_at DATETIME2 NULL,
+    completed_at DATETIME2 NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_sync_requests_state ON sync_requests (state, request_id);
+
+CREATE TABLE IF NOT EXISTS mapping_state (
+    mapping_id INT NOT NULL PRIMARY KEY REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    state NVARCHAR(50) NOT NULL,
+    reason NTEXT NULL,
+    lag_seconds FLOAT NULL,
+    is_consistent BIT NOT NULL DEFAULT 0,
+    position NVARCHAR(1100) NULL,
+    rows_applied BIGINT NOT NULL DEFAULT 0,
+    next_attempt_at DATETIME2 NULL,
+    daemon NVARCHAR(255) NULL,
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE TABLE IF NOT EXISTS daemons (
+    daemon NVARCHAR(255) NOT NULL PRIMARY KEY,
+    version NVARCHAR(50) NOT NULL,
+    started_at DATETIME2 NOT NULL,
+    heartbeat_at DATETIME2 NOT NULL,
+    stopped_at DATETIME2 NULL
+);
+
+INSERT INTO installation (installation_id, schema_version)
+SELECT
+    lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-'
+    || lower(hex(randomblob(2))) || '-' || lower(hex(randomblob(2))) || '-'
+    || lower(hex(randomblob(6))),
+    1
+WHERE NOT EXISTS (SELECT 1 FROM installation);
+
+UPDATE installation
+SET schema_version = 1, updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
+WHERE schema_version < 1;

@@ -1,0 +1,6 @@
+-- @daemon, @now, @stopped_at
+UPDATE daemons
+SET
+    heartbeat_at = @now,
+    stopped_at = @stopped_at
+WHERE daemon = @daemon;

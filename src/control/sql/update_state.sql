@@ -1,0 +1,14 @@
+-- @mapping_id, @state, @reason, @lag_ms, @is_consistent, @position,
+-- @rows_applied, @next_attempt_at, @daemon, @updated_at
+UPDATE mapping_state
+SET
+    state = @state,
+    reason = @reason,
+    lag_seconds = @lag_ms / 1000.0,
+    is_consistent = @is_consistent,
+    position = @position,
+    rows_applied = @rows_applied,
+    next_attempt_at = @next_attempt_at,
+    daemon = @daemon,
+    updated_at = @updated_at
+WHERE mapping_id = @mapping_id;

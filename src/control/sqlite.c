@@ -1,0 +1,209 @@
+/*
+ * The control store in a SQLite file. Write-ahead logging lets a DBA look
+ * into the file with sqlite3 while the daemon writes, and the other way round;
+ * whoever finds it locked waits a little.
+ */
+#include "control/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "control_schema.h" /* made by the build: schema_sqlite[] */
+
+#define BUSY_TIMEOUT_MS 5000
+
+struct sqlite_session {
+	struct session base;
+	sqlite3 *db;
+	sqlite3_stmt *stmt; /* under way, or NULL */
+};
+
+static struct sqlite_session *self_of(struct session *session)
+{
+	return (struct sqlite_session *)session;
+}
+
+static int sqlite_failed(sqlite3 *db, struct error *err)
+{
+	int code = sqlite3_errcode(db);
+
+	error_set(err, ERROR_SERVER, "%s (SQLite error %d)", sqlite3_errmsg(db),
+		  code);
+	err->native = code;
+	err->retryable = code == SQLITE_BUSY || code == SQLITE_LOCKED ||
+			 code == SQLITE_FULL || code == SQLITE_IOERR ||
+			 code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
+	if (code == SQLITE_NOMEM)
+		err->kind = ERROR_MEMORY;
+	if (err->retryable && code != SQLITE_BUSY && code != SQLITE_LOCKED)
+		err->kind = ERROR_CONNECTION;
+	return -1;
+}
+
+static void sqlite_finish(struct session *session)
+{
+	sqlite3_finalize(self_of(session)->stmt);
+	self_of(session)->stmt = NULL;
+}
+
+static void sqlite_close(struct session *session)
+{
+	sqlite_finish(session);
+	sqlite3_close(self_of(session)->db);
+	free(session);
+}
+
+static int bind(sqlite3_stmt *stmt, const struct session_param *param)
+{
+	int index = sqlite3_bind_parameter_index(stmt, param->name);
+
+	if (!index)
+		return SQLITE_OK; /* not every statement uses every one */
+	if (param->null)
+		return sqlite3_bind_null(stmt, index);
+	switch (param->type) {
+	case PARAM_INT:
+		return sqlite3_bind_int64(stmt, index, param->number);
+	case PARAM_TEXT:
+		return sqlite3_bind_text64(stmt, index, param->data, param->len,
+					   SQLITE_TRANSIENT, SQLITE_UTF8);
+	case PARAM_BYTES:
+		return sqlite3_bind_blob64(stmt, index, param->data, param->len,
+					   SQLITE_TRANSIENT);
+	}
+	return SQLITE_MISUSE;
+}
+
+static int sqlite_query(struct session *session, const char *sql,
+			const struct session_param *params, size_t count,
+			struct error *err)
+{
+	struct sqlite_session *self = self_of(session);
+
+	sqlite_finish(session);
+	if (sqlite3_prepare_v2(self->db, sql, -1, &self->stmt, NULL))
+		return sqlite_failed(self->db, err);
+	for (size_t i = 0; i < count; i++) {
+		if (bind(self->stmt, &params[i])) {
+			sqlite_failed(self->db, err);
+			sqlite_finish(session);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int sqlite_fetch(struct session *session, struct error *err)
+{
+	struct sqlite_session *self = self_of(session);
+	int ret = 0;
+
+	switch (sqlite3_step(self->stmt)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		break;
+	default:
+		ret = sqlite_failed(self->db, err);
+		break;
+	}
+	sqlite_finish(session);
+	return ret;
+}
+
+static bool sqlite_null(struct session *session, size_t col)
+{
+	return sqlite3_column_type(self_of(session)->stmt, (int)col) ==
+	       SQLITE_NULL;
+}
+
+static int64_t sqlite_get_int(struct session *session, size_t col)
+{
+	return sqlite3_column_int64(self_of(session)->stmt, (int)col);
+}
+
+static char *sqlite_get_text(struct session *session, size_t col,
+			     struct arena *arena)
+{
+	const unsigned char *text =
+		sqlite3_column_text(self_of(session)->stmt, (int)col);
+
+	return arena_strdup(arena, text ? (const char *)text : "");
+}
+
+static const struct session_ops sqlite_ops = {
+	.close = sqlite_close,
+	.query = sqlite_query,
+	.fetch = sqlite_fetch,
+	.finish = sqlite_finish,
+	.null = sqlite_null,
+	.get_int = sqlite_get_int,
+	.get_text = sqlite_get_text,
+};
+
+static int open_file(const char *file, int flags, sqlite3 **out,
+		     enum control_trouble *trouble, struct error *err)
+{
+	*trouble = CONTROL_UNREACHABLE;
+	*out = NULL;
+	if (sqlite3_open_v2(file, out, flags, NULL)) {
+		if (*out)
+			sqlite_failed(*out, err);
+		else
+			error_memory(err, "the control store");
+		goto failed;
+	}
+	sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+	if (sqlite3_exec(*out,
+			 "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON",
+			 NULL, NULL, NULL)) {
+		sqlite_failed(*out, err);
+		goto failed;
+	}
+	return 0;
+failed:
+	sqlite3_close(*out);
+	return error_wrap(err, "cannot open the control store '%s'", file);
+}
+
+int session_install_sqlite(const struct control_spec *spec,
+			   enum control_trouble *trouble, struct error *err)
+{
+	sqlite3 *db;
+	int ret = 0;
+
+	if (open_file(spec->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		      &db, trouble, err) < 0)
+		return -1;
+	*trouble = CONTROL_OTHER;
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
+	    sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL) ||
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL)) {
+		sqlite_failed(db, err);
+		ret = error_wrap(err, "cannot make the control tables in '%s'",
+				 spec->file);
+	}
+	sqlite3_close(db);
+	return ret;
+}
+
+int session_open_sqlite(const struct control_spec *spec, struct session **out,
+			enum control_trouble *trouble, struct error *err)
+{
+	struct sqlite_session *session = calloc(1, sizeof(*session));
+
+	if (!session) {
+		*trouble = CONTROL_OTHER;
+		return error_memory(err, "the control store");
+	}
+	session->base.ops = &sqlite_ops;
+	if (open_file(spec->file, SQLITE_OPEN_READWRITE, &session->db, trouble,
+		      err) < 0) {
+		free(session);
+		return -1;
+	}
+	*out = &session->base;
+	return 0;
+}

@@ -1,0 +1,291 @@
+#ifndef DRIVERS_DRIVER_H
+#define DRIVERS_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "drivers/pool.h"
+#include "row/batch.h"
+#include "row/position.h"
+#include "row/schema.h"
+
+/*
+ * What a database system is to the engine: servers that can be read from
+ * (sources) and written to (targets). One driver a system; the engine asks for
+ * abilities, never for names. docs/ADDING-A-DRIVER.md shows the way.
+ *
+ * Threads: a `server` is shared by all its mappings and locks what it must. A
+ * `source` or `target` belongs to one mapping and is used by one thread at a
+ * time, except where a slot says otherwise.
+ *
+ * Errors: every slot that returns int returns -1 with `err` filled, and the
+ * object may then only be ended, rolled back, released or closed.
+ */
+
+enum driver_ability {
+	SOURCE_CHANGES = 1 << 0,     /* knows what changed since a position */
+	SOURCE_SNAPSHOTS = 1 << 1,   /* can read a table as of one moment */
+	TARGET_TRANSACTIONS = 1 << 2 /* data and checkpoint commit as one */
+};
+
+/* A row of source_servers or target_servers. Strings are borrowed. */
+struct server_spec {
+	int id;
+	const char *name;
+	const char *connection_string;
+	int login_timeout_s;
+	int query_timeout_s; /* without a byte from the server; 0: none */
+	struct pool *pool;   /* where its connections are kept */
+};
+
+struct server {
+	const struct driver *driver;
+};
+
+struct driver {
+	const char *name; /* as in server_type and target_type */
+	unsigned abilities;
+
+	/*
+	 * Check the connection string and make the object; connects to
+	 * nothing. -1 is ERROR_CONFIG. The spec is copied.
+	 */
+	int (*server_new)(const struct server_spec *spec, struct server **out,
+			  struct error *err);
+
+	/* After every source and target of it is closed. */
+	void (*server_free)(struct server *server);
+
+	const struct source_ops *source; /* NULL: cannot be read from */
+	const struct target_ops *target; /* NULL: cannot be written to */
+};
+
+/* ------------------------------------------------------------- sources */
+
+struct source {
+	const struct source_ops *ops;
+};
+
+struct source_spec {
+	struct server *server;
+	struct table_name name; /* borrowed for the life of the source */
+	const char *trigger_column; /* NULL: none */
+	/*
+	 * The target is of the same system: text may travel in its own
+	 * encoding, which column.charset then names.
+	 */
+	bool native_text;
+};
+
+/* What one call to changes_begin() found. */
+struct window {
+	struct position to; /* the window is (from, to] */
+	/*
+	 * When the last transaction at or before `to` was committed, and up to
+	 * when the source vouches that nothing older will still appear after
+	 * `to`. Both by this machine's clock, microseconds UTC.
+	 */
+	int64_t commit_us;
+	int64_t complete_us;
+	bool has_rows; /* of this table; if not, next() need not be asked */
+	bool newest;   /* nothing was known after `to` */
+};
+
+struct source_ops {
+	unsigned connections; /* of the pool that a run of it holds */
+
+	/* Make the object; does not connect. */
+	int (*open)(const struct source_spec *spec, struct source **out,
+		    struct error *err);
+
+	/* Borrow a connection for a run. `cancel` cuts every later call short
+	 * and outlives the run. */
+	int (*connect)(struct source *src, struct cancel *cancel,
+		       struct error *err);
+
+	/* Give it back; ends what was begun. Safe when not connected. */
+	void (*release)(struct source *src);
+
+	void (*close)(struct source *src);
+
+	/*
+	 * The table as it is now, into an initialised `out`: every column, and
+	 * as its key the primary key, or else a unique index without NULLs.
+	 * ERROR_SCHEMA when it does not exist or cannot be seen.
+	 */
+	int (*describe)(struct source *src, struct table *out,
+			struct error *err);
+
+	/* ERROR_SCHEMA unless `table`'s key tells its rows apart for sure. */
+	int (*check_key)(struct source *src, const struct table *table,
+			 struct error *err);
+
+	/* About how many rows it has; cheap, may be off. */
+	int (*estimate)(struct source *src, uint64_t *rows, struct error *err);
+
+	/* How many rows' trigger column holds 1, counting up to `limit`. */
+	int (*triggered)(struct source *src, uint64_t limit, uint64_t *rows,
+			 struct error *err);
+
+	/* Set it to 0 where it holds 1; `rows` says how many. The only write
+	 * to a source there is. */
+	int (*trigger_reset)(struct source *src, uint64_t *rows,
+			     struct error *err);
+
+	/*
+	 * Where the change log ends now. Every change that is not visible to a
+	 * read begun after this call lies after it. ERROR_SCHEMA with the
+	 * remedy when changes of this table are not captured.
+	 */
+	int (*position)(struct source *src, struct position *out,
+			struct error *err);
+
+	/*
+	 * Begin to read the columns of `shape` (some of describe()'s, by name)
+	 * of all rows, in key order where that is cheap, as of one moment
+	 * where the system can. The trigger column reads as if it had been
+	 * reset. `shape` is borrowed until end(); its charsets are filled in.
+	 */
+	int (*read_begin)(struct source *src, struct table *shape,
+			  struct error *err);
+
+	/*
+	 * Begin to read what changed after `from`, up to the end of a
+	 * transaction of the driver's choice, at most `limit` transactions.
+	 * 1: there is a window; 0: nothing new, `window` still says when that
+	 * was. ERROR_GAP when `from` is no longer covered.
+	 */
+	int (*changes_begin)(struct source *src, struct table *shape,
+			     const struct position *from, unsigned limit,
+			     struct window *window, struct error *err);
+
+	/*
+	 * Fill an empty batch with what comes next. 1: some rows; 0: that was
+	 * all. Changes come in commit order; several of one key may come, the
+	 * last one counts. May be called from another thread than the one
+	 * that began, one at a time.
+	 */
+	int (*next)(struct source *src, struct batch *batch,
+		    struct error *err);
+
+	/*
+	 * The rows that have the keys in `keys` (whose table is `shape`'s key
+	 * columns alone) as they are now, appended to `out` in any order;
+	 * keys without a row are left out.
+	 */
+	int (*lookup)(struct source *src, struct table *shape,
+		      const struct batch *keys, struct batch *out,
+		      struct error *err);
+
+	/* End a read, early or not. Safe when none was begun. */
+	void (*end)(struct source *src);
+};
+
+/* ------------------------------------------------------------- targets */
+
+struct target {
+	const struct target_ops *ops;
+};
+
+struct target_spec {
+	struct server *server;
+	struct table_name name; /* borrowed for the life of the target */
+	const char *installation; /* tells several control stores apart */
+	int mapping_id;
+	const char *origin; /* which source table, in words */
+};
+
+/* Up to where a target holds every change; stored beside the data. */
+struct checkpoint {
+	struct position position; /* empty: no change capture */
+	/*
+	 * A load was read while the source changed: the copy is consistent
+	 * once a window complete up to this moment (microseconds UTC) is
+	 * applied. 0: it is.
+	 */
+	int64_t consistent_after_us;
+};
+
+enum target_mode {
+	TARGET_REPLACE, /* load beside the table, then swap */
+	TARGET_REFILL,	/* empty the table, then load it in place */
+	TARGET_APPLY,	/* changes by key */
+};
+
+struct target_counts {
+	uint64_t inserted;
+	uint64_t updated;
+	uint64_t deleted;
+};
+
+struct target_ops {
+	unsigned connections;
+
+	int (*open)(const struct target_spec *spec, struct target **out,
+		    struct error *err);
+	int (*connect)(struct target *dst, struct cancel *cancel,
+		       struct error *err);
+	void (*release)(struct target *dst);
+	void (*close)(struct target *dst);
+
+	/* The table as it is now. 1: there is one; 0: there is none. */
+	int (*describe)(struct target *dst, struct table *out,
+			struct error *err);
+
+	/* Make the table for rows of `shape`: types, nullability, key. */
+	int (*create)(struct target *dst, const struct table *shape,
+		      struct error *err);
+
+	/*
+	 * What the last commit left. 1: found; 0: none, or it belongs to
+	 * another source table.
+	 */
+	int (*checkpoint)(struct target *dst, struct checkpoint *out,
+			  struct error *err);
+
+	/*
+	 * Begin to write rows of `shape`, whose columns exist in the table
+	 * under the same names. Borrowed until commit or rollback.
+	 */
+	int (*begin)(struct target *dst, enum target_mode mode,
+		     const struct table *shape, struct error *err);
+
+	/* Take a batch; it is the caller's again afterwards. May be called
+	 * from another thread than the one that began, one at a time. */
+	int (*write)(struct target *dst, const struct batch *batch,
+		     struct error *err);
+
+	/*
+	 * Make everything written visible at once, together with `to`.
+	 * ERROR_CONFLICT, and nothing changed, when the stored checkpoint is
+	 * not `from` (NULL: do not look). After an ERROR_CONNECTION it is not
+	 * known whether it happened: checkpoint() tells.
+	 */
+	int (*commit)(struct target *dst, const struct checkpoint *from,
+		      const struct checkpoint *to,
+		      struct target_counts *counts, struct error *err);
+
+	/* Forget what was written since begin. Safe when nothing was begun;
+	 * tells nobody about trouble, since it runs after trouble. */
+	void (*rollback)(struct target *dst);
+
+	/* Move the checkpoint alone, as commit() with nothing written. */
+	int (*advance)(struct target *dst, const struct checkpoint *from,
+		       const struct checkpoint *to, struct error *err);
+};
+
+/* ------------------------------------------------------------ registry */
+
+/*
+ * The driver called `name`. NULL with ERROR_CONFIG that names the known ones,
+ * or says how to get it when this binary was built without it.
+ */
+const struct driver *driver_find(const char *name, struct error *err);
+
+/* The drivers of this binary, ended by NULL. */
+const struct driver *const *driver_list(void);
+
+#endif

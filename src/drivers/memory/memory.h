@@ -1,0 +1,48 @@
+#ifndef DRIVERS_MEMORY_MEMORY_H
+#define DRIVERS_MEMORY_MEMORY_H
+
+#include "drivers/driver.h"
+
+/*
+ * A database system held in this process: a source with a change log and a
+ * target with transactions. Tests of the engine run on it, and it is the
+ * shortest driver to read. The connection string is `name=…`; equal names
+ * reach the same store, which lasts until memory_forget().
+ *
+ * These functions are its SQL: what an application, or a test, does to it.
+ * Tables are found by all three parts of their names. Any thread may call.
+ */
+
+/* Make a table; `shape` says columns and key and is copied. */
+int memory_create_table(const char *store, const struct table_name *name,
+			const struct table *shape, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Apply the rows of a batch to a table as one transaction, and log them.
+ * Columns are taken by position.
+ */
+int memory_change(const char *store, const struct table_name *name,
+		  const struct batch *batch, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Append all rows, in the order of their keys' bytes, to `out`. */
+int memory_rows(const char *store, const struct table_name *name,
+		struct batch *out, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Drop the log up to now, as retention does: makes gaps. */
+void memory_purge_log(const char *store);
+
+/*
+ * Make the call number `call` from now on (1 is the next) of any source or
+ * target of the store fail, once, with `kind`. 0: none. memory_calls() says
+ * how many there have been since.
+ */
+void memory_fail(const char *store, unsigned long call, enum error_kind kind);
+unsigned long memory_calls(const char *store);
+
+/* Throw the store away; nothing may be open on it. */
+void memory_forget(const char *store);
+
+#endif

@@ -1,0 +1,530 @@
+#include "drivers/memory/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+
+static struct {
+	pthread_mutex_t lock; /* guards the list, not what is in the stores */
+	struct memory_store *first;
+} stores = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* -------------------------------------------------------------------- rows */
+
+static void value_free(enum row_store store, struct memory_value *value)
+{
+	if (store == ROW_STORE_SLICE && !value->null)
+		free((void *)(uintptr_t)value->slice.data);
+}
+
+static bool value_set_slice(struct memory_value *value,
+			    const struct row_slice *slice)
+{
+	unsigned char *copy = malloc(slice->len + 1);
+
+	if (!copy)
+		return false;
+	if (slice->len)
+		memcpy(copy, slice->data, slice->len);
+	value->null = false;
+	value->slice.data = copy;
+	value->slice.len = slice->len;
+	return true;
+}
+
+static bool value_from_batch(struct memory_value *value,
+			     const struct batch *batch, size_t col, size_t row)
+{
+	const struct batch_column *column = &batch->columns[col];
+
+	if (batch_null(batch, col, row))
+		return true;
+	switch (column->store) {
+	case ROW_STORE_I64:
+		value->i64 = column->i64[row];
+		break;
+	case ROW_STORE_F64:
+		value->f64 = column->f64[row];
+		break;
+	case ROW_STORE_WIDE:
+		value->wide = column->wide[row];
+		break;
+	case ROW_STORE_SLICE:
+		return value_set_slice(value, &column->slice[row]);
+	}
+	value->null = false;
+	return true;
+}
+
+/* The bytes of the key's values, each with its length, so that they differ
+ * when the values do. */
+static void add_key_value(struct strbuf *key, enum row_type type,
+			  const struct memory_value *value)
+{
+	const void *data = &value->i64;
+	size_t len = sizeof(value->i64);
+
+	switch (row_type_store(type)) {
+	case ROW_STORE_I64:
+		break;
+	case ROW_STORE_F64:
+		data = &value->f64;
+		break;
+	case ROW_STORE_WIDE:
+		data = &value->wide;
+		len = type == ROW_DECIMAL ? sizeof(value->wide.decimal)
+		      : type == ROW_UUID  ? sizeof(value->wide.uuid)
+					  : sizeof(value->wide.timestamptz.utc);
+		break;
+	case ROW_STORE_SLICE:
+		data = value->slice.data;
+		len = value->slice.len;
+		break;
+	}
+	if (value->null)
+		len = 0;
+	strbuf_addf(key, "%c%zu:", value->null ? 'n' : 'v', len);
+	strbuf_add(key, data, len);
+}
+
+static bool row_make_key(const struct memory_table *table,
+			 struct memory_row *row)
+{
+	struct strbuf key;
+
+	strbuf_init(&key);
+	for (size_t k = 0; k < table->def.key_count; k++) {
+		size_t i = table->def.key[k];
+
+		add_key_value(&key, table->def.columns[i].type,
+			      &row->values[i]);
+	}
+	if (!table->def.key_count)
+		strbuf_addf(&key, "%020llu",
+			    (unsigned long long)table->next_row_id);
+	row->key_len = key.len;
+	row->key = (unsigned char *)strbuf_detach(&key);
+	return row->key != NULL;
+}
+
+static struct memory_row *row_new(const struct memory_table *table)
+{
+	struct memory_row *row;
+
+	row = calloc(1, sizeof(*row) + table->def.column_count *
+					       sizeof(*row->values));
+	for (size_t i = 0; row && i < table->def.column_count; i++)
+		row->values[i].null = true;
+	return row;
+}
+
+void row_free(const struct memory_table *table, struct memory_row *row)
+{
+	if (!row)
+		return;
+	for (size_t i = 0; i < table->def.column_count; i++)
+		value_free(row_type_store(table->def.columns[i].type),
+			   &row->values[i]);
+	free(row->key);
+	free(row);
+}
+
+struct memory_row *row_from_batch(const struct memory_table *table,
+				  const struct batch *batch, size_t at)
+{
+	struct memory_row *row = row_new(table);
+
+	for (size_t i = 0; row && i < batch->table->column_count; i++) {
+		struct column *to = table_column(&table->def,
+						 batch->table->columns[i].name);
+
+		if (to && !value_from_batch(
+				  &row->values[to - table->def.columns], batch,
+				  i, at))
+			goto failed;
+	}
+	if (row && row_make_key(table, row))
+		return row;
+failed:
+	row_free(table, row);
+	return NULL;
+}
+
+struct memory_row *row_copy(const struct memory_table *table,
+			    const struct memory_row *from)
+{
+	struct memory_row *row = row_new(table);
+
+	for (size_t i = 0; row && i < table->def.column_count; i++) {
+		if (from->values[i].null)
+			continue;
+		if (row_type_store(table->def.columns[i].type) !=
+		    ROW_STORE_SLICE)
+			row->values[i] = from->values[i];
+		else if (!value_set_slice(&row->values[i],
+					  &from->values[i].slice))
+			goto failed;
+	}
+	if (!row)
+		return NULL;
+	row->key = malloc(from->key_len);
+	if (!row->key)
+		goto failed;
+	memcpy(row->key, from->key, from->key_len);
+	row->key_len = from->key_len;
+	return row;
+failed:
+	row_free(table, row);
+	return NULL;
+}
+
+static int value_to_batch(const struct memory_value *value, struct batch *batch,
+			  size_t col)
+{
+	unsigned char *to;
+
+	if (value->null) {
+		batch_put_null(batch, col);
+		return 1;
+	}
+	switch (batch->columns[col].store) {
+	case ROW_STORE_I64:
+		batch_put_i64(batch, col, value->i64);
+		break;
+	case ROW_STORE_F64:
+		batch_put_f64(batch, col, value->f64);
+		break;
+	case ROW_STORE_WIDE:
+		*batch_put_wide(batch, col) = value->wide;
+		break;
+	case ROW_STORE_SLICE:
+		to = batch_put_slice(batch, col, value->slice.len);
+		if (!to)
+			return 0;
+		memcpy(to, value->slice.data, value->slice.len);
+		break;
+	}
+	return 1;
+}
+
+int row_to_batch(const struct memory_table *table, const struct memory_row *row,
+		 bool key_only, struct batch *batch)
+{
+	static const struct memory_value null = { .null = true };
+
+	for (size_t i = 0; i < batch->table->column_count; i++) {
+		const struct column *from = table_column(
+			&table->def, batch->table->columns[i].name);
+		const struct memory_value *value = &null;
+
+		if (from && (!key_only || table_is_key(batch->table, i)))
+			value = &row->values[from - table->def.columns];
+		if (!value_to_batch(value, batch, i))
+			return 0;
+	}
+	return 1;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+int table_apply(struct memory_table *table, enum row_op op,
+		struct memory_row *row, struct target_counts *counts)
+{
+	struct memory_row *old;
+
+	HASH_FIND(hh, table->rows, row->key, row->key_len, old);
+	if (old) {
+		HASH_DELETE(hh, table->rows, old);
+		row_free(table, old);
+	}
+	if (op == ROW_DELETE) {
+		counts->deleted += old != NULL;
+		row_free(table, row);
+		return 0;
+	}
+	counts->updated += old != NULL;
+	counts->inserted += old == NULL;
+	HASH_ADD_KEYPTR(hh, table->rows, row->key, row->key_len, row);
+	table->next_row_id++;
+	return 0;
+}
+
+void table_clear(struct memory_table *table)
+{
+	struct memory_row *row, *next;
+
+	HASH_ITER(hh, table->rows, row, next) {
+		HASH_DELETE(hh, table->rows, row);
+		row_free(table, row);
+	}
+}
+
+static void log_purge(struct memory_table *table, uint64_t upto)
+{
+	struct memory_change *change;
+
+	while ((change = table->first) && change->commit <= upto) {
+		table->first = change->next;
+		row_free(table, change->row);
+		free(change);
+	}
+	if (!table->first)
+		table->last = NULL;
+}
+
+static void table_free(struct memory_table *table)
+{
+	table_clear(table);
+	log_purge(table, UINT64_MAX);
+	table_release(&table->def);
+	free(table);
+}
+
+struct memory_table *store_table(struct memory_store *store,
+				 const struct table_name *name)
+{
+	struct memory_table *table;
+
+	for (table = store->tables; table; table = table->next)
+		if (!strcmp(table->def.name.database, name->database) &&
+		    !strcmp(table->def.name.schema, name->schema) &&
+		    !strcmp(table->def.name.table, name->table))
+			break;
+	return table;
+}
+
+struct memory_table *store_add_table(struct memory_store *store,
+				     const struct table_name *name,
+				     const struct table *shape,
+				     struct error *err)
+{
+	struct memory_table *table = calloc(1, sizeof(*table));
+
+	if (!table) {
+		error_memory(err, "a table");
+		return NULL;
+	}
+	table_init(&table->def);
+	if (table_copy(&table->def, shape, name, err) < 0) {
+		free(table);
+		return NULL;
+	}
+	table->next = store->tables;
+	store->tables = table;
+	return table;
+}
+
+/* ------------------------------------------------------------------ stores */
+
+struct memory_store *store_find(const char *name)
+{
+	struct memory_store *store;
+
+	pthread_mutex_lock(&stores.lock);
+	for (store = stores.first; store; store = store->next)
+		if (!strcmp(store->name, name))
+			goto done;
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		goto done;
+	store->name = strdup(name);
+	if (!store->name || pthread_mutex_init(&store->lock, NULL)) {
+		free(store->name);
+		free(store);
+		store = NULL;
+		goto done;
+	}
+	store->next = stores.first;
+	stores.first = store;
+done:
+	pthread_mutex_unlock(&stores.lock);
+	return store;
+}
+
+void memory_forget(const char *name)
+{
+	struct memory_store **link, *store = NULL;
+	struct memory_table *table;
+	struct memory_checkpoint *checkpoint;
+
+	pthread_mutex_lock(&stores.lock);
+	for (link = &stores.first; *link; link = &(*link)->next) {
+		if (strcmp((*link)->name, name))
+			continue;
+		store = *link;
+		*link = store->next;
+		break;
+	}
+	pthread_mutex_unlock(&stores.lock);
+	if (!store)
+		return;
+	while ((table = store->tables)) {
+		store->tables = table->next;
+		table_free(table);
+	}
+	while ((checkpoint = store->checkpoints)) {
+		store->checkpoints = checkpoint->next;
+		free(checkpoint->id);
+		free(checkpoint);
+	}
+	pthread_mutex_destroy(&store->lock);
+	free(store->name);
+	free(store);
+}
+
+int store_call(struct memory_store *store, struct error *err)
+{
+	enum error_kind kind = ERROR_NONE;
+
+	pthread_mutex_lock(&store->lock);
+	store->calls++;
+	if (store->fail_at && store->calls == store->fail_at) {
+		kind = store->fail_kind;
+		store->fail_at = 0;
+	}
+	pthread_mutex_unlock(&store->lock);
+	if (kind == ERROR_NONE)
+		return 0;
+	return error_set(err, kind, "call %lu was made to fail", store->calls);
+}
+
+void memory_fail(const char *name, unsigned long call, enum error_kind kind)
+{
+	struct memory_store *store = store_find(name);
+
+	if (!store)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->calls = 0;
+	store->fail_at = call;
+	store->fail_kind = kind;
+	pthread_mutex_unlock(&store->lock);
+}
+
+unsigned long memory_calls(const char *name)
+{
+	struct memory_store *store = store_find(name);
+
+	return store ? store->calls : 0;
+}
+
+void memory_purge_log(const char *name)
+{
+	struct memory_store *store = store_find(name);
+
+	if (!store)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->purged = store->commits;
+	for (struct memory_table *t = store->tables; t; t = t->next)
+		log_purge(t, store->purged);
+	pthread_mutex_unlock(&store->lock);
+}
+
+int memory_create_table(const char *name, const struct table_name *table,
+			const struct table *shape, struct error *err)
+{
+	struct memory_store *store = store_find(name);
+	bool ok;
+
+	if (!store)
+		return error_memory(err, "a store");
+	pthread_mutex_lock(&store->lock);
+	ok = store_add_table(store, table, shape, err) != NULL;
+	pthread_mutex_unlock(&store->lock);
+	return ok ? 0 : -1;
+}
+
+static int log_change(struct memory_store *store, struct memory_table *table,
+		      enum row_op op, const struct memory_row *row)
+{
+	struct memory_change *change = calloc(1, sizeof(*change));
+
+	if (!change)
+		return -1;
+	change->row = row_copy(table, row);
+	if (!change->row) {
+		free(change);
+		return -1;
+	}
+	change->op = op;
+	change->commit = store->commits;
+	change->commit_us = clock_utc_us();
+	if (table->last)
+		table->last->next = change;
+	else
+		table->first = change;
+	table->last = change;
+	return 0;
+}
+
+int memory_change(const char *name, const struct table_name *where,
+		  const struct batch *batch, struct error *err)
+{
+	struct memory_store *store = store_find(name);
+	struct target_counts counts = { 0 };
+	struct memory_table *table;
+	int ret = 0;
+
+	if (!store)
+		return error_memory(err, "a store");
+	pthread_mutex_lock(&store->lock);
+	table = store_table(store, where);
+	if (!table)
+		ret = error_set(err, ERROR_SCHEMA, "no such table");
+	store->commits++;
+	for (size_t i = 0; ret == 0 && i < batch->rows; i++) {
+		enum row_op op = batch_op(batch, i);
+		struct memory_row *row = row_from_batch(table, batch, i);
+
+		if (!row || log_change(store, table, op, row) < 0) {
+			row_free(table, row);
+			ret = error_memory(err, "a change");
+			break;
+		}
+		table_apply(table, op, row, &counts);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return ret;
+}
+
+static int by_key(const struct memory_row *a, const struct memory_row *b)
+{
+	size_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
+	int order = memcmp(a->key, b->key, len);
+
+	return order ? order : (a->key_len > b->key_len) -
+				       (a->key_len < b->key_len);
+}
+
+int memory_rows(const char *name, const struct table_name *where,
+		struct batch *out, struct error *err)
+{
+	struct memory_store *store = store_find(name);
+	struct memory_row *row, *next;
+	struct memory_table *table;
+	int ret = 0;
+
+	if (!store)
+		return error_memory(err, "a store");
+	pthread_mutex_lock(&store->lock);
+	table = store_table(store, where);
+	if (!table)
+		ret = error_set(err, ERROR_SCHEMA, "no such table");
+	else
+		HASH_SRT(hh, table->rows, by_key);
+	if (ret == 0)
+		HASH_ITER(hh, table->rows, row, next) {
+			if (batch_full(out) ||
+			    !row_to_batch(table, row, false, out)) {
+				ret = error_memory(err, "the rows");
+				break;
+			}
+			batch_add_row(out, ROW_UPSERT);
+		}
+	pthread_mutex_unlock(&store->lock);
+	return ret;
+}

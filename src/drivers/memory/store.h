@@ -1,0 +1,98 @@
+#ifndef DRIVERS_MEMORY_STORE_H
+#define DRIVERS_MEMORY_STORE_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "drivers/memory/memory.h"
+
+/* A value on its own; slices own their bytes. */
+struct memory_value {
+	bool null;
+	union {
+		int64_t i64;
+		double f64;
+		union row_wide wide;
+		struct row_slice slice;
+	};
+};
+
+struct memory_row {
+	UT_hash_handle hh; /* by key */
+	unsigned char *key;
+	size_t key_len;
+	struct memory_value values[];
+};
+
+struct memory_change {
+	struct memory_change *next;
+	uint64_t commit; /* number of the transaction */
+	int64_t commit_us;
+	enum row_op op;
+	struct memory_row *row; /* a copy of its own */
+};
+
+struct memory_table {
+	struct memory_table *next;
+	struct table def;
+	struct memory_row *rows; /* hash */
+	uint64_t next_row_id;	 /* keys of tables without one */
+	struct memory_change *first, *last;
+};
+
+struct memory_checkpoint {
+	struct memory_checkpoint *next;
+	char *id;
+	struct checkpoint value;
+};
+
+struct memory_store {
+	struct memory_store *next;
+	char *name;
+	pthread_mutex_t lock; /* guards everything below */
+	struct memory_table *tables;
+	struct memory_checkpoint *checkpoints;
+	uint64_t commits;
+	uint64_t purged; /* changes up to this transaction are gone */
+	unsigned long calls;
+	unsigned long fail_at;
+	enum error_kind fail_kind;
+};
+
+/* The store of that name, made if it is not there; NULL without memory. */
+struct memory_store *store_find(const char *name);
+
+/* Count a call; -1 when it is the one that shall fail. */
+int store_call(struct memory_store *store, struct error *err);
+
+/* Inside the lock: */
+struct memory_table *store_table(struct memory_store *store,
+				 const struct table_name *name);
+struct memory_table *store_add_table(struct memory_store *store,
+				     const struct table_name *name,
+				     const struct table *shape,
+				     struct error *err);
+
+/*
+ * The row at `row` of the batch, in the order of `def`'s columns, found by
+ * name; columns the batch lacks are NULL. NULL without memory.
+ */
+struct memory_row *row_from_batch(const struct memory_table *table,
+				  const struct batch *batch, size_t row);
+struct memory_row *row_copy(const struct memory_table *table,
+			    const struct memory_row *row);
+void row_free(const struct memory_table *table, struct memory_row *row);
+
+/*
+ * Put a row into the batch, in the order of the batch's columns. 1: done; 0:
+ * no room.
+ */
+int row_to_batch(const struct memory_table *table, const struct memory_row *row,
+		 bool key_only, struct batch *batch);
+
+/* Upsert or delete; takes the row over. -1 without memory. */
+int table_apply(struct memory_table *table, enum row_op op,
+		struct memory_row *row, struct target_counts *counts);
+void table_clear(struct memory_table *table);
+
+#endif

@@ -1,0 +1,239 @@
+#include "drivers/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* How often a waiter looks whether it was cancelled. */
+#define CANCEL_POLL_MS 200
+
+struct pool_waiter {
+	struct pool_waiter *next;
+	pthread_cond_t wake;
+	unsigned count;
+	bool granted;
+};
+
+struct pool_idle {
+	struct pool_idle *next;
+	const void *owner;
+	char *key;
+	void *connection;
+	void (*close_fn)(void *connection);
+	int64_t since_ms;
+};
+
+int pool_init(struct pool *pool, unsigned max, struct error *err)
+{
+	int rc;
+
+	memset(pool, 0, sizeof(*pool));
+	pool->max = max;
+	rc = pthread_mutex_init(&pool->lock, NULL);
+	if (rc)
+		return error_errno(err, rc, "cannot make a connection pool");
+	return 0;
+}
+
+static void idle_close(struct pool_idle *idle)
+{
+	struct pool_idle *next;
+
+	for (; idle; idle = next) {
+		next = idle->next;
+		idle->close_fn(idle->connection);
+		free(idle->key);
+		free(idle);
+	}
+}
+
+void pool_release(struct pool *pool)
+{
+	idle_close(pool->idle);
+	pool->idle = NULL;
+	pthread_mutex_destroy(&pool->lock);
+}
+
+/* Give the connections to those who wait, in order, as far as they go. */
+static void grant(struct pool *pool)
+{
+	struct pool_waiter *first;
+
+	while ((first = pool->waiters) &&
+	       pool->reserved + first->count <= pool->max) {
+		pool->reserved += first->count;
+		pool->waiters = first->next;
+		first->granted = true;
+		pthread_cond_signal(&first->wake);
+	}
+}
+
+void pool_resize(struct pool *pool, unsigned max)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->max = max;
+	grant(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void join_line(struct pool *pool, struct pool_waiter *waiter)
+{
+	struct pool_waiter **link = &pool->waiters;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = waiter;
+	grant(pool);
+}
+
+static void leave_line(struct pool *pool, struct pool_waiter *waiter)
+{
+	struct pool_waiter **link = &pool->waiters;
+
+	while (*link != waiter)
+		link = &(*link)->next;
+	*link = waiter->next;
+	grant(pool);
+}
+
+/*
+ * A strict line makes it fair: a run which needs two is not overtaken for ever
+ * by runs which need one.
+ */
+int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
+		 struct error *err)
+{
+	struct pool_waiter self = { .count = count };
+	int rc, ret = 0;
+
+	rc = clock_cond_init(&self.wake);
+	if (rc)
+		return error_errno(err, rc, "cannot wait for a connection");
+	pthread_mutex_lock(&pool->lock);
+	join_line(pool, &self);
+	while (!self.granted && !ret) {
+		if (count > pool->max)
+			ret = error_set(err, ERROR_CONFIG,
+					"a run needs %u connections, but "
+					"max_connections leaves only %u",
+					count, pool->max);
+		else
+			ret = cancel_check(cancel, err);
+		if (ret < 0)
+			leave_line(pool, &self);
+		else
+			clock_cond_wait(&self.wake, &pool->lock,
+					clock_ms() + CANCEL_POLL_MS);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	pthread_cond_destroy(&self.wake);
+	return ret;
+}
+
+void pool_unreserve(struct pool *pool, unsigned count)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->reserved -= count;
+	grant(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Unlink every idle connection that `pick` wants; the caller closes them. */
+static struct pool_idle *unlink_if(struct pool *pool, const void *owner,
+				   int64_t before_ms)
+{
+	struct pool_idle **link = &pool->idle;
+	struct pool_idle *found = NULL, *idle;
+
+	while ((idle = *link)) {
+		if ((owner && idle->owner != owner) ||
+		    idle->since_ms > before_ms) {
+			link = &idle->next;
+			continue;
+		}
+		*link = idle->next;
+		idle->next = found;
+		found = idle;
+		pool->idle_count--;
+	}
+	return found;
+}
+
+/* Unlink the least recently used ones that are too many. */
+static struct pool_idle *unlink_surplus(struct pool *pool)
+{
+	struct pool_idle **link = &pool->idle;
+	struct pool_idle *surplus;
+	unsigned keep = pool->max > pool->reserved ? pool->max - pool->reserved
+						   : 0;
+
+	while (*link && keep > 0) {
+		link = &(*link)->next;
+		keep--;
+	}
+	surplus = *link;
+	*link = NULL;
+	for (struct pool_idle *idle = surplus; idle; idle = idle->next)
+		pool->idle_count--;
+	return surplus;
+}
+
+void *pool_take(struct pool *pool, const void *owner, const char *key)
+{
+	struct pool_idle **link, *idle, *surplus = NULL;
+	void *connection = NULL;
+
+	pthread_mutex_lock(&pool->lock);
+	for (link = &pool->idle; (idle = *link); link = &idle->next)
+		if (idle->owner == owner && !strcmp(idle->key, key))
+			break;
+	if (idle) {
+		*link = idle->next;
+		pool->idle_count--;
+	} else {
+		surplus = unlink_surplus(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+
+	idle_close(surplus);
+	if (idle) {
+		connection = idle->connection;
+		free(idle->key);
+		free(idle);
+	}
+	return connection;
+}
+
+void pool_give(struct pool *pool, const void *owner, const char *key,
+	       void *connection, void (*close_fn)(void *connection))
+{
+	struct pool_idle *idle = calloc(1, sizeof(*idle));
+
+	if (idle)
+		idle->key = strdup(key);
+	if (!idle || !idle->key) {
+		free(idle);
+		close_fn(connection);
+		return;
+	}
+	idle->owner = owner;
+	idle->connection = connection;
+	idle->close_fn = close_fn;
+	idle->since_ms = clock_ms();
+	pthread_mutex_lock(&pool->lock);
+	idle->next = pool->idle;
+	pool->idle = idle;
+	pool->idle_count++;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_expire(struct pool *pool, const void *owner, int64_t age_ms)
+{
+	struct pool_idle *old;
+
+	pthread_mutex_lock(&pool->lock);
+	old = unlink_if(pool, owner, clock_ms() - age_ms);
+	pthread_mutex_unlock(&pool->lock);
+	idle_close(old);
+}

@@ -1,0 +1,59 @@
+#ifndef DRIVERS_POOL_H
+#define DRIVERS_POOL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+
+/*
+ * All connections of the process: how many there may be, and the idle ones.
+ * A run first reserves as many as it will need, waiting its turn, so that two
+ * runs can never hold half of what each needs. Any thread may call any
+ * function; `lock` guards everything below it.
+ */
+struct pool {
+	pthread_mutex_t lock;
+	unsigned max;
+	unsigned reserved;
+	unsigned idle_count;
+	struct pool_waiter *waiters; /* first come first */
+	struct pool_idle *idle;	     /* most recently used first */
+};
+
+int pool_init(struct pool *pool, unsigned max, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Closes the idle ones; nothing may be reserved any more. */
+void pool_release(struct pool *pool);
+
+/* A new limit; connections in use beyond it stay until they are given back. */
+void pool_resize(struct pool *pool, unsigned max);
+
+/*
+ * Wait, first come first served, until `count` connections may be held. -1
+ * when cancelled, or when `count` is more than there may ever be.
+ */
+int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
+		 struct error *err) __attribute__((warn_unused_result));
+void pool_unreserve(struct pool *pool, unsigned count);
+
+/*
+ * An idle connection that was given back under the same owner and key, or
+ * NULL: then the caller opens one, room was made for it. Reserve first.
+ */
+void *pool_take(struct pool *pool, const void *owner, const char *key);
+
+/*
+ * Give a usable connection back. It is kept for the next one, or closed with
+ * `close_fn`, which must not call the pool. `key` is copied.
+ */
+void pool_give(struct pool *pool, const void *owner, const char *key,
+	       void *connection, void (*close_fn)(void *connection));
+
+/* Close the idle ones of an owner (NULL: of everyone) unused for `age_ms`. */
+void pool_expire(struct pool *pool, const void *owner, int64_t age_ms);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Every system this project knows. A driver that was not built in stays in the
+ * list, so that a mapping which asks for it gets a useful answer.
+ */
+#include "drivers/registry.h"
+
+#include "base/text.h"
+
+#ifdef HAVE_FREETDS
+#define SQLSERVER (&sqlserver_driver)
+#else
+#define SQLSERVER NULL
+#endif
+
+static const struct {
+	const char *name;
+	const struct driver *driver; /* NULL: not in this binary */
+	const char *remedy;
+} known[] = {
+	{ "sqlserver", SQLSERVER, "build with FreeTDS (freetds-dev)" },
+	{ "memory", &memory_driver, "" },
+};
+
+#define KNOWN_COUNT (sizeof(known) / sizeof(*known))
+
+const struct driver *driver_find(const char *name, struct error *err)
+{
+	for (size_t i = 0; i < KNOWN_COUNT; i++) {
+		if (!text_iequal(name, known[i].name))
+			continue;
+		if (!known[i].driver)
+			error_set(err, ERROR_CONFIG,
+				  "this program was built without the '%s' "
+				  "driver; %s",
+				  known[i].name, known[i].remedy);
+		return known[i].driver;
+	}
+	error_set(err, ERROR_CONFIG,
+		  "server type '%s' is not known; 'sqlserver' is", name);
+	return NULL;
+}
+
+const struct driver *const *driver_list(void)
+{
+	static const struct driver *list[KNOWN_COUNT + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		if (known[i].driver)
+			list[count++] = known[i].driver;
+	list[count] = NULL;
+	return list;
+}

@@ -1,0 +1,161 @@
+#include "drivers/sqlserver/catalog.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "drivers/sqlserver/sql.h"
+
+/*
+ * The key is the primary key, or else the first unique index over columns that
+ * cannot be NULL. The type is that of the system: an alias type has the
+ * system type's number in system_type_id, a CLR type has no such type.
+ */
+static const char columns_sql[] =
+	"DECLARE @id int = OBJECT_ID(@table, N'U'); "
+	"DECLARE @key int = ("
+	"SELECT TOP (1) i.index_id "
+	"FROM sys.indexes AS i "
+	"WHERE i.object_id = @id AND i.is_unique = 1 AND i.has_filter = 0 "
+	"AND i.is_disabled = 0 AND i.is_hypothetical = 0 "
+	"AND NOT EXISTS (SELECT 1 FROM sys.index_columns AS x "
+	"INNER JOIN sys.columns AS y "
+	"ON x.object_id = y.object_id AND x.column_id = y.column_id "
+	"WHERE x.object_id = i.object_id AND x.index_id = i.index_id "
+	"AND x.is_included_column = 0 AND y.is_nullable = 1) "
+	"ORDER BY i.is_primary_key DESC, i.index_id); "
+	"SELECT c.name, COALESCE(b.name, t.name), "
+	"CAST(c.max_length AS int), CAST(c.precision AS int), "
+	"CAST(c.scale AS int), c.collation_name, "
+	"CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), "
+	"CAST(c.is_nullable AS int), CAST(c.is_identity AS int), "
+	"CAST(c.is_computed AS int), CAST(c.generated_always_type AS int), "
+	"CAST(CASE WHEN c.default_object_id <> 0 THEN 1 ELSE 0 END AS int), "
+	"CAST(COALESCE(k.key_ordinal, 0) AS int), "
+	"@id, CAST(CASE WHEN @key = 1 THEN 1 ELSE 0 END AS int), c.column_id "
+	"FROM sys.columns AS c "
+	"INNER JOIN sys.types AS t ON c.user_type_id = t.user_type_id "
+	"LEFT JOIN sys.types AS b ON c.system_type_id = b.user_type_id "
+	"LEFT JOIN sys.index_columns AS k ON c.object_id = k.object_id "
+	"AND c.column_id = k.column_id AND k.index_id = @key "
+	"AND k.is_included_column = 0 "
+	"WHERE c.object_id = @id "
+	"ORDER BY c.column_id";
+
+static int read_column(struct tds *conn, struct arena *arena,
+		       struct catalog_column *column, struct error *err)
+{
+	column->column_id = (int)tds_get_int(conn, 15);
+	column->name = tds_get_text(conn, 0, arena);
+	column->type = tds_get_text(conn, 1, arena);
+	if (!column->name || !column->type)
+		return error_memory(err, "a table's definition");
+	column->wire = catalog_wire(column->type);
+	column->max_length = (int)tds_get_int(conn, 2);
+	if (!strcmp(column->type, "text") || !strcmp(column->type, "ntext") ||
+	    !strcmp(column->type, "image"))
+		column->max_length = -1; /* sys.columns has a pointer's */
+	column->precision = (int)tds_get_int(conn, 3);
+	column->scale = (int)tds_get_int(conn, 4);
+	if (!tds_null(conn, 5)) {
+		column->collation = tds_get_text(conn, 5, arena);
+		if (!column->collation)
+			return error_memory(err, "a table's definition");
+	}
+	column->code_page = (int)tds_get_int(conn, 6);
+	column->nullable = tds_get_int(conn, 7) != 0;
+	column->identity = tds_get_int(conn, 8) != 0;
+	column->computed = tds_get_int(conn, 9) != 0;
+	column->generated = tds_get_int(conn, 10) != 0 ||
+			    !strcmp(column->type, "timestamp");
+	column->has_default = tds_get_int(conn, 11) != 0;
+	column->key_ordinal = (int)tds_get_int(conn, 12);
+	return 0;
+}
+
+static int read_columns(struct tds *conn, struct catalog_table *out,
+			struct error *err)
+{
+	size_t capacity = 0;
+	struct catalog_column *grown;
+	int rc;
+
+	while ((rc = tds_fetch(conn, err)) > 0) {
+		if (out->column_count == capacity) {
+			capacity = capacity ? capacity * 2 : 32;
+			grown = arena_calloc(&out->arena, capacity,
+					     sizeof(*grown));
+			if (!grown)
+				return error_memory(err,
+						    "a table's definition");
+			if (out->column_count)
+				memcpy(grown, out->columns,
+				       out->column_count * sizeof(*grown));
+			out->columns = grown;
+		}
+		if (read_column(conn, &out->arena,
+				&out->columns[out->column_count], err) < 0)
+			return -1;
+		out->column_count++;
+		out->object_id = (int)tds_get_int(conn, 13);
+		out->key_is_clustered = tds_get_int(conn, 14) != 0;
+	}
+	return rc;
+}
+
+int catalog_read(struct tds *conn, const char *schema, const char *table,
+		 struct catalog_table *out, struct error *err)
+{
+	struct tds_param param;
+	struct strbuf name;
+	int ret = -1;
+
+	memset(out, 0, sizeof(*out));
+	arena_init(&out->arena, 0);
+	strbuf_init(&name);
+	sql_table(&name, schema, table);
+	param = tds_text("@table", name.data);
+	if (strbuf_check(&name, err) < 0 ||
+	    tds_query(conn, columns_sql, &param, 1, err) < 0)
+		goto done;
+	if (read_columns(conn, out, err) < 0) {
+		tds_abandon(conn);
+		goto done;
+	}
+	if (tds_finish(conn, err) < 0)
+		goto done;
+	ret = out->column_count > 0;
+done:
+	strbuf_release(&name);
+	if (ret <= 0)
+		catalog_release(out);
+	return ret;
+}
+
+void catalog_release(struct catalog_table *table)
+{
+	arena_release(&table->arena);
+	memset(table, 0, sizeof(*table));
+}
+
+const struct catalog_column *catalog_column(const struct catalog_table *table,
+					    const char *name)
+{
+	const struct catalog_column *folded = NULL;
+
+	for (size_t i = 0; i < table->column_count; i++) {
+		if (!strcmp(table->columns[i].name, name))
+			return &table->columns[i];
+		if (!folded && text_iequal(table->columns[i].name, name))
+			folded = &table->columns[i];
+	}
+	return folded;
+}
+
+const struct catalog_column *catalog_key(const struct catalog_table *table,
+					 size_t k)
+{
+	for (size_t i = 0; i < table->column_count; i++)
+		if (table->columns[i].key_ordinal == (int)k + 1)
+			return &table->columns[i];
+	return NULL;
+}

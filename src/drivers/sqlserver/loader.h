@@ -1,0 +1,50 @@
+#ifndef DRIVERS_SQLSERVER_LOADER_H
+#define DRIVERS_SQLSERVER_LOADER_H
+
+#include <stdbool.h>
+
+#include "base/strbuf.h"
+#include "drivers/sqlserver/catalog.h"
+#include "row/batch.h"
+#include "tds/connection.h"
+
+/* Extra columns of a table that takes changes; no user's column is so named. */
+#define LOADER_OP_COLUMN  "__$dataflow_op"  /* enum row_op */
+#define LOADER_SEQ_COLUMN "__$dataflow_seq" /* order of arrival, from 1 */
+
+/*
+ * From batches into a table of our own making, by bulk load. The table has the
+ * columns that loader_columns() wrote, in that order.
+ */
+struct loader;
+
+/*
+ * Append the column definitions of such a table for the columns of `shape` as
+ * the destination `dest` has them: for changes with the two extra columns in
+ * front, and with everything but the key nullable.
+ */
+void loader_columns(struct strbuf *sql, const struct catalog_table *dest,
+		    const struct table *shape, bool changes);
+
+/* Borrows everything; `table` is a quoted name. */
+struct loader *loader_new(struct tds *conn, const char *table,
+			  const struct catalog_table *dest,
+			  const struct table *shape, bool changes,
+			  struct error *err);
+void loader_free(struct loader *loader); /* NULL is fine */
+
+/*
+ * Send a batch. ERROR_DATA names the column whose value does not fit; nothing
+ * is ever cut. Rows are made permanent every so often.
+ */
+int loader_write(struct loader *loader, const struct batch *batch,
+		 struct error *err) __attribute__((warn_unused_result));
+
+/* How many rows were sent so far. */
+uint64_t loader_rows(const struct loader *loader);
+
+/* After the last batch. `rows` gets how many were sent. */
+int loader_end(struct loader *loader, uint64_t *rows, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * A full load beside the live table, then the swap.
+ *
+ * Rows go into dataflow.load_…, a table of our own. Where SQL Server allows
+ * it, that one gets the same columns, indexes and checks as the destination
+ * and is switched in: TRUNCATE and ALTER TABLE … SWITCH change nothing but
+ * metadata, keep grants and triggers, and are undone by a rollback. Otherwise
+ * (foreign keys, computed columns, partitions …) the difference is applied in
+ * one transaction, under a table lock, so that a reader sees the old rows or
+ * the new ones and never some of each. Renaming was rejected: grants,
+ * triggers and references stay with the old table.
+ */
+#include "drivers/sqlserver/target.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "drivers/sqlserver/clone.h"
+#include "drivers/sqlserver/sql.h"
+
+/* Enough of the installation's id to keep two of them apart. */
+static void load_name(const struct sqlserver_target *target, struct strbuf *out)
+{
+	strbuf_addf(out, "[dataflow].[load_%.8s_%d]", target->installation,
+		    target->mapping_id);
+}
+
+/*
+ * The clone has the destination's columns in its order. That works when the
+ * load fills every one of them as it is.
+ */
+static bool columns_allow_switch(const struct sqlserver_target *target)
+{
+	const struct catalog_table *dest = &target->dest;
+	const struct table *shape = target->shape;
+
+	if (dest->column_count != shape->column_count)
+		return false;
+	for (size_t i = 0; i < dest->column_count; i++) {
+		const struct catalog_column *column = &dest->columns[i];
+
+		if (column->computed || column->generated ||
+		    !strcmp(column->type, "xml") ||
+		    catalog_column(dest, shape->columns[i].name) != column)
+			return false;
+	}
+	return true;
+}
+
+static int read_clone(struct sqlserver_target *target, const char *name,
+		      struct clone *clone, struct error *err)
+{
+	clone_init(clone);
+	if (!columns_allow_switch(target))
+		return 0;
+	return clone_read(target->conn, target->dest.object_id, name, clone,
+			  err);
+}
+
+int replace_begin(struct sqlserver_target *target, struct error *err)
+{
+	struct strbuf name, sql;
+	struct clone clone;
+	int ret = -1;
+
+	strbuf_init(&name);
+	strbuf_init(&sql);
+	load_name(target, &name);
+	if (read_clone(target, name.data, &clone, err) < 0)
+		goto done;
+	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s; CREATE TABLE %s (",
+		    name.data, name.data);
+	loader_columns(&sql, &target->dest, target->shape, false);
+	strbuf_addch(&sql, ')');
+	if (clone.possible && clone.filegroup.len)
+		strbuf_addf(&sql, " ON %s", clone.filegroup.data);
+	strbuf_addstr(&sql, "; ");
+	if (clone.possible)
+		strbuf_addstr(&sql, clone.clustered.data);
+	if (strbuf_check(&sql, err) < 0 ||
+	    tds_exec(target->conn, sql.data, err) < 0)
+		goto done;
+	target->loader = loader_new(target->conn, name.data, &target->dest,
+				    target->shape, false, err);
+	ret = target->loader ? 0 : -1;
+done:
+	clone_release(&clone);
+	strbuf_release(&sql);
+	strbuf_release(&name);
+	return ret;
+}
+
+/* ---------------------------------------------------------------- the swap */
+
+static int try_switch(struct sqlserver_target *target, const char *name,
+		      const struct checkpoint *from,
+		      const struct checkpoint *to, struct target_counts *counts,
+		      struct error *err)
+{
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
+	checkpoint_sql(&sql, from != NULL);
+	strbuf_addstr(&sql, "TRUNCATE TABLE ");
+	sql_table(&sql, target->name.schema, target->name.table);
+	strbuf_addf(&sql, "; ALTER TABLE %s SWITCH TO ", name);
+	sql_table(&sql, target->name.schema, target->name.table);
+	strbuf_addstr(&sql, "; COMMIT TRANSACTION; SELECT 0, 0, 0");
+	if (strbuf_check(&sql, err) == 0)
+		ret = target_transact(target, sql.data, from, to, counts, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
+			 const char *name)
+{
+	struct strbuf part;
+
+	strbuf_init(&part);
+	strbuf_addstr(sql, "DELETE d FROM ");
+	sql_table(sql, target->name.schema, target->name.table);
+	strbuf_addstr(sql, " AS d WITH (TABLOCKX)");
+	if (target->shape->key_count) {
+		strbuf_addf(sql,
+			    " WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE ",
+			    name);
+		target_sql_key_match(sql, target);
+		strbuf_addch(sql, ')');
+	}
+	strbuf_addstr(sql, "; ");
+	if (target->shape->key_count &&
+	    target_sql_assignments(&part, target)) {
+		strbuf_addf(sql, "UPDATE d SET %s FROM ", part.data);
+		sql_table(sql, target->name.schema, target->name.table);
+		strbuf_addf(sql, " AS d INNER JOIN %s AS s ON ", name);
+		target_sql_key_match(sql, target);
+		strbuf_addstr(sql, "; ");
+	}
+	strbuf_reset(&part);
+	if (target->shape->key_count) {
+		strbuf_addstr(&part, "WHERE NOT EXISTS (SELECT 1 FROM ");
+		sql_table(&part, target->name.schema, target->name.table);
+		strbuf_addstr(&part, " AS d WHERE ");
+		target_sql_key_match(&part, target);
+		strbuf_addch(&part, ')');
+	}
+	target_sql_insert(sql, target, name, part.data, "");
+	if (part.failed)
+		sql->failed = part.failed;
+	strbuf_release(&part);
+}
+
+static int exchange(struct sqlserver_target *target, const char *name,
+		    const struct checkpoint *from, const struct checkpoint *to,
+		    struct target_counts *counts, struct error *err)
+{
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
+	checkpoint_sql(&sql, from != NULL);
+	add_exchange(&sql, target, name);
+	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
+	if (strbuf_check(&sql, err) == 0)
+		ret = target_transact(target, sql.data, from, to, counts, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+static int drop_load_table(struct sqlserver_target *target, const char *name,
+			   struct error *err)
+{
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s", name);
+	if (strbuf_check(&sql, err) == 0)
+		ret = tds_exec(target->conn, sql.data, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* Can the trouble of a SWITCH be avoided by not switching? */
+static bool is_refusal(const struct sqlserver_target *target,
+		       const struct error *err)
+{
+	return tds_usable(target->conn) && !err->retryable &&
+	       err->kind != ERROR_CANCELLED && err->kind != ERROR_CONFLICT;
+}
+
+static int swap(struct sqlserver_target *target, const char *name,
+		const struct checkpoint *from, const struct checkpoint *to,
+		struct target_counts *counts, struct error *err)
+{
+	struct clone clone;
+	int ret = -1;
+
+	if (read_clone(target, name, &clone, err) < 0)
+		goto done;
+	if (clone.possible) {
+		if (clone.others.len &&
+		    tds_exec(target->conn, clone.others.data, err) < 0)
+			goto done;
+		ret = try_switch(target, name, from, to, counts, err);
+		if (ret == 0 || !is_refusal(target, err))
+			goto done;
+		log_info("the load is applied row by row: %s", err->message);
+	}
+	ret = exchange(target, name, from, to, counts, err);
+done:
+	clone_release(&clone);
+	return ret;
+}
+
+int replace_commit(struct sqlserver_target *target,
+		   const struct checkpoint *from, const struct checkpoint *to,
+		   struct target_counts *counts, struct error *err)
+{
+	struct error ignored;
+	struct strbuf name;
+	uint64_t rows;
+	int ret = -1;
+
+	strbuf_init(&name);
+	load_name(target, &name);
+	if (strbuf_check(&name, err) == 0 &&
+	    loader_end(target->loader, &rows, err) == 0 &&
+	    swap(target, name.data, from, to, counts, err) == 0) {
+		counts->inserted = rows;
+		ret = 0;
+		/* If this fails, the next load drops it. */
+		if (drop_load_table(target, name.data, &ignored) < 0)
+			log_warning("cannot drop %s: %s", name.data,
+				    ignored.message);
+	}
+	strbuf_release(&name);
+	return ret;
+}
+
+void replace_rollback(struct sqlserver_target *target)
+{
+	struct error ignored;
+	struct strbuf name;
+
+	if (!tds_usable(target->conn))
+		return;
+	strbuf_init(&name);
+	load_name(target, &name);
+	if (!name.failed &&
+	    drop_load_table(target, name.data, &ignored) < 0)
+		log_debug("cannot drop %s: %s", name.data, ignored.message);
+	strbuf_release(&name);
+}

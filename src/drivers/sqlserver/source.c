@@ -1,0 +1,554 @@
+#include "drivers/sqlserver/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/sqlserver/loader.h"
+#include "drivers/sqlserver/sql.h"
+
+/* Rows of one UPDATE of the trigger column: few enough for row locks. */
+#define RESET_ROWS 1000
+
+static struct sqlserver_source *self_of(struct source *src)
+{
+	return (struct sqlserver_source *)src;
+}
+
+static int source_open(const struct source_spec *spec, struct source **out,
+		       struct error *err)
+{
+	struct sqlserver_source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return error_memory(err, "a source");
+	source->base.ops = &sqlserver_source_ops;
+	source->server = (struct sqlserver *)spec->server;
+	source->name = spec->name;
+	source->trigger_column = spec->trigger_column;
+	source->native_text = spec->native_text;
+	*out = &source->base;
+	return 0;
+}
+
+static int source_connect(struct source *src, struct cancel *cancel,
+			  struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	return sqlserver_take(source->server, source->name.database, cancel,
+			      &source->conn, err);
+}
+
+/*
+ * What is left of a result is thrown away by a cancel, which is cheaper than
+ * reading it. A snapshot transaction has changed nothing: it is rolled back.
+ */
+static void source_end(struct source *src)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct error ignored;
+
+	decoder_free(source->decoder);
+	source->decoder = NULL;
+	source->row_pending = false;
+	if (source->reading != READ_NONE)
+		tds_abandon(source->conn);
+	source->reading = READ_NONE;
+	if (source->in_transaction && tds_usable(source->conn) &&
+	    tds_exec(source->conn,
+		     "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; "
+		     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+		     &ignored) < 0)
+		tds_mark_unusable(source->conn);
+	source->in_transaction = false;
+}
+
+static void source_release(struct source *src)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	if (!source->conn)
+		return;
+	source_end(src);
+	sqlserver_give(source->server, source->name.database, source->conn);
+	source->conn = NULL;
+}
+
+static void source_close(struct source *src)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	source_release(src);
+	catalog_release(&source->catalog);
+	free(source->instance);
+	free(source);
+}
+
+/* -------------------------------------------------------------- the table */
+
+int source_know_table(struct sqlserver_source *source, struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+	int rc;
+
+	if (source->described)
+		return 0;
+	catalog_release(&source->catalog);
+	rc = catalog_read(source->conn, source->name.schema, source->name.table,
+			  &source->catalog, err);
+	if (rc == 0)
+		rc = error_set(err, ERROR_SCHEMA,
+			       "source table '%s' does not exist, or the login "
+			       "may not see it",
+			       table_name_format(name, &source->name));
+	source->described = rc > 0;
+	return rc > 0 ? 0 : -1;
+}
+
+static int source_describe(struct source *src, struct table *out,
+			   struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	source->described = false;
+	if (source_know_table(source, err) < 0)
+		return -1;
+	return catalog_describe(&source->catalog, &source->name, out, err);
+}
+
+void source_set_charsets(const struct sqlserver_source *source,
+			 struct table *shape)
+{
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct catalog_column *column =
+			catalog_column(&source->catalog, shape->columns[i].name);
+		bool native = column && source->native_text &&
+			      (column->wire == WIRE_CHAR ||
+			       column->wire == WIRE_NCHAR);
+
+		shape->columns[i].charset =
+			native ? catalog_charset(column) : NULL;
+	}
+}
+
+/*
+ * Sure means: some unique index has no column outside of the key. Every key is
+ * sure that way, a subset of its columns makes it unique already.
+ */
+static int source_check_key(struct source *src, const struct table *table,
+			    struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	char name[TABLE_NAME_TEXT_MAX];
+	struct tds_param id;
+	struct strbuf sql;
+	int rc = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(
+		&sql,
+		"SELECT COUNT(*) FROM sys.indexes AS i "
+		"WHERE i.object_id = @id AND i.is_unique = 1 "
+		"AND i.has_filter = 0 AND i.is_disabled = 0 "
+		"AND NOT EXISTS (SELECT 1 FROM sys.index_columns AS x "
+		"WHERE x.object_id = i.object_id AND x.index_id = i.index_id "
+		"AND x.is_included_column = 0 "
+		"AND x.column_id NOT IN (");
+	for (size_t k = 0; k < table->key_count; k++)
+		strbuf_addf(&sql, "%s%d", k ? ", " : "",
+			    catalog_column(&source->catalog,
+					   table->columns[table->key[k]].name)
+				    ->column_id);
+	strbuf_addstr(&sql, "))");
+	id = tds_int("@id", source->catalog.object_id);
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(source->conn, sql.data, &id, 1, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	rc = tds_get_int(source->conn, 0) > 0;
+	if (tds_finish(source->conn, err) < 0)
+		return -1;
+	if (rc)
+		return 0;
+	return error_set(err, ERROR_SCHEMA,
+			 "no primary key or unique index of '%s' is made of "
+			 "the key columns alone: two rows could have the same "
+			 "key; name a unique key in primary_key_column, or "
+			 "create the index",
+			 table_name_format(name, &source->name));
+}
+
+static int source_estimate(struct source *src, uint64_t *rows,
+			   struct error *err)
+{
+	static const char sql[] = "SELECT SUM(p.rows) FROM sys.partitions AS p "
+				  "WHERE p.object_id = @id "
+				  "AND p.index_id IN (0, 1)";
+	struct sqlserver_source *source = self_of(src);
+	struct tds_param id = tds_int("@id", source->catalog.object_id);
+	int rc = tds_query_row(source->conn, sql, &id, 1, err);
+
+	*rows = 0;
+	if (rc <= 0)
+		return rc;
+	*rows = (uint64_t)tds_get_int(source->conn, 0);
+	return tds_finish(source->conn, err);
+}
+
+/* ------------------------------------------------------ the trigger column */
+
+static int check_trigger_column(struct sqlserver_source *source,
+				struct error *err)
+{
+	const struct catalog_column *column;
+	char name[TABLE_NAME_TEXT_MAX];
+
+	if (source_know_table(source, err) < 0)
+		return -1;
+	column = catalog_column(&source->catalog, source->trigger_column);
+	table_name_format(name, &source->name);
+	if (!column)
+		return error_set(err, ERROR_SCHEMA,
+				 "full_sync_trigger_column '%s' does not exist "
+				 "in source table '%s'",
+				 source->trigger_column, name);
+	if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
+		return error_set(err, ERROR_SCHEMA,
+				 "full_sync_trigger_column '%s' of source table "
+				 "'%s' is %s; it must be bit or an integer",
+				 source->trigger_column, name, column->type);
+	if (column->computed || column->generated)
+		return error_set(err, ERROR_SCHEMA,
+				 "full_sync_trigger_column '%s' of source table "
+				 "'%s' is computed and cannot be reset",
+				 source->trigger_column, name);
+	return 0;
+}
+
+static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
+			    struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct tds_param top = tds_int("@limit", (int64_t)limit);
+	struct strbuf sql;
+	int rc = -1;
+
+	*rows = 0;
+	if (check_trigger_column(source, err) < 0)
+		return -1;
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SELECT COUNT_BIG(*) FROM "
+			    "(SELECT TOP (@limit) 1 AS one FROM ");
+	sql_table(&sql, source->name.schema, source->name.table);
+	sql_names(&sql, " AS t WHERE t.%n = 1) AS asked",
+		  source->trigger_column, NULL);
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(source->conn, sql.data, &top, 1, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	*rows = (uint64_t)tds_get_int(source->conn, 0);
+	return tds_finish(source->conn, err);
+}
+
+static int source_trigger_reset(struct source *src, uint64_t *rows,
+				struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct strbuf sql;
+	int rc = -1;
+
+	*rows = 0;
+	if (check_trigger_column(source, err) < 0)
+		return -1;
+	strbuf_init(&sql);
+	strbuf_addf(&sql,
+		    "DECLARE @rows int = 1, @total bigint = 0; "
+		    "WHILE @rows > 0 BEGIN UPDATE TOP (%d) t ",
+		    RESET_ROWS);
+	sql_names(&sql, "SET %n = 0 FROM ", source->trigger_column, NULL);
+	sql_table(&sql, source->name.schema, source->name.table);
+	sql_names(&sql, " AS t WHERE t.%n = 1; ", source->trigger_column, NULL);
+	strbuf_addstr(&sql, "SET @rows = @@ROWCOUNT; SET @total += @rows; END; "
+			    "SELECT @total");
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(source->conn, sql.data, NULL, 0, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	*rows = (uint64_t)tds_get_int(source->conn, 0);
+	return tds_finish(source->conn, err);
+}
+
+/* --------------------------------------------------------------- the rows */
+
+/* Does the database allow snapshot isolation? */
+static int allows_snapshot(struct sqlserver_source *source, bool *allowed,
+			   struct error *err)
+{
+	static const char sql[] =
+		"SELECT CAST(snapshot_isolation_state AS int) "
+		"FROM sys.databases WHERE database_id = DB_ID()";
+	int rc = tds_query_row(source->conn, sql, NULL, 0, err);
+
+	*allowed = false;
+	if (rc <= 0)
+		return rc;
+	*allowed = tds_get_int(source->conn, 0) == 1;
+	return tds_finish(source->conn, err);
+}
+
+static int begin_snapshot(struct sqlserver_source *source, struct error *err)
+{
+	bool allowed;
+
+	if (allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	if (!allowed)
+		return 0;
+	source->in_transaction = true;
+	return tds_exec(source->conn,
+			"SET TRANSACTION ISOLATION LEVEL SNAPSHOT; "
+			"BEGIN TRANSACTION",
+			err);
+}
+
+static bool is_trigger_column(const struct sqlserver_source *source,
+			      const struct catalog_column *column)
+{
+	return source->trigger_column &&
+	       catalog_column(&source->catalog, source->trigger_column) ==
+		       column;
+}
+
+static int add_select_list(const struct sqlserver_source *source,
+			   const struct table *shape, const char *alias,
+			   struct strbuf *sql, struct error *err)
+{
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct catalog_column *column =
+			catalog_column(&source->catalog, shape->columns[i].name);
+
+		if (!column)
+			return error_set(err, ERROR_SCHEMA,
+					 "column '%s' is no longer in the "
+					 "source table",
+					 shape->columns[i].name);
+		strbuf_addstr(sql, i ? ", " : "");
+		decode_expression(sql, column, alias, source->native_text,
+				  is_trigger_column(source, column));
+	}
+	return 0;
+}
+
+/*
+ * In the order of the key when that is how the rows lie: then the destination
+ * loads them without a sort.
+ */
+static int build_read(const struct sqlserver_source *source,
+		      const struct table *shape, struct strbuf *sql,
+		      struct error *err)
+{
+	const char *word = " ORDER BY ";
+
+	strbuf_addstr(sql, "SELECT ");
+	if (add_select_list(source, shape, "t", sql, err) < 0)
+		return -1;
+	strbuf_addstr(sql, " FROM ");
+	sql_table(sql, source->name.schema, source->name.table);
+	strbuf_addstr(sql, " AS t");
+	for (size_t k = 0; source->catalog.key_is_clustered; k++) {
+		const struct catalog_column *column =
+			catalog_key(&source->catalog, k);
+
+		if (!column)
+			break;
+		strbuf_addstr(sql, word);
+		sql_names(sql, "t.%n", column->name, NULL);
+		word = ", ";
+	}
+	return strbuf_check(sql, err);
+}
+
+static int source_read_begin(struct source *src, struct table *shape,
+			     struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	if (source_know_table(source, err) < 0 ||
+	    build_read(source, shape, &sql, err) < 0 ||
+	    begin_snapshot(source, err) < 0 ||
+	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
+		goto done;
+	source->reading = READ_TABLE;
+	source_set_charsets(source, shape);
+	source->decoder = decoder_new(source->conn, 0, &source->catalog, shape,
+				      source->native_text, err);
+	ret = source->decoder ? 0 : -1;
+done:
+	strbuf_release(&sql);
+	if (ret < 0)
+		source_end(src);
+	return ret;
+}
+
+static int read_one(struct sqlserver_source *source, struct batch *batch,
+		    struct error *err)
+{
+	int rc;
+
+	if (source->reading == READ_CHANGES)
+		return cdc_read_change(source, batch, err);
+	rc = decoder_read(source->decoder, batch, false, err);
+	if (rc > 0)
+		batch_add_row(batch, ROW_UPSERT);
+	return rc;
+}
+
+static int finish_reading(struct sqlserver_source *source, struct error *err)
+{
+	if (tds_finish(source->conn, err) < 0)
+		return -1;
+	if (source->reading == READ_CHANGES)
+		return cdc_check_gap(source, err);
+	return 0;
+}
+
+static int source_next(struct source *src, struct batch *batch,
+		       struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	int rc;
+
+	while (!batch_full(batch)) {
+		if (!source->row_pending) {
+			rc = tds_fetch(source->conn, err);
+			if (rc < 0)
+				return -1;
+			if (rc == 0) {
+				if (batch->rows)
+					return 1;
+				return finish_reading(source, err);
+			}
+		}
+		source->row_pending = false;
+		rc = read_one(source, batch, err);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
+		if (!batch->rows)
+			return error_set(err, ERROR_MEMORY,
+					 "a row is larger than a batch may be; "
+					 "raise 'batch_memory_mb' in config");
+		source->row_pending = true;
+		break;
+	}
+	return batch->rows > 0;
+}
+
+/* ------------------------------------------------------------------ lookup */
+
+#define KEYS "#dataflow_keys"
+
+static int load_keys(struct sqlserver_source *source, const struct batch *keys,
+		     struct error *err)
+{
+	struct loader *loader;
+	struct strbuf sql;
+	uint64_t rows;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql,
+		      "DROP TABLE IF EXISTS " KEYS "; CREATE TABLE " KEYS " (");
+	loader_columns(&sql, &source->catalog, keys->table, false);
+	strbuf_addch(&sql, ')');
+	if (strbuf_check(&sql, err) < 0 ||
+	    tds_exec(source->conn, sql.data, err) < 0)
+		goto done;
+	loader = loader_new(source->conn, KEYS, &source->catalog, keys->table,
+			    false, err);
+	if (!loader)
+		goto done;
+	if (loader_write(loader, keys, err) == 0)
+		ret = loader_end(loader, &rows, err);
+	loader_free(loader);
+done:
+	strbuf_release(&sql);
+	return ret;
+}
+
+static int build_lookup(const struct sqlserver_source *source,
+			const struct table *shape, const struct table *keys,
+			struct strbuf *sql, struct error *err)
+{
+	strbuf_addstr(sql, "SELECT ");
+	if (add_select_list(source, shape, "t", sql, err) < 0)
+		return -1;
+	strbuf_addstr(sql, " FROM ");
+	sql_table(sql, source->name.schema, source->name.table);
+	strbuf_addstr(sql, " AS t INNER JOIN " KEYS " AS k ON ");
+	for (size_t i = 0; i < keys->column_count; i++)
+		sql_names(sql, i ? " AND t.%n = k.%n" : "t.%n = k.%n",
+			  keys->columns[i].name, keys->columns[i].name);
+	return strbuf_check(sql, err);
+}
+
+/* The keys go to the server as rows, typed as the table's own columns, so
+ * that the server compares them under the table's collations. */
+static int source_lookup(struct source *src, struct table *shape,
+			 const struct batch *keys, struct batch *out,
+			 struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct strbuf sql;
+	int rc = -1;
+
+	strbuf_init(&sql);
+	if (source_know_table(source, err) < 0 ||
+	    build_lookup(source, shape, keys->table, &sql, err) < 0 ||
+	    load_keys(source, keys, err) < 0 ||
+	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
+		goto done;
+	source->reading = READ_TABLE;
+	source_set_charsets(source, shape);
+	source->decoder = decoder_new(source->conn, 0, &source->catalog, shape,
+				      source->native_text, err);
+	while (source->decoder && (rc = tds_fetch(source->conn, err)) > 0) {
+		rc = batch_full(out) ? 0 : read_one(source, out, err);
+		if (rc == 0)
+			rc = error_set(err, ERROR_MEMORY,
+				       "the rows of a lookup do not fit into "
+				       "one batch");
+		if (rc < 0)
+			break;
+	}
+done:
+	strbuf_release(&sql);
+	source_end(src);
+	return rc;
+}
+
+const struct source_ops sqlserver_source_ops = {
+	.connections = 1,
+	.open = source_open,
+	.connect = source_connect,
+	.release = source_release,
+	.close = source_close,
+	.describe = source_describe,
+	.check_key = source_check_key,
+	.estimate = source_estimate,
+	.triggered = source_triggered,
+	.trigger_reset = source_trigger_reset,
+	.position = cdc_position,
+	.read_begin = source_read_begin,
+	.changes_begin = cdc_changes_begin,
+	.next = source_next,
+	.lookup = source_lookup,
+	.end = source_end,
+};

@@ -1,0 +1,460 @@
+#include "drivers/sqlserver/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/sqlserver/sql.h"
+
+static struct sqlserver_target *self_of(struct target *dst)
+{
+	return (struct sqlserver_target *)dst;
+}
+
+/* -------------------------------------------------------------- open, close */
+
+static int target_open(const struct target_spec *spec, struct target **out,
+		       struct error *err)
+{
+	struct sqlserver_target *target = calloc(1, sizeof(*target));
+
+	if (!target)
+		return error_memory(err, "a target");
+	target->base.ops = &sqlserver_target_ops;
+	target->server = (struct sqlserver *)spec->server;
+	target->name = spec->name;
+	target->origin = spec->origin;
+	target->mapping_id = spec->mapping_id;
+	target->installation = strdup(spec->installation);
+	if (!target->installation) {
+		free(target);
+		return error_memory(err, "a target");
+	}
+	*out = &target->base;
+	return 0;
+}
+
+static int target_connect(struct target *dst, struct cancel *cancel,
+			  struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	target->has_changes_table = false;
+	return sqlserver_take(target->server, target->name.database, cancel,
+			      &target->conn, err);
+}
+
+static void target_rollback(struct target *dst)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	if (!target->begun)
+		return;
+	/* A bulk load that is under way can only be cut off. */
+	if (target->loader)
+		tds_mark_unusable(target->conn);
+	loader_free(target->loader);
+	target->loader = NULL;
+	if (target->mode == TARGET_REPLACE)
+		replace_rollback(target);
+	target->begun = false;
+}
+
+static void target_release(struct target *dst)
+{
+	struct sqlserver_target *target = self_of(dst);
+	struct error ignored;
+
+	if (!target->conn)
+		return;
+	target_rollback(dst);
+	if (target->has_changes_table && tds_usable(target->conn) &&
+	    tds_exec(target->conn, "DROP TABLE IF EXISTS #dataflow_changes",
+		     &ignored) < 0)
+		tds_mark_unusable(target->conn);
+	sqlserver_give(target->server, target->name.database, target->conn);
+	target->conn = NULL;
+}
+
+static void target_close(struct target *dst)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	target_release(dst);
+	catalog_release(&target->dest);
+	free(target->installation);
+	free(target);
+}
+
+/* ------------------------------------------------------------- the table */
+
+static int target_describe(struct target *dst, struct table *out,
+			   struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	int rc;
+
+	catalog_release(&target->dest);
+	target->described = false;
+	rc = catalog_read(target->conn, target->name.schema,
+			  target->name.table, &target->dest, err);
+	if (rc <= 0)
+		return rc;
+	target->described = true;
+	if (catalog_describe(&target->dest, &target->name, out, err) < 0)
+		return -1;
+	return 1;
+}
+
+/* A type for rows that come from another system. */
+static void add_type(struct strbuf *sql, const struct column *column)
+{
+	switch (column->type) {
+	case ROW_BOOL:
+		strbuf_addstr(sql, "bit");
+		break;
+	case ROW_INT8:
+	case ROW_INT16:
+		strbuf_addstr(sql, "smallint");
+		break;
+	case ROW_INT32:
+		strbuf_addstr(sql, "int");
+		break;
+	case ROW_INT64:
+		strbuf_addstr(sql, "bigint");
+		break;
+	case ROW_UINT64:
+		strbuf_addstr(sql, "decimal(20, 0)");
+		break;
+	case ROW_FLOAT32:
+		strbuf_addstr(sql, "real");
+		break;
+	case ROW_FLOAT64:
+		strbuf_addstr(sql, "float");
+		break;
+	case ROW_DECIMAL:
+		strbuf_addf(sql, "decimal(%d, %d)", column->precision,
+			    column->scale);
+		break;
+	case ROW_TEXT:
+	case ROW_JSON:
+		if (column->length > 0 && column->length <= 4000)
+			strbuf_addf(sql, "nvarchar(%d)", column->length);
+		else
+			strbuf_addstr(sql, "nvarchar(max)");
+		break;
+	case ROW_BYTES:
+		if (column->length > 0 && column->length <= 8000)
+			strbuf_addf(sql, "varbinary(%d)", column->length);
+		else
+			strbuf_addstr(sql, "varbinary(max)");
+		break;
+	case ROW_DATE:
+		strbuf_addstr(sql, "date");
+		break;
+	case ROW_TIME:
+		strbuf_addf(sql, "time(%d)", column->precision);
+		break;
+	case ROW_TIMESTAMP:
+		strbuf_addf(sql, "datetime2(%d)", column->precision);
+		break;
+	case ROW_TIMESTAMPTZ:
+		strbuf_addf(sql, "datetimeoffset(%d)", column->precision);
+		break;
+	case ROW_UUID:
+		strbuf_addstr(sql, "uniqueidentifier");
+		break;
+	case ROW_XML:
+		strbuf_addstr(sql, "xml");
+		break;
+	}
+}
+
+static void add_table_columns(struct strbuf *sql, const struct table *shape)
+{
+	bool same = shape->system && !strcmp(shape->system, "sqlserver");
+
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct column *column = &shape->columns[i];
+
+		sql_names(sql, i ? ", %n " : "%n ", column->name, NULL);
+		if (same)
+			strbuf_addstr(sql, column->native);
+		else
+			add_type(sql, column);
+		if (same && column->collation)
+			strbuf_addf(sql, " COLLATE %s", column->collation);
+		strbuf_addstr(sql, column->nullable ? " NULL" : " NOT NULL");
+	}
+}
+
+static void add_table_key(struct strbuf *sql, const struct table *shape)
+{
+	if (!shape->key_count)
+		return;
+	for (size_t k = 0; k < shape->key_count; k++)
+		if (shape->columns[shape->key[k]].nullable)
+			return; /* not a primary key then */
+	strbuf_addstr(sql, ", PRIMARY KEY (");
+	for (size_t k = 0; k < shape->key_count; k++)
+		sql_names(sql, k ? ", %n" : "%n",
+			  shape->columns[shape->key[k]].name, NULL);
+	strbuf_addch(sql, ')');
+}
+
+static int create_schema(struct sqlserver_target *target, struct error *err)
+{
+	static const char sql[] =
+		"IF SCHEMA_ID(@name) IS NULL "
+		"BEGIN "
+		"DECLARE @create nvarchar(300) = "
+		"N'CREATE SCHEMA ' + QUOTENAME(@name); "
+		"EXEC sys.sp_executesql @create; "
+		"END";
+	struct tds_param name = tds_text("@name", target->name.schema);
+
+	if (tds_query(target->conn, sql, &name, 1, err) < 0)
+		return -1;
+	return tds_finish(target->conn, err);
+}
+
+static int target_create(struct target *dst, const struct table *shape,
+			 struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "CREATE TABLE ");
+	sql_table(&sql, target->name.schema, target->name.table);
+	strbuf_addstr(&sql, " (");
+	add_table_columns(&sql, shape);
+	add_table_key(&sql, shape);
+	strbuf_addch(&sql, ')');
+	if (strbuf_check(&sql, err) == 0 && create_schema(target, err) == 0)
+		ret = tds_exec(target->conn, sql.data, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+static int target_checkpoint(struct target *dst, struct checkpoint *out,
+			     struct error *err)
+{
+	return checkpoint_read(self_of(dst), out, err);
+}
+
+/* ----------------------------------------------------------------- writing */
+
+static int target_begin(struct target *dst, enum target_mode mode,
+			const struct table *shape, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	int ret = -1;
+
+	if (!target->described)
+		return error_set(err, ERROR_INTERNAL,
+				 "begin without a described table");
+	if (target_make_home(target, err) < 0)
+		return -1;
+	target->mode = mode;
+	target->shape = shape;
+	target->begun = true;
+	switch (mode) {
+	case TARGET_REPLACE:
+		ret = replace_begin(target, err);
+		break;
+	case TARGET_REFILL:
+		ret = refill_begin(target, err);
+		break;
+	case TARGET_APPLY:
+		ret = apply_begin(target, err);
+		break;
+	}
+	if (ret < 0)
+		target_rollback(dst);
+	return ret;
+}
+
+static int target_write(struct target *dst, const struct batch *batch,
+			struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	if (target->mode == TARGET_REFILL)
+		return refill_write(target, batch, err);
+	return loader_write(target->loader, batch, err);
+}
+
+static int target_commit(struct target *dst, const struct checkpoint *from,
+			 const struct checkpoint *to,
+			 struct target_counts *counts, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	int ret = -1;
+
+	memset(counts, 0, sizeof(*counts));
+	switch (target->mode) {
+	case TARGET_REPLACE:
+		ret = replace_commit(target, from, to, counts, err);
+		break;
+	case TARGET_REFILL:
+		ret = refill_commit(target, to, counts, err);
+		break;
+	case TARGET_APPLY:
+		ret = apply_commit(target, from, to, counts, err);
+		break;
+	}
+	if (ret < 0)
+		return -1;
+	loader_free(target->loader);
+	target->loader = NULL;
+	target->begun = false;
+	return 0;
+}
+
+static int target_advance(struct target *dst, const struct checkpoint *from,
+			  const struct checkpoint *to, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	struct target_counts counts;
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
+	checkpoint_sql(&sql, from != NULL);
+	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
+	if (strbuf_check(&sql, err) == 0 &&
+	    target_make_home(target, err) == 0)
+		ret = target_transact(target, sql.data, from, to, &counts, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/*
+ * `sql` ends with a SELECT of the rows deleted, updated and inserted. It runs
+ * in sp_executesql, at whose end, good or bad, the server puts back options
+ * like IDENTITY_INSERT.
+ */
+int target_transact(struct sqlserver_target *target, const char *sql,
+		    const struct checkpoint *from, const struct checkpoint *to,
+		    struct target_counts *counts, struct error *err)
+{
+	struct checkpoint_params params;
+	int rc;
+
+	checkpoint_fill(&params, target, from, to);
+	rc = tds_query_row(target->conn, sql, params.params, params.count, err);
+	if (rc > 0) {
+		counts->deleted = (uint64_t)tds_get_int(target->conn, 0);
+		counts->updated = (uint64_t)tds_get_int(target->conn, 1);
+		counts->inserted = (uint64_t)tds_get_int(target->conn, 2);
+		rc = tds_finish(target->conn, err);
+	} else if (rc == 0) {
+		rc = error_set(err, ERROR_SERVER,
+			       "a transaction did not report its end");
+	}
+	if (rc < 0 && err->native == CHECKPOINT_MOVED)
+		err->kind = ERROR_CONFLICT;
+	return rc;
+}
+
+/* ----------------------------------------------------------- pieces of SQL */
+
+void target_sql_key_match(struct strbuf *sql,
+			  const struct sqlserver_target *target)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t k = 0; k < shape->key_count; k++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, shape->columns[shape->key[k]].name);
+
+		strbuf_addstr(sql, k ? " AND " : "");
+		if (column->nullable)
+			sql_names(sql,
+				  "(d.%n = s.%n OR (d.%n IS NULL AND "
+				  "s.%n IS NULL))",
+				  column->name, NULL);
+		else
+			sql_names(sql, "d.%n = s.%n", column->name, NULL);
+	}
+}
+
+void target_sql_columns(struct strbuf *sql,
+			const struct sqlserver_target *target,
+			const char *prefix)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		strbuf_addf(sql, "%s%s", i ? ", " : "", prefix);
+		sql_name(sql, column->name);
+	}
+}
+
+bool target_sql_assignments(struct strbuf *sql,
+			    const struct sqlserver_target *target)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		if (column->identity ||
+		    (table_is_key(target->shape, i) && !column->collation))
+			continue;
+		strbuf_addstr(sql, any ? ", " : "");
+		sql_names(sql, "%n = s.%n", column->name, NULL);
+		any = true;
+	}
+	return any;
+}
+
+void target_sql_insert(struct strbuf *sql,
+		       const struct sqlserver_target *target, const char *from,
+		       const char *where, const char *after)
+{
+	bool identity = false;
+
+	for (size_t i = 0; i < target->shape->column_count; i++)
+		if (catalog_column(&target->dest,
+				   target->shape->columns[i].name)
+			    ->identity)
+			identity = true;
+	if (identity) {
+		strbuf_addstr(sql, "SET IDENTITY_INSERT ");
+		sql_table(sql, target->name.schema, target->name.table);
+		strbuf_addstr(sql, " ON; ");
+	}
+	strbuf_addstr(sql, "INSERT INTO ");
+	sql_table(sql, target->name.schema, target->name.table);
+	strbuf_addstr(sql, " (");
+	target_sql_columns(sql, target, "");
+	strbuf_addstr(sql, ") SELECT ");
+	target_sql_columns(sql, target, "s.");
+	strbuf_addf(sql, " FROM %s AS s %s; %s", from, where, after);
+	if (identity) {
+		strbuf_addstr(sql, "SET IDENTITY_INSERT ");
+		sql_table(sql, target->name.schema, target->name.table);
+		strbuf_addstr(sql, " OFF; ");
+	}
+}
+
+const struct target_ops sqlserver_target_ops = {
+	.connections = 1,
+	.open = target_open,
+	.connect = target_connect,
+	.release = target_release,
+	.close = target_close,
+	.describe = target_describe,
+	.create = target_create,
+	.checkpoint = target_checkpoint,
+	.begin = target_begin,
+	.write = target_write,
+	.commit = target_commit,
+	.rollback = target_rollback,
+	.advance = target_advance,
+};

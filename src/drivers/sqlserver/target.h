@@ -1,0 +1,120 @@
+#ifndef DRIVERS_SQLSERVER_TARGET_H
+#define DRIVERS_SQLSERVER_TARGET_H
+
+#include "drivers/sqlserver/catalog.h"
+#include "drivers/sqlserver/loader.h"
+#include "drivers/sqlserver/server.h"
+
+/*
+ * The target's parts know each other through this: target.c holds the
+ * connection, replace.c, refill.c and apply.c are the three ways to write, and
+ * checkpoint.c keeps the row that says how far the destination is.
+ *
+ * Everything of ours in a destination database lies in the schema `dataflow`.
+ */
+struct sqlserver_target {
+	struct target base;
+	struct sqlserver *server;
+	struct table_name name;
+	const char *origin;
+	char *installation;
+	int mapping_id;
+
+	struct tds *conn; /* NULL between runs */
+	bool has_home;	  /* schema and checkpoint table exist */
+	bool has_changes_table;
+
+	struct catalog_table dest; /* as of the last describe() */
+	bool described;
+
+	/* From begin() to commit() or rollback(). */
+	bool begun;
+	enum target_mode mode;
+	const struct table *shape;
+	struct loader *loader;
+	uint64_t refilled; /* rows in place, of TARGET_REFILL */
+};
+
+/* Make the schema and the checkpoint table if they are not there. */
+int target_make_home(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Statements for inside a transaction that is about to commit, and their
+ * parameters. With a `from`, error CHECKPOINT_MOVED is thrown unless the row
+ * is as it says; without, the row is made or overwritten.
+ */
+#define CHECKPOINT_MOVED      51000
+#define CHECKPOINT_PARAMS_MAX 8
+
+struct checkpoint_params {
+	struct tds_param params[CHECKPOINT_PARAMS_MAX];
+	size_t count;
+	char consistent_after[64];
+};
+
+void checkpoint_sql(struct strbuf *sql, bool with_from);
+void checkpoint_fill(struct checkpoint_params *out,
+		     const struct sqlserver_target *target,
+		     const struct checkpoint *from,
+		     const struct checkpoint *to);
+int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
+		    struct error *err) __attribute__((warn_unused_result));
+int checkpoint_remove(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Run `sql` with a checkpoint's parameters; a moved one is ERROR_CONFLICT. */
+int target_transact(struct sqlserver_target *target, const char *sql,
+		    const struct checkpoint *from, const struct checkpoint *to,
+		    struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* The three ways to write; see driver.h. */
+int replace_begin(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+int replace_commit(struct sqlserver_target *target,
+		   const struct checkpoint *from, const struct checkpoint *to,
+		   struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+void replace_rollback(struct sqlserver_target *target);
+
+int refill_begin(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+int refill_write(struct sqlserver_target *target, const struct batch *batch,
+		 struct error *err) __attribute__((warn_unused_result));
+int refill_commit(struct sqlserver_target *target,
+		  const struct checkpoint *to, struct target_counts *counts,
+		  struct error *err) __attribute__((warn_unused_result));
+
+int apply_begin(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+int apply_commit(struct sqlserver_target *target,
+		 const struct checkpoint *from, const struct checkpoint *to,
+		 struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Pieces of SQL they share. `d` is the destination, `s` what was loaded. */
+
+/* "d.[k1] = s.[k1] AND d.[k2] = s.[k2]" */
+void target_sql_key_match(struct strbuf *sql,
+			  const struct sqlserver_target *target);
+/* "[a], s.[b]": all columns of the shape, each after `prefix` */
+void target_sql_columns(struct strbuf *sql,
+			const struct sqlserver_target *target,
+			const char *prefix);
+/*
+ * "[a] = s.[a], …" for what an UPDATE sets: everything but the key and
+ * identities, and of the key what a collation may take for equal although it
+ * is not. False when there is nothing to set.
+ */
+bool target_sql_assignments(struct strbuf *sql,
+			    const struct sqlserver_target *target);
+/*
+ * INSERT INTO d … SELECT … FROM `from` AS s `where`, keeping identities, and
+ * then `after`.
+ */
+void target_sql_insert(struct strbuf *sql,
+		       const struct sqlserver_target *target, const char *from,
+		       const char *where, const char *after);
+
+#endif

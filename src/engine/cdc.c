@@ -1,0 +1,119 @@
+/*
+ * Windows that hold nothing for this table move `reached` in memory alone;
+ * writing each into the destination would be a write a poll for every quiet
+ * table. But one that is never written would look expired one day, when the
+ * source cleans up its log: so it is written once a minute.
+ */
+#include "engine/cdc.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/copy.h"
+
+#define STORE_EVERY_MS 60000
+
+static bool is_consistent(const struct link *link, const struct window *window)
+{
+	return link->stored.consistent_after_us &&
+	       window->complete_us >= link->stored.consistent_after_us;
+}
+
+static void remember(struct link *link, const struct checkpoint *next)
+{
+	link->stored = *next;
+	link->reached = next->position;
+	link->stored_ms = clock_ms();
+	report_position(link->subject, &next->position);
+}
+
+static int apply(struct link *link, const struct checkpoint *next,
+		 uint64_t *rows, struct error *err)
+{
+	const struct settings *settings = &link->settings;
+	struct copy copy = {
+		.src = link->src,
+		.dst = link->dst,
+		.shape = &link->shape,
+		.batch_rows = (size_t)settings->batch_rows,
+		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
+		.cancel = link->cancel,
+		.stop_at = CANCEL_NOW, /* a window is at hand: finish it */
+		.subject = link->subject,
+	};
+	struct target *dst = link->dst;
+	struct target_counts counts;
+
+	if (link_connect_target(link, err) < 0)
+		return -1;
+	report_run_continue(link->subject, "CDC");
+	if (dst->ops->begin(dst, TARGET_APPLY, &link->shape, err) < 0 ||
+	    copy_run(&copy, rows, err) < 0 ||
+	    dst->ops->commit(dst, &link->stored, next, &counts, err) < 0) {
+		dst->ops->rollback(dst);
+		return -1;
+	}
+	remember(link, next);
+	return 0;
+}
+
+static int store(struct link *link, const struct checkpoint *next,
+		 struct error *err)
+{
+	if (link_connect_target(link, err) < 0 ||
+	    link->dst->ops->advance(link->dst, &link->stored, next, err) < 0)
+		return -1;
+	remember(link, next);
+	return 0;
+}
+
+static int use_window(struct link *link, const struct window *window,
+		      uint64_t *rows, struct error *err)
+{
+	struct checkpoint next = {
+		.position = window->to,
+		.consistent_after_us = link->stored.consistent_after_us,
+	};
+	bool settled = is_consistent(link, window);
+
+	if (settled)
+		next.consistent_after_us = 0;
+	if (window->has_rows)
+		return apply(link, &next, rows, err);
+	link->reached = window->to;
+	return settled ? store(link, &next, err) : 0;
+}
+
+int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
+{
+	struct window window;
+	int rc;
+
+	memset(step, 0, sizeof(*step));
+	if (link_connect_source(link, err) < 0)
+		return -1;
+	rc = link->src->ops->changes_begin(
+		link->src, &link->shape, &link->reached,
+		(unsigned)link->settings.window_transactions, &window, err);
+	if (rc >= 0 && (rc > 0 || is_consistent(link, &window)))
+		rc = use_window(link, &window, &step->rows, err);
+	link->src->ops->end(link->src);
+	if (rc < 0)
+		return error_wrap(err, "changes of '%s'", link->mapping->name);
+	step->caught_up = window.newest;
+	step->consistent = !link->stored.consistent_after_us;
+	if (!window.newest && window.commit_us)
+		step->lag_ms = (clock_utc_us() - window.commit_us) / 1000;
+	return 0;
+}
+
+int cdc_store_idle(struct link *link, bool now, struct error *err)
+{
+	struct checkpoint next = link->stored;
+
+	if (position_equal(&link->reached, &link->stored.position) ||
+	    (!now && clock_ms() - link->stored_ms < STORE_EVERY_MS))
+		return 0;
+	next.position = link->reached;
+	return store(link, &next, err);
+}

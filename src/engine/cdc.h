@@ -1,0 +1,27 @@
+#ifndef ENGINE_CDC_H
+#define ENGINE_CDC_H
+
+#include "engine/link.h"
+
+/* What one step found. */
+struct cdc_step {
+	uint64_t rows;	  /* changes read for this table */
+	bool caught_up;	  /* there was nothing more when it looked */
+	int64_t lag_ms;	  /* of what was applied last, or 0 */
+	bool consistent;  /* the copy shows no mixture of a load any more */
+};
+
+/*
+ * Read one window of changes and apply it, in one transaction together with
+ * the checkpoint. Call it again at once while it is not caught up. On -1
+ * nothing was applied, or, when a connection broke during the commit, it is
+ * not known: link_attach() finds out.
+ */
+int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Store how far an idle table is, if that was not done for some time. */
+int cdc_store_idle(struct link *link, bool now, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

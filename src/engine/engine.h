@@ -1,0 +1,40 @@
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <pthread.h>
+
+#include "control/settings.h"
+#include "drivers/pool.h"
+#include "engine/mapping.h"
+#include "engine/reporter.h"
+
+/* What all workers share. */
+struct engine {
+	struct pool pool;
+	struct reporter *reporter;
+	char installation[64]; /* set before the first worker starts */
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct settings settings;
+	struct engine_server *servers;
+};
+
+int engine_init(struct engine *engine, struct error *err)
+	__attribute__((warn_unused_result));
+void engine_release(struct engine *engine);
+
+void engine_set_settings(struct engine *engine,
+			 const struct settings *settings);
+void engine_get_settings(struct engine *engine, struct settings *out);
+
+/*
+ * The server object for one end of a mapping: the same one for all mappings
+ * whose rows say the same. Give it back when the worker ends; the last one
+ * closes its idle connections.
+ */
+int engine_get_server(struct engine *engine, const struct mapping_server *which,
+		      struct server **out, struct error *err)
+	__attribute__((warn_unused_result));
+void engine_put_server(struct engine *engine, struct server *server);
+
+#endif

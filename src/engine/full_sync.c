@@ -1,0 +1,122 @@
+/*
+ * The position is taken before the rows are read. A change that lands between
+ * the two is copied and then applied again, which is harmless because applying
+ * is idempotent. In the other order it would be lost. Until capture has passed
+ * the moment when the read ended, the copy may show a mixture, and says so.
+ *
+ * The trigger column is reset last. If more rows are reset than had asked
+ * before the read began, somebody asked while it ran, and may have done so
+ * because of a change that was not read any more.
+ */
+#include "engine/full_sync.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/copy.h"
+
+static int take_position(struct link *link, struct position *out,
+			 struct error *err)
+{
+	memset(out, 0, sizeof(*out));
+	if (!link->mapping->cdc_enabled)
+		return 0;
+	return link->src->ops->position(link->src, out, err);
+}
+
+static int count_triggers(struct link *link, uint64_t *rows, struct error *err)
+{
+	*rows = 0;
+	if (!link->mapping->trigger_column)
+		return 0;
+	return link->src->ops->triggered(link->src, UINT32_MAX, rows, err);
+}
+
+static int reset_triggers(struct link *link, uint64_t asked, bool *again,
+			  struct error *err)
+{
+	uint64_t reset;
+
+	*again = false;
+	if (!link->mapping->trigger_column)
+		return 0;
+	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0)
+		return error_wrap(err,
+				  "the table was loaded, but the trigger "
+				  "column '%s' cannot be reset",
+				  link->mapping->trigger_column);
+	*again = reset > asked;
+	return 0;
+}
+
+static int copy_table(struct link *link, uint64_t *rows, struct error *err)
+{
+	const struct settings *settings = &link->settings;
+	struct copy copy = {
+		.src = link->src,
+		.dst = link->dst,
+		.shape = &link->shape,
+		.batch_rows = (size_t)settings->batch_rows,
+		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
+		.cancel = link->cancel,
+		.stop_at = CANCEL_DRAIN,
+		.subject = link->subject,
+	};
+	enum target_mode mode = settings->truncate ? TARGET_REFILL
+						   : TARGET_REPLACE;
+	int ret = -1;
+
+	if (link->src->ops->read_begin(link->src, &link->shape, err) == 0 &&
+	    link->dst->ops->begin(link->dst, mode, &link->shape, err) == 0)
+		ret = copy_run(&copy, rows, err);
+	link->src->ops->end(link->src);
+	return ret;
+}
+
+static int load(struct link *link, const struct position *position,
+		uint64_t *rows, struct error *err)
+{
+	struct checkpoint next = { .position = *position };
+	struct target_counts counts;
+
+	if (copy_table(link, rows, err) < 0 ||
+	    cancel_check(link->cancel, err) < 0)
+		return -1;
+	if (link->mapping->cdc_enabled)
+		next.consistent_after_us = clock_utc_us();
+	if (link->dst->ops->commit(link->dst, NULL, &next, &counts, err) < 0)
+		return -1;
+	link->stored = next;
+	link->reached = next.position;
+	link->stored_ms = clock_ms();
+	link->loaded = true;
+	return 0;
+}
+
+int full_sync_run(struct link *link, uint64_t *rows, bool *again,
+		  struct error *err)
+{
+	struct position position;
+	uint64_t asked, total = 0;
+	int ret = -1;
+
+	*rows = 0;
+	*again = false;
+	if (link_attach(link, true, err) < 0 ||
+	    take_position(link, &position, err) < 0 ||
+	    count_triggers(link, &asked, err) < 0 ||
+	    link->src->ops->estimate(link->src, &total, err) < 0)
+		goto done;
+	report_run_begin(link->subject, "FULL_SYNC", (int64_t)total);
+	if (load(link, &position, rows, err) < 0) {
+		link->dst->ops->rollback(link->dst);
+		goto done;
+	}
+	report_full_sync(link->reporter, link->mapping->id);
+	report_position(link->subject, &link->stored.position);
+	ret = reset_triggers(link, asked, again, err);
+done:
+	if (ret < 0)
+		error_wrap(err, "full sync of '%s'", link->mapping->name);
+	return ret;
+}

@@ -1,0 +1,200 @@
+#include "engine/link.h"
+
+#include <string.h>
+
+#include "engine/schema_check.h"
+
+static int open_source(struct link *link, struct server *from, bool native,
+		       struct error *err)
+{
+	struct source_spec spec = {
+		.server = from,
+		.name = link->mapping->source,
+		.trigger_column = link->mapping->trigger_column,
+		.native_text = native,
+	};
+
+	return from->driver->source->open(&spec, &link->src, err);
+}
+
+static int open_target(struct link *link, struct server *to,
+		       const char *installation, struct error *err)
+{
+	struct target_spec spec = {
+		.server = to,
+		.name = link->mapping->dest,
+		.installation = installation,
+		.mapping_id = link->mapping->id,
+		.origin = link->mapping->origin,
+	};
+
+	return to->driver->target->open(&spec, &link->dst, err);
+}
+
+int link_open(struct link *link, struct server *from, struct server *to,
+	      const char *installation, struct error *err)
+{
+	strbuf_init(&link->details);
+	table_init(&link->shape);
+	if (open_source(link, from, from->driver == to->driver, err) < 0 ||
+	    open_target(link, to, installation, err) < 0) {
+		link_close(link);
+		return -1;
+	}
+	return 0;
+}
+
+void link_close(struct link *link)
+{
+	link_release(link);
+	link_forget(link);
+	if (link->src)
+		link->src->ops->close(link->src);
+	if (link->dst)
+		link->dst->ops->close(link->dst);
+	link->src = NULL;
+	link->dst = NULL;
+	if (link->details.data)
+		strbuf_release(&link->details);
+}
+
+int link_connect_source(struct link *link, struct error *err)
+{
+	if (link->src_connected)
+		return 0;
+	if (link->src->ops->connect(link->src, link->cancel, err) < 0)
+		return error_wrap(err, "source '%s'", link->mapping->from.name);
+	link->src_connected = true;
+	return 0;
+}
+
+int link_connect_target(struct link *link, struct error *err)
+{
+	if (link->dst_connected)
+		return 0;
+	if (link->dst->ops->connect(link->dst, link->cancel, err) < 0)
+		return error_wrap(err, "destination '%s'",
+				  link->mapping->to.name);
+	link->dst_connected = true;
+	return 0;
+}
+
+void link_release(struct link *link)
+{
+	if (link->src)
+		link->src->ops->release(link->src);
+	if (link->dst)
+		link->dst->ops->release(link->dst);
+	link->src_connected = false;
+	link->dst_connected = false;
+}
+
+void link_forget(struct link *link)
+{
+	table_release(&link->shape);
+	link->attached = false;
+	link->loaded = false;
+}
+
+/* ----------------------------------------------------------------- attaching */
+
+static int read_source(struct link *link, struct table *source,
+		       struct error *err)
+{
+	const struct mapping *mapping = link->mapping;
+
+	if (link->src->ops->describe(link->src, source, err) < 0)
+		return -1;
+	if (mapping->key_columns &&
+	    table_set_key(source, mapping->key_columns, err) < 0)
+		return error_wrap(err, "primary_key_column");
+	if (!mapping->cdc_enabled)
+		return 0;
+	if (!source->key_count)
+		return error_set(err, ERROR_SCHEMA,
+				 "source table '%s' has no key, so its changes "
+				 "cannot be applied; set cdc_enabled = 0 to use "
+				 "full syncs only, or name a unique key in "
+				 "primary_key_column",
+				 mapping->name);
+	return link->src->ops->check_key(link->src, source, err);
+}
+
+static int make_table(struct link *link, const struct table *source,
+		      struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+	struct table shape;
+	int ret = -1;
+
+	table_name_format(name, &link->mapping->dest);
+	if (!link->settings.create_missing_tables)
+		return error_set(err, ERROR_SCHEMA,
+				 "destination table '%s' does not exist, and "
+				 "create_missing_tables is 0",
+				 name);
+	table_init(&shape);
+	if (schema_shape(source, &shape, &link->details, err) == 0 &&
+	    link->dst->ops->create(link->dst, &shape, err) == 0) {
+		report_log(link->subject, LOG_INFO, "SCHEMA_CHECK", -1, -1,
+			   "created destination table '%s'", name);
+		ret = 0;
+	}
+	table_release(&shape);
+	return ret;
+}
+
+static int check_schema(struct link *link, const struct table *source,
+			bool for_load, struct error *err)
+{
+	struct table dest;
+	int rc;
+
+	table_init(&dest);
+	rc = link->dst->ops->describe(link->dst, &dest, err);
+	if (rc == 0 && for_load) {
+		if (make_table(link, source, err) < 0)
+			rc = -1;
+		else
+			rc = link->dst->ops->describe(link->dst, &dest, err);
+	}
+	if (rc > 0) {
+		table_release(&link->shape);
+		rc = schema_check(source, &dest, &link->shape, &link->details,
+				  err) < 0
+			     ? -1
+			     : 1;
+	}
+	table_release(&dest);
+	return rc;
+}
+
+int link_attach(struct link *link, bool for_load, struct error *err)
+{
+	struct table source;
+	int rc = -1;
+
+	if (link->attached && !for_load)
+		return 0;
+	link_forget(link);
+	table_init(&source);
+	strbuf_reset(&link->details);
+	if (link_connect_source(link, err) < 0 ||
+	    read_source(link, &source, err) < 0 ||
+	    link_connect_target(link, err) < 0)
+		goto done;
+	rc = check_schema(link, &source, for_load, err);
+	if (rc > 0)
+		rc = link->dst->ops->checkpoint(link->dst, &link->stored, err);
+	if (rc < 0)
+		goto done;
+	link->loaded = rc > 0;
+	link->reached = link->stored.position;
+	link->stored_ms = 0;
+	link->attached = true;
+done:
+	if (rc < 0)
+		link_forget(link);
+	table_release(&source);
+	return rc < 0 ? -1 : 0;
+}

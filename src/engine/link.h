@@ -1,0 +1,66 @@
+#ifndef ENGINE_LINK_H
+#define ENGINE_LINK_H
+
+#include "base/cancel.h"
+#include "base/strbuf.h"
+#include "control/settings.h"
+#include "drivers/driver.h"
+#include "engine/mapping.h"
+#include "engine/reporter.h"
+
+/*
+ * The two ends of a mapping, and what is known of how they stand to each
+ * other. Belongs to the mapping's worker; full_sync.c and cdc.c work on it.
+ */
+struct link {
+	const struct mapping *mapping;
+	struct source *src;
+	struct target *dst;
+	bool src_connected, dst_connected;
+	struct cancel *cancel;
+	struct report_subject *subject;
+	struct reporter *reporter;
+	struct settings settings; /* as of the beginning of this run */
+
+	/*
+	 * After link_attach(): the shape of the rows, and how far the
+	 * destination is. `stored` is what it has on disk; `reached` may be
+	 * ahead of it by windows that had nothing for this table.
+	 */
+	bool attached;
+	bool loaded; /* the destination has a checkpoint */
+	struct table shape;
+	struct checkpoint stored;
+	struct position reached;
+	int64_t stored_ms; /* when `stored` was last written */
+
+	struct strbuf details; /* more about the last error, may be "" */
+};
+
+/* Make both ends; connects to nothing. `link` is zeroed but for its inputs. */
+int link_open(struct link *link, struct server *from, struct server *to,
+	      const char *installation, struct error *err)
+	__attribute__((warn_unused_result));
+void link_close(struct link *link); /* safe when it was not opened */
+
+/* Borrow a connection for either end, unless it has one in this run. */
+int link_connect_source(struct link *link, struct error *err)
+	__attribute__((warn_unused_result));
+int link_connect_target(struct link *link, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Give both back: the run is over. */
+void link_release(struct link *link);
+
+/* Nothing is known any more: look again at the next attempt. */
+void link_forget(struct link *link);
+
+/*
+ * Look at both tables and at the checkpoint. With `for_load` a missing
+ * destination is made, and without one that has no checkpoint `loaded` is
+ * false and the shape not checked yet.
+ */
+int link_attach(struct link *link, bool for_load, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

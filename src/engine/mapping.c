@@ -1,0 +1,256 @@
+#include "engine/mapping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static const struct control_server *
+find_server(const struct control_server *servers, size_t count, int id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (servers[i].id == id)
+			return &servers[i];
+	return NULL;
+}
+
+bool mapping_is_enabled(const struct control_mapping *row,
+			const struct control_snapshot *snapshot)
+{
+	const struct control_server *source = find_server(
+		snapshot->sources, snapshot->source_count, row->server_id);
+	const struct control_server *target = find_server(
+		snapshot->targets, snapshot->target_count, row->target_id);
+
+	return row->enabled && (!source || source->enabled) &&
+	       (!target || target->enabled);
+}
+
+/* A copy, or NULL for NULL and for what is blank. */
+static const char *keep(struct mapping *mapping, const char *s, bool *failed)
+{
+	char *copy;
+
+	if (!s || !s[strspn(s, " \t\r\n")])
+		return NULL;
+	copy = arena_strdup(&mapping->arena, s);
+	if (!copy)
+		*failed = true;
+	return copy;
+}
+
+static const char *keep_or_empty(struct mapping *mapping, const char *s,
+				 bool *failed)
+{
+	const char *copy = keep(mapping, s, failed);
+
+	return copy ? copy : "";
+}
+
+static void copy_server(struct mapping *mapping, struct mapping_server *to,
+			const struct control_server *from, bool *failed)
+{
+	to->id = from->id;
+	to->name = keep_or_empty(mapping, from->name, failed);
+	to->type = keep(mapping, from->type, failed);
+	to->connection_string = keep(mapping, from->connection_string, failed);
+}
+
+static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
+{
+	char name[TABLE_NAME_TEXT_MAX], origin[TABLE_NAME_TEXT_MAX + 16];
+	bool failed = false;
+
+	mapping->id = row->id;
+	mapping->cdc_enabled = row->cdc_enabled;
+	mapping->paused = row->paused;
+	mapping->source.database =
+		keep_or_empty(mapping, row->source_database, &failed);
+	mapping->source.schema =
+		keep_or_empty(mapping, row->source_schema, &failed);
+	mapping->source.table =
+		keep_or_empty(mapping, row->source_table, &failed);
+	mapping->dest.database =
+		keep_or_empty(mapping, row->dest_database, &failed);
+	mapping->dest.schema =
+		keep_or_empty(mapping, row->dest_schema, &failed);
+	mapping->dest.table = keep_or_empty(mapping, row->dest_table, &failed);
+	mapping->key_columns = keep(mapping, row->key_columns, &failed);
+	mapping->trigger_column = keep(mapping, row->trigger_column, &failed);
+	if (failed)
+		return false;
+	table_name_format(name, &mapping->source);
+	snprintf(origin, sizeof(origin), "%d/%s", row->server_id, name);
+	mapping->name = arena_strdup(&mapping->arena, name);
+	mapping->origin = arena_strdup(&mapping->arena, origin);
+	return mapping->name && mapping->origin;
+}
+
+static bool copy_servers(struct mapping *mapping,
+			 const struct control_mapping *row,
+			 const struct control_snapshot *snapshot,
+			 const struct mapping_default_target *fallback)
+{
+	const struct control_server *source = find_server(
+		snapshot->sources, snapshot->source_count, row->server_id);
+	const struct control_server *target = find_server(
+		snapshot->targets, snapshot->target_count, row->target_id);
+	struct control_server control = {
+		.name = "the control tables' server",
+		.type = fallback->type,
+		.connection_string = fallback->connection_string,
+	};
+	bool failed = false;
+
+	mapping->to.is_target = true;
+	mapping->from.id = row->server_id;
+	mapping->to.id = row->target_id;
+	if (source)
+		copy_server(mapping, &mapping->from, source, &failed);
+	if (!row->target_id)
+		target = &control;
+	if (target)
+		copy_server(mapping, &mapping->to, target, &failed);
+	return !failed;
+}
+
+/* ---------------------------------------------------------------- checking */
+
+static int check_names(const struct mapping *mapping, struct error *err)
+{
+	const struct {
+		const char *column, *value;
+	} needed[] = {
+		{ "source_database", mapping->source.database },
+		{ "source_schema", mapping->source.schema },
+		{ "source_table", mapping->source.table },
+		{ "dest_database", mapping->dest.database },
+		{ "dest_schema", mapping->dest.schema },
+		{ "dest_table", mapping->dest.table },
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (!*needed[i].value)
+			return error_set(err, ERROR_CONFIG,
+					 "table_mappings: '%s' of mapping %d is "
+					 "NULL or blank",
+					 needed[i].column, mapping->id);
+	return 0;
+}
+
+static int check_server(const struct mapping *mapping,
+			struct mapping_server *server, struct error *err)
+{
+	const char *table = server->is_target ? "target_servers"
+					      : "source_servers";
+
+	if (server->is_target && !server->id && !server->connection_string)
+		return error_set(err, ERROR_CONFIG,
+				 "mapping %d has no target_id, and the control "
+				 "tables are not on a SQL Server that could be "
+				 "its destination; insert a row into "
+				 "target_servers and name it",
+				 mapping->id);
+	if (!server->name)
+		return error_set(err, ERROR_CONFIG,
+				 "mapping %d names server %d, which is not in "
+				 "%s",
+				 mapping->id, server->id, table);
+	if (!server->connection_string)
+		return error_set(err, ERROR_CONFIG,
+				 "%s: connection_string of server '%s' is NULL "
+				 "or blank",
+				 table, server->name);
+	if (!server->type)
+		return error_set(err, ERROR_CONFIG,
+				 "%s: the type of server '%s' is NULL or blank",
+				 table, server->name);
+	server->driver = driver_find(server->type, err);
+	if (!server->driver)
+		return error_wrap(err, "%s: server '%s'", table, server->name);
+	return 0;
+}
+
+static int check_abilities(const struct mapping *mapping, struct error *err)
+{
+	if (!mapping->from.driver->source)
+		return error_set(err, ERROR_CONFIG,
+				 "server '%s': '%s' cannot be a source",
+				 mapping->from.name, mapping->from.type);
+	if (!mapping->to.driver->target)
+		return error_set(err, ERROR_CONFIG,
+				 "server '%s': '%s' cannot be a target",
+				 mapping->to.name, mapping->to.type);
+	if (mapping->cdc_enabled &&
+	    !(mapping->from.driver->abilities & SOURCE_CHANGES))
+		return error_set(err, ERROR_CONFIG,
+				 "cdc_enabled is 1, but '%s' cannot tell "
+				 "changes",
+				 mapping->from.type);
+	return 0;
+}
+
+struct mapping *mapping_new(const struct control_mapping *row,
+			    const struct control_snapshot *snapshot,
+			    const struct mapping_default_target *fallback)
+{
+	struct mapping *mapping = calloc(1, sizeof(*mapping));
+	struct error *problem;
+
+	if (!mapping)
+		return NULL;
+	arena_init(&mapping->arena, 0);
+	if (!copy_row(mapping, row) ||
+	    !copy_servers(mapping, row, snapshot, fallback)) {
+		mapping_free(mapping);
+		return NULL;
+	}
+	problem = &mapping->problem;
+	if (check_names(mapping, problem) == 0 &&
+	    check_server(mapping, &mapping->from, problem) == 0 &&
+	    check_server(mapping, &mapping->to, problem) == 0 &&
+	    check_abilities(mapping, problem) == 0)
+		error_clear(problem);
+	return mapping;
+}
+
+void mapping_free(struct mapping *mapping)
+{
+	if (!mapping)
+		return;
+	arena_release(&mapping->arena);
+	free(mapping);
+}
+
+/* -------------------------------------------------------------- comparison */
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_table(const struct table_name *a, const struct table_name *b)
+{
+	return same(a->database, b->database) && same(a->schema, b->schema) &&
+	       same(a->table, b->table);
+}
+
+static bool same_server(const struct mapping_server *a,
+			const struct mapping_server *b)
+{
+	return a->id == b->id && same(a->name, b->name) &&
+	       same(a->type, b->type) &&
+	       same(a->connection_string, b->connection_string);
+}
+
+bool mapping_equal(const struct mapping *a, const struct mapping *b)
+{
+	return a->id == b->id && same_server(&a->from, &b->from) &&
+	       same_server(&a->to, &b->to) &&
+	       same_table(&a->source, &b->source) &&
+	       same_table(&a->dest, &b->dest) &&
+	       same(a->key_columns, b->key_columns) &&
+	       same(a->trigger_column, b->trigger_column) &&
+	       a->cdc_enabled == b->cdc_enabled && a->paused == b->paused;
+}

@@ -1,0 +1,63 @@
+#ifndef ENGINE_MAPPING_H
+#define ENGINE_MAPPING_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "control/control.h"
+#include "drivers/driver.h"
+#include "row/schema.h"
+
+/* A server as a mapping sees it. Strings are the mapping's. */
+struct mapping_server {
+	int id; /* 0: the server that holds the control tables */
+	bool is_target;
+	const struct driver *driver;
+	const char *name;
+	const char *type;
+	const char *connection_string;
+};
+
+/*
+ * What a worker works on: a row of table_mappings with its servers, checked
+ * and copied. Immutable; a changed row makes another mapping.
+ */
+struct mapping {
+	struct arena arena; /* holds every string below */
+	int id;
+	const char *name;   /* "database.schema.table", for people */
+	const char *origin; /* which source table, for the checkpoint */
+	struct mapping_server from, to;
+	struct table_name source;
+	struct table_name dest;
+	const char *key_columns;    /* NULL: the source's own key */
+	const char *trigger_column; /* NULL: none */
+	bool cdc_enabled;
+	bool paused;
+	struct error problem; /* kind ERROR_NONE: the row makes sense */
+};
+
+/* How mappings without a target_id reach their destination. */
+struct mapping_default_target {
+	const char *type; /* NULL: there is none, they need a target_id */
+	const char *connection_string;
+};
+
+/*
+ * Copy and check a row. A row that makes no sense still becomes a mapping,
+ * whose `problem` says what is wrong and how to mend it. NULL without memory.
+ */
+struct mapping *mapping_new(const struct control_mapping *row,
+			    const struct control_snapshot *snapshot,
+			    const struct mapping_default_target *fallback);
+void mapping_free(struct mapping *mapping); /* NULL is fine */
+
+/* Do both ask for the same work? */
+bool mapping_equal(const struct mapping *a, const struct mapping *b);
+
+/* Is its row, and are both its servers' rows, switched on? */
+bool mapping_is_enabled(const struct control_mapping *row,
+			const struct control_snapshot *snapshot);
+
+#endif

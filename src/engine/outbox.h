@@ -1,0 +1,75 @@
+#ifndef ENGINE_OUTBOX_H
+#define ENGINE_OUTBOX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "control/control.h"
+
+/* One thing to write into the control tables. Owns its strings. */
+struct event {
+	struct event *next;
+	enum event_kind {
+		EVENT_RUN,
+		EVENT_STALE_RUNS, /* id: mapping */
+		EVENT_LOG,
+		EVENT_ERROR,
+		EVENT_RESOLVED,	 /* id: mapping, server_id */
+		EVENT_FULL_SYNC, /* id: mapping, at_us */
+		EVENT_CONNECTED, /* id: server, flag: it is a target */
+		EVENT_REQUEST,	 /* id: request, state, text: answer */
+		EVENT_PAUSED,	 /* id: mapping, flag */
+	} kind;
+	union {
+		struct control_run run;
+		struct control_log log;
+		struct control_error error;
+		struct {
+			int id;
+			int server_id;
+			bool flag;
+			int64_t at_us;
+			const char *state; /* a literal */
+			const char *text;
+		};
+	};
+	char *owned[2]; /* what the strings above point to */
+};
+
+/* NULL without memory. `text` and `more` are copied into owned[] if given. */
+struct event *event_new(enum event_kind kind, const char *text,
+			const char *more);
+void event_free(struct event *event); /* NULL is fine */
+
+/*
+ * The line of events that wait for the control store. Bounded: when it is
+ * full, the oldest log row makes room, or else the oldest event. Any thread
+ * may put; one takes.
+ */
+struct outbox {
+	pthread_mutex_t lock; /* guards all below */
+	struct event *first, **end;
+	size_t count;
+	uint64_t dropped;
+};
+
+int outbox_init(struct outbox *outbox, struct error *err)
+	__attribute__((warn_unused_result));
+void outbox_release(struct outbox *outbox);
+
+/* Takes the event over. */
+void outbox_put(struct outbox *outbox, struct event *event);
+
+/*
+ * The oldest event, unlinked and the caller's; NULL when there is none. One
+ * that could not be written goes back to the front.
+ */
+struct event *outbox_take(struct outbox *outbox);
+void outbox_put_back(struct outbox *outbox, struct event *event);
+
+/* How many were dropped since the last call. */
+uint64_t outbox_take_dropped(struct outbox *outbox);
+
+#endif

@@ -1,0 +1,95 @@
+#ifndef ENGINE_REPORTER_H
+#define ENGINE_REPORTER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/log.h"
+#include "control/control.h"
+#include "row/position.h"
+
+/*
+ * Everything that is written into the control tables goes through one thread
+ * with one connection, so that no worker ever waits for them. Rows wait in a
+ * bounded line while the control store is away; when the line is full, the
+ * oldest log rows go first, and how many is told. What changes all the time
+ * (states, running counters) is not put in the line: the reporter collects the
+ * latest once a second.
+ *
+ * Any thread may call any function; none waits for the control store.
+ */
+struct reporter;
+
+int reporter_start(struct reporter **out, const struct control_spec *spec,
+		   const char *daemon, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Write what is waiting, for at most `ms`, then end. What is reported later
+ * goes nowhere. Free it when nobody can report any more.
+ */
+void reporter_stop(struct reporter *reporter, int64_t ms);
+void reporter_free(struct reporter *reporter);
+
+/* For how long finished rows are kept. */
+void reporter_set_retention(struct reporter *reporter, int days);
+
+/* ----------------------------------------------------- what a mapping does */
+
+#define REPORT_REASON_MAX 512
+#define REPORT_KEY_MAX	  500
+
+/*
+ * The latest about one mapping. Its worker sets it, the reporter reads it; the
+ * lock inside guards it.
+ */
+struct report_subject;
+
+/* Also ends the runs of the mapping that a killed daemon left. */
+struct report_subject *reporter_add_subject(struct reporter *reporter,
+					    int mapping_id);
+/* The last state is still written. NULL is fine. */
+void reporter_remove_subject(struct reporter *reporter,
+			     struct report_subject *subject);
+
+/* `state` is a literal. */
+void report_state(struct report_subject *subject, const char *state,
+		  const char *reason, int64_t next_attempt_us);
+void report_lag(struct report_subject *subject, int64_t lag_ms,
+		bool consistent);
+void report_position(struct report_subject *subject,
+		     const struct position *position);
+
+/* A run begins. */
+void report_run_begin(struct report_subject *subject, const char *sync_type,
+		      int64_t total);
+/* Likewise, unless one is under way already. */
+void report_run_continue(struct report_subject *subject, const char *sync_type);
+void report_run_progress(struct report_subject *subject, uint64_t rows,
+			 const char *last_key);
+/*
+ * It ended: "COMPLETED", "ERROR" or "PAUSED", the error's message with it.
+ * Nothing happens when no run is under way.
+ */
+void report_run_end(struct report_subject *subject, const char *status,
+		    const char *error);
+/* ------------------------------------------------------------- single rows */
+
+/* To stderr and into sync_logs. */
+void report_log(struct report_subject *subject, enum log_level level,
+		const char *sync_type, int64_t records, int64_t duration_ms,
+		const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* Open or refresh a row of error_logs. Also to stderr. */
+void report_error(struct reporter *reporter, const struct control_error *error);
+void report_resolved(struct reporter *reporter, int mapping_id, int server_id);
+
+void report_full_sync(struct reporter *reporter, int mapping_id);
+void report_connected(struct reporter *reporter, bool is_target, int server_id);
+void report_request(struct reporter *reporter, int request_id,
+		    const char *state, const char *answer);
+void report_paused(struct reporter *reporter, int mapping_id, bool paused);
+
+#endif

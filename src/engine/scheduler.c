@@ -1,0 +1,447 @@
+#include "engine/scheduler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/platform.h"
+#include "base/text.h"
+#include "engine/engine.h"
+#include "engine/worker.h"
+
+/* How the five seconds that a stop may take are spent. */
+#define STOP_DRAIN_MS	 2500 /* workers finish what is at hand */
+#define STOP_NOW_MS	 4000 /* then they are interrupted, up to here */
+#define STOP_REPORTER_MS 700  /* what is left to write is written */
+
+/* How long a worker that is replaced may finish what is at hand. */
+#define REPLACE_DRAIN_MS 3000
+
+#define WAIT_MS	     100 /* between two looks at workers that end */
+#define IDLE_MS	     60000 /* unused connections are closed after this */
+
+struct slot {
+	struct slot *next;
+	struct worker *worker;
+	bool stopping;
+	int64_t stop_since_ms;
+};
+
+struct scheduler {
+	const struct control_spec *spec;
+	struct control *control; /* NULL: away */
+	struct cancel cancel;	 /* of the control connection */
+	struct engine engine;
+	struct settings settings;
+	struct mapping_default_target fallback;
+	char daemon[320];
+	struct slot *slots;
+	int *done_requests; /* handled here, until the tables say so */
+	size_t done_count, done_capacity;
+	char settings_problem[ERROR_MESSAGE_MAX];
+};
+
+/* ------------------------------------------------------------------ workers */
+
+static struct slot *find_slot(struct scheduler *s, int mapping_id)
+{
+	struct slot *slot = s->slots;
+
+	while (slot && worker_mapping(slot->worker)->id != mapping_id)
+		slot = slot->next;
+	return slot;
+}
+
+static void start_worker(struct scheduler *s, struct mapping *mapping)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+	struct error err = ERROR_INIT;
+	int id = mapping->id;
+
+	if (!slot) {
+		mapping_free(mapping);
+		log_error("mapping %d: no memory to start it", id);
+		return;
+	}
+	slot->worker = worker_start(&s->engine, mapping, &err);
+	if (!slot->worker) {
+		log_error("mapping %d: %s", id, err.message);
+		free(slot);
+		return;
+	}
+	slot->next = s->slots;
+	s->slots = slot;
+}
+
+static void stop_slot(struct slot *slot)
+{
+	if (slot->stopping)
+		return;
+	slot->stopping = true;
+	slot->stop_since_ms = clock_ms();
+	worker_stop(slot->worker, CANCEL_DRAIN);
+}
+
+/* Free the workers that have ended. True when there was one. */
+static bool reap(struct scheduler *s)
+{
+	struct slot **link = &s->slots, *slot;
+	bool any = false;
+
+	while ((slot = *link)) {
+		if (slot->stopping &&
+		    clock_ms() - slot->stop_since_ms > REPLACE_DRAIN_MS)
+			worker_stop(slot->worker, CANCEL_NOW);
+		if (!worker_has_ended(slot->worker)) {
+			link = &slot->next;
+			continue;
+		}
+		*link = slot->next;
+		worker_free(slot->worker);
+		free(slot);
+		any = true;
+	}
+	return any;
+}
+
+static bool is_stopping(const struct scheduler *s)
+{
+	for (const struct slot *slot = s->slots; slot; slot = slot->next)
+		if (slot->stopping)
+			return true;
+	return false;
+}
+
+static const struct control_mapping *
+find_row(const struct control_snapshot *snapshot, int mapping_id)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		if (snapshot->mappings[i].id == mapping_id)
+			return &snapshot->mappings[i];
+	return NULL;
+}
+
+/* Bring the worker of a row in line with it. */
+static void reconcile_row(struct scheduler *s,
+			  const struct control_mapping *row,
+			  const struct control_snapshot *snapshot)
+{
+	struct slot *slot = find_slot(s, row->id);
+	struct mapping *mapping;
+
+	if (slot && slot->stopping)
+		return; /* its successor starts when it has ended */
+	mapping = mapping_new(row, snapshot, &s->fallback);
+	if (!mapping) {
+		log_error("mapping %d: no memory to read it", row->id);
+	} else if (!slot) {
+		start_worker(s, mapping);
+	} else {
+		if (!mapping_equal(worker_mapping(slot->worker), mapping))
+			stop_slot(slot);
+		mapping_free(mapping);
+	}
+}
+
+static void reconcile(struct scheduler *s,
+		      const struct control_snapshot *snapshot)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next) {
+		const struct control_mapping *row =
+			find_row(snapshot, worker_mapping(slot->worker)->id);
+
+		if (!row || !mapping_is_enabled(row, snapshot))
+			stop_slot(slot);
+	}
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		if (mapping_is_enabled(&snapshot->mappings[i], snapshot))
+			reconcile_row(s, &snapshot->mappings[i], snapshot);
+}
+
+/* ----------------------------------------------------------------- requests */
+
+static bool is_done(const struct scheduler *s, int id)
+{
+	for (size_t i = 0; i < s->done_count; i++)
+		if (s->done_requests[i] == id)
+			return true;
+	return false;
+}
+
+/* The answer is written later: do not take the request up again till then. */
+static void finish_request(struct scheduler *s, int id, const char *state,
+			   const char *answer)
+{
+	int *grown;
+
+	report_request(s->engine.reporter, id, state, answer);
+	if (s->done_count == s->done_capacity) {
+		size_t capacity = s->done_capacity ? s->done_capacity * 2 : 16;
+
+		grown = realloc(s->done_requests, capacity * sizeof(*grown));
+		if (!grown)
+			return;
+		s->done_requests = grown;
+		s->done_capacity = capacity;
+	}
+	s->done_requests[s->done_count++] = id;
+}
+
+/* Forget those that the tables do not show as open any more. */
+static void forget_done(struct scheduler *s,
+			const struct control_snapshot *snapshot)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->done_count; i++) {
+		bool open = false;
+
+		for (size_t r = 0; r < snapshot->request_count; r++)
+			open |= snapshot->requests[r].id == s->done_requests[i];
+		if (open)
+			s->done_requests[kept++] = s->done_requests[i];
+	}
+	s->done_count = kept;
+}
+
+static void pause_mapping(struct scheduler *s,
+			  const struct control_request *request, bool paused)
+{
+	report_paused(s->engine.reporter, request->mapping_id, paused);
+	finish_request(s, request->id, "COMPLETED",
+		       paused ? "paused" : "resumed");
+}
+
+static void handle_request(struct scheduler *s,
+			   const struct control_request *request,
+			   const struct control_snapshot *snapshot)
+{
+	struct slot *slot = find_slot(s, request->mapping_id);
+	const char *type = request->type ? request->type : "";
+	char answer[256];
+
+	if (!find_row(snapshot, request->mapping_id)) {
+		snprintf(answer, sizeof(answer), "mapping %d does not exist",
+			 request->mapping_id);
+		finish_request(s, request->id, "REJECTED", answer);
+	} else if (text_iequal(type, "FULL_SYNC")) {
+		/* One that is switched off takes it up when it is back. */
+		if (slot && !slot->stopping)
+			worker_request_full_sync(slot->worker, request->id);
+	} else if (text_iequal(type, "PAUSE")) {
+		pause_mapping(s, request, true);
+	} else if (text_iequal(type, "RESUME")) {
+		pause_mapping(s, request, false);
+	} else {
+		snprintf(answer, sizeof(answer),
+			 "request type '%.100s' is not known; FULL_SYNC, PAUSE "
+			 "and RESUME are",
+			 type);
+		finish_request(s, request->id, "REJECTED", answer);
+	}
+}
+
+static void handle_requests(struct scheduler *s,
+			    const struct control_snapshot *snapshot)
+{
+	forget_done(s, snapshot);
+	for (size_t i = 0; i < snapshot->request_count; i++)
+		if (!is_done(s, snapshot->requests[i].id))
+			handle_request(s, &snapshot->requests[i], snapshot);
+}
+
+/* --------------------------------------------------------------------- tick */
+
+/* A bad setting is told once, and resolved when it is mended. */
+static void read_settings(struct scheduler *s,
+			  const struct control_snapshot *snapshot)
+{
+	struct error err = ERROR_INIT;
+	struct control_error row = { .type = "OTHER", .message = err.message };
+
+	if (settings_load(&s->settings, snapshot, &err) < 0) {
+		if (strcmp(s->settings_problem, err.message))
+			report_error(s->engine.reporter, &row);
+	} else if (s->settings_problem[0]) {
+		report_resolved(s->engine.reporter, 0, 0);
+	}
+	text_copy(s->settings_problem, sizeof(s->settings_problem),
+		  err.message);
+	engine_set_settings(&s->engine, &s->settings);
+}
+
+static void lost_control(struct scheduler *s, const struct error *err)
+{
+	log_warning("control store: %s; the mappings go on as they are",
+		    err->message);
+	control_close(s->control);
+	s->control = NULL;
+}
+
+static bool reopen_control(struct scheduler *s)
+{
+	enum control_trouble trouble;
+	struct error err = ERROR_INIT;
+
+	if (s->control)
+		return true;
+	if (control_open(s->spec, &s->cancel, &s->control, &trouble, &err) <
+	    0) {
+		s->control = NULL;
+		log_debug("control store: %s", err.message);
+		return false;
+	}
+	return true;
+}
+
+static void tick(struct scheduler *s)
+{
+	struct control_snapshot snapshot;
+	struct error err = ERROR_INIT;
+
+	if (!reopen_control(s))
+		return;
+	if (control_load(s->control, &snapshot, &err) < 0) {
+		lost_control(s, &err);
+		return;
+	}
+	if (!s->engine.installation[0])
+		text_copy(s->engine.installation,
+			  sizeof(s->engine.installation),
+			  snapshot.installation_id);
+	read_settings(s, &snapshot);
+	reconcile(s, &snapshot);
+	handle_requests(s, &snapshot);
+	control_snapshot_release(&snapshot);
+	pool_expire(&s->engine.pool, NULL, IDLE_MS);
+}
+
+static void poke_all(struct scheduler *s)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		worker_poke(slot->worker);
+}
+
+/* Until the operating system asks to stop. */
+static void run(struct scheduler *s)
+{
+	int64_t next_tick = 0;
+
+	for (;;) {
+		int64_t now = clock_ms();
+		int64_t wait;
+
+		if (reap(s) || now >= next_tick) {
+			tick(s);
+			next_tick = clock_ms() +
+				    s->settings.check_interval_s *
+					    INT64_C(1000);
+		}
+		wait = is_stopping(s) ? WAIT_MS : next_tick - clock_ms();
+		switch (platform_wait(wait > 0 ? wait : 0)) {
+		case PLATFORM_STOP:
+			return;
+		case PLATFORM_RELOAD:
+			log_info("reading the control tables again");
+			next_tick = 0;
+			poke_all(s);
+			break;
+		case PLATFORM_TIMEOUT:
+			break;
+		}
+	}
+}
+
+/* --------------------------------------------------------------- start, stop */
+
+static void stop_all(struct scheduler *s, enum cancel_level level)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next)
+		worker_stop(slot->worker, level);
+}
+
+/* Wait for the workers to end. False when some are left at the end of it. */
+static bool stop_workers(struct scheduler *s)
+{
+	int64_t began = clock_ms();
+	bool at_once = false;
+
+	stop_all(s, CANCEL_DRAIN);
+	while (s->slots && clock_ms() - began < STOP_NOW_MS) {
+		if (clock_ms() - began > STOP_DRAIN_MS)
+			stop_all(s, CANCEL_NOW);
+		if (platform_wait(WAIT_MS / 4) == PLATFORM_STOP) {
+			at_once = true;
+			break;
+		}
+		reap(s);
+	}
+	if (s->slots && !at_once)
+		log_warning("some mappings do not come to an end; their "
+			    "servers will roll back what was not committed");
+	return s->slots == NULL;
+}
+
+static int start(struct scheduler *s, struct error *err)
+{
+	if (cancel_init(&s->cancel, err) < 0)
+		return -1;
+	if (engine_init(&s->engine, err) < 0)
+		goto no_engine;
+	settings_init(&s->settings);
+	platform_identity(s->daemon, sizeof(s->daemon));
+	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
+		goto no_reporter;
+	return 0;
+no_reporter:
+	engine_release(&s->engine);
+no_engine:
+	cancel_release(&s->cancel);
+	return -1;
+}
+
+/* Threads that did not end may still use all of this: then it stays. */
+static void stop(struct scheduler *s, bool *clean)
+{
+	platform_notify("STOPPING=1");
+	log_info("stopping");
+	*clean = stop_workers(s);
+	reporter_stop(s->engine.reporter, STOP_REPORTER_MS);
+	control_close(s->control);
+	if (!*clean)
+		return;
+	reporter_free(s->engine.reporter);
+	engine_release(&s->engine);
+	cancel_release(&s->cancel);
+	free(s->done_requests);
+	free(s);
+}
+
+int scheduler_run(const struct control_spec *spec, struct control *control,
+		  bool *clean, struct error *err)
+{
+	struct scheduler *s = calloc(1, sizeof(*s));
+
+	*clean = true;
+	if (!s) {
+		error_memory(err, "the scheduler");
+		goto failed;
+	}
+	s->spec = spec;
+	s->control = control;
+	control_default_target(spec, &s->fallback.type,
+			       &s->fallback.connection_string);
+	if (start(s, err) < 0)
+		goto failed;
+	platform_notify("READY=1");
+	run(s);
+	stop(s, clean);
+	log_info("stopped");
+	return 0;
+failed:
+	control_close(control);
+	free(s);
+	return -1;
+}

@@ -1,0 +1,222 @@
+#include "engine/schema_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+static bool is_number(enum row_type type)
+{
+	return type <= ROW_UINT64;
+}
+
+/* Decimal digits before the point that any value of a type may have. */
+static int integer_digits(const struct column *column)
+{
+	switch (column->type) {
+	case ROW_BOOL:
+		return 1;
+	case ROW_INT8:
+		return 3;
+	case ROW_INT16:
+		return 5;
+	case ROW_INT32:
+		return 10;
+	case ROW_INT64:
+		return 19;
+	case ROW_UINT64:
+		return 20;
+	default:
+		return column->precision - column->scale;
+	}
+}
+
+static bool length_fits(const struct column *from, const struct column *to)
+{
+	if (!to->length)
+		return true;
+	return from->length && from->length <= to->length;
+}
+
+static bool text_fits(const struct column *from, const struct column *to)
+{
+	if (!length_fits(from, to))
+		return false;
+	/* A fixed length pads: what was shorter would come back longer. */
+	return !to->fixed || (from->fixed && from->length == to->length);
+}
+
+/* Does every value of `from` have the same value in `to`? */
+static bool type_fits(const struct column *from, const struct column *to)
+{
+	if (is_number(from->type) && is_number(to->type))
+		return from->type == to->type ||
+		       (from->type < to->type && to->type != ROW_UINT64);
+	if (is_number(from->type) && to->type == ROW_DECIMAL)
+		return integer_digits(from) <= integer_digits(to);
+	if (from->type == ROW_FLOAT32 && to->type == ROW_FLOAT64)
+		return true;
+	if ((from->type == ROW_JSON || from->type == ROW_XML) &&
+	    to->type == ROW_TEXT)
+		return length_fits(from, to);
+	if (from->type != to->type)
+		return false;
+	switch (from->type) {
+	case ROW_DECIMAL:
+		return from->scale <= to->scale &&
+		       integer_digits(from) <= integer_digits(to);
+	case ROW_TEXT:
+	case ROW_BYTES:
+		return text_fits(from, to);
+	case ROW_TIME:
+	case ROW_TIMESTAMP:
+	case ROW_TIMESTAMPTZ:
+		return from->precision <= to->precision;
+	default:
+		return true;
+	}
+}
+
+/*
+ * Two columns of one system and of the same declared type hold the same
+ * values, whatever the rules above make of it.
+ */
+static bool same_type(const struct table *source, const struct column *from,
+		      const struct table *dest, const struct column *to)
+{
+	return source->system && dest->system &&
+	       !strcmp(source->system, dest->system) && from->native &&
+	       to->native && !strcmp(from->native, to->native);
+}
+
+/* One more line for the list of differences. */
+#define DIFFER(list, ...)                                                      \
+	(strbuf_addstr((list), (list)->len ? "\n" : ""),                       \
+	 strbuf_addf((list), __VA_ARGS__))
+
+static void compare_column(const struct table *source,
+			   const struct column *from, const struct table *dest,
+			   const struct column *to, struct strbuf *differences)
+{
+	if (!same_type(source, from, dest, to) && !type_fits(from, to))
+		DIFFER(differences,
+		    "column '%s' is %s in the source, which does not fit into "
+		    "%s in the destination",
+		    from->name, from->native, to->native);
+	if (from->nullable && !to->nullable)
+		DIFFER(differences,
+		    "column '%s' may be NULL in the source (%s), but is NOT "
+		    "NULL in the destination (%s)",
+		    from->name, from->native, to->native);
+}
+
+/* Columns that only the destination has must be able to do without us. */
+static void compare_extra(const struct table *source, const struct table *dest,
+			  struct strbuf *differences)
+{
+	for (size_t i = 0; i < dest->column_count; i++) {
+		const struct column *to = &dest->columns[i];
+
+		if (table_column(source, to->name) || to->nullable ||
+		    to->has_default || to->identity || to->computed ||
+		    to->generated)
+			continue;
+		DIFFER(differences,
+		    "column '%s' (%s) is in the destination only, NOT NULL and "
+		    "without a default",
+		    to->name, to->native);
+	}
+}
+
+/* The key has to reach the destination, or rows could not be found there. */
+static void compare_key(const struct table *source, const bool *keep,
+			struct strbuf *differences)
+{
+	for (size_t k = 0; k < source->key_count; k++)
+		if (!keep[source->key[k]])
+			DIFFER(differences,
+			    "key column '%s' (%s) is computed or generated and "
+			    "cannot be copied",
+			    source->columns[source->key[k]].name,
+			    source->columns[source->key[k]].native);
+}
+
+static int verdict(const struct table *source, const struct strbuf *differences,
+		   struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+	int count = 1;
+
+	if (!differences->len)
+		return strbuf_check(differences, err);
+	for (const char *s = differences->data; *s; s++)
+		count += *s == '\n';
+	error_set(err, ERROR_SCHEMA, "%s: %d difference%s: %s",
+		  table_name_format(name, &source->name), count,
+		  count > 1 ? "s" : "", differences->data);
+	for (char *s = err->message; *s; s++)
+		if (*s == '\n')
+			*s = ';';
+	return -1;
+}
+
+int schema_check(const struct table *source, const struct table *dest,
+		 struct table *shape, struct strbuf *differences,
+		 struct error *err)
+{
+	bool *keep = calloc(source->column_count + 1, sizeof(*keep));
+	int ret = -1;
+
+	if (!keep)
+		return error_memory(err, "a schema check");
+	for (size_t i = 0; i < source->column_count; i++) {
+		const struct column *from = &source->columns[i];
+		const struct column *to = table_column(dest, from->name);
+
+		if (from->computed ||
+		    (to && (to->computed || to->generated)))
+			continue;
+		if (from->unsupported)
+			DIFFER(differences,
+			    "column '%s' has type %s, whose values cannot be "
+			    "carried",
+			    from->name, from->native);
+		else if (!to)
+			DIFFER(differences,
+			    "column '%s' (%s) is missing in the destination",
+			    from->name, from->native);
+		else
+			compare_column(source, from, dest, to, differences);
+		keep[i] = true;
+	}
+	compare_extra(source, dest, differences);
+	compare_key(source, keep, differences);
+	if (verdict(source, differences, err) == 0)
+		ret = table_project(shape, source, NULL, keep, err);
+	free(keep);
+	return ret;
+}
+
+int schema_shape(const struct table *source, struct table *shape,
+		 struct strbuf *differences, struct error *err)
+{
+	bool *keep = calloc(source->column_count + 1, sizeof(*keep));
+	int ret = -1;
+
+	if (!keep)
+		return error_memory(err, "a schema check");
+	for (size_t i = 0; i < source->column_count; i++) {
+		const struct column *from = &source->columns[i];
+
+		keep[i] = !from->computed;
+		if (keep[i] && from->unsupported)
+			DIFFER(differences,
+			    "column '%s' has type %s, whose values cannot be "
+			    "carried",
+			    from->name, from->native);
+	}
+	compare_key(source, keep, differences);
+	if (verdict(source, differences, err) == 0)
+		ret = table_project(shape, source, NULL, keep, err);
+	free(keep);
+	return ret;
+}

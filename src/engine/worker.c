@@ -1,0 +1,531 @@
+/*
+ * A worker's life is a loop of steps with sleeps between them. A step borrows
+ * the connections that both ends need, does whatever is due, and gives them
+ * back, so that a sleeping mapping holds a thread and nothing else. What is
+ * due, in this order: a full sync that somebody asked for (a request, the
+ * trigger column, a destination that was never loaded, a gap in the log), then
+ * changes.
+ *
+ * While changes flow, the next window is read at once; then the sleeps double
+ * from SLEEP_MIN_MS up to the interval.
+ */
+#include "engine/worker.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/cdc.h"
+#include "engine/full_sync.h"
+#include "engine/retry.h"
+
+#define SLEEP_MIN_MS 100
+#define STACK_BYTES  (512 * 1024)
+
+/* A step with changes ends now and then, to let others have connections. */
+#define STEP_MAX_MS 5000
+
+#define REQUESTS_MAX 32
+
+struct worker {
+	struct engine *engine;
+	struct mapping *mapping;
+	struct report_subject *subject;
+	struct cancel cancel;
+	pthread_t thread;
+	atomic_bool ended;
+
+	pthread_mutex_t lock; /* guards the requests */
+	int requests[REQUESTS_MAX];
+	size_t request_count;
+
+	/* The thread's own. */
+	struct settings settings;
+	struct server *from, *to;
+	struct link link;
+	bool opened;
+	struct retry retry;
+	const char *why_full_sync; /* NULL: nobody asked */
+	int64_t triggers_looked_ms;
+	int64_t idle_sleep_ms;
+	bool connected_told;
+};
+
+/* ---------------------------------------------------------------- requests */
+
+void worker_request_full_sync(struct worker *worker, int request_id)
+{
+	bool added = false;
+
+	pthread_mutex_lock(&worker->lock);
+	for (size_t i = 0; i < worker->request_count; i++)
+		if (worker->requests[i] == request_id)
+			goto done;
+	if (worker->request_count < REQUESTS_MAX) {
+		worker->requests[worker->request_count++] = request_id;
+		added = true;
+	}
+done:
+	pthread_mutex_unlock(&worker->lock);
+	if (added)
+		cancel_poke(&worker->cancel);
+}
+
+static bool has_requests(struct worker *worker)
+{
+	bool any;
+
+	pthread_mutex_lock(&worker->lock);
+	any = worker->request_count > 0;
+	pthread_mutex_unlock(&worker->lock);
+	return any;
+}
+
+/* Tell all that wait; those that are answered for good leave the list. */
+static void answer_requests(struct worker *worker, const char *state,
+			    const char *answer)
+{
+	pthread_mutex_lock(&worker->lock);
+	for (size_t i = 0; i < worker->request_count; i++)
+		report_request(worker->engine->reporter, worker->requests[i],
+			       state, answer);
+	if (strcmp(state, "RUNNING"))
+		worker->request_count = 0;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+/* --------------------------------------------------------------- full sync */
+
+static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
+{
+	char answer[128];
+
+	snprintf(answer, sizeof(answer), "%llu rows in %.1f s",
+		 (unsigned long long)rows, (double)ms / 1000.0);
+	report_run_end(worker->subject, "COMPLETED", NULL);
+	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
+		   "full sync of '%s' done: %s", worker->mapping->name, answer);
+	answer_requests(worker, "COMPLETED", answer);
+}
+
+static int do_full_sync(struct worker *worker, struct error *err)
+{
+	int64_t began = clock_ms();
+	uint64_t rows;
+	bool again;
+
+	report_state(worker->subject, "FULL_SYNC", worker->why_full_sync, 0);
+	report_log(worker->subject, LOG_INFO, "FULL_SYNC", -1, -1,
+		   "full sync of '%s' begins: %s", worker->mapping->name,
+		   worker->why_full_sync);
+	answer_requests(worker, "RUNNING", NULL);
+	if (full_sync_run(&worker->link, &rows, &again, err) < 0)
+		return -1;
+	tell_full_sync(worker, rows, clock_ms() - began);
+	worker->why_full_sync =
+		again ? "the trigger column was set while the last one ran"
+		      : NULL;
+	return 0;
+}
+
+/* The trigger column costs a look at the table: once an interval. */
+static int look_at_triggers(struct worker *worker, struct error *err)
+{
+	struct link *link = &worker->link;
+	int64_t interval = worker->settings.check_interval_s * INT64_C(1000);
+	uint64_t rows;
+
+	if (!worker->mapping->trigger_column ||
+	    clock_ms() - worker->triggers_looked_ms < interval)
+		return 0;
+	if (link_connect_source(link, err) < 0 ||
+	    link->src->ops->triggered(link->src, 1, &rows, err) < 0)
+		return -1;
+	worker->triggers_looked_ms = clock_ms();
+	if (rows)
+		worker->why_full_sync = "the trigger column holds a 1";
+	return 0;
+}
+
+/* What asks for a full sync now? */
+static int look_for_reasons(struct worker *worker, struct error *err)
+{
+	if (has_requests(worker))
+		worker->why_full_sync = "requested in sync_requests";
+	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
+		return -1;
+	if (worker->why_full_sync)
+		return 0;
+	if (link_attach(&worker->link, false, err) < 0)
+		return -1;
+	if (worker->link.loaded && (!worker->mapping->cdc_enabled ||
+				    worker->link.stored.position.len))
+		return 0;
+	if (worker->settings.initial_full_sync)
+		worker->why_full_sync =
+			worker->link.loaded
+				? "change capture was switched on"
+				: "the destination was never loaded";
+	return 0;
+}
+
+/* ----------------------------------------------------------------- changes */
+
+/*
+ * One row of sync_status for a time of changes, from the first to when it is
+ * caught up.
+ */
+static void tell_changes(struct worker *worker, const struct cdc_step *step)
+{
+	report_lag(worker->subject, step->lag_ms, step->consistent);
+	report_state(worker->subject, "CDC",
+		     step->consistent ? NULL
+				      : "catching up with what changed during "
+					"the full sync",
+		     0);
+	if (step->caught_up)
+		report_run_end(worker->subject, "COMPLETED", NULL);
+}
+
+static int do_changes(struct worker *worker, struct error *err)
+{
+	int64_t deadline = clock_ms() + STEP_MAX_MS;
+	struct cdc_step step;
+	bool any = false;
+
+	do {
+		if (cancel_check(&worker->cancel, err) < 0 ||
+		    cdc_run_step(&worker->link, &step, err) < 0)
+			return -1;
+		any |= step.rows > 0;
+		tell_changes(worker, &step);
+	} while (!step.caught_up && clock_ms() < deadline &&
+		 !has_requests(worker));
+	if (any || !step.caught_up)
+		worker->idle_sleep_ms = 0;
+	return cdc_store_idle(&worker->link, false, err);
+}
+
+/* -------------------------------------------------------------------- steps */
+
+static int open_link(struct worker *worker, struct error *err)
+{
+	struct link *link = &worker->link;
+
+	if (worker->opened)
+		return 0;
+	if (worker->mapping->problem.kind != ERROR_NONE) {
+		*err = worker->mapping->problem;
+		return -1;
+	}
+	if (engine_get_server(worker->engine, &worker->mapping->from,
+			      &worker->from, err) < 0 ||
+	    engine_get_server(worker->engine, &worker->mapping->to, &worker->to,
+			      err) < 0)
+		goto failed;
+	memset(link, 0, sizeof(*link));
+	link->mapping = worker->mapping;
+	link->cancel = &worker->cancel;
+	link->subject = worker->subject;
+	link->reporter = worker->engine->reporter;
+	if (link_open(link, worker->from, worker->to,
+		      worker->engine->installation, err) < 0)
+		goto failed;
+	worker->opened = true;
+	return 0;
+failed:
+	engine_put_server(worker->engine, worker->from);
+	engine_put_server(worker->engine, worker->to);
+	worker->from = NULL;
+	worker->to = NULL;
+	return -1;
+}
+
+static void close_link(struct worker *worker)
+{
+	if (worker->opened)
+		link_close(&worker->link);
+	worker->opened = false;
+	engine_put_server(worker->engine, worker->from);
+	engine_put_server(worker->engine, worker->to);
+	worker->from = NULL;
+	worker->to = NULL;
+}
+
+static void tell_connected(struct worker *worker)
+{
+	struct reporter *reporter = worker->engine->reporter;
+
+	if (worker->connected_told || !worker->link.attached)
+		return;
+	report_connected(reporter, false, worker->mapping->from.id);
+	if (worker->mapping->to.id)
+		report_connected(reporter, true, worker->mapping->to.id);
+	worker->connected_told = true;
+}
+
+/* What is due, with connections reserved. */
+static int do_what_is_due(struct worker *worker, struct error *err)
+{
+	if (look_for_reasons(worker, err) < 0)
+		return -1;
+	if (worker->why_full_sync && do_full_sync(worker, err) < 0)
+		return -1;
+	tell_connected(worker);
+	if (!worker->link.loaded) {
+		report_state(worker->subject, "WAITING",
+			     "never loaded: initial_full_sync is 0, request a "
+			     "full sync",
+			     0);
+		return 0;
+	}
+	if (!worker->mapping->cdc_enabled) {
+		report_lag(worker->subject, -1, true);
+		report_state(worker->subject, "IDLE", NULL, 0);
+		return 0;
+	}
+	return do_changes(worker, err);
+}
+
+static int attempt(struct worker *worker, struct error *err)
+{
+	struct pool *pool = &worker->engine->pool;
+	unsigned connections;
+	int ret;
+
+	if (open_link(worker, err) < 0)
+		return -1;
+	worker->link.settings = worker->settings;
+	connections = worker->link.src->ops->connections +
+		      worker->link.dst->ops->connections;
+	if (pool_reserve(pool, connections, &worker->cancel, err) < 0)
+		return -1;
+	ret = do_what_is_due(worker, err);
+	link_release(&worker->link);
+	pool_unreserve(pool, connections);
+	return ret;
+}
+
+/* ------------------------------------------------------------------- errors */
+
+static void record(struct worker *worker, const struct error *err,
+		   const struct retry_decision *decision)
+{
+	const struct strbuf *details = &worker->link.details;
+	struct control_error row = {
+		.mapping_id = worker->mapping->id,
+		.server_id = worker->mapping->from.id,
+		.type = retry_error_type(err->kind),
+		.message = err->message,
+		.details = worker->opened && details->len ? details->data
+							  : NULL,
+		.retry_count = decision->retry_count,
+	};
+
+	report_error(worker->engine->reporter, &row);
+	if (worker->why_full_sync)
+		answer_requests(worker, "FAILED", err->message);
+	worker->why_full_sync = NULL;
+}
+
+static int64_t failed(struct worker *worker, const struct error *err)
+{
+	struct retry_policy policy = {
+		.max_attempts = worker->settings.max_attempts,
+		.delay_ms = worker->settings.retry_delay_s * INT64_C(1000),
+		.interval_ms = worker->settings.check_interval_s *
+			       INT64_C(1000),
+	};
+	struct retry_decision decision;
+
+	report_run_end(worker->subject, "ERROR", err->message);
+	decision = retry_failed(&worker->retry, err, &policy);
+	if (decision.record)
+		record(worker, err, &decision);
+	else
+		report_log(worker->subject, LOG_WARNING, NULL, -1, -1,
+			   "attempt %d of %d failed: %s", worker->retry.failures,
+			   policy.max_attempts, err->message);
+	/* A gap is told as an error, and healed if that is allowed. */
+	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
+		worker->why_full_sync = "a gap in the change log";
+		decision.wait_ms = 0;
+	}
+	report_state(worker->subject, decision.record ? "ERROR" : "RETRYING",
+		     err->message,
+		     clock_utc_us() + decision.wait_ms * INT64_C(1000));
+	/* Whatever was known may be why it failed. */
+	if (worker->opened)
+		link_forget(&worker->link);
+	return decision.wait_ms;
+}
+
+static void succeeded(struct worker *worker)
+{
+	if (!retry_succeeded(&worker->retry))
+		return;
+	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
+	report_log(worker->subject, LOG_INFO, NULL, -1, -1,
+		   "'%s' works again", worker->mapping->name);
+}
+
+static int64_t next_sleep(struct worker *worker)
+{
+	int64_t interval = worker->settings.check_interval_s * INT64_C(1000);
+
+	if (worker->why_full_sync)
+		return 0;
+	if (!worker->mapping->cdc_enabled || !worker->link.loaded)
+		return interval;
+	worker->idle_sleep_ms = worker->idle_sleep_ms
+					? worker->idle_sleep_ms * 2
+					: SLEEP_MIN_MS;
+	if (worker->idle_sleep_ms > interval)
+		worker->idle_sleep_ms = interval;
+	return worker->idle_sleep_ms;
+}
+
+/* One step; how long to sleep then. */
+static int64_t step(struct worker *worker)
+{
+	struct error err = ERROR_INIT;
+
+	engine_get_settings(worker->engine, &worker->settings);
+	if (worker->mapping->paused &&
+	    worker->mapping->problem.kind == ERROR_NONE) {
+		report_state(worker->subject, "PAUSED", NULL, 0);
+		return worker->settings.check_interval_s * INT64_C(1000);
+	}
+	if (attempt(worker, &err) == 0) {
+		succeeded(worker);
+		return next_sleep(worker);
+	}
+	if (err.kind == ERROR_CANCELLED)
+		return 0;
+	return failed(worker, &err);
+}
+
+/* --------------------------------------------------------------- the thread */
+
+/* The last checkpoint goes out if that can be done in a moment. */
+static void store_on_exit(struct worker *worker)
+{
+	struct pool *pool = &worker->engine->pool;
+	struct error ignored = ERROR_INIT;
+	struct link *link = &worker->link;
+
+	if (!worker->opened || !link->attached || !link->loaded ||
+	    worker->retry.failures ||
+	    position_equal(&link->reached, &link->stored.position) ||
+	    cancel_level(&worker->cancel) >= CANCEL_NOW ||
+	    pool_reserve(pool, 1, &worker->cancel, &ignored) < 0)
+		return;
+	if (cdc_store_idle(link, true, &ignored) < 0)
+		log_debug("storing the position at the end: %s",
+			  ignored.message);
+	link_release(link);
+	pool_unreserve(pool, 1);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+
+	log_scope(worker->mapping->id, worker->mapping->name, NULL);
+	report_state(worker->subject, "STARTING", NULL, 0);
+	while (cancel_level(&worker->cancel) == CANCEL_NONE) {
+		int64_t sleep_ms = step(worker);
+
+		if (sleep_ms > 0)
+			cancel_sleep(&worker->cancel, sleep_ms);
+	}
+	store_on_exit(worker);
+	report_run_end(worker->subject, "PAUSED",
+		       "stopped before it was through");
+	report_state(worker->subject, "STOPPED", NULL, 0);
+	close_link(worker);
+	reporter_remove_subject(worker->engine->reporter, worker->subject);
+	log_scope(0, NULL, NULL);
+	atomic_store(&worker->ended, true);
+	return NULL;
+}
+
+static int start_thread(struct worker *worker, struct error *err)
+{
+	pthread_attr_t attr;
+	int rc = pthread_attr_init(&attr);
+
+	if (!rc) {
+		pthread_attr_setstacksize(&attr, STACK_BYTES);
+		rc = pthread_create(&worker->thread, &attr, worker_main,
+				    worker);
+		pthread_attr_destroy(&attr);
+	}
+	return rc ? error_errno(err, rc, "cannot start a thread") : 0;
+}
+
+struct worker *worker_start(struct engine *engine, struct mapping *mapping,
+			    struct error *err)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker) {
+		error_memory(err, "a worker");
+		goto failed;
+	}
+	worker->engine = engine;
+	worker->mapping = mapping;
+	worker->triggers_looked_ms = INT64_MIN / 2;
+	atomic_init(&worker->ended, false);
+	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
+	if (!worker->subject) {
+		error_memory(err, "a worker");
+		goto failed;
+	}
+	if (cancel_init(&worker->cancel, err) < 0)
+		goto no_cancel;
+	pthread_mutex_init(&worker->lock, NULL);
+	if (start_thread(worker, err) < 0)
+		goto no_thread;
+	return worker;
+no_thread:
+	pthread_mutex_destroy(&worker->lock);
+	cancel_release(&worker->cancel);
+no_cancel:
+	reporter_remove_subject(engine->reporter, worker->subject);
+failed:
+	free(worker);
+	mapping_free(mapping);
+	return NULL;
+}
+
+const struct mapping *worker_mapping(const struct worker *worker)
+{
+	return worker->mapping;
+}
+
+void worker_poke(struct worker *worker)
+{
+	cancel_poke(&worker->cancel);
+}
+
+void worker_stop(struct worker *worker, enum cancel_level level)
+{
+	cancel_request(&worker->cancel, level);
+}
+
+bool worker_has_ended(struct worker *worker)
+{
+	return atomic_load(&worker->ended);
+}
+
+void worker_free(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+	pthread_mutex_destroy(&worker->lock);
+	cancel_release(&worker->cancel);
+	mapping_free(worker->mapping);
+	free(worker);
+}

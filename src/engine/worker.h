@@ -1,0 +1,36 @@
+#ifndef ENGINE_WORKER_H
+#define ENGINE_WORKER_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+#include "engine/mapping.h"
+
+/*
+ * The thread that owns one mapping, from start to stop. Nobody else touches
+ * the mapping's data. The scheduler alone calls these functions.
+ */
+struct worker;
+
+/* Takes the mapping over, on failure too. NULL when there is no thread. */
+struct worker *worker_start(struct engine *engine, struct mapping *mapping,
+			    struct error *err);
+
+const struct mapping *worker_mapping(const struct worker *worker);
+
+/* A DBA asks for a full sync. Asking twice for the same is asking once. */
+void worker_request_full_sync(struct worker *worker, int request_id);
+
+/* Look again now, rather than at the next tick. */
+void worker_poke(struct worker *worker);
+
+/* Ask it to end; it does so at a checkpoint, or at once. */
+void worker_stop(struct worker *worker, enum cancel_level level);
+
+/* Has it ended, so that worker_free() will not wait? */
+bool worker_has_ended(struct worker *worker);
+
+/* Wait for its end, and free it. */
+void worker_free(struct worker *worker);
+
+#endif

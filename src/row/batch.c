@@ -1,0 +1,90 @@
+#include "row/batch.h"
+
+#include <string.h>
+
+static size_t store_size(enum row_store store)
+{
+	switch (store) {
+	case ROW_STORE_I64:
+		return sizeof(int64_t);
+	case ROW_STORE_F64:
+		return sizeof(double);
+	case ROW_STORE_WIDE:
+		return sizeof(union row_wide);
+	case ROW_STORE_SLICE:
+		return sizeof(struct row_slice);
+	}
+	return 0;
+}
+
+/* Half of the memory at most goes into arrays, the rest is for slices. */
+static size_t capacity(const struct table *table, size_t max_rows,
+		       size_t max_bytes)
+{
+	size_t row = 1, rows;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		row += store_size(row_type_store(table->columns[i].type)) + 1;
+	rows = max_bytes / 2 / row;
+	if (rows > max_rows)
+		rows = max_rows;
+	return rows ? rows : 1;
+}
+
+int batch_init(struct batch *batch, const struct table *table, size_t max_rows,
+	       size_t max_bytes, struct error *err)
+{
+	memset(batch, 0, sizeof(*batch));
+	arena_init(&batch->frame, 0);
+	batch->table = table;
+	batch->capacity = capacity(table, max_rows, max_bytes);
+	batch->ops = arena_alloc(&batch->frame, batch->capacity);
+	batch->columns = arena_calloc(&batch->frame, table->column_count,
+				      sizeof(*batch->columns));
+	if (!batch->ops || !batch->columns)
+		goto failed;
+	for (size_t i = 0; i < table->column_count; i++) {
+		struct batch_column *column = &batch->columns[i];
+
+		column->store = row_type_store(table->columns[i].type);
+		column->i64 = arena_alloc(&batch->frame,
+					  batch->capacity *
+						  store_size(column->store));
+		column->nulls = arena_calloc(&batch->frame, 1,
+					     batch->capacity / 8 + 1);
+		if (!column->i64 || !column->nulls)
+			goto failed;
+	}
+	arena_init(&batch->values, max_bytes > batch->frame.used
+					   ? max_bytes - batch->frame.used
+					   : 1);
+	return 0;
+failed:
+	batch_release(batch);
+	return error_memory(err, "a batch of rows");
+}
+
+void batch_release(struct batch *batch)
+{
+	arena_release(&batch->frame);
+	arena_release(&batch->values);
+	memset(batch, 0, sizeof(*batch));
+}
+
+void batch_reset(struct batch *batch)
+{
+	batch->rows = 0;
+	arena_reset(&batch->values);
+}
+
+unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len)
+{
+	unsigned char *data = arena_bytes(&batch->values, len);
+
+	if (!data)
+		return NULL;
+	batch_mark(batch, col, false);
+	batch->columns[col].slice[batch->rows].data = data;
+	batch->columns[col].slice[batch->rows].len = len;
+	return data;
+}

@@ -1,0 +1,117 @@
+#ifndef ROW_BATCH_H
+#define ROW_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "row/schema.h"
+#include "row/type.h"
+
+/* What a row of a change batch asks for; plain rows are all ROW_UPSERT. */
+enum row_op {
+	ROW_UPSERT, /* the row exists with these values from now on */
+	ROW_DELETE, /* no row has this key any more; only the key is set */
+};
+
+/*
+ * Some rows of one table definition, column by column. The only thing that
+ * travels between a source and a target. Belongs to one thread at a time; it
+ * is handed over, not shared. Everything in it lives until batch_reset().
+ */
+struct batch {
+	const struct table *table; /* borrowed; outlives the batch */
+	size_t rows;
+	size_t capacity; /* rows there is room for */
+	unsigned char *ops;
+	struct batch_column {
+		enum row_store store;
+		union {
+			int64_t *i64;
+			double *f64;
+			union row_wide *wide;
+			struct row_slice *slice;
+		};
+		unsigned char *nulls; /* a bit a row, set for NULL */
+	} *columns;
+	struct arena frame;  /* the arrays: made once */
+	struct arena values; /* what the slices point to: reset */
+};
+
+/*
+ * Room for at most `max_rows` rows of `table` in at most `max_bytes` bytes,
+ * arrays included. There is always room for the arrays of one row.
+ */
+int batch_init(struct batch *batch, const struct table *table, size_t max_rows,
+	       size_t max_bytes, struct error *err)
+	__attribute__((warn_unused_result));
+void batch_release(struct batch *batch); /* safe on zeroed memory */
+
+/* No rows again; the memory is kept. */
+void batch_reset(struct batch *batch);
+
+static inline bool batch_full(const struct batch *batch)
+{
+	return batch->rows == batch->capacity;
+}
+
+/*
+ * Writing: set every column of the row that comes next, then batch_add_row().
+ * A row that was begun and not added is simply written over.
+ */
+static inline void batch_mark(struct batch *batch, size_t col, bool null)
+{
+	unsigned char *byte = &batch->columns[col].nulls[batch->rows >> 3];
+	unsigned char bit = (unsigned char)(1 << (batch->rows & 7));
+
+	*byte = null ? *byte | bit : *byte & (unsigned char)~bit;
+}
+
+static inline void batch_put_null(struct batch *batch, size_t col)
+{
+	batch_mark(batch, col, true);
+}
+
+static inline void batch_put_i64(struct batch *batch, size_t col, int64_t value)
+{
+	batch_mark(batch, col, false);
+	batch->columns[col].i64[batch->rows] = value;
+}
+
+static inline void batch_put_f64(struct batch *batch, size_t col, double value)
+{
+	batch_mark(batch, col, false);
+	batch->columns[col].f64[batch->rows] = value;
+}
+
+static inline union row_wide *batch_put_wide(struct batch *batch, size_t col)
+{
+	batch_mark(batch, col, false);
+	return &batch->columns[col].wide[batch->rows];
+}
+
+/*
+ * Room for `len` bytes of a slice, which the caller fills; NULL when the
+ * batch's memory is used up: then the row has to go into the next batch.
+ */
+unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len);
+
+static inline void batch_add_row(struct batch *batch, enum row_op op)
+{
+	batch->ops[batch->rows++] = (unsigned char)op;
+}
+
+/* Reading. The value of a NULL means nothing. */
+static inline bool batch_null(const struct batch *batch, size_t col, size_t row)
+{
+	return batch->columns[col].nulls[row >> 3] >> (row & 7) & 1;
+}
+
+static inline enum row_op batch_op(const struct batch *batch, size_t row)
+{
+	return (enum row_op)batch->ops[row];
+}
+
+#endif

@@ -1,0 +1,145 @@
+#include "row/charset.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static unsigned unit(const unsigned char *s)
+{
+	return (unsigned)s[0] | (unsigned)s[1] << 8;
+}
+
+static bool is_high(unsigned u)
+{
+	return u >= 0xd800 && u < 0xdc00;
+}
+
+static bool is_low(unsigned u)
+{
+	return u >= 0xdc00 && u < 0xe000;
+}
+
+long charset_utf8_length(const unsigned char *utf16, size_t len)
+{
+	long need = 0;
+
+	if (len % 2)
+		return -1;
+	for (size_t i = 0; i < len; i += 2) {
+		unsigned u = unit(utf16 + i);
+
+		if (u < 0x80) {
+			need++;
+		} else if (u < 0x800) {
+			need += 2;
+		} else if (is_high(u)) {
+			if (i + 4 > len || !is_low(unit(utf16 + i + 2)))
+				return -1;
+			need += 4;
+			i += 2;
+		} else if (is_low(u)) {
+			return -1;
+		} else {
+			need += 3;
+		}
+	}
+	return need;
+}
+
+void charset_utf8_write(const unsigned char *utf16, size_t len,
+			unsigned char *out)
+{
+	for (size_t i = 0; i < len; i += 2) {
+		unsigned u = unit(utf16 + i);
+
+		if (u < 0x80) {
+			*out++ = (unsigned char)u;
+		} else if (u < 0x800) {
+			*out++ = (unsigned char)(0xc0 | u >> 6);
+			*out++ = (unsigned char)(0x80 | (u & 0x3f));
+		} else if (is_high(u)) {
+			u = 0x10000 + ((u - 0xd800) << 10) +
+			    (unit(utf16 + i + 2) - 0xdc00);
+			i += 2;
+			*out++ = (unsigned char)(0xf0 | u >> 18);
+			*out++ = (unsigned char)(0x80 | (u >> 12 & 0x3f));
+			*out++ = (unsigned char)(0x80 | (u >> 6 & 0x3f));
+			*out++ = (unsigned char)(0x80 | (u & 0x3f));
+		} else {
+			*out++ = (unsigned char)(0xe0 | u >> 12);
+			*out++ = (unsigned char)(0x80 | (u >> 6 & 0x3f));
+			*out++ = (unsigned char)(0x80 | (u & 0x3f));
+		}
+	}
+}
+
+bool charset_equal(const char *a, const char *b)
+{
+	return text_iequal(a ? a : "UTF-8", b ? b : "UTF-8");
+}
+
+int charset_init(struct charset *charset, const char *from, const char *to,
+		 struct error *err)
+{
+	iconv_t handle;
+
+	memset(charset, 0, sizeof(*charset));
+	strbuf_init_max(&charset->out, (size_t)2 << 30);
+	if (charset_equal(from, to))
+		return 0;
+	from = from ? from : "UTF-8";
+	to = to ? to : "UTF-8";
+	handle = iconv_open(to, from);
+	if (handle == (iconv_t)-1)
+		return error_set(err, ERROR_DATA,
+				 "text in '%s' cannot be turned into '%s' on "
+				 "this system",
+				 from, to);
+	charset->handle = handle;
+	return 0;
+}
+
+void charset_release(struct charset *charset)
+{
+	if (charset->handle)
+		iconv_close((iconv_t)charset->handle);
+	charset->handle = NULL;
+	if (charset->out.data)
+		strbuf_release(&charset->out);
+}
+
+int charset_convert(struct charset *charset, const void *text, size_t len,
+		    const void **out, size_t *out_len, struct error *err)
+{
+	char *in = (char *)(uintptr_t)text;
+	size_t in_left = len, room = len * 2 + 16;
+
+	if (!charset->handle) {
+		*out = text;
+		*out_len = len;
+		return 0;
+	}
+	strbuf_reset(&charset->out);
+	iconv((iconv_t)charset->handle, NULL, NULL, NULL, NULL);
+	while (in_left > 0) {
+		char *to = strbuf_reserve(&charset->out, room);
+		size_t left = room;
+		size_t rc;
+
+		if (!to)
+			return strbuf_check(&charset->out, err);
+		rc = iconv((iconv_t)charset->handle, &in, &in_left, &to, &left);
+		charset->out.len += room - left;
+		if (rc == (size_t)-1 && errno != E2BIG)
+			return error_set(err, ERROR_DATA,
+					 "text has a character that the other "
+					 "side's encoding does not have, or "
+					 "is not valid in its own");
+	}
+	*out = charset->out.data;
+	*out_len = charset->out.len;
+	return 0;
+}

@@ -1,0 +1,42 @@
+#ifndef ROW_CHARSET_H
+#define ROW_CHARSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+/* The number of UTF-8 bytes that UTF-16LE text needs; -1: it is not valid. */
+long charset_utf8_length(const unsigned char *utf16, size_t len);
+
+/* Write them; `out` has that many bytes. Only for text that is valid. */
+void charset_utf8_write(const unsigned char *utf16, size_t len,
+			unsigned char *out);
+
+/* Same encoding? NULL stands for UTF-8. */
+bool charset_equal(const char *a, const char *b);
+
+/*
+ * A conversion between two encodings (iconv names, NULL is UTF-8). Belongs to
+ * one thread at a time. `handle` is NULL while both are the same.
+ */
+struct charset {
+	void *handle;
+	struct strbuf out;
+};
+
+int charset_init(struct charset *charset, const char *from, const char *to,
+		 struct error *err) __attribute__((warn_unused_result));
+void charset_release(struct charset *charset); /* safe on zeroed memory */
+
+/*
+ * Convert; the result is valid until the next call. -1 and ERROR_DATA when
+ * the text is broken or has a character that the other side lacks: nothing is
+ * ever replaced by a question mark.
+ */
+int charset_convert(struct charset *charset, const void *text, size_t len,
+		    const void **out, size_t *out_len, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

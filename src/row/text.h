@@ -1,0 +1,18 @@
+#ifndef ROW_TEXT_H
+#define ROW_TEXT_H
+
+#include "base/strbuf.h"
+#include "row/batch.h"
+
+/*
+ * Append the value of a batch as text for people: numbers in full, bytes as
+ * 0x…, times as ISO 8601, text as it is. NULL is "NULL". Text in another
+ * charset than UTF-8 is shown as its bytes unless it is UTF-16.
+ */
+void row_format(struct strbuf *out, const struct batch *batch, size_t col,
+		size_t row);
+
+/* The key of a row, its values separated by commas. */
+void row_format_key(struct strbuf *out, const struct batch *batch, size_t row);
+
+#endif
