@@ -17,7 +17,7 @@ PKG     ?= pkg-config
 PYTHON  ?= /usr/bin/python3
 
 # Everything made goes below $(O): build/, or build/address/ and so on.
-O := build$(if $(SANITIZE),/$(SANITIZE))
+O ?= build$(if $(SANITIZE),/$(SANITIZE))
 
 # ------------------------------------------------------------------ compiler
 
@@ -119,3 +119,61 @@ $(O)/gen/control_schema.h: src/control/sql/embed.sh schema-dataflow.sql \
 	cat src/control/sql/sqlite/schema.sql $(SQLITE_VIEWS) > $(O)/gen/schema_sqlite.sql
 	sh $< schema_sqlserver=$(O)/gen/schema_sqlserver.sql \
 		schema_sqlite=$(O)/gen/schema_sqlite.sql > $@
+
+# ---------------------------------------------------------------------- tests
+
+# Each test_*.c of these folders is a program; the folder's other sources are
+# linked into all of them.
+TEST_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c tests/contract/test_*.c))
+helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
+
+.PHONY: tests
+tests: $(TEST_PROGRAMS)
+
+$(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/contract) $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(O)/tests/unit/%.o $(O)/tests/contract/%.o: ALL_CPPFLAGS += -Itests
+-include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d)
+
+# Packages may be missing when make starts, hence the second make.
+.PHONY: deps demo test check lint
+deps:
+	sh etc/install-packages
+
+demo:
+	sh etc/install-packages build demo
+	$(MAKE) --no-print-directory all
+	$(PYTHON) tests/demo/demo.py
+
+test: deps
+	$(PYTHON) tests/run
+
+check: all tests
+	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration)
+
+lint: all
+	BUILD=$(O) $(PYTHON) tests/lint/lint.py
+
+# -------------------------------------------------------------------- install
+
+.PHONY: install clean
+install: $(O)/dbaops-dataflow
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(O)/dbaops-dataflow $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 schema-dataflow.sql etc/dataflow.conf \
+		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
+	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
+	sed 's|@PREFIX@|$(PREFIX)|' etc/dbaops-dataflow.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/dbaops-dataflow.service
+
+clean:
+	rm -rf build

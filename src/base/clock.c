@@ -39,8 +39,7 @@ static void date_from_days(int64_t days, int *year, int *month, int *day)
 	int64_t z = days + 719468;
 	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
 	int64_t doe = z - era * 146097;
-	int64_t yoe =
-		(doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	int64_t mp = (5 * doy + 2) / 153;
 
@@ -86,8 +85,10 @@ int clock_parse(const char *text, int64_t *utc_us)
 	if (*text == '.')
 		for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
 			us += (*text - '0') * unit;
-	*utc_us = ((days_from_date(year, month, day) * 24 + hour) * 60 +
-		   minute) * 60 + second;
+	*utc_us =
+		((days_from_date(year, month, day) * 24 + hour) * 60 + minute) *
+			60 +
+		second;
 	*utc_us = *utc_us * 1000000 + us;
 	return 0;
 }

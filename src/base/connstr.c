@@ -140,8 +140,8 @@ static int expand(const char *value, struct strbuf *out, struct error *err)
 
 	while ((start = strstr(value, "${"))) {
 		end = strchr(start, '}');
-		if (!end || sscanf(start, "${%7[a-z]:%1023[^}]}", kind, name) !=
-				    2 ||
+		if (!end ||
+		    sscanf(start, "${%7[a-z]:%1023[^}]}", kind, name) != 2 ||
 		    (strcmp(kind, "env") && strcmp(kind, "file"))) {
 			strbuf_add(out, value, (size_t)(start - value) + 2);
 			value = start + 2;

@@ -34,9 +34,9 @@ struct error {
 	char message[ERROR_MESSAGE_MAX]; /* "" until set; always UTF-8 */
 };
 
-#define ERROR_INIT                                                             \
-	{                                                                      \
-		.kind = ERROR_NONE                                             \
+#define ERROR_INIT                 \
+	{                          \
+		.kind = ERROR_NONE \
 	}
 
 /* Forget what was there before. */

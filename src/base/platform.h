@@ -43,6 +43,12 @@ void platform_remove_dir(const char *path);
 int platform_write_file(const char *path, const char *data, size_t len,
 			struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * If a host name has no address, put that into `err` as an ERROR_CONNECTION;
+ * otherwise leave `err` alone.
+ */
+void platform_check_host(const char *host, struct error *err);
+
 /* Name of this machine and process, as "host:pid". */
 void platform_identity(char *out, size_t size);
 

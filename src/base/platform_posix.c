@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static sigset_t handled;
 
 void platform_signals_init(void)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&handled);
@@ -51,7 +52,7 @@ enum platform_event platform_wait(int64_t ms)
 void platform_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	socklen_t len;
 	int fd;
 
@@ -125,6 +126,19 @@ int platform_write_file(const char *path, const char *data, size_t len,
 	if (close(fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", path);
 	return 0;
+}
+
+void platform_check_host(const char *host, struct error *err)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	int rc = getaddrinfo(host, NULL, &hints, &found);
+
+	if (rc)
+		error_set(err, ERROR_CONNECTION, "unknown host '%s': %s", host,
+			  gai_strerror(rc));
+	else
+		freeaddrinfo(found);
 }
 
 void platform_identity(char *out, size_t size)

@@ -51,7 +51,8 @@ bool text_iequal(const char *a, const char *b)
 bool text_istarts(const char *s, const char *prefix)
 {
 	for (; *prefix; s++, prefix++)
-		if (tolower((unsigned char)*s) != tolower((unsigned char)*prefix))
+		if (tolower((unsigned char)*s) !=
+		    tolower((unsigned char)*prefix))
 			return false;
 	return true;
 }

@@ -7,10 +7,6 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "drivers/driver.h"
-#ifdef HAVE_FREETDS
-#include "tds/conf.h"
-#include "tds/connection.h"
-#endif
 
 static const struct command *const commands[] = {
 	&command_run,
@@ -24,7 +20,8 @@ static const char options_help[] =
 	"Options:\n"
 	"  --config FILE        settings; default etc/dataflow.conf, then\n"
 	"                       /etc/dbaops-dataflow/dataflow.conf\n"
-	"  --control WHERE      the control tables: 'sqlserver' (DEST_SERVER and\n"
+	"  --control WHERE      the control tables: 'sqlserver' (DEST_SERVER "
+	"and\n"
 	"                       so on), or sqlite:FILE (default without\n"
 	"                       DEST_SERVER: sqlite:dataflow.db)\n"
 	"  --log-format FORMAT  text or json\n"
@@ -87,27 +84,6 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
-/* What must be done before the first thread, and undone after the last. */
-static int libraries_init(struct error *err)
-{
-#ifdef HAVE_FREETDS
-	if (tds_conf_init(err) < 0)
-		return -1;
-	return tds_init(err);
-#else
-	(void)err;
-	return 0;
-#endif
-}
-
-static void libraries_exit(void)
-{
-#ifdef HAVE_FREETDS
-	tds_exit();
-	tds_conf_release();
-#endif
-}
-
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct options options;
@@ -125,11 +101,11 @@ static int run(const struct command *command, int argc, char **argv)
 		options_release(&options);
 		return (int)command_failed(&err, EXIT_USAGE);
 	}
-	if (libraries_init(&err) < 0)
+	if (drivers_init(&err) < 0)
 		code = (int)command_failed(&err, EXIT_FAILED);
 	else
 		code = (int)command->run(&options);
-	libraries_exit();
+	drivers_exit();
 	options_release(&options);
 	return code;
 }

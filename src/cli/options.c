@@ -26,8 +26,10 @@ static const struct {
 	const char *environment; /* variable */
 	size_t offset;
 } settings[] = {
-#define SETTING(key, variable)                                                 \
-	{ #key, variable, offsetof(struct options, key) }
+#define SETTING(key, variable)                                \
+	{                                                     \
+#key, variable, offsetof(struct options, key) \
+	}
 	SETTING(dest_server, "DEST_SERVER"),
 	SETTING(dest_port, "DEST_PORT"),
 	SETTING(dest_user, "DEST_USER"),
@@ -169,17 +171,24 @@ static int read_environment(struct options *options, struct error *err)
 
 /* ------------------------------------------------------------ command line */
 
-enum { OPT_CONFIG = 256, OPT_CONTROL, OPT_FORMAT, OPT_LEVEL, OPT_WAIT, OPT_JSON };
+enum {
+	OPT_CONFIG = 256,
+	OPT_CONTROL,
+	OPT_FORMAT,
+	OPT_LEVEL,
+	OPT_WAIT,
+	OPT_JSON
+};
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, OPT_CONFIG },
-	{ "control", required_argument, NULL, OPT_CONTROL },
-	{ "log-format", required_argument, NULL, OPT_FORMAT },
-	{ "log-level", required_argument, NULL, OPT_LEVEL },
-	{ "wait", no_argument, NULL, OPT_WAIT },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"control", required_argument, NULL, OPT_CONTROL},
+	{"log-format", required_argument, NULL, OPT_FORMAT},
+	{"log-level", required_argument, NULL, OPT_LEVEL},
+	{"wait", no_argument, NULL, OPT_WAIT},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 struct arguments {
@@ -232,8 +241,8 @@ static int parse_arguments(struct options *options, struct arguments *args,
 	return 0;
 }
 
-static int take_arguments(struct options *options,
-			  const struct arguments *args, struct error *err)
+static int take_arguments(struct options *options, const struct arguments *args,
+			  struct error *err)
 {
 	if ((args->control && set(&options->control, args->control, err) < 0) ||
 	    (args->log_format &&
@@ -323,10 +332,11 @@ static int choose_control(struct options *options, struct error *err)
 	if (text_iequal(control, "sqlserver"))
 		return use_sqlserver(options, err);
 	if (!text_istarts(control, "sqlite:") || !control[strlen("sqlite:")])
-		return error_set(err, ERROR_CONFIG,
-				 "control store '%s' is neither 'sqlserver' nor "
-				 "'sqlite:FILE'",
-				 control);
+		return error_set(
+			err, ERROR_CONFIG,
+			"control store '%s' is neither 'sqlserver' nor "
+			"'sqlite:FILE'",
+			control);
 	options->spec.kind = CONTROL_SQLITE;
 	options->spec.file = control + strlen("sqlite:");
 	return 0;
@@ -335,7 +345,7 @@ static int choose_control(struct options *options, struct error *err)
 int options_read(struct options *options, int argc, char **argv,
 		 struct error *err)
 {
-	struct arguments args = { NULL };
+	struct arguments args = {NULL};
 	int rc;
 
 	memset(options, 0, sizeof(*options));

@@ -18,13 +18,15 @@ static bool is_worth_waiting(enum control_trouble trouble)
 /* 1: open; 0: stopped while waiting; -1: it cannot be opened. */
 static int open_control(const struct options *options,
 			const struct control_spec *spec,
-			struct control **control,
-			enum control_trouble *trouble, struct error *err)
+			struct control **control, enum control_trouble *trouble,
+			struct error *err)
 {
 	while (control_open(spec, NULL, control, trouble, err) < 0) {
 		if (!options->wait || !is_worth_waiting(*trouble))
 			return -1;
 		log_warning("%s; trying again", err->message);
+		platform_notify("READY=1\nSTATUS=waiting for the control "
+				"tables");
 		if (platform_wait(WAIT_MS) == PLATFORM_STOP)
 			return 0;
 	}

@@ -136,15 +136,14 @@ static enum exit_code print_json(const struct control_report *report)
 	char *text;
 
 	for (size_t i = 0; i < report->mapping_count; i++)
-		json_array_append_new(mappings,
-				      json_mapping(&report->mappings[i],
-						   alive));
-	root = json_pack(
-		"{s:{s:o, s:o, s:b, s:o, s:o}, s:o}", "daemon", "name",
-		json_text(report->daemon), "version",
-		json_text(report->daemon_version), "running", alive,
-		"started_at", json_time(report->started_us), "heartbeat_at",
-		json_time(report->heartbeat_us), "mappings", mappings);
+		json_array_append_new(
+			mappings, json_mapping(&report->mappings[i], alive));
+	root = json_pack("{s:{s:o, s:o, s:b, s:o, s:o}, s:o}", "daemon", "name",
+			 json_text(report->daemon), "version",
+			 json_text(report->daemon_version), "running", alive,
+			 "started_at", json_time(report->started_us),
+			 "heartbeat_at", json_time(report->heartbeat_us),
+			 "mappings", mappings);
 	text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);
 	if (!text) {

@@ -75,8 +75,8 @@ static int read_version(struct session *session, int64_t *version,
 }
 
 static int check_version(const struct control_spec *spec,
-			 struct session *session,
-			 enum control_trouble *trouble, struct error *err)
+			 struct session *session, enum control_trouble *trouble,
+			 struct error *err)
 {
 	int64_t version;
 

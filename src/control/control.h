@@ -221,8 +221,8 @@ int control_set_paused(struct control *control, int mapping_id, bool paused,
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err) __attribute__((warn_unused_result));
 /* Remove a limited number of rows that ended before `before_us`. */
-int control_purge(struct control *control, int64_t before_us,
-		  struct error *err) __attribute__((warn_unused_result));
+int control_purge(struct control *control, int64_t before_us, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* ------------------------------------------------------------- for people */
 

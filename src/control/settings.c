@@ -14,10 +14,20 @@ static const struct known {
 	int min, max;
 	const char *words[2];
 } known[] = {
-#define NUMBER(key, field, fallback, min, max)                                 \
-	{ key, offsetof(struct settings, field), fallback, min, max, { NULL } }
-#define FLAG(key, field, fallback)                                             \
-	{ key, offsetof(struct settings, field), fallback, 0, 1, { NULL } }
+#define NUMBER(key, field, fallback, min, max)                             \
+	{                                                                  \
+		key, offsetof(struct settings, field), fallback, min, max, \
+		{                                                          \
+			NULL                                               \
+		}                                                          \
+	}
+#define FLAG(key, field, fallback)                                     \
+	{                                                              \
+		key, offsetof(struct settings, field), fallback, 0, 1, \
+		{                                                      \
+			NULL                                           \
+		}                                                      \
+	}
 	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
 	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),
 	NUMBER("retry_delay_seconds", retry_delay_s, 30, 0, 3600),
@@ -27,8 +37,12 @@ static const struct known {
 	NUMBER("connect_timeout_seconds", connect_timeout_s, 15, 1, 600),
 	NUMBER("query_timeout_seconds", query_timeout_s, 600, 0, 86400),
 	FLAG("initial_full_sync", initial_full_sync, 1),
-	{ "full_sync_mode", offsetof(struct settings, truncate), 0, 0, 1,
-	  { "swap", "truncate" } },
+	{"full_sync_mode",
+	 offsetof(struct settings, truncate),
+	 0,
+	 0,
+	 1,
+	 {"swap", "truncate"}},
 	FLAG("create_missing_tables", create_missing_tables, 1),
 	FLAG("resync_on_gap", resync_on_gap, 1),
 	NUMBER("cdc_window_transactions", window_transactions, 5000, 1,
@@ -71,7 +85,7 @@ static const char *find_value(const struct control_snapshot *snapshot,
 static bool parse(const struct known *k, const char *value, int *out)
 {
 	char buffer[64];
-	const char *word = buffer;
+	const char *word;
 	long number;
 
 	text_copy(buffer, sizeof(buffer), value);
@@ -122,8 +136,7 @@ int settings_load(struct settings *settings,
 	if (!*message)
 		return 0;
 	return error_set(err, ERROR_CONFIG,
-			 "table config: %s; the value before is kept",
-			 message);
+			 "table config: %s; the value before is kept", message);
 }
 
 const char *settings_key(int i, char text[16])

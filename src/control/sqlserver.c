@@ -125,11 +125,12 @@ static void advise(enum control_trouble trouble, const char *database,
 			    "the firewall");
 		break;
 	case CONTROL_NO_DATABASE:
-		error_wrap(err,
-			   "the control database '%s' does not exist or this "
-			   "login may not use it; run 'dbaops-dataflow init' or "
-			   "schema-dataflow.sql",
-			   database);
+		error_wrap(
+			err,
+			"the control database '%s' does not exist or this "
+			"login may not use it; run 'dbaops-dataflow init' or "
+			"schema-dataflow.sql",
+			database);
 		break;
 	default:
 		break;
@@ -174,8 +175,8 @@ int session_open_sqlserver(const struct control_spec *spec,
 		return error_memory(err, "the control store");
 	}
 	session->base.ops = &sqlserver_ops;
-	if (log_in(spec, spec->database, cancel, &session->conn, trouble,
-		   err) < 0) {
+	if (log_in(spec, spec->database, cancel, &session->conn, trouble, err) <
+	    0) {
 		free(session);
 		return -1;
 	}
@@ -214,13 +215,12 @@ static bool is_blank(const char *s)
 static int create_database(struct tds *conn, const char *name,
 			   struct error *err)
 {
-	static const char sql[] =
-		"IF DB_ID(@name) IS NULL "
-		"BEGIN "
-		"DECLARE @create nvarchar(300) = "
-		"N'CREATE DATABASE ' + QUOTENAME(@name); "
-		"EXEC sys.sp_executesql @create; "
-		"END";
+	static const char sql[] = "IF DB_ID(@name) IS NULL "
+				  "BEGIN "
+				  "DECLARE @create nvarchar(300) = "
+				  "N'CREATE DATABASE ' + QUOTENAME(@name); "
+				  "EXEC sys.sp_executesql @create; "
+				  "END";
 	struct tds_param param = tds_text("@name", name);
 
 	if (tds_query(conn, sql, &param, 1, err) < 0)

@@ -49,6 +49,11 @@ struct driver {
 	const char *name; /* as in server_type and target_type */
 	unsigned abilities;
 
+	/* What its client library needs once a process, before the first
+	 * thread and after the last; NULL: nothing. */
+	int (*library_init)(struct error *err);
+	void (*library_exit)(void);
+
 	/*
 	 * Check the connection string and make the object; connects to
 	 * nothing. -1 is ERROR_CONFIG. The spec is copied.
@@ -71,7 +76,7 @@ struct source {
 
 struct source_spec {
 	struct server *server;
-	struct table_name name; /* borrowed for the life of the source */
+	struct table_name name;	    /* borrowed for the life of the source */
 	const char *trigger_column; /* NULL: none */
 	/*
 	 * The target is of the same system: text may travel in its own
@@ -168,8 +173,7 @@ struct source_ops {
 	 * last one counts. May be called from another thread than the one
 	 * that began, one at a time.
 	 */
-	int (*next)(struct source *src, struct batch *batch,
-		    struct error *err);
+	int (*next)(struct source *src, struct batch *batch, struct error *err);
 
 	/*
 	 * The rows that have the keys in `keys` (whose table is `shape`'s key
@@ -192,7 +196,7 @@ struct target {
 
 struct target_spec {
 	struct server *server;
-	struct table_name name; /* borrowed for the life of the target */
+	struct table_name name;	  /* borrowed for the life of the target */
 	const char *installation; /* tells several control stores apart */
 	int mapping_id;
 	const char *origin; /* which source table, in words */
@@ -265,8 +269,8 @@ struct target_ops {
 	 * known whether it happened: checkpoint() tells.
 	 */
 	int (*commit)(struct target *dst, const struct checkpoint *from,
-		      const struct checkpoint *to,
-		      struct target_counts *counts, struct error *err);
+		      const struct checkpoint *to, struct target_counts *counts,
+		      struct error *err);
 
 	/* Forget what was written since begin. Safe when nothing was begun;
 	 * tells nobody about trouble, since it runs after trouble. */
@@ -284,6 +288,10 @@ struct target_ops {
  * or says how to get it when this binary was built without it.
  */
 const struct driver *driver_find(const char *name, struct error *err);
+
+/* Call every driver's library_init(), library_exit(). Main thread. */
+int drivers_init(struct error *err) __attribute__((warn_unused_result));
+void drivers_exit(void);
 
 /* The drivers of this binary, ended by NULL. */
 const struct driver *const *driver_list(void);

@@ -104,7 +104,7 @@ static void leave_line(struct pool *pool, struct pool_waiter *waiter)
 int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
 		 struct error *err)
 {
-	struct pool_waiter self = { .count = count };
+	struct pool_waiter self = {.count = count};
 	int rc, ret = 0;
 
 	rc = clock_cond_init(&self.wake);
@@ -165,8 +165,8 @@ static struct pool_idle *unlink_surplus(struct pool *pool)
 {
 	struct pool_idle **link = &pool->idle;
 	struct pool_idle *surplus;
-	unsigned keep = pool->max > pool->reserved ? pool->max - pool->reserved
-						   : 0;
+	unsigned keep =
+		pool->max > pool->reserved ? pool->max - pool->reserved : 0;
 
 	while (*link && keep > 0) {
 		link = &(*link)->next;

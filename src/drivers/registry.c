@@ -17,8 +17,8 @@ static const struct {
 	const struct driver *driver; /* NULL: not in this binary */
 	const char *remedy;
 } known[] = {
-	{ "sqlserver", SQLSERVER, "build with FreeTDS (freetds-dev)" },
-	{ "memory", &memory_driver, "" },
+	{"sqlserver", SQLSERVER, "build with FreeTDS (freetds-dev)"},
+	{"memory", &memory_driver, ""},
 };
 
 #define KNOWN_COUNT (sizeof(known) / sizeof(*known))
@@ -38,6 +38,22 @@ const struct driver *driver_find(const char *name, struct error *err)
 	error_set(err, ERROR_CONFIG,
 		  "server type '%s' is not known; 'sqlserver' is", name);
 	return NULL;
+}
+
+int drivers_init(struct error *err)
+{
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		if (known[i].driver && known[i].driver->library_init &&
+		    known[i].driver->library_init(err) < 0)
+			return -1;
+	return 0;
+}
+
+void drivers_exit(void)
+{
+	for (size_t i = 0; i < KNOWN_COUNT; i++)
+		if (known[i].driver && known[i].driver->library_exit)
+			known[i].driver->library_exit();
 }
 
 const struct driver *const *driver_list(void)

@@ -5,10 +5,10 @@
 
 /* What one step found. */
 struct cdc_step {
-	uint64_t rows;	  /* changes read for this table */
-	bool caught_up;	  /* there was nothing more when it looked */
-	int64_t lag_ms;	  /* of what was applied last, or 0 */
-	bool consistent;  /* the copy shows no mixture of a load any more */
+	uint64_t rows;	 /* changes read for this table */
+	bool caught_up;	 /* there was nothing more when it looked */
+	int64_t lag_ms;	 /* of what was applied last, or 0 */
+	bool consistent; /* the copy shows no mixture of a load any more */
 };
 
 /*

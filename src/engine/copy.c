@@ -28,9 +28,8 @@ struct pipeline {
 
 static int check(const struct copy *copy, struct error *err)
 {
-	return copy->stop_at == CANCEL_NOW
-		       ? cancel_check_now(copy->cancel, err)
-		       : cancel_check(copy->cancel, err);
+	return copy->stop_at == CANCEL_NOW ? cancel_check_now(copy->cancel, err)
+					   : cancel_check(copy->cancel, err);
 }
 
 /* The key is for people: now and then is enough. */
@@ -166,7 +165,7 @@ static int run_first(struct pipeline *p, struct error *err)
 
 int copy_run(const struct copy *copy, uint64_t *rows, struct error *err)
 {
-	struct pipeline p = { .copy = copy };
+	struct pipeline p = {.copy = copy};
 	int rc;
 
 	rc = run_first(&p, err);

@@ -14,13 +14,13 @@
 #define COPY_BATCHES 4
 
 struct copy {
-	struct source *src;	    /* between its …_begin() and end() */
-	struct target *dst;	    /* between begin() and commit() */
-	const struct table *shape;  /* what both were begun with */
+	struct source *src;	   /* between its …_begin() and end() */
+	struct target *dst;	   /* between begin() and commit() */
+	const struct table *shape; /* what both were begun with */
 	size_t batch_rows;
-	size_t batch_bytes;	    /* hard cap on one batch's memory */
+	size_t batch_bytes; /* hard cap on one batch's memory */
 	struct cancel *cancel;
-	enum cancel_level stop_at;  /* from which level on to give up */
+	enum cancel_level stop_at;	/* from which level on to give up */
 	struct report_subject *subject; /* told of the progress */
 };
 

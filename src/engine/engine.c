@@ -50,8 +50,8 @@ void engine_set_settings(struct engine *engine, const struct settings *settings)
 	pthread_mutex_lock(&engine->lock);
 	engine->settings = *settings;
 	pthread_mutex_unlock(&engine->lock);
-	pool_resize(&engine->pool, (unsigned)settings->max_connections -
-					   CONTROL_CONNECTIONS);
+	pool_resize(&engine->pool,
+		    (unsigned)settings->max_connections - CONTROL_CONNECTIONS);
 	if (engine->reporter)
 		reporter_set_retention(engine->reporter,
 				       settings->log_retention_days);

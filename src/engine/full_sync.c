@@ -62,8 +62,8 @@ static int copy_table(struct link *link, uint64_t *rows, struct error *err)
 		.stop_at = CANCEL_DRAIN,
 		.subject = link->subject,
 	};
-	enum target_mode mode = settings->truncate ? TARGET_REFILL
-						   : TARGET_REPLACE;
+	enum target_mode mode =
+		settings->truncate ? TARGET_REFILL : TARGET_REPLACE;
 	int ret = -1;
 
 	if (link->src->ops->read_begin(link->src, &link->shape, err) == 0 &&
@@ -76,7 +76,7 @@ static int copy_table(struct link *link, uint64_t *rows, struct error *err)
 static int load(struct link *link, const struct position *position,
 		uint64_t *rows, struct error *err)
 {
-	struct checkpoint next = { .position = *position };
+	struct checkpoint next = {.position = *position};
 	struct target_counts counts;
 
 	if (copy_table(link, rows, err) < 0 ||

@@ -111,12 +111,13 @@ static int read_source(struct link *link, struct table *source,
 	if (!mapping->cdc_enabled)
 		return 0;
 	if (!source->key_count)
-		return error_set(err, ERROR_SCHEMA,
-				 "source table '%s' has no key, so its changes "
-				 "cannot be applied; set cdc_enabled = 0 to use "
-				 "full syncs only, or name a unique key in "
-				 "primary_key_column",
-				 mapping->name);
+		return error_set(
+			err, ERROR_SCHEMA,
+			"source table '%s' has no key, so its changes "
+			"cannot be applied; set cdc_enabled = 0 to use "
+			"full syncs only, or name a unique key in "
+			"primary_key_column",
+			mapping->name);
 	return link->src->ops->check_key(link->src, source, err);
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 
-static const struct control_server *
-find_server(const struct control_server *servers, size_t count, int id)
+static const struct control_server *find_server(
+	const struct control_server *servers, size_t count, int id)
 {
 	for (size_t i = 0; i < count; i++)
 		if (servers[i].id == id)
@@ -122,28 +122,29 @@ static int check_names(const struct mapping *mapping, struct error *err)
 	const struct {
 		const char *column, *value;
 	} needed[] = {
-		{ "source_database", mapping->source.database },
-		{ "source_schema", mapping->source.schema },
-		{ "source_table", mapping->source.table },
-		{ "dest_database", mapping->dest.database },
-		{ "dest_schema", mapping->dest.schema },
-		{ "dest_table", mapping->dest.table },
+		{"source_database", mapping->source.database},
+		{"source_schema", mapping->source.schema},
+		{"source_table", mapping->source.table},
+		{"dest_database", mapping->dest.database},
+		{"dest_schema", mapping->dest.schema},
+		{"dest_table", mapping->dest.table},
 	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
 		if (!*needed[i].value)
-			return error_set(err, ERROR_CONFIG,
-					 "table_mappings: '%s' of mapping %d is "
-					 "NULL or blank",
-					 needed[i].column, mapping->id);
+			return error_set(
+				err, ERROR_CONFIG,
+				"table_mappings: '%s' of mapping %d is "
+				"NULL or blank",
+				needed[i].column, mapping->id);
 	return 0;
 }
 
 static int check_server(const struct mapping *mapping,
 			struct mapping_server *server, struct error *err)
 {
-	const char *table = server->is_target ? "target_servers"
-					      : "source_servers";
+	const char *table =
+		server->is_target ? "target_servers" : "source_servers";
 
 	if (server->is_target && !server->id && !server->connection_string)
 		return error_set(err, ERROR_CONFIG,

@@ -68,6 +68,8 @@ static void make_room(struct outbox *outbox)
 {
 	struct event **link = &outbox->first;
 
+	if (!outbox->first)
+		return;
 	while (*link && (*link)->kind != EVENT_LOG)
 		link = &(*link)->next;
 	event_free(unlink_at(outbox, *link ? link : &outbox->first));

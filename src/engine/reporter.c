@@ -285,8 +285,8 @@ static bool reconnect(struct reporter *reporter)
 
 	if (reporter->control)
 		return true;
-	if (control_open(&reporter->spec, &reporter->cancel,
-			 &reporter->control, &trouble, &err) < 0) {
+	if (control_open(&reporter->spec, &reporter->cancel, &reporter->control,
+			 &trouble, &err) < 0) {
 		reporter->control = NULL;
 		log_debug("control store: %s", err.message);
 		return false;
@@ -530,8 +530,8 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 	bool changed;
 
 	pthread_mutex_lock(&subject->lock);
-	changed = subject->lag_ms != lag_ms ||
-		  subject->consistent != consistent;
+	changed =
+		subject->lag_ms != lag_ms || subject->consistent != consistent;
 	subject->lag_ms = lag_ms;
 	subject->consistent = consistent;
 	mark(subject, changed);
@@ -552,7 +552,7 @@ void report_position(struct report_subject *subject,
 
 static void make_run_id(char id[CONTROL_RUN_ID_MAX])
 {
-	unsigned char b[16] = { 0 };
+	unsigned char b[16] = {0};
 
 	if (RAND_bytes(b, sizeof(b)) != 1) {
 		int64_t now = clock_utc_us();

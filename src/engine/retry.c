@@ -14,7 +14,7 @@ static int64_t data_wait(const struct retry *retry, int64_t interval_ms)
 struct retry_decision retry_failed(struct retry *retry, const struct error *err,
 				   const struct retry_policy *policy)
 {
-	struct retry_decision decision = { .wait_ms = policy->interval_ms };
+	struct retry_decision decision = {.wait_ms = policy->interval_ms};
 
 	retry->failures++;
 	if (err->retryable && !retry->recorded &&
@@ -26,8 +26,8 @@ struct retry_decision retry_failed(struct retry *retry, const struct error *err,
 		decision.wait_ms = data_wait(retry, policy->interval_ms);
 	retry->recorded = true;
 	decision.record = true;
-	decision.retry_count = err->retryable ? retry->failures
-					      : retry->failures - 1;
+	decision.retry_count =
+		err->retryable ? retry->failures : retry->failures - 1;
 	return decision;
 }
 

@@ -19,8 +19,8 @@
 /* How long a worker that is replaced may finish what is at hand. */
 #define REPLACE_DRAIN_MS 3000
 
-#define WAIT_MS	     100 /* between two looks at workers that end */
-#define IDLE_MS	     60000 /* unused connections are closed after this */
+#define WAIT_MS 100   /* between two looks at workers that end */
+#define IDLE_MS 60000 /* unused connections are closed after this */
 
 struct slot {
 	struct slot *next;
@@ -114,8 +114,8 @@ static bool is_stopping(const struct scheduler *s)
 	return false;
 }
 
-static const struct control_mapping *
-find_row(const struct control_snapshot *snapshot, int mapping_id)
+static const struct control_mapping *find_row(
+	const struct control_snapshot *snapshot, int mapping_id)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++)
 		if (snapshot->mappings[i].id == mapping_id)
@@ -259,7 +259,7 @@ static void read_settings(struct scheduler *s,
 			  const struct control_snapshot *snapshot)
 {
 	struct error err = ERROR_INIT;
-	struct control_error row = { .type = "OTHER", .message = err.message };
+	struct control_error row = {.type = "OTHER", .message = err.message};
 
 	if (settings_load(&s->settings, snapshot, &err) < 0) {
 		if (strcmp(s->settings_problem, err.message))
@@ -335,9 +335,8 @@ static void run(struct scheduler *s)
 
 		if (reap(s) || now >= next_tick) {
 			tick(s);
-			next_tick = clock_ms() +
-				    s->settings.check_interval_s *
-					    INT64_C(1000);
+			next_tick = clock_ms() + s->settings.check_interval_s *
+							 INT64_C(1000);
 		}
 		wait = is_stopping(s) ? WAIT_MS : next_tick - clock_ms();
 		switch (platform_wait(wait > 0 ? wait : 0)) {
@@ -435,7 +434,7 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 			       &s->fallback.connection_string);
 	if (start(s, err) < 0)
 		goto failed;
-	platform_notify("READY=1");
+	platform_notify("READY=1\nSTATUS=running");
 	run(s);
 	stop(s, clean);
 	log_info("stopped");

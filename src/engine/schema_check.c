@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 static bool is_number(enum row_type type)
 {
 	return type <= ROW_UINT64;
@@ -89,8 +88,8 @@ static bool same_type(const struct table *source, const struct column *from,
 }
 
 /* One more line for the list of differences. */
-#define DIFFER(list, ...)                                                      \
-	(strbuf_addstr((list), (list)->len ? "\n" : ""),                       \
+#define DIFFER(list, ...)                                \
+	(strbuf_addstr((list), (list)->len ? "\n" : ""), \
 	 strbuf_addf((list), __VA_ARGS__))
 
 static void compare_column(const struct table *source,
@@ -99,14 +98,15 @@ static void compare_column(const struct table *source,
 {
 	if (!same_type(source, from, dest, to) && !type_fits(from, to))
 		DIFFER(differences,
-		    "column '%s' is %s in the source, which does not fit into "
-		    "%s in the destination",
-		    from->name, from->native, to->native);
+		       "column '%s' is %s in the source, which does not fit "
+		       "into "
+		       "%s in the destination",
+		       from->name, from->native, to->native);
 	if (from->nullable && !to->nullable)
 		DIFFER(differences,
-		    "column '%s' may be NULL in the source (%s), but is NOT "
-		    "NULL in the destination (%s)",
-		    from->name, from->native, to->native);
+		       "column '%s' may be NULL in the source (%s), but is NOT "
+		       "NULL in the destination (%s)",
+		       from->name, from->native, to->native);
 }
 
 /* Columns that only the destination has must be able to do without us. */
@@ -121,9 +121,10 @@ static void compare_extra(const struct table *source, const struct table *dest,
 		    to->generated)
 			continue;
 		DIFFER(differences,
-		    "column '%s' (%s) is in the destination only, NOT NULL and "
-		    "without a default",
-		    to->name, to->native);
+		       "column '%s' (%s) is in the destination only, NOT NULL "
+		       "and "
+		       "without a default",
+		       to->name, to->native);
 	}
 }
 
@@ -134,10 +135,11 @@ static void compare_key(const struct table *source, const bool *keep,
 	for (size_t k = 0; k < source->key_count; k++)
 		if (!keep[source->key[k]])
 			DIFFER(differences,
-			    "key column '%s' (%s) is computed or generated and "
-			    "cannot be copied",
-			    source->columns[source->key[k]].name,
-			    source->columns[source->key[k]].native);
+			       "key column '%s' (%s) is computed or generated "
+			       "and "
+			       "cannot be copied",
+			       source->columns[source->key[k]].name,
+			       source->columns[source->key[k]].native);
 }
 
 static int verdict(const struct table *source, const struct strbuf *differences,
@@ -172,18 +174,18 @@ int schema_check(const struct table *source, const struct table *dest,
 		const struct column *from = &source->columns[i];
 		const struct column *to = table_column(dest, from->name);
 
-		if (from->computed ||
-		    (to && (to->computed || to->generated)))
+		if (from->computed || (to && (to->computed || to->generated)))
 			continue;
 		if (from->unsupported)
 			DIFFER(differences,
-			    "column '%s' has type %s, whose values cannot be "
-			    "carried",
-			    from->name, from->native);
+			       "column '%s' has type %s, whose values cannot "
+			       "be "
+			       "carried",
+			       from->name, from->native);
 		else if (!to)
 			DIFFER(differences,
-			    "column '%s' (%s) is missing in the destination",
-			    from->name, from->native);
+			       "column '%s' (%s) is missing in the destination",
+			       from->name, from->native);
 		else
 			compare_column(source, from, dest, to, differences);
 		keep[i] = true;
@@ -210,9 +212,10 @@ int schema_shape(const struct table *source, struct table *shape,
 		keep[i] = !from->computed;
 		if (keep[i] && from->unsupported)
 			DIFFER(differences,
-			    "column '%s' has type %s, whose values cannot be "
-			    "carried",
-			    from->name, from->native);
+			       "column '%s' has type %s, whose values cannot "
+			       "be "
+			       "carried",
+			       from->name, from->native);
 	}
 	compare_key(source, keep, differences);
 	if (verdict(source, differences, err) == 0)

@@ -160,8 +160,8 @@ static int look_for_reasons(struct worker *worker, struct error *err)
 		return 0;
 	if (link_attach(&worker->link, false, err) < 0)
 		return -1;
-	if (worker->link.loaded && (!worker->mapping->cdc_enabled ||
-				    worker->link.stored.position.len))
+	if (worker->link.loaded &&
+	    (!worker->mapping->cdc_enabled || worker->link.stored.position.len))
 		return 0;
 	if (worker->settings.initial_full_sync)
 		worker->why_full_sync =
@@ -319,8 +319,8 @@ static void record(struct worker *worker, const struct error *err,
 		.server_id = worker->mapping->from.id,
 		.type = retry_error_type(err->kind),
 		.message = err->message,
-		.details = worker->opened && details->len ? details->data
-							  : NULL,
+		.details =
+			worker->opened && details->len ? details->data : NULL,
 		.retry_count = decision->retry_count,
 	};
 
@@ -335,8 +335,8 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	struct retry_policy policy = {
 		.max_attempts = worker->settings.max_attempts,
 		.delay_ms = worker->settings.retry_delay_s * INT64_C(1000),
-		.interval_ms = worker->settings.check_interval_s *
-			       INT64_C(1000),
+		.interval_ms =
+			worker->settings.check_interval_s * INT64_C(1000),
 	};
 	struct retry_decision decision;
 
@@ -346,8 +346,9 @@ static int64_t failed(struct worker *worker, const struct error *err)
 		record(worker, err, &decision);
 	else
 		report_log(worker->subject, LOG_WARNING, NULL, -1, -1,
-			   "attempt %d of %d failed: %s", worker->retry.failures,
-			   policy.max_attempts, err->message);
+			   "attempt %d of %d failed: %s",
+			   worker->retry.failures, policy.max_attempts,
+			   err->message);
 	/* A gap is told as an error, and healed if that is allowed. */
 	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
 		worker->why_full_sync = "a gap in the change log";
@@ -367,8 +368,8 @@ static void succeeded(struct worker *worker)
 	if (!retry_succeeded(&worker->retry))
 		return;
 	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
-	report_log(worker->subject, LOG_INFO, NULL, -1, -1,
-		   "'%s' works again", worker->mapping->name);
+	report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s' works again",
+		   worker->mapping->name);
 }
 
 static int64_t next_sleep(struct worker *worker)

@@ -50,8 +50,8 @@ int batch_init(struct batch *batch, const struct table *table, size_t max_rows,
 		column->i64 = arena_alloc(&batch->frame,
 					  batch->capacity *
 						  store_size(column->store));
-		column->nulls = arena_calloc(&batch->frame, 1,
-					     batch->capacity / 8 + 1);
+		column->nulls =
+			arena_calloc(&batch->frame, 1, batch->capacity / 8 + 1);
 		if (!column->i64 || !column->nulls)
 			goto failed;
 	}

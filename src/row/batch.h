@@ -35,7 +35,7 @@ struct batch {
 			struct row_slice *slice;
 		};
 		unsigned char *nulls; /* a bit a row, set for NULL */
-	} *columns;
+	} * columns;
 	struct arena frame;  /* the arrays: made once */
 	struct arena values; /* what the slices point to: reset */
 };

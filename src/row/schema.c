@@ -76,7 +76,7 @@ int table_project(struct table *to, const struct table *from,
 int table_copy(struct table *to, const struct table *from,
 	       const struct table_name *name, struct error *err)
 {
-	bool *keep = malloc(from->column_count + 1);
+	bool *keep = calloc(from->column_count + 1, sizeof(*keep));
 	int ret;
 
 	if (!keep)
@@ -195,7 +195,7 @@ done:
 const char *table_name_format(char out[TABLE_NAME_TEXT_MAX],
 			      const struct table_name *name)
 {
-	const char *parts[] = { name->database, name->schema, name->table };
+	const char *parts[] = {name->database, name->schema, name->table};
 
 	out[0] = '\0';
 	for (size_t i = 0; i < 3; i++) {

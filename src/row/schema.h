@@ -23,8 +23,8 @@ struct column {
 	int scale;     /* of a decimal */
 	bool nullable;
 	bool identity;
-	bool computed;	/* from other columns of its row */
-	bool generated; /* by the server at each write */
+	bool computed;	  /* from other columns of its row */
+	bool generated;	  /* by the server at each write */
 	bool unsupported; /* its values cannot be carried */
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */

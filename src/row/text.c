@@ -40,14 +40,13 @@ static void add_time(struct strbuf *out, int64_t ticks, int precision)
 		    (int)(seconds / 60 % 60), (int)(seconds % 60));
 	if (precision > 0 && precision <= 7)
 		strbuf_addf(out, ".%.*s", precision,
-			    (char[8]){
-				    (char)('0' + ticks / 1000000 % 10),
-				    (char)('0' + ticks / 100000 % 10),
-				    (char)('0' + ticks / 10000 % 10),
-				    (char)('0' + ticks / 1000 % 10),
-				    (char)('0' + ticks / 100 % 10),
-				    (char)('0' + ticks / 10 % 10),
-				    (char)('0' + ticks % 10), '\0' });
+			    (char[8]){(char)('0' + ticks / 1000000 % 10),
+				      (char)('0' + ticks / 100000 % 10),
+				      (char)('0' + ticks / 10000 % 10),
+				      (char)('0' + ticks / 1000 % 10),
+				      (char)('0' + ticks / 100 % 10),
+				      (char)('0' + ticks / 10 % 10),
+				      (char)('0' + ticks % 10), '\0'});
 }
 
 static void add_timestamp(struct strbuf *out, int64_t ticks, int precision)

@@ -4,24 +4,24 @@ static const struct {
 	const char *name;
 	enum row_store store;
 } types[] = {
-	[ROW_BOOL] = { "bool", ROW_STORE_I64 },
-	[ROW_INT8] = { "int8", ROW_STORE_I64 },
-	[ROW_INT16] = { "int16", ROW_STORE_I64 },
-	[ROW_INT32] = { "int32", ROW_STORE_I64 },
-	[ROW_INT64] = { "int64", ROW_STORE_I64 },
-	[ROW_UINT64] = { "uint64", ROW_STORE_I64 },
-	[ROW_FLOAT32] = { "float32", ROW_STORE_F64 },
-	[ROW_FLOAT64] = { "float64", ROW_STORE_F64 },
-	[ROW_DECIMAL] = { "decimal", ROW_STORE_WIDE },
-	[ROW_TEXT] = { "text", ROW_STORE_SLICE },
-	[ROW_BYTES] = { "bytes", ROW_STORE_SLICE },
-	[ROW_DATE] = { "date", ROW_STORE_I64 },
-	[ROW_TIME] = { "time", ROW_STORE_I64 },
-	[ROW_TIMESTAMP] = { "timestamp", ROW_STORE_I64 },
-	[ROW_TIMESTAMPTZ] = { "timestamptz", ROW_STORE_WIDE },
-	[ROW_UUID] = { "uuid", ROW_STORE_WIDE },
-	[ROW_JSON] = { "json", ROW_STORE_SLICE },
-	[ROW_XML] = { "xml", ROW_STORE_SLICE },
+	[ROW_BOOL] = {"bool", ROW_STORE_I64},
+	[ROW_INT8] = {"int8", ROW_STORE_I64},
+	[ROW_INT16] = {"int16", ROW_STORE_I64},
+	[ROW_INT32] = {"int32", ROW_STORE_I64},
+	[ROW_INT64] = {"int64", ROW_STORE_I64},
+	[ROW_UINT64] = {"uint64", ROW_STORE_I64},
+	[ROW_FLOAT32] = {"float32", ROW_STORE_F64},
+	[ROW_FLOAT64] = {"float64", ROW_STORE_F64},
+	[ROW_DECIMAL] = {"decimal", ROW_STORE_WIDE},
+	[ROW_TEXT] = {"text", ROW_STORE_SLICE},
+	[ROW_BYTES] = {"bytes", ROW_STORE_SLICE},
+	[ROW_DATE] = {"date", ROW_STORE_I64},
+	[ROW_TIME] = {"time", ROW_STORE_I64},
+	[ROW_TIMESTAMP] = {"timestamp", ROW_STORE_I64},
+	[ROW_TIMESTAMPTZ] = {"timestamptz", ROW_STORE_WIDE},
+	[ROW_UUID] = {"uuid", ROW_STORE_WIDE},
+	[ROW_JSON] = {"json", ROW_STORE_SLICE},
+	[ROW_XML] = {"xml", ROW_STORE_SLICE},
 };
 
 enum row_store row_type_store(enum row_type type)
@@ -51,8 +51,9 @@ void row_date_split(int64_t days, int *year, int *month, int *day)
 	int64_t z = days + 306; /* days since 0000-03-01 */
 	int64_t era = z / 146097;
 	int64_t in_era = z - era * 146097;
-	int64_t y = (in_era - in_era / 1460 + in_era / 36524 -
-		     in_era / 146096) / 365;
+	int64_t y =
+		(in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) /
+		365;
 	int64_t in_year = in_era - (365 * y + y / 4 - y / 100);
 	int64_t m = (5 * in_year + 2) / 153;
 

@@ -30,15 +30,15 @@ static struct {
 		struct section *next;
 		int number;
 		char *body;
-	} *sections;
-} conf = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	} * sections;
+} conf = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /*
  * These environment variables override the file or make FreeTDS write logs
  * that contain passwords.
  */
 static const char *const overriding[] = {
-	"TDSVER",  "TDSPORT",	   "TDSHOST", "TDSQUERY",
+	"TDSVER",  "TDSPORT",	    "TDSHOST", "TDSQUERY",
 	"TDSDUMP", "TDSDUMPCONFIG", "DSQUERY", "FREETDSCONF",
 };
 
@@ -117,6 +117,7 @@ static int make_body(const struct tds_login *login, struct strbuf *body,
 		    "\ttds version = 7.4\n"
 		    "\tclient charset = UTF-8\n"
 		    "\tinitial block size = 16384\n"
+		    "\ttext size = 2147483647\n"
 		    "\tconnect timeout = %d\n"
 		    "\tread-only intent = %s\n",
 		    login->login_timeout_s, login->read_only ? "yes" : "no");

@@ -13,18 +13,16 @@
  */
 #include "tds/connection.h"
 
-#include <netdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <sybfront.h>
 #include <sybdb.h>
 #include <syberror.h>
 
 #include "base/clock.h"
+#include "base/platform.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "tds/conf.h"
@@ -44,21 +42,16 @@ struct tds {
 	struct error error;
 };
 
-static const char session_options[] =
-	"SET ANSI_NULLS ON; "
-	"SET ANSI_NULL_DFLT_ON ON; "
-	"SET ANSI_PADDING ON; "
-	"SET ANSI_WARNINGS ON; "
-	"SET ARITHABORT ON; "
-	"SET CONCAT_NULL_YIELDS_NULL ON; "
-	"SET NUMERIC_ROUNDABORT OFF; "
-	"SET QUOTED_IDENTIFIER ON; "
-	"SET XACT_ABORT ON; "
-	"SET NOCOUNT ON; "
-	"SET TEXTSIZE 2147483647; "
-	"SET LOCK_TIMEOUT 60000; "
-	"SET LANGUAGE us_english; "
-	"SET DATEFORMAT ymd";
+static const char session_options[] = "SET ANSI_NULLS ON; "
+				      "SET ANSI_NULL_DFLT_ON ON; "
+				      "SET ANSI_PADDING ON; "
+				      "SET ANSI_WARNINGS ON; "
+				      "SET ARITHABORT ON; "
+				      "SET CONCAT_NULL_YIELDS_NULL ON; "
+				      "SET NUMERIC_ROUNDABORT OFF; "
+				      "SET QUOTED_IDENTIFIER ON; "
+				      "SET XACT_ABORT ON; "
+				      "SET NOCOUNT ON";
 
 static _Thread_local struct tds *logging_in;
 
@@ -161,6 +154,14 @@ void *tds_handle(struct tds *conn)
 	return conn->db;
 }
 
+int tds_set_query_timeout(struct tds *conn, int seconds)
+{
+	int before = conn->query_timeout_s;
+
+	conn->query_timeout_s = seconds;
+	return before;
+}
+
 void tds_set_cancel(struct tds *conn, struct cancel *cancel)
 {
 	conn->cancel = cancel;
@@ -205,6 +206,7 @@ static LOGINREC *make_login(const struct tds_login *login)
 		DBSETLAPP(rec, login->app_name);
 	if (login->database)
 		DBSETLDBNAME(rec, login->database);
+	DBSETLNATLANG(rec, "us_english"); /* of messages */
 	BCP_SETL(rec, TRUE);
 	return rec;
 }
@@ -212,21 +214,11 @@ static LOGINREC *make_login(const struct tds_login *login)
 /* FreeTDS does not say that a name has no address. */
 static void explain(const struct tds_login *login, struct error *err)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found = NULL;
 	char address[320];
-	int rc;
 
 	tds_login_address(login, address, sizeof(address));
-	if (err->kind == ERROR_CONNECTION && err->retryable) {
-		rc = getaddrinfo(login->host, NULL, &hints, &found);
-		if (rc)
-			error_set(err, ERROR_CONNECTION,
-				  "unknown host '%s': %s", login->host,
-				  gai_strerror(rc));
-		else
-			freeaddrinfo(found);
-	}
+	if (err->kind == ERROR_CONNECTION && err->retryable)
+		platform_check_host(login->host, err);
 	error_wrap(err, "server '%s', login '%s'", address, login->user);
 }
 
@@ -541,7 +533,7 @@ int64_t tds_get_int(struct tds *conn, size_t col)
 		DBSMALLINT i2;
 		DBINT i4;
 		DBBIGINT i8;
-	} value = { .i8 = 0 };
+	} value = {.i8 = 0};
 
 	if (!data || len > sizeof(value))
 		return 0;

@@ -39,6 +39,9 @@ void tds_close(struct tds *conn); /* NULL is fine */
 /* Obey another cancel from now on: connections change hands in a pool. */
 void tds_set_cancel(struct tds *conn, struct cancel *cancel);
 
+/* Another time-out, as in struct tds_login; returns the one before. */
+int tds_set_query_timeout(struct tds *conn, int seconds);
+
 /* May it be used for another statement? Asks nobody. */
 bool tds_usable(const struct tds *conn);
 

@@ -45,8 +45,7 @@ int tds_login_parse(struct tds_login *login, const char *connection_string,
 
 /* Set host, port and instance from "host", "host,port" or "host\instance". */
 int tds_login_set_server(struct tds_login *login, const char *server,
-			 struct error *err)
-	__attribute__((warn_unused_result));
+			 struct error *err) __attribute__((warn_unused_result));
 
 /* A deep copy that names another database (NULL: the same). */
 int tds_login_copy(struct tds_login *to, const struct tds_login *from,

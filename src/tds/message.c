@@ -21,98 +21,98 @@ static const struct {
 	bool retryable;
 } known[] = {
 	/* The login and the database. */
-	{ 4060, ERROR_CONNECTION, false },
-	{ 18401, ERROR_CONNECTION, true }, /* server is upgrading */
-	{ 18452, ERROR_CONNECTION, false },
-	{ 18456, ERROR_CONNECTION, false },
-	{ 18470, ERROR_CONNECTION, false },
-	{ 18486, ERROR_CONNECTION, false },
-	{ 18487, ERROR_CONNECTION, false },
-	{ 18488, ERROR_CONNECTION, false },
-	{ 911, ERROR_CONNECTION, false },
-	{ 924, ERROR_CONNECTION, true }, /* single user */
-	{ 926, ERROR_CONNECTION, true },
-	{ 927, ERROR_CONNECTION, true }, /* restoring */
-	{ 976, ERROR_CONNECTION, true }, /* not readable now */
-	{ 978, ERROR_CONNECTION, false }, /* needs read-only intent */
-	{ 983, ERROR_CONNECTION, true },
-	{ 9001, ERROR_CONNECTION, true },
-	{ 17142, ERROR_CONNECTION, true }, /* paused */
-	{ 6005, ERROR_CONNECTION, true },  /* shutting down */
-	{ 40143, ERROR_CONNECTION, true },
-	{ 40197, ERROR_CONNECTION, true },
-	{ 40501, ERROR_CONNECTION, true },
-	{ 40540, ERROR_CONNECTION, true },
-	{ 40613, ERROR_CONNECTION, true },
-	{ 42108, ERROR_CONNECTION, true },
-	{ 42109, ERROR_CONNECTION, true },
-	{ 49918, ERROR_CONNECTION, true },
-	{ 49919, ERROR_CONNECTION, true },
-	{ 49920, ERROR_CONNECTION, true },
-	{ 10928, ERROR_CONNECTION, true },
-	{ 10929, ERROR_CONNECTION, true },
+	{4060, ERROR_CONNECTION, false},
+	{18401, ERROR_CONNECTION, true}, /* server is upgrading */
+	{18452, ERROR_CONNECTION, false},
+	{18456, ERROR_CONNECTION, false},
+	{18470, ERROR_CONNECTION, false},
+	{18486, ERROR_CONNECTION, false},
+	{18487, ERROR_CONNECTION, false},
+	{18488, ERROR_CONNECTION, false},
+	{911, ERROR_CONNECTION, false},
+	{924, ERROR_CONNECTION, true}, /* single user */
+	{926, ERROR_CONNECTION, true},
+	{927, ERROR_CONNECTION, true},	/* restoring */
+	{976, ERROR_CONNECTION, true},	/* not readable now */
+	{978, ERROR_CONNECTION, false}, /* needs read-only intent */
+	{983, ERROR_CONNECTION, true},
+	{9001, ERROR_CONNECTION, true},
+	{17142, ERROR_CONNECTION, true}, /* paused */
+	{6005, ERROR_CONNECTION, true},	 /* shutting down */
+	{40143, ERROR_CONNECTION, true},
+	{40197, ERROR_CONNECTION, true},
+	{40501, ERROR_CONNECTION, true},
+	{40540, ERROR_CONNECTION, true},
+	{40613, ERROR_CONNECTION, true},
+	{42108, ERROR_CONNECTION, true},
+	{42109, ERROR_CONNECTION, true},
+	{49918, ERROR_CONNECTION, true},
+	{49919, ERROR_CONNECTION, true},
+	{49920, ERROR_CONNECTION, true},
+	{10928, ERROR_CONNECTION, true},
+	{10929, ERROR_CONNECTION, true},
 	/* Others are in the way, or the server is short of something. */
-	{ 1205, ERROR_SERVER, true },  /* deadlock victim */
-	{ 1204, ERROR_SERVER, true },  /* out of locks */
-	{ 1222, ERROR_SERVER, true },  /* lock time-out */
-	{ 1105, ERROR_SERVER, true },  /* filegroup full */
-	{ 1101, ERROR_SERVER, true },  /* no page left */
-	{ 9002, ERROR_SERVER, true },  /* log full */
-	{ 3960, ERROR_SERVER, true },  /* snapshot update conflict */
-	{ 3961, ERROR_SERVER, true },  /* DDL during a snapshot */
-	{ 3966, ERROR_SERVER, true },  /* version store row gone */
-	{ 3967, ERROR_SERVER, true },  /* version store full */
-	{ 701, ERROR_SERVER, true },   /* out of memory */
-	{ 802, ERROR_SERVER, true },
-	{ 8645, ERROR_SERVER, true },  /* memory grant time-out */
-	{ 8651, ERROR_SERVER, true },
-	{ 596, ERROR_CONNECTION, true }, /* killed */
-	{ 10054, ERROR_CONNECTION, true },
+	{1205, ERROR_SERVER, true}, /* deadlock victim */
+	{1204, ERROR_SERVER, true}, /* out of locks */
+	{1222, ERROR_SERVER, true}, /* lock time-out */
+	{1105, ERROR_SERVER, true}, /* filegroup full */
+	{1101, ERROR_SERVER, true}, /* no page left */
+	{9002, ERROR_SERVER, true}, /* log full */
+	{3960, ERROR_SERVER, true}, /* snapshot update conflict */
+	{3961, ERROR_SERVER, true}, /* DDL during a snapshot */
+	{3966, ERROR_SERVER, true}, /* version store row gone */
+	{3967, ERROR_SERVER, true}, /* version store full */
+	{701, ERROR_SERVER, true},  /* out of memory */
+	{802, ERROR_SERVER, true},
+	{8645, ERROR_SERVER, true}, /* memory grant time-out */
+	{8651, ERROR_SERVER, true},
+	{596, ERROR_CONNECTION, true}, /* killed */
+	{10054, ERROR_CONNECTION, true},
 	/* Objects and columns. */
-	{ 207, ERROR_SCHEMA, false },
-	{ 208, ERROR_SCHEMA, false },
-	{ 213, ERROR_SCHEMA, false },
-	{ 2812, ERROR_SCHEMA, false },
-	{ 1088, ERROR_SCHEMA, false },
-	{ 3701, ERROR_SCHEMA, false },
-	{ 4701, ERROR_SCHEMA, false },
-	{ 4902, ERROR_SCHEMA, false },
-	{ 4924, ERROR_SCHEMA, false },
-	{ 15248, ERROR_SCHEMA, false },
-	{ 2714, ERROR_SCHEMA, false },
-	{ 2760, ERROR_SCHEMA, false }, /* schema missing or not permitted */
+	{207, ERROR_SCHEMA, false},
+	{208, ERROR_SCHEMA, false},
+	{213, ERROR_SCHEMA, false},
+	{2812, ERROR_SCHEMA, false},
+	{1088, ERROR_SCHEMA, false},
+	{3701, ERROR_SCHEMA, false},
+	{4701, ERROR_SCHEMA, false},
+	{4902, ERROR_SCHEMA, false},
+	{4924, ERROR_SCHEMA, false},
+	{15248, ERROR_SCHEMA, false},
+	{2714, ERROR_SCHEMA, false},
+	{2760, ERROR_SCHEMA, false}, /* schema missing or not permitted */
 	/* Rights. */
-	{ 229, ERROR_PERMISSION, false },
-	{ 230, ERROR_PERMISSION, false },
-	{ 262, ERROR_PERMISSION, false },
-	{ 297, ERROR_PERMISSION, false },
-	{ 300, ERROR_PERMISSION, false },
-	{ 371, ERROR_PERMISSION, false },
-	{ 916, ERROR_PERMISSION, false },
-	{ 4834, ERROR_PERMISSION, false },
-	{ 15247, ERROR_PERMISSION, false },
-	{ 22904, ERROR_PERMISSION, false },
+	{229, ERROR_PERMISSION, false},
+	{230, ERROR_PERMISSION, false},
+	{262, ERROR_PERMISSION, false},
+	{297, ERROR_PERMISSION, false},
+	{300, ERROR_PERMISSION, false},
+	{371, ERROR_PERMISSION, false},
+	{916, ERROR_PERMISSION, false},
+	{4834, ERROR_PERMISSION, false},
+	{15247, ERROR_PERMISSION, false},
+	{22904, ERROR_PERMISSION, false},
 	/* Values. */
-	{ 220, ERROR_DATA, false },
-	{ 232, ERROR_DATA, false },
-	{ 241, ERROR_DATA, false },
-	{ 242, ERROR_DATA, false },
-	{ 244, ERROR_DATA, false },
-	{ 245, ERROR_DATA, false },
-	{ 248, ERROR_DATA, false },
-	{ 515, ERROR_DATA, false },
-	{ 547, ERROR_DATA, false },
-	{ 1505, ERROR_DATA, false },
-	{ 2601, ERROR_DATA, false },
-	{ 2627, ERROR_DATA, false },
-	{ 2628, ERROR_DATA, false },
-	{ 4815, ERROR_DATA, false },
-	{ 4863, ERROR_DATA, false },
-	{ 8114, ERROR_DATA, false },
-	{ 8115, ERROR_DATA, false },
-	{ 8134, ERROR_DATA, false },
-	{ 8152, ERROR_DATA, false },
-	{ 7139, ERROR_DATA, false }, /* max text repl size */
+	{220, ERROR_DATA, false},
+	{232, ERROR_DATA, false},
+	{241, ERROR_DATA, false},
+	{242, ERROR_DATA, false},
+	{244, ERROR_DATA, false},
+	{245, ERROR_DATA, false},
+	{248, ERROR_DATA, false},
+	{515, ERROR_DATA, false},
+	{547, ERROR_DATA, false},
+	{1505, ERROR_DATA, false},
+	{2601, ERROR_DATA, false},
+	{2627, ERROR_DATA, false},
+	{2628, ERROR_DATA, false},
+	{4815, ERROR_DATA, false},
+	{4863, ERROR_DATA, false},
+	{8114, ERROR_DATA, false},
+	{8115, ERROR_DATA, false},
+	{8134, ERROR_DATA, false},
+	{8152, ERROR_DATA, false},
+	{7139, ERROR_DATA, false}, /* max text repl size */
 };
 
 /*

@@ -214,8 +214,7 @@ static int source_check_key(struct source *src, const struct table *table,
 			table, mine->def.columns[mine->def.key[k]].name);
 
 		unique = unique && column &&
-			 table_is_key(table,
-				      (size_t)(column - table->columns));
+			 table_is_key(table, (size_t)(column - table->columns));
 	}
 	unique = unique && mine->def.key_count;
 	pthread_mutex_unlock(&source->store->lock);
@@ -264,7 +263,7 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 	struct memory_source *source = source_of(src);
 	struct memory_table *table;
 	struct memory_row *row;
-	size_t col;
+	size_t col = 0;
 	int ret;
 
 	*rows = 0;
@@ -284,7 +283,7 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 	struct memory_source *source = source_of(src);
 	struct memory_table *table;
 	struct memory_row *row;
-	size_t col;
+	size_t col = 0;
 	int ret;
 
 	*rows = 0;
@@ -621,8 +620,8 @@ static int save_checkpoint(struct memory_target *target,
 {
 	struct memory_checkpoint *row = find_checkpoint(target);
 
-	if (from && (!row || !position_equal(&row->value.position,
-					     &from->position)))
+	if (from &&
+	    (!row || !position_equal(&row->value.position, &from->position)))
 		return error_set(err, ERROR_CONFLICT, "the checkpoint moved");
 	if (!row) {
 		row = calloc(1, sizeof(*row));

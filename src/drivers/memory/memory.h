@@ -14,7 +14,7 @@
  */
 
 /* Make a table; `shape` says columns and key and is copied. */
-int memory_create_table(const char *store, const struct table_name *name,
+int memory_create_table(const char *store_name, const struct table_name *name,
 			const struct table *shape, struct error *err)
 	__attribute__((warn_unused_result));
 
@@ -22,27 +22,28 @@ int memory_create_table(const char *store, const struct table_name *name,
  * Apply the rows of a batch to a table as one transaction, and log them.
  * Columns are taken by position.
  */
-int memory_change(const char *store, const struct table_name *name,
+int memory_change(const char *store_name, const struct table_name *name,
 		  const struct batch *batch, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Append all rows, in the order of their keys' bytes, to `out`. */
-int memory_rows(const char *store, const struct table_name *name,
+int memory_rows(const char *store_name, const struct table_name *name,
 		struct batch *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Drop the log up to now, as retention does: makes gaps. */
-void memory_purge_log(const char *store);
+void memory_purge_log(const char *store_name);
 
 /*
  * Make the call number `call` from now on (1 is the next) of any source or
  * target of the store fail, once, with `kind`. 0: none. memory_calls() says
  * how many there have been since.
  */
-void memory_fail(const char *store, unsigned long call, enum error_kind kind);
-unsigned long memory_calls(const char *store);
+void memory_fail(const char *store_name, unsigned long call,
+		 enum error_kind kind);
+unsigned long memory_calls(const char *store_name);
 
 /* Throw the store away; nothing may be open on it. */
-void memory_forget(const char *store);
+void memory_forget(const char *store_name);
 
 #endif

@@ -10,7 +10,7 @@
 static struct {
 	pthread_mutex_t lock; /* guards the list, not what is in the stores */
 	struct memory_store *first;
-} stores = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} stores = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* -------------------------------------------------------------------- rows */
 
@@ -114,9 +114,11 @@ static struct memory_row *row_new(const struct memory_table *table)
 {
 	struct memory_row *row;
 
-	row = calloc(1, sizeof(*row) + table->def.column_count *
-					       sizeof(*row->values));
-	for (size_t i = 0; row && i < table->def.column_count; i++)
+	row = calloc(1, sizeof(*row) +
+				table->def.column_count * sizeof(*row->values));
+	if (!row)
+		return NULL;
+	for (size_t i = 0; i < table->def.column_count; i++)
 		row->values[i].null = true;
 	return row;
 }
@@ -141,9 +143,9 @@ struct memory_row *row_from_batch(const struct memory_table *table,
 		struct column *to = table_column(&table->def,
 						 batch->table->columns[i].name);
 
-		if (to && !value_from_batch(
-				  &row->values[to - table->def.columns], batch,
-				  i, at))
+		if (to &&
+		    !value_from_batch(&row->values[to - table->def.columns],
+				      batch, i, at))
 			goto failed;
 	}
 	if (row && row_make_key(table, row))
@@ -213,7 +215,7 @@ static int value_to_batch(const struct memory_value *value, struct batch *batch,
 int row_to_batch(const struct memory_table *table, const struct memory_row *row,
 		 bool key_only, struct batch *batch)
 {
-	static const struct memory_value null = { .null = true };
+	static const struct memory_value null = {.null = true};
 
 	for (size_t i = 0; i < batch->table->column_count; i++) {
 		const struct column *from = table_column(
@@ -256,7 +258,8 @@ void table_clear(struct memory_table *table)
 {
 	struct memory_row *row, *next;
 
-	HASH_ITER(hh, table->rows, row, next) {
+	HASH_ITER(hh, table->rows, row, next)
+	{
 		HASH_DELETE(hh, table->rows, row);
 		row_free(table, row);
 	}
@@ -344,7 +347,7 @@ done:
 	return store;
 }
 
-void memory_forget(const char *name)
+void memory_forget(const char *store_name)
 {
 	struct memory_store **link, *store = NULL;
 	struct memory_table *table;
@@ -352,7 +355,7 @@ void memory_forget(const char *name)
 
 	pthread_mutex_lock(&stores.lock);
 	for (link = &stores.first; *link; link = &(*link)->next) {
-		if (strcmp((*link)->name, name))
+		if (strcmp((*link)->name, store_name))
 			continue;
 		store = *link;
 		*link = store->next;
@@ -391,9 +394,10 @@ int store_call(struct memory_store *store, struct error *err)
 	return error_set(err, kind, "call %lu was made to fail", store->calls);
 }
 
-void memory_fail(const char *name, unsigned long call, enum error_kind kind)
+void memory_fail(const char *store_name, unsigned long call,
+		 enum error_kind kind)
 {
-	struct memory_store *store = store_find(name);
+	struct memory_store *store = store_find(store_name);
 
 	if (!store)
 		return;
@@ -404,16 +408,16 @@ void memory_fail(const char *name, unsigned long call, enum error_kind kind)
 	pthread_mutex_unlock(&store->lock);
 }
 
-unsigned long memory_calls(const char *name)
+unsigned long memory_calls(const char *store_name)
 {
-	struct memory_store *store = store_find(name);
+	struct memory_store *store = store_find(store_name);
 
 	return store ? store->calls : 0;
 }
 
-void memory_purge_log(const char *name)
+void memory_purge_log(const char *store_name)
 {
-	struct memory_store *store = store_find(name);
+	struct memory_store *store = store_find(store_name);
 
 	if (!store)
 		return;
@@ -424,16 +428,16 @@ void memory_purge_log(const char *name)
 	pthread_mutex_unlock(&store->lock);
 }
 
-int memory_create_table(const char *name, const struct table_name *table,
+int memory_create_table(const char *store_name, const struct table_name *name,
 			const struct table *shape, struct error *err)
 {
-	struct memory_store *store = store_find(name);
+	struct memory_store *store = store_find(store_name);
 	bool ok;
 
 	if (!store)
 		return error_memory(err, "a store");
 	pthread_mutex_lock(&store->lock);
-	ok = store_add_table(store, table, shape, err) != NULL;
+	ok = store_add_table(store, name, shape, err) != NULL;
 	pthread_mutex_unlock(&store->lock);
 	return ok ? 0 : -1;
 }
@@ -461,32 +465,40 @@ static int log_change(struct memory_store *store, struct memory_table *table,
 	return 0;
 }
 
-int memory_change(const char *name, const struct table_name *where,
-		  const struct batch *batch, struct error *err)
+static int change_rows(struct memory_store *store, struct memory_table *table,
+		       const struct batch *batch, struct error *err)
 {
-	struct memory_store *store = store_find(name);
-	struct target_counts counts = { 0 };
-	struct memory_table *table;
-	int ret = 0;
+	struct target_counts counts = {0};
 
-	if (!store)
-		return error_memory(err, "a store");
-	pthread_mutex_lock(&store->lock);
-	table = store_table(store, where);
-	if (!table)
-		ret = error_set(err, ERROR_SCHEMA, "no such table");
 	store->commits++;
-	for (size_t i = 0; ret == 0 && i < batch->rows; i++) {
+	for (size_t i = 0; i < batch->rows; i++) {
 		enum row_op op = batch_op(batch, i);
 		struct memory_row *row = row_from_batch(table, batch, i);
 
 		if (!row || log_change(store, table, op, row) < 0) {
 			row_free(table, row);
-			ret = error_memory(err, "a change");
-			break;
+			return error_memory(err, "a change");
 		}
 		table_apply(table, op, row, &counts);
 	}
+	return 0;
+}
+
+int memory_change(const char *store_name, const struct table_name *name,
+		  const struct batch *batch, struct error *err)
+{
+	struct memory_store *store = store_find(store_name);
+	struct memory_table *table;
+	int ret;
+
+	if (!store)
+		return error_memory(err, "a store");
+	pthread_mutex_lock(&store->lock);
+	table = store_table(store, name);
+	if (table)
+		ret = change_rows(store, table, batch, err);
+	else
+		ret = error_set(err, ERROR_SCHEMA, "no such table");
 	pthread_mutex_unlock(&store->lock);
 	return ret;
 }
@@ -496,35 +508,37 @@ static int by_key(const struct memory_row *a, const struct memory_row *b)
 	size_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
 	int order = memcmp(a->key, b->key, len);
 
-	return order ? order : (a->key_len > b->key_len) -
-				       (a->key_len < b->key_len);
+	return order ? order
+		     : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }
 
-int memory_rows(const char *name, const struct table_name *where,
+static int copy_rows(struct memory_table *table, struct batch *out,
+		     struct error *err)
+{
+	HASH_SRT(hh, table->rows, by_key);
+	for (struct memory_row *row = table->rows; row; row = row->hh.next) {
+		if (batch_full(out) || !row_to_batch(table, row, false, out))
+			return error_memory(err, "the rows");
+		batch_add_row(out, ROW_UPSERT);
+	}
+	return 0;
+}
+
+int memory_rows(const char *store_name, const struct table_name *name,
 		struct batch *out, struct error *err)
 {
-	struct memory_store *store = store_find(name);
-	struct memory_row *row, *next;
+	struct memory_store *store = store_find(store_name);
 	struct memory_table *table;
-	int ret = 0;
+	int ret;
 
 	if (!store)
 		return error_memory(err, "a store");
 	pthread_mutex_lock(&store->lock);
-	table = store_table(store, where);
-	if (!table)
-		ret = error_set(err, ERROR_SCHEMA, "no such table");
+	table = store_table(store, name);
+	if (table)
+		ret = copy_rows(table, out, err);
 	else
-		HASH_SRT(hh, table->rows, by_key);
-	if (ret == 0)
-		HASH_ITER(hh, table->rows, row, next) {
-			if (batch_full(out) ||
-			    !row_to_batch(table, row, false, out)) {
-				ret = error_memory(err, "the rows");
-				break;
-			}
-			batch_add_row(out, ROW_UPSERT);
-		}
+		ret = error_set(err, ERROR_SCHEMA, "no such table");
 	pthread_mutex_unlock(&store->lock);
 	return ret;
 }

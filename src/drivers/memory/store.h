@@ -74,13 +74,13 @@ struct memory_table *store_add_table(struct memory_store *store,
 				     struct error *err);
 
 /*
- * The row at `row` of the batch, in the order of `def`'s columns, found by
+ * The row at `at` of the batch, in the order of `def`'s columns, found by
  * name; columns the batch lacks are NULL. NULL without memory.
  */
 struct memory_row *row_from_batch(const struct memory_table *table,
-				  const struct batch *batch, size_t row);
+				  const struct batch *batch, size_t at);
 struct memory_row *row_copy(const struct memory_table *table,
-			    const struct memory_row *row);
+			    const struct memory_row *from);
 void row_free(const struct memory_table *table, struct memory_row *row);
 
 /*

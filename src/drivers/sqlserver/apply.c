@@ -61,15 +61,15 @@ static int keep_last(struct sqlserver_target *target, uint64_t rows,
 	int ret = -1;
 
 	strbuf_init(&sql);
-	strbuf_addstr(&sql,
-		      "WITH ranked AS (SELECT ROW_NUMBER() OVER (PARTITION BY ");
+	strbuf_addstr(
+		&sql,
+		"WITH ranked AS (SELECT ROW_NUMBER() OVER (PARTITION BY ");
 	add_key_list(&sql, target);
 	strbuf_addstr(&sql, " ORDER BY [" LOADER_SEQ_COLUMN "] DESC) AS n "
 			    "FROM " CHANGES ") DELETE FROM ranked WHERE n > 1");
 	if (rows >= INDEX_FROM_ROWS) {
-		strbuf_addstr(&sql,
-			      "; CREATE UNIQUE CLUSTERED INDEX by_key "
-			      "ON " CHANGES " (");
+		strbuf_addstr(&sql, "; CREATE UNIQUE CLUSTERED INDEX by_key "
+				    "ON " CHANGES " (");
 		add_key_list(&sql, target);
 		strbuf_addstr(&sql, ")");
 		/* TRUNCATE would keep it, and the next load be slow. */

@@ -72,7 +72,7 @@ const struct catalog_column *catalog_key(const struct catalog_table *table,
 					 size_t k);
 
 /* The same in the words that all drivers share. */
-int catalog_describe(const struct catalog_table *table,
+int catalog_describe(const struct catalog_table *from,
 		     const struct table_name *name, struct table *out,
 		     struct error *err) __attribute__((warn_unused_result));
 

@@ -49,22 +49,24 @@ static int check_enabled(struct sqlserver_source *source, struct error *err)
 	if (rc > 0 && tds_finish(source->conn, err) < 0)
 		return -1;
 	if (!database)
-		return error_set(err, ERROR_SCHEMA,
-				 "change data capture is not enabled in source "
-				 "database '%s'; run EXEC sys.sp_cdc_enable_db "
-				 "there, then EXEC sys.sp_cdc_enable_table "
-				 "@source_schema = N'%s', @source_name = N'%s', "
-				 "@role_name = NULL",
-				 source->name.database, source->name.schema,
-				 source->name.table);
+		return error_set(
+			err, ERROR_SCHEMA,
+			"change data capture is not enabled in source "
+			"database '%s'; run EXEC sys.sp_cdc_enable_db "
+			"there, then EXEC sys.sp_cdc_enable_table "
+			"@source_schema = N'%s', @source_name = N'%s', "
+			"@role_name = NULL",
+			source->name.database, source->name.schema,
+			source->name.table);
 	if (!table)
-		return error_set(err, ERROR_SCHEMA,
-				 "change data capture is not enabled for source "
-				 "table '%s'; run EXEC sys.sp_cdc_enable_table "
-				 "@source_schema = N'%s', @source_name = N'%s', "
-				 "@role_name = NULL",
-				 table_name_format(name, &source->name),
-				 source->name.schema, source->name.table);
+		return error_set(
+			err, ERROR_SCHEMA,
+			"change data capture is not enabled for source "
+			"table '%s'; run EXEC sys.sp_cdc_enable_table "
+			"@source_schema = N'%s', @source_name = N'%s', "
+			"@role_name = NULL",
+			table_name_format(name, &source->name),
+			source->name.schema, source->name.table);
 	return 0;
 }
 
@@ -203,8 +205,8 @@ static void window_sql(const struct sqlserver_source *source,
 	sql_table(sql, "cdc", table.data);
 	strbuf_addstr(
 		sql,
-		" AS c WHERE c.__$start_lsn > @from "
-		"AND c.__$start_lsn <= @to) SET @rows = 1; "
+		" AS c WHERE c.[__$start_lsn] > @from "
+		"AND c.[__$start_lsn] <= @to) SET @rows = 1; "
 		"SELECT @min, @max, @to, "
 		"CASE WHEN @min > sys.fn_cdc_increment_lsn(@from) "
 		"THEN 1 ELSE 0 END, "
@@ -357,14 +359,15 @@ static int check_captured(const struct sqlserver_source *source,
 static void add_key_changed(struct strbuf *sql, const struct table *shape,
 			    const int *ordinals)
 {
-	strbuf_addf(sql, "(c.__$operation = %d AND (", CDC_BEFORE);
+	strbuf_addf(sql, "(c.[__$operation] = %d AND (", CDC_BEFORE);
 	for (size_t k = 0; k < shape->key_count; k++) {
 		int bit = ordinals[shape->key[k]] - 1;
 
-		strbuf_addf(sql,
-			    "%sCONVERT(tinyint, SUBSTRING(c.__$update_mask, "
-			    "DATALENGTH(c.__$update_mask) - %d, 1)) & %d <> 0",
-			    k ? " OR " : "", bit / 8, 1 << bit % 8);
+		strbuf_addf(
+			sql,
+			"%sCONVERT(tinyint, SUBSTRING(c.[__$update_mask], "
+			"DATALENGTH(c.[__$update_mask]) - %d, 1)) & %d <> 0",
+			k ? " OR " : "", bit / 8, 1 << bit % 8);
 	}
 	strbuf_addstr(sql, "))");
 }
@@ -400,19 +403,20 @@ static int build_changes(struct sqlserver_source *source, struct table *shape,
 	    check_captured(source, shape, ordinals, err) < 0)
 		goto done;
 	strbuf_addf(&table, "%s_CT", source->instance);
-	strbuf_addstr(sql, "SELECT c.__$operation");
+	strbuf_addstr(sql, "SELECT c.[__$operation]");
 	add_columns(source, shape, sql);
 	strbuf_addstr(sql, " FROM ");
 	sql_table(sql, "cdc", table.data);
 	strbuf_addf(sql,
-		    " AS c WHERE c.__$start_lsn > @from "
-		    "AND c.__$start_lsn <= @to "
-		    "AND (c.__$operation IN (%d, %d, %d) OR ",
+		    " AS c WHERE c.[__$start_lsn] > @from "
+		    "AND c.[__$start_lsn] <= @to "
+		    "AND (c.[__$operation] IN (%d, %d, %d) OR ",
 		    CDC_DELETE, CDC_INSERT, CDC_AFTER);
 	add_key_changed(sql, shape, ordinals);
-	strbuf_addf(sql, ") ORDER BY c.__$start_lsn, %sc.__$seqval, "
-			 "c.__$operation",
-		    has_command ? "c.__$command_id, " : "");
+	strbuf_addf(sql,
+		    ") ORDER BY c.[__$start_lsn], %sc.[__$seqval], "
+		    "c.[__$operation]",
+		    has_command ? "c.[__$command_id], " : "");
 	ret = strbuf_check(sql, err);
 done:
 	strbuf_release(&table);
@@ -421,8 +425,8 @@ done:
 }
 
 static int begin_reading(struct sqlserver_source *source, struct table *shape,
-			 const struct position *from,
-			 const struct position *to, struct error *err)
+			 const struct position *from, const struct position *to,
+			 struct error *err)
 {
 	struct tds_param params[] = {
 		tds_bytes("@from", from->bytes, from->len),

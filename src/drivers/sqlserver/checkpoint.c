@@ -9,32 +9,32 @@
  * fails.
  */
 static const char home_sql[] =
-	"IF OBJECT_ID(N'dataflow.checkpoint', N'U') IS NULL "
-	"BEGIN TRY "
+	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
+	"BEGIN BEGIN TRY "
 	"IF SCHEMA_ID(N'dataflow') IS NULL "
 	"EXEC (N'CREATE SCHEMA dataflow'); "
-	"CREATE TABLE dataflow.checkpoint ("
+	"CREATE TABLE dataflow.checkpoints ("
 	"installation_id nvarchar(36) NOT NULL, "
 	"mapping_id int NOT NULL, "
 	"origin nvarchar(1000) NOT NULL, "
 	"position varbinary(512) NULL, "
 	"consistent_after datetime2 NULL, "
 	"updated_at datetime2 NOT NULL, "
-	"CONSTRAINT pk_checkpoint PRIMARY KEY (installation_id, mapping_id)); "
+	"CONSTRAINT pk_checkpoints PRIMARY KEY (installation_id, mapping_id)); "
 	"END TRY "
 	"BEGIN CATCH "
-	"IF OBJECT_ID(N'dataflow.checkpoint', N'U') IS NULL THROW; "
-	"END CATCH";
+	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL THROW; "
+	"END CATCH END";
 
 static const char read_sql[] =
-	"IF OBJECT_ID(N'dataflow.checkpoint', N'U') IS NOT NULL "
+	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NOT NULL "
 	"SELECT position, CONVERT(nvarchar(40), consistent_after, 126) "
-	"FROM dataflow.checkpoint "
+	"FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping "
 	"AND origin = @origin";
 
 static const char remove_sql[] =
-	"DELETE FROM dataflow.checkpoint "
+	"DELETE FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping";
 
 int target_make_home(struct sqlserver_target *target, struct error *err)
@@ -43,7 +43,7 @@ int target_make_home(struct sqlserver_target *target, struct error *err)
 		return 0;
 	if (tds_exec(target->conn, home_sql, err) < 0)
 		return error_wrap(err,
-				  "cannot make table 'dataflow.checkpoint' in "
+				  "cannot make table 'dataflow.checkpoints' in "
 				  "database '%s'",
 				  target->name.database);
 	target->has_home = true;
@@ -75,10 +75,9 @@ void checkpoint_fill(struct checkpoint_params *out,
 	out->params[out->count++] = position_param("@to", &to->position);
 	if (to->consistent_after_us)
 		clock_format(out->consistent_after, to->consistent_after_us);
-	out->params[out->count++] =
-		tds_text("@consistent_after",
-			 to->consistent_after_us ? out->consistent_after
-						 : NULL);
+	out->params[out->count++] = tds_text(
+		"@consistent_after",
+		to->consistent_after_us ? out->consistent_after : NULL);
 	if (from)
 		out->params[out->count++] =
 			position_param("@from", &from->position);
@@ -86,13 +85,12 @@ void checkpoint_fill(struct checkpoint_params *out,
 
 void checkpoint_sql(struct strbuf *sql, bool with_from)
 {
-	strbuf_addstr(sql,
-		      "UPDATE dataflow.checkpoint "
-		      "SET position = @to, origin = @origin, "
-		      "consistent_after = @consistent_after, "
-		      "updated_at = SYSUTCDATETIME() "
-		      "WHERE installation_id = @installation "
-		      "AND mapping_id = @mapping");
+	strbuf_addstr(sql, "UPDATE dataflow.checkpoints "
+			   "SET position = @to, origin = @origin, "
+			   "consistent_after = @consistent_after, "
+			   "updated_at = SYSUTCDATETIME() "
+			   "WHERE installation_id = @installation "
+			   "AND mapping_id = @mapping");
 	if (with_from)
 		strbuf_addstr(sql,
 			      " AND origin = @origin AND (position = @from "
@@ -102,7 +100,7 @@ void checkpoint_sql(struct strbuf *sql, bool with_from)
 	else
 		strbuf_addstr(sql,
 			      "; IF @@ROWCOUNT = 0 "
-			      "INSERT INTO dataflow.checkpoint ("
+			      "INSERT INTO dataflow.checkpoints ("
 			      "installation_id, mapping_id, origin, position, "
 			      "consistent_after, updated_at) "
 			      "VALUES (@installation, @mapping, @origin, @to, "
@@ -131,7 +129,8 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 	}
 	after = tds_get_bytes(target->conn, 1, &len);
 	if (after) {
-		memcpy(text, after, len < sizeof(text) ? len : sizeof(text) - 1);
+		memcpy(text, after,
+		       len < sizeof(text) ? len : sizeof(text) - 1);
 		if (clock_parse(text, &out->consistent_after_us) < 0)
 			out->consistent_after_us = clock_utc_us();
 	}

@@ -160,7 +160,7 @@ static int read_indexes(struct tds *conn, const struct tds_param *id,
 			const char *table, struct clone *out,
 			struct arena *arena, struct error *err)
 {
-	struct index index = { .id = 0 };
+	struct index index = {.id = 0};
 	int rc;
 
 	strbuf_init(&index.keys);

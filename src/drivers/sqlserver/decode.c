@@ -52,8 +52,8 @@ static void text_expression(struct strbuf *sql,
 	bool to_utf16 = !strcmp(column->type, "xml") ||
 			(column->wire == WIRE_CHAR && !native_text);
 	int length = lob ? -1 : column->max_length;
-	int units = column->wire == WIRE_CHAR || length < 0 ? length
-							    : length / 2;
+	int units =
+		column->wire == WIRE_CHAR || length < 0 ? length : length / 2;
 
 	if (to_utf16 && units > NVARCHAR_MAX_LENGTH)
 		units = -1;
@@ -271,11 +271,11 @@ static int decode_datetime(struct batch *batch, size_t col, const BYTE *data,
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	batch_put_i64(batch, col,
-		      ((int64_t)value.dtdays + DAYS_TO_1900) *
-				      ROW_TICKS_PER_DAY +
-			      ((int64_t)value.dttime * ROW_TICKS_PER_SECOND +
-			       150) / 300);
+	batch_put_i64(
+		batch, col,
+		((int64_t)value.dtdays + DAYS_TO_1900) * ROW_TICKS_PER_DAY +
+			((int64_t)value.dttime * ROW_TICKS_PER_SECOND + 150) /
+				300);
 	return 1;
 }
 
@@ -447,8 +447,9 @@ struct decoder *decoder_new(struct tds *conn, size_t first,
 {
 	struct decoder *decoder;
 
-	decoder = calloc(1, sizeof(*decoder) + shape->column_count *
-						       sizeof(*decoder->columns));
+	decoder =
+		calloc(1, sizeof(*decoder) + shape->column_count *
+						     sizeof(*decoder->columns));
 	if (!decoder) {
 		error_memory(err, "reading a table");
 		return NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "drivers/registry.h"
+#include "tds/conf.h"
 
 static int server_new(const struct server_spec *spec, struct server **out,
 		      struct error *err)
@@ -68,9 +69,24 @@ void sqlserver_give(struct sqlserver *server, const char *database,
 		tds_close(conn);
 }
 
+static int library_init(struct error *err)
+{
+	if (tds_conf_init(err) < 0)
+		return -1;
+	return tds_init(err);
+}
+
+static void library_exit(void)
+{
+	tds_exit();
+	tds_conf_release();
+}
+
 const struct driver sqlserver_driver = {
 	.name = "sqlserver",
 	.abilities = SOURCE_CHANGES | SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.library_init = library_init,
+	.library_exit = library_exit,
 	.server_new = server_new,
 	.server_free = server_free,
 	.source = &sqlserver_source_ops,

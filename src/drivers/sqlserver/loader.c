@@ -74,8 +74,8 @@ struct loader {
 static const char out_of_range[] =
 	"is out of the range of the destination's type";
 
-#define SET(member)                                                            \
-	tds_bulk_set(loader->conn, slot->bulk_col, &slot->value.member,        \
+#define SET(member)                                                     \
+	tds_bulk_set(loader->conn, slot->bulk_col, &slot->value.member, \
 		     sizeof(slot->value.member))
 
 static int64_t get_i64(const struct slot *slot, const struct batch *batch,
@@ -327,9 +327,9 @@ static const char *encode_datetime(struct loader *loader, struct slot *slot,
 {
 	int64_t ticks = get_i64(slot, batch, row);
 	int64_t days = ticks / ROW_TICKS_PER_DAY;
-	int64_t parts = (ticks % ROW_TICKS_PER_DAY * 300 +
-			 ROW_TICKS_PER_SECOND / 2) /
-			ROW_TICKS_PER_SECOND;
+	int64_t parts =
+		(ticks % ROW_TICKS_PER_DAY * 300 + ROW_TICKS_PER_SECOND / 2) /
+		ROW_TICKS_PER_SECOND;
 
 	if (parts == INT64_C(86400) * 300) {
 		parts = 0;
@@ -379,9 +379,8 @@ static const char *encode_slice(struct loader *loader, struct slot *slot,
 	const void *data = slice->data;
 	size_t len = slice->len;
 
-	if (slot->charset.handle &&
-	    charset_convert(&slot->charset, data, len, &data, &len, slot->err) <
-		    0)
+	if (slot->charset.handle && charset_convert(&slot->charset, data, len,
+						    &data, &len, slot->err) < 0)
 		return "has a character that the destination's code page "
 		       "lacks";
 	if (slot->to->max_length >= 0 && len > (size_t)slot->to->max_length)
@@ -473,8 +472,8 @@ static int slot_init(struct slot *slot, const struct catalog_table *dest,
 				 slot->from->name);
 	slot->source_col = i;
 	slot->bulk_col = i + (changes ? 2 : 0);
-	slot->not_null = !slot->to->nullable &&
-			 (!changes || table_is_key(shape, i));
+	slot->not_null =
+		!slot->to->nullable && (!changes || table_is_key(shape, i));
 	*type = choose(slot);
 	if (slot->to->wire != WIRE_CHAR && slot->to->wire != WIRE_NCHAR)
 		return 0;

@@ -18,6 +18,12 @@
 #include "drivers/sqlserver/clone.h"
 #include "drivers/sqlserver/sql.h"
 
+/*
+ * The switch waits for those who read the table, and whoever comes to read it
+ * then waits for the switch. Not longer than this; it is tried again.
+ */
+#define SWITCH_TIMEOUT_S 60
+
 /* Enough of the installation's id to keep two of them apart. */
 static void load_name(const struct sqlserver_target *target, struct strbuf *out)
 {
@@ -97,6 +103,7 @@ static int try_switch(struct sqlserver_target *target, const char *name,
 		      const struct checkpoint *to, struct target_counts *counts,
 		      struct error *err)
 {
+	int timeout = tds_set_query_timeout(target->conn, SWITCH_TIMEOUT_S);
 	struct strbuf sql;
 	int ret = -1;
 
@@ -111,6 +118,7 @@ static int try_switch(struct sqlserver_target *target, const char *name,
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
 	strbuf_release(&sql);
+	tds_set_query_timeout(target->conn, timeout);
 	return ret;
 }
 
@@ -131,8 +139,7 @@ static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 		strbuf_addch(sql, ')');
 	}
 	strbuf_addstr(sql, "; ");
-	if (target->shape->key_count &&
-	    target_sql_assignments(&part, target)) {
+	if (target->shape->key_count && target_sql_assignments(&part, target)) {
 		strbuf_addf(sql, "UPDATE d SET %s FROM ", part.data);
 		sql_table(sql, target->name.schema, target->name.table);
 		strbuf_addf(sql, " AS d INNER JOIN %s AS s ON ", name);
@@ -251,8 +258,7 @@ void replace_rollback(struct sqlserver_target *target)
 		return;
 	strbuf_init(&name);
 	load_name(target, &name);
-	if (!name.failed &&
-	    drop_load_table(target, name.data, &ignored) < 0)
+	if (!name.failed && drop_load_table(target, name.data, &ignored) < 0)
 		log_debug("cannot drop %s: %s", name.data, ignored.message);
 	strbuf_release(&name);
 }

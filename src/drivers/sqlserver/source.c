@@ -120,8 +120,8 @@ void source_set_charsets(const struct sqlserver_source *source,
 			 struct table *shape)
 {
 	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct catalog_column *column =
-			catalog_column(&source->catalog, shape->columns[i].name);
+		const struct catalog_column *column = catalog_column(
+			&source->catalog, shape->columns[i].name);
 		bool native = column && source->native_text &&
 			      (column->wire == WIRE_CHAR ||
 			       column->wire == WIRE_NCHAR);
@@ -214,15 +214,17 @@ static int check_trigger_column(struct sqlserver_source *source,
 				 "in source table '%s'",
 				 source->trigger_column, name);
 	if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
-		return error_set(err, ERROR_SCHEMA,
-				 "full_sync_trigger_column '%s' of source table "
-				 "'%s' is %s; it must be bit or an integer",
-				 source->trigger_column, name, column->type);
+		return error_set(
+			err, ERROR_SCHEMA,
+			"full_sync_trigger_column '%s' of source table "
+			"'%s' is %s; it must be bit or an integer",
+			source->trigger_column, name, column->type);
 	if (column->computed || column->generated)
-		return error_set(err, ERROR_SCHEMA,
-				 "full_sync_trigger_column '%s' of source table "
-				 "'%s' is computed and cannot be reset",
-				 source->trigger_column, name);
+		return error_set(
+			err, ERROR_SCHEMA,
+			"full_sync_trigger_column '%s' of source table "
+			"'%s' is computed and cannot be reset",
+			source->trigger_column, name);
 	return 0;
 }
 
@@ -265,11 +267,12 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 	strbuf_init(&sql);
 	strbuf_addf(&sql,
 		    "DECLARE @rows int = 1, @total bigint = 0; "
-		    "WHILE @rows > 0 BEGIN UPDATE TOP (%d) t ",
+		    "WHILE @rows > 0 BEGIN WITH asked AS (SELECT TOP (%d) ",
 		    RESET_ROWS);
-	sql_names(&sql, "SET %n = 0 FROM ", source->trigger_column, NULL);
+	sql_names(&sql, "t.%n FROM ", source->trigger_column, NULL);
 	sql_table(&sql, source->name.schema, source->name.table);
-	sql_names(&sql, " AS t WHERE t.%n = 1; ", source->trigger_column, NULL);
+	sql_names(&sql, " AS t WHERE t.%n = 1) UPDATE asked SET %n = 0; ",
+		  source->trigger_column, NULL);
 	strbuf_addstr(&sql, "SET @rows = @@ROWCOUNT; SET @total += @rows; END; "
 			    "SELECT @total");
 	if (strbuf_check(&sql, err) == 0)
@@ -327,8 +330,8 @@ static int add_select_list(const struct sqlserver_source *source,
 			   struct strbuf *sql, struct error *err)
 {
 	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct catalog_column *column =
-			catalog_column(&source->catalog, shape->columns[i].name);
+		const struct catalog_column *column = catalog_column(
+			&source->catalog, shape->columns[i].name);
 
 		if (!column)
 			return error_set(err, ERROR_SCHEMA,

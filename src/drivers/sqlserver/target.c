@@ -95,8 +95,8 @@ static int target_describe(struct target *dst, struct table *out,
 
 	catalog_release(&target->dest);
 	target->described = false;
-	rc = catalog_read(target->conn, target->name.schema,
-			  target->name.table, &target->dest, err);
+	rc = catalog_read(target->conn, target->name.schema, target->name.table,
+			  &target->dest, err);
 	if (rc <= 0)
 		return rc;
 	target->described = true;
@@ -203,13 +203,12 @@ static void add_table_key(struct strbuf *sql, const struct table *shape)
 
 static int create_schema(struct sqlserver_target *target, struct error *err)
 {
-	static const char sql[] =
-		"IF SCHEMA_ID(@name) IS NULL "
-		"BEGIN "
-		"DECLARE @create nvarchar(300) = "
-		"N'CREATE SCHEMA ' + QUOTENAME(@name); "
-		"EXEC sys.sp_executesql @create; "
-		"END";
+	static const char sql[] = "IF SCHEMA_ID(@name) IS NULL "
+				  "BEGIN "
+				  "DECLARE @create nvarchar(300) = "
+				  "N'CREATE SCHEMA ' + QUOTENAME(@name); "
+				  "EXEC sys.sp_executesql @create; "
+				  "END";
 	struct tds_param name = tds_text("@name", target->name.schema);
 
 	if (tds_query(target->conn, sql, &name, 1, err) < 0)
@@ -324,8 +323,7 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
-	if (strbuf_check(&sql, err) == 0 &&
-	    target_make_home(target, err) == 0)
+	if (strbuf_check(&sql, err) == 0 && target_make_home(target, err) == 0)
 		ret = target_transact(target, sql.data, from, to, &counts, err);
 	strbuf_release(&sql);
 	return ret;

@@ -82,16 +82,15 @@ int refill_begin(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 int refill_write(struct sqlserver_target *target, const struct batch *batch,
 		 struct error *err) __attribute__((warn_unused_result));
-int refill_commit(struct sqlserver_target *target,
-		  const struct checkpoint *to, struct target_counts *counts,
-		  struct error *err) __attribute__((warn_unused_result));
+int refill_commit(struct sqlserver_target *target, const struct checkpoint *to,
+		  struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
 
 int apply_begin(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
-int apply_commit(struct sqlserver_target *target,
-		 const struct checkpoint *from, const struct checkpoint *to,
-		 struct target_counts *counts, struct error *err)
-	__attribute__((warn_unused_result));
+int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
+		 const struct checkpoint *to, struct target_counts *counts,
+		 struct error *err) __attribute__((warn_unused_result));
 
 /* Pieces of SQL they share. `d` is the destination, `s` what was loaded. */
 

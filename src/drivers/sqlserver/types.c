@@ -13,35 +13,35 @@ static const struct {
 	enum row_type type; /* of WIRE_INT: by length */
 	enum { PLAIN, SCALE, PRECISION_SCALE, LENGTH } arguments;
 } types[] = {
-	{ "bit", WIRE_BIT, ROW_BOOL, PLAIN },
-	{ "tinyint", WIRE_INT, ROW_INT16, PLAIN }, /* 0 to 255 */
-	{ "smallint", WIRE_INT, ROW_INT16, PLAIN },
-	{ "int", WIRE_INT, ROW_INT32, PLAIN },
-	{ "bigint", WIRE_INT, ROW_INT64, PLAIN },
-	{ "real", WIRE_REAL, ROW_FLOAT32, PLAIN },
-	{ "float", WIRE_FLOAT, ROW_FLOAT64, PLAIN },
-	{ "decimal", WIRE_DECIMAL, ROW_DECIMAL, PRECISION_SCALE },
-	{ "numeric", WIRE_DECIMAL, ROW_DECIMAL, PRECISION_SCALE },
-	{ "money", WIRE_MONEY, ROW_DECIMAL, PLAIN },
-	{ "smallmoney", WIRE_MONEY, ROW_DECIMAL, PLAIN },
-	{ "date", WIRE_DATE, ROW_DATE, PLAIN },
-	{ "time", WIRE_TIME, ROW_TIME, SCALE },
-	{ "datetime", WIRE_DATETIME, ROW_TIMESTAMP, PLAIN },
-	{ "smalldatetime", WIRE_SMALLDATETIME, ROW_TIMESTAMP, PLAIN },
-	{ "datetime2", WIRE_DATETIME2, ROW_TIMESTAMP, SCALE },
-	{ "datetimeoffset", WIRE_DATETIMEOFFSET, ROW_TIMESTAMPTZ, SCALE },
-	{ "char", WIRE_CHAR, ROW_TEXT, LENGTH },
-	{ "varchar", WIRE_CHAR, ROW_TEXT, LENGTH },
-	{ "text", WIRE_CHAR, ROW_TEXT, PLAIN },
-	{ "nchar", WIRE_NCHAR, ROW_TEXT, LENGTH },
-	{ "nvarchar", WIRE_NCHAR, ROW_TEXT, LENGTH },
-	{ "ntext", WIRE_NCHAR, ROW_TEXT, PLAIN },
-	{ "xml", WIRE_NCHAR, ROW_XML, PLAIN },
-	{ "binary", WIRE_BINARY, ROW_BYTES, LENGTH },
-	{ "varbinary", WIRE_BINARY, ROW_BYTES, LENGTH },
-	{ "image", WIRE_BINARY, ROW_BYTES, PLAIN },
-	{ "timestamp", WIRE_BINARY, ROW_BYTES, PLAIN },
-	{ "uniqueidentifier", WIRE_GUID, ROW_UUID, PLAIN },
+	{"bit", WIRE_BIT, ROW_BOOL, PLAIN},
+	{"tinyint", WIRE_INT, ROW_INT16, PLAIN}, /* 0 to 255 */
+	{"smallint", WIRE_INT, ROW_INT16, PLAIN},
+	{"int", WIRE_INT, ROW_INT32, PLAIN},
+	{"bigint", WIRE_INT, ROW_INT64, PLAIN},
+	{"real", WIRE_REAL, ROW_FLOAT32, PLAIN},
+	{"float", WIRE_FLOAT, ROW_FLOAT64, PLAIN},
+	{"decimal", WIRE_DECIMAL, ROW_DECIMAL, PRECISION_SCALE},
+	{"numeric", WIRE_DECIMAL, ROW_DECIMAL, PRECISION_SCALE},
+	{"money", WIRE_MONEY, ROW_DECIMAL, PLAIN},
+	{"smallmoney", WIRE_MONEY, ROW_DECIMAL, PLAIN},
+	{"date", WIRE_DATE, ROW_DATE, PLAIN},
+	{"time", WIRE_TIME, ROW_TIME, SCALE},
+	{"datetime", WIRE_DATETIME, ROW_TIMESTAMP, PLAIN},
+	{"smalldatetime", WIRE_SMALLDATETIME, ROW_TIMESTAMP, PLAIN},
+	{"datetime2", WIRE_DATETIME2, ROW_TIMESTAMP, SCALE},
+	{"datetimeoffset", WIRE_DATETIMEOFFSET, ROW_TIMESTAMPTZ, SCALE},
+	{"char", WIRE_CHAR, ROW_TEXT, LENGTH},
+	{"varchar", WIRE_CHAR, ROW_TEXT, LENGTH},
+	{"text", WIRE_CHAR, ROW_TEXT, PLAIN},
+	{"nchar", WIRE_NCHAR, ROW_TEXT, LENGTH},
+	{"nvarchar", WIRE_NCHAR, ROW_TEXT, LENGTH},
+	{"ntext", WIRE_NCHAR, ROW_TEXT, PLAIN},
+	{"xml", WIRE_NCHAR, ROW_XML, PLAIN},
+	{"binary", WIRE_BINARY, ROW_BYTES, LENGTH},
+	{"varbinary", WIRE_BINARY, ROW_BYTES, LENGTH},
+	{"image", WIRE_BINARY, ROW_BYTES, PLAIN},
+	{"timestamp", WIRE_BINARY, ROW_BYTES, PLAIN},
+	{"uniqueidentifier", WIRE_GUID, ROW_UUID, PLAIN},
 };
 
 static int find_type(const char *name)
@@ -99,12 +99,12 @@ const char *catalog_charset(const struct catalog_column *column)
 		int code_page;
 		const char *name;
 	} names[] = {
-		{ 437, "CP437" },   { 850, "CP850" },	{ 874, "CP874" },
-		{ 932, "CP932" },   { 936, "CP936" },	{ 949, "CP949" },
-		{ 950, "CP950" },   { 1250, "CP1250" }, { 1251, "CP1251" },
-		{ 1252, "CP1252" }, { 1253, "CP1253" }, { 1254, "CP1254" },
-		{ 1255, "CP1255" }, { 1256, "CP1256" }, { 1257, "CP1257" },
-		{ 1258, "CP1258" },
+		{437, "CP437"},	  {850, "CP850"},   {874, "CP874"},
+		{932, "CP932"},	  {936, "CP936"},   {949, "CP949"},
+		{950, "CP950"},	  {1250, "CP1250"}, {1251, "CP1251"},
+		{1252, "CP1252"}, {1253, "CP1253"}, {1254, "CP1254"},
+		{1255, "CP1255"}, {1256, "CP1256"}, {1257, "CP1257"},
+		{1258, "CP1258"},
 	};
 
 	if (column->wire == WIRE_NCHAR)
@@ -196,8 +196,8 @@ int catalog_describe(const struct catalog_table *from,
 	out->system = "sqlserver";
 	out->columns = arena_calloc(arena, from->column_count + 1,
 				    sizeof(*out->columns));
-	out->key = arena_calloc(arena, from->column_count + 1,
-				sizeof(*out->key));
+	out->key =
+		arena_calloc(arena, from->column_count + 1, sizeof(*out->key));
 	if (!out->name.database || !out->name.schema || !out->name.table ||
 	    !out->columns || !out->key)
 		return error_memory(err, "a table's definition");
