@@ -37,6 +37,7 @@ struct tds {
 	int query_timeout_s;
 	int64_t deadline_ms; /* 0: none */
 	bool unusable;
+	bool in_rows; /* a result has rows that were not fetched yet */
 	bool interrupted;
 	bool failed; /* `error` was filled since tds_begin_call() */
 	struct error error;
@@ -433,7 +434,8 @@ static int next_result(struct tds *conn)
 	while ((rc = dbresults(conn->db)) == SUCCEED) {
 		if (conn->failed)
 			return -1;
-		if (dbnumcols(conn->db) > 0)
+		conn->in_rows = dbnumcols(conn->db) > 0;
+		if (conn->in_rows)
 			return 1;
 	}
 	return rc == NO_MORE_RESULTS && !conn->failed ? 0 : -1;
@@ -456,7 +458,7 @@ int tds_query(struct tds *conn, const char *sql, const struct tds_param *params,
 
 int tds_fetch(struct tds *conn, struct error *err)
 {
-	if (dbnumcols(conn->db) <= 0)
+	if (!conn->in_rows)
 		return 0;
 	if (conn->deadline_ms)
 		conn->deadline_ms =
@@ -465,6 +467,7 @@ int tds_fetch(struct tds *conn, struct error *err)
 	case REG_ROW:
 		return 1;
 	case NO_MORE_ROWS:
+		conn->in_rows = false;
 		if (!conn->failed)
 			return 0;
 		break;
@@ -490,6 +493,7 @@ int tds_finish(struct tds *conn, struct error *err)
 
 void tds_abandon(struct tds *conn)
 {
+	conn->in_rows = false;
 	if (!DBDEAD(conn->db) && dbcancel(conn->db) == FAIL)
 		conn->unusable = true;
 	if (DBDEAD(conn->db))
