@@ -8,6 +8,9 @@
 #define BLOCK_MIN ((size_t)4096)
 #define BLOCK_MAX ((size_t)1 << 20)
 
+/* No request is larger: sums of sizes cannot wrap around then. */
+#define REQUEST_MAX (SIZE_MAX / 4)
+
 struct arena_block {
 	struct arena_block *next;
 	size_t size;
@@ -83,6 +86,8 @@ static void *take(struct arena *arena, size_t size, size_t align)
 	struct arena_block *block = arena->current;
 	size_t start = 0;
 
+	if (size > REQUEST_MAX)
+		return NULL;
 	if (arena->cap &&
 	    (size > arena->cap || arena->used > arena->cap - size))
 		return NULL;

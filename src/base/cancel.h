@@ -16,8 +16,7 @@ enum cancel_level {
 
 /*
  * How one thread is asked to stop by others, and how its sleeps are cut short.
- * The level only rises, until the owner resets it. Every function may be
- * called from any thread.
+ * The level only rises. Every function may be called from any thread.
  */
 struct cancel {
 	pthread_mutex_t lock; /* guards `poked` and the sleep */

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -71,25 +72,71 @@ void clock_format(char out[CLOCK_TEXT_MAX], int64_t utc_us)
 		 (int)(rest % 60), (int)us);
 }
 
+/* Read exactly `count` digits; moves `text` on. False when there are less. */
+static bool read_digits(const char **text, int count, int *out)
+{
+	*out = 0;
+	for (; count > 0; count--, ++*text) {
+		if (**text < '0' || **text > '9')
+			return false;
+		*out = *out * 10 + (**text - '0');
+	}
+	return true;
+}
+
+static bool read_char(const char **text, char c)
+{
+	if (**text != c)
+		return false;
+	++*text;
+	return true;
+}
+
+static bool read_fraction(const char **text, int64_t *us)
+{
+	int64_t unit = 100000;
+
+	*us = 0;
+	if (!read_char(text, '.'))
+		return true;
+	if (**text < '0' || **text > '9')
+		return false;
+	for (; **text >= '0' && **text <= '9'; ++*text, unit /= 10)
+		*us += (**text - '0') * unit;
+	return true;
+}
+
+static bool is_date(int year, int month, int day)
+{
+	int y, m, d;
+
+	if (year < 1 || month < 1 || month > 12 || day < 1)
+		return false;
+	/* A day that the month does not have comes back as another one. */
+	date_from_days(days_from_date(year, month, day), &y, &m, &d);
+	return y == year && m == month && d == day;
+}
+
 int clock_parse(const char *text, int64_t *utc_us)
 {
-	int year, month, day, hour, minute, second, used = 0;
-	int64_t us = 0, unit = 100000;
-	char sep;
+	int year, month, day, hour, minute, second;
+	int64_t seconds, us;
 
-	if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &day,
-		   &sep, &hour, &minute, &second, &used) != 7 ||
-	    (sep != 'T' && sep != ' '))
+	if (!read_digits(&text, 4, &year) || !read_char(&text, '-') ||
+	    !read_digits(&text, 2, &month) || !read_char(&text, '-') ||
+	    !read_digits(&text, 2, &day) ||
+	    (!read_char(&text, 'T') && !read_char(&text, ' ')) ||
+	    !read_digits(&text, 2, &hour) || !read_char(&text, ':') ||
+	    !read_digits(&text, 2, &minute) || !read_char(&text, ':') ||
+	    !read_digits(&text, 2, &second) || !read_fraction(&text, &us) ||
+	    *text)
 		return -1;
-	text += used;
-	if (*text == '.')
-		for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
-			us += (*text - '0') * unit;
-	*utc_us =
-		((days_from_date(year, month, day) * 24 + hour) * 60 + minute) *
-			60 +
-		second;
-	*utc_us = *utc_us * 1000000 + us;
+	if (!is_date(year, month, day) || hour > 23 || minute > 59 ||
+	    second > 59)
+		return -1;
+	seconds = days_from_date(year, month, day) * 86400 + hour * 3600 +
+		  minute * 60 + second;
+	*utc_us = seconds * 1000000 + us;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "base/connstr.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,33 +104,53 @@ static const char *read_plain(const char *text, struct strbuf *value)
 	return end;
 }
 
+/* The first line of a file. */
+static int read_secret_file(const char *path, struct strbuf *out,
+			    struct error *err)
+{
+	char line[SECRET_FILE_MAX];
+	FILE *file = fopen(path, "r");
+	bool broken, cut;
+
+	if (!file)
+		return error_errno(err, errno, "cannot open file '%s'", path);
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	broken = ferror(file) != 0;
+	cut = !strpbrk(line, "\r\n") && !broken && fgetc(file) != EOF;
+	fclose(file);
+	line[strcspn(line, "\r\n")] = '\0';
+	if (!broken && !cut)
+		strbuf_addstr(out, line);
+	memset(line, 0, sizeof(line));
+	if (broken)
+		return error_set(err, ERROR_CONFIG, "cannot read file '%s'",
+				 path);
+	if (cut)
+		return error_set(err, ERROR_CONFIG,
+				 "the first line of file '%s' is longer than "
+				 "%d bytes",
+				 path, SECRET_FILE_MAX - 2);
+	return 0;
+}
+
 /* Append what `${env:…}` or `${file:…}` stands for. */
 static int expand_one(const char *kind, const char *name, struct strbuf *out,
 		      struct error *err)
 {
-	char line[SECRET_FILE_MAX];
 	const char *value;
-	FILE *file;
 
-	if (!strcmp(kind, "env")) {
-		value = getenv(name);
-		if (!value)
-			return error_set(err, ERROR_CONFIG,
-					 "environment variable '%s' is not set",
-					 name);
-		strbuf_addstr(out, value);
-		return 0;
+	if (!strcmp(kind, "file")) {
+		if (read_secret_file(name, out, err) == 0)
+			return 0;
+		err->kind = ERROR_CONFIG;
+		return -1;
 	}
-	file = fopen(name, "r");
-	if (!file)
-		return error_set(err, ERROR_CONFIG, "cannot open file '%s'",
-				 name);
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	line[strcspn(line, "\r\n")] = '\0';
-	strbuf_addstr(out, line);
-	memset(line, 0, sizeof(line));
+	value = getenv(name);
+	if (!value)
+		return error_set(err, ERROR_CONFIG,
+				 "environment variable '%s' is not set", name);
+	strbuf_addstr(out, value);
 	return 0;
 }
 

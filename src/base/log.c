@@ -11,6 +11,9 @@
 
 #define LINE_MAX_BYTES 8192
 
+/* Three names of 255 characters, and what stands between them. */
+#define NAME_MAX_BYTES 3200
+
 static const char *const level_names[] = {
 	[LOG_DEBUG] = "DEBUG",
 	[LOG_INFO] = "INFO",
@@ -62,7 +65,16 @@ bool log_level_parse(const char *name, enum log_level *level)
 	return false;
 }
 
-static char *json_line(const char *time, enum log_level level,
+static json_t *json_name(const char *s)
+{
+	char name[NAME_MAX_BYTES];
+
+	text_copy(name, sizeof(name), s);
+	text_make_utf8(name);
+	return json_string(name);
+}
+
+static void print_json(const char *time, enum log_level level,
 		       const char *message)
 {
 	json_t *line = json_object();
@@ -74,13 +86,15 @@ static char *json_line(const char *time, enum log_level level,
 		json_object_set_new(line, "mapping_id",
 				    json_integer(scope.mapping_id));
 	if (scope.name)
-		json_object_set_new(line, "mapping", json_string(scope.name));
+		json_object_set_new(line, "mapping", json_name(scope.name));
 	if (scope.run)
-		json_object_set_new(line, "run", json_string(scope.run));
+		json_object_set_new(line, "run", json_name(scope.run));
 	json_object_set_new(line, "message", json_string(message));
 	text = json_dumps(line, JSON_COMPACT);
 	json_decref(line);
-	return text;
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	free(text);
 }
 
 /* A message holds no line break, or one entry would look like two. */
@@ -91,10 +105,28 @@ static void flatten(char *message)
 			*message = ' ';
 }
 
+static void print_text(const char *time, enum log_level level, char *message)
+{
+	char name[NAME_MAX_BYTES] = "", where[NAME_MAX_BYTES + 128] = "";
+
+	if (scope.name) {
+		text_copy(name, sizeof(name), scope.name);
+		text_make_utf8(name);
+	}
+	if (scope.mapping_id)
+		snprintf(where, sizeof(where), "[mapping %d%s%s%s%s] ",
+			 scope.mapping_id, scope.name ? " " : "", name,
+			 scope.run ? " run " : "", scope.run ? scope.run : "");
+	flatten(message);
+	flatten(where);
+	fprintf(stderr, "%s %-7s %s%s\n", time, level_names[level], where,
+		message);
+}
+
 /* One call for the whole line, so that lines of two threads never mix. */
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	char message[LINE_MAX_BYTES], time[CLOCK_TEXT_MAX], where[512] = "";
+	char message[LINE_MAX_BYTES], time[CLOCK_TEXT_MAX];
 	va_list ap;
 
 	if (level < least_level)
@@ -105,22 +137,10 @@ void log_write(enum log_level level, const char *fmt, ...)
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	text_trim_partial_utf8(message);
+	text_make_utf8(message);
 
-	if (as_json) {
-		char *line = json_line(time, level, message);
-
-		if (line)
-			fprintf(stderr, "%s\n", line);
-		free(line);
-		return;
-	}
-	if (scope.mapping_id)
-		snprintf(where, sizeof(where), "[mapping %d%s%s%s%s] ",
-			 scope.mapping_id, scope.name ? " " : "",
-			 scope.name ? scope.name : "", scope.run ? " run " : "",
-			 scope.run ? scope.run : "");
-	flatten(message);
-	flatten(where);
-	fprintf(stderr, "%s %-7s %s%s\n", time, level_names[level], where,
-		message);
+	if (as_json)
+		print_json(time, level, message);
+	else
+		print_text(time, level, message);
 }

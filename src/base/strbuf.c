@@ -1,6 +1,7 @@
 #include "base/strbuf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ void strbuf_init_max(struct strbuf *sb, size_t max)
 {
 	memset(sb, 0, sizeof(*sb));
 	sb->data = empty;
-	sb->max = max;
+	sb->max = max < SIZE_MAX / 4 ? max : SIZE_MAX / 4; /* no sum wraps */
 }
 
 void strbuf_release(struct strbuf *sb)

@@ -43,6 +43,36 @@ void text_trim_partial_utf8(char *s)
 		s[len - 1 - tail] = '\0';
 }
 
+/* The length of the valid character at `s`; 0: it is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t len = s[0] < 0x80   ? 1
+		     : s[0] < 0xc2 ? 0
+		     : s[0] < 0xe0 ? 2
+		     : s[0] < 0xf0 ? 3
+		     : s[0] < 0xf5 ? 4
+				   : 0;
+
+	for (size_t i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+void text_make_utf8(char *s)
+{
+	while (*s) {
+		size_t len = utf8_length((unsigned char *)s);
+
+		if (!len)
+			*s = '?';
+		s += len ? len : 1;
+	}
+}
+
 bool text_iequal(const char *a, const char *b)
 {
 	return a && b && text_istarts(a, b) && strlen(a) == strlen(b);

@@ -18,6 +18,9 @@ void text_append(char *dst, size_t size, const char *src);
 /* Drop a character that a cut left incomplete at the end of `s`. */
 void text_trim_partial_utf8(char *s);
 
+/* Put a question mark for each byte that is not part of valid UTF-8. */
+void text_make_utf8(char *s);
+
 /* ASCII case-insensitive equality; NULL equals nothing. */
 bool text_iequal(const char *a, const char *b);
 

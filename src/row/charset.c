@@ -124,14 +124,19 @@ int charset_convert(struct charset *charset, const void *text, size_t len,
 	}
 	strbuf_reset(&charset->out);
 	iconv((iconv_t)charset->handle, NULL, NULL, NULL, NULL);
-	while (in_left > 0) {
+	for (bool flushed = false; in_left > 0 || !flushed;) {
 		char *to = strbuf_reserve(&charset->out, room);
 		size_t left = room;
 		size_t rc;
 
 		if (!to)
 			return strbuf_check(&charset->out, err);
-		rc = iconv((iconv_t)charset->handle, &in, &in_left, &to, &left);
+		/* At the end it is asked for what it holds back, too. */
+		flushed = in_left == 0;
+		rc = iconv((iconv_t)charset->handle, flushed ? NULL : &in,
+			   flushed ? NULL : &in_left, &to, &left);
+		if (rc == (size_t)-1 && errno == E2BIG)
+			flushed = false;
 		charset->out.len += room - left;
 		if (rc == (size_t)-1 && errno != E2BIG)
 			return error_set(err, ERROR_DATA,

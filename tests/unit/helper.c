@@ -1,0 +1,191 @@
+#include "unit/helper.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * Tests ask for memory that no machine has; the sanitizers shall answer NULL as
+ * malloc() does instead of ending the process.
+ */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+static char folder[64];
+static int real_stderr = -1;
+static FILE *caught;
+
+void assert_holds(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in '%s'", part, text);
+}
+
+void assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("'%s' is in '%s'", part, text);
+}
+
+/* Well-formed UTF-8, after table 3-7 of the Unicode standard. */
+bool is_utf8(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s) {
+		unsigned char first = *s++;
+		unsigned char low = 0x80, high = 0xbf;
+		int more;
+
+		if (first < 0x80)
+			continue;
+		if (first < 0xc2 || first > 0xf4)
+			return false;
+		more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+		if (first == 0xe0)
+			low = 0xa0;
+		else if (first == 0xed)
+			high = 0x9f;
+		else if (first == 0xf0)
+			low = 0x90;
+		else if (first == 0xf4)
+			high = 0x8f;
+		for (; more; more--, s++, low = 0x80, high = 0xbf)
+			if (*s < low || *s > high)
+				return false;
+	}
+	return true;
+}
+
+int setup_folder(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/dataflow-unit-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static void remove_all(const char *path)
+{
+	char inner[512];
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir) {
+		unlink(path);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+		remove_all(inner);
+	}
+	closedir(dir);
+	rmdir(path);
+}
+
+int teardown_folder(void **state)
+{
+	(void)state;
+	if (folder[0])
+		remove_all(folder);
+	folder[0] = '\0';
+	return 0;
+}
+
+const char *path_of(const char *name)
+{
+	static char paths[4][160];
+	static int next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+char *read_file(const char *path, size_t *len)
+{
+	FILE *file = fopen(path, "rb");
+	char *text = NULL;
+	size_t used = 0, got;
+
+	if (!file)
+		fail_msg("cannot read '%s': run from the top folder", path);
+	do {
+		text = realloc(text, used + 65536 + 1);
+		assert_non_null(text);
+		got = fread(text + used, 1, 65536, file);
+		used += got;
+	} while (got);
+	fclose(file);
+	text[used] = '\0';
+	if (len)
+		*len = used;
+	return text;
+}
+
+void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+	assert_int_equal(fclose(file), 0);
+}
+
+void pause_ms(int ms)
+{
+	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+void stderr_catch(void)
+{
+	caught = tmpfile();
+	assert_non_null(caught);
+	fflush(stderr);
+	real_stderr = dup(STDERR_FILENO);
+	assert_true(real_stderr >= 0);
+	assert_true(dup2(fileno(caught), STDERR_FILENO) >= 0);
+}
+
+char *stderr_caught(void)
+{
+	long len;
+	char *text;
+
+	fflush(stderr);
+	dup2(real_stderr, STDERR_FILENO);
+	close(real_stderr);
+	len = (fseek(caught, 0, SEEK_END), ftell(caught));
+	text = malloc((size_t)len + 1);
+	assert_non_null(text);
+	rewind(caught);
+	len = (long)fread(text, 1, (size_t)len, caught);
+	text[len] = '\0';
+	fclose(caught);
+	caught = NULL;
+	return text;
+}
+
+void stderr_release(void)
+{
+	if (caught)
+		free(stderr_caught());
+}
