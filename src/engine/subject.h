@@ -1,0 +1,65 @@
+#ifndef ENGINE_SUBJECT_H
+#define ENGINE_SUBJECT_H
+
+#include "engine/outbox.h"
+#include "engine/reporter.h"
+
+/*
+ * The inside of what a worker tells about its mapping: for reporter.c alone,
+ * others use reporter.h. Workers write it, the reporter's thread collects.
+ */
+struct report_subject {
+	struct report_subject *next;
+	struct reporter *reporter;
+	int mapping_id;
+
+	pthread_mutex_t lock; /* guards all below */
+	bool removed;	      /* the reporter frees it */
+	bool state_changed;
+	const char *state;
+	char reason[REPORT_REASON_MAX];
+	int64_t lag_ms;
+	bool consistent;
+	struct position position;
+	bool position_changed;
+	int64_t rows_applied;
+	int64_t next_attempt_us;
+	int64_t marked_ms; /* when state_changed was last set */
+
+	bool running;
+	struct control_run run;
+	char last_key[REPORT_KEY_MAX];
+	int64_t rate_since_ms;	 /* when the rate was last worked out */
+	int64_t rate_since_rows; /* and the rows then */
+};
+
+/* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
+void reporter_put(struct reporter *reporter, struct event *event);
+
+/* NULL without memory. */
+struct report_subject *subject_new(struct reporter *reporter, int mapping_id);
+void subject_free(struct report_subject *subject);
+
+/* Has its worker ended, and was all of it written? */
+bool subject_is_done(struct report_subject *subject);
+void subject_mark_removed(struct report_subject *subject);
+
+/* What there is to write about it now, copied; the strings point inside. */
+struct subject_news {
+	struct control_state state;
+	struct control_run run;
+	bool has_state, has_run, has_position;
+	struct position position;
+	char reason[REPORT_REASON_MAX];
+	char last_key[REPORT_KEY_MAX];
+	char position_text[POSITION_TEXT_MAX];
+};
+
+void subject_collect(struct report_subject *subject, const char *daemon,
+		     struct subject_news *out);
+
+/* It could not be written: collect it again the next time. */
+void subject_put_back(struct report_subject *subject,
+		      const struct subject_news *news);
+
+#endif
