@@ -20,6 +20,21 @@ SET ANSI_NULLS ON;
 SET QUOTED_IDENTIFIER ON;
 GO
 
+-- Tables of a later version stay as they are.
+IF OBJECT_ID(N'dbo.installation', N'U') IS NOT NULL
+BEGIN
+    DECLARE @newer INT;
+    EXEC sys.sp_executesql
+        N'SELECT @newer = MAX(schema_version) FROM dbo.installation',
+        N'@newer INT OUTPUT', @newer OUTPUT;
+    IF @newer > 1
+    BEGIN
+        RAISERROR (N'The control tables are of version %d, this script is for version 1.', 16, 1, @newer);
+        SET NOEXEC ON;
+    END;
+END;
+GO
+
 ------------------------------------------------------------ installation
 -- One row: tells this control database from others that write to the same
 -- destination, and which version of this script made the tables.
@@ -430,4 +445,7 @@ ELSE
     UPDATE dbo.installation
     SET schema_version = 1, updated_at = SYSUTCDATETIME()
     WHERE schema_version < 1;
+GO
+
+SET NOEXEC OFF;
 GO

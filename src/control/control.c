@@ -42,7 +42,7 @@ static int open_session(const struct control_spec *spec, struct cancel *cancel,
 			struct error *err)
 {
 	if (spec->kind == CONTROL_SQLITE)
-		return session_open_sqlite(spec, out, trouble, err);
+		return session_open_sqlite(spec, cancel, out, trouble, err);
 #ifdef HAVE_FREETDS
 	return session_open_sqlserver(spec, cancel, out, trouble, err);
 #else
@@ -105,11 +105,27 @@ static int check_version(const struct control_spec *spec,
 	return 0;
 }
 
+/* Tables of a later version are not ours to change. */
+static int refuse_newer(const struct control_spec *spec,
+			enum control_trouble *trouble, struct error *err)
+{
+	struct session *session;
+	int ret;
+
+	if (open_session(spec, NULL, &session, trouble, err) < 0)
+		return 0; /* there is nothing yet, or making it will tell */
+	ret = check_version(spec, session, trouble, err);
+	session->ops->close(session);
+	return ret < 0 && *trouble == CONTROL_TOO_NEW ? -1 : 0;
+}
+
 int control_init(const struct control_spec *spec, enum control_trouble *trouble,
 		 struct error *err)
 {
 	int ret;
 
+	if (refuse_newer(spec, trouble, err) < 0)
+		return -1;
 	if (spec->kind == CONTROL_SQLITE)
 		ret = session_install_sqlite(spec, trouble, err);
 	else
@@ -180,6 +196,14 @@ static int64_t read_int(struct reader *reader, size_t col)
 	return reader->session->ops->get_int(reader->session, col);
 }
 
+/* Ids are INT; what is out of that range, as SQLite allows, is no id at all. */
+static int read_id(struct reader *reader, size_t col)
+{
+	int64_t id = read_int(reader, col);
+
+	return id < 0 || id > INT32_MAX ? -1 : (int)id;
+}
+
 static int64_t read_time(struct reader *reader, size_t col)
 {
 	const char *text = read_text(reader, col);
@@ -238,7 +262,7 @@ static void read_server(struct reader *reader, void *element)
 {
 	struct control_server *server = element;
 
-	server->id = (int)read_int(reader, 0);
+	server->id = read_id(reader, 0);
 	server->name = read_text(reader, 1);
 	server->type = read_text(reader, 2);
 	server->connection_string = read_text(reader, 3);
@@ -249,9 +273,9 @@ static void read_mapping(struct reader *reader, void *element)
 {
 	struct control_mapping *mapping = element;
 
-	mapping->id = (int)read_int(reader, 0);
-	mapping->server_id = (int)read_int(reader, 1);
-	mapping->target_id = (int)read_int(reader, 2);
+	mapping->id = read_id(reader, 0);
+	mapping->server_id = read_id(reader, 1);
+	mapping->target_id = read_id(reader, 2);
 	mapping->enabled = read_int(reader, 3) != 0;
 	mapping->paused = read_int(reader, 4) != 0;
 	mapping->cdc_enabled = read_int(reader, 5) != 0;
@@ -269,8 +293,8 @@ static void read_request(struct reader *reader, void *element)
 {
 	struct control_request *request = element;
 
-	request->id = (int)read_int(reader, 0);
-	request->mapping_id = (int)read_int(reader, 1);
+	request->id = read_id(reader, 0);
+	request->mapping_id = read_id(reader, 1);
 	request->type = read_text(reader, 2);
 }
 
@@ -600,7 +624,7 @@ static void read_report_mapping(struct reader *reader, void *element)
 {
 	struct control_report_mapping *row = element;
 
-	row->mapping.id = (int)read_int(reader, 0);
+	row->mapping.id = read_id(reader, 0);
 	row->server_name = read_text(reader, 1);
 	row->mapping.source_database = read_text(reader, 2);
 	row->mapping.source_schema = read_text(reader, 3);
@@ -625,7 +649,7 @@ static void read_report_mapping(struct reader *reader, void *element)
 	row->rows_per_second = read_int(reader, 20);
 	row->error_type = read_text(reader, 21);
 	row->error_message = read_text(reader, 22);
-	row->retry_count = (int)read_int(reader, 23);
+	row->retry_count = read_id(reader, 23);
 }
 
 struct daemon_row {

@@ -181,7 +181,7 @@ struct control_state {
 
 /*
  * Each writes rows that say the same when written twice, so that a caller may
- * repeat one whose answer was lost.
+ * repeat one whose answer was lost. A log row then stands there twice.
  */
 int control_save_run(struct control *control, const struct control_run *run,
 		     struct error *err) __attribute__((warn_unused_result));

@@ -60,9 +60,9 @@ int session_open_sqlserver(const struct control_spec *spec,
 			   struct cancel *cancel, struct session **out,
 			   enum control_trouble *trouble, struct error *err)
 	__attribute__((warn_unused_result));
-int session_open_sqlite(const struct control_spec *spec, struct session **out,
-			enum control_trouble *trouble, struct error *err)
-	__attribute__((warn_unused_result));
+int session_open_sqlite(const struct control_spec *spec, struct cancel *cancel,
+			struct session **out, enum control_trouble *trouble,
+			struct error *err) __attribute__((warn_unused_result));
 
 /* Make or upgrade the tables and views; see control_init(). */
 int session_install_sqlserver(const struct control_spec *spec,

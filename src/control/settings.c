@@ -88,6 +88,8 @@ static bool parse(const struct known *k, const char *value, int *out)
 	const char *word;
 	long number;
 
+	if (strlen(value) >= sizeof(buffer))
+		return false;
 	text_copy(buffer, sizeof(buffer), value);
 	word = text_trim(buffer);
 	for (int i = 0; i < 2 && k->words[i]; i++) {

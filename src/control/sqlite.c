@@ -13,6 +13,7 @@
 #include "control_schema.h" /* made by the build: schema_sqlite[] */
 
 #define BUSY_TIMEOUT_MS 5000
+#define BUSY_SLEEP_MS	20
 
 struct sqlite_session {
 	struct session base;
@@ -23,6 +24,18 @@ struct sqlite_session {
 static struct sqlite_session *self_of(struct session *session)
 {
 	return (struct sqlite_session *)session;
+}
+
+/* Somebody else has the file: wait, unless we are in a hurry. */
+static int on_busy(void *arg, int calls)
+{
+	struct cancel *cancel = arg;
+
+	if (calls * BUSY_SLEEP_MS >= BUSY_TIMEOUT_MS ||
+	    (cancel && cancel_level(cancel) >= CANCEL_NOW))
+		return 0;
+	sqlite3_sleep(BUSY_SLEEP_MS);
+	return 1;
 }
 
 static int sqlite_failed(sqlite3 *db, struct error *err)
@@ -143,8 +156,9 @@ static const struct session_ops sqlite_ops = {
 	.get_text = sqlite_get_text,
 };
 
-static int open_file(const char *file, int flags, sqlite3 **out,
-		     enum control_trouble *trouble, struct error *err)
+static int open_file(const char *file, int flags, struct cancel *cancel,
+		     sqlite3 **out, enum control_trouble *trouble,
+		     struct error *err)
 {
 	*trouble = CONTROL_UNREACHABLE;
 	*out = NULL;
@@ -155,7 +169,7 @@ static int open_file(const char *file, int flags, sqlite3 **out,
 			error_memory(err, "the control store");
 		goto failed;
 	}
-	sqlite3_busy_timeout(*out, BUSY_TIMEOUT_MS);
+	sqlite3_busy_handler(*out, on_busy, cancel);
 	if (sqlite3_exec(*out,
 			 "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON",
 			 NULL, NULL, NULL)) {
@@ -175,7 +189,7 @@ int session_install_sqlite(const struct control_spec *spec,
 	int ret = 0;
 
 	if (open_file(spec->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-		      &db, trouble, err) < 0)
+		      NULL, &db, trouble, err) < 0)
 		return -1;
 	*trouble = CONTROL_OTHER;
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
@@ -189,8 +203,9 @@ int session_install_sqlite(const struct control_spec *spec,
 	return ret;
 }
 
-int session_open_sqlite(const struct control_spec *spec, struct session **out,
-			enum control_trouble *trouble, struct error *err)
+int session_open_sqlite(const struct control_spec *spec, struct cancel *cancel,
+			struct session **out, enum control_trouble *trouble,
+			struct error *err)
 {
 	struct sqlite_session *session = calloc(1, sizeof(*session));
 
@@ -199,8 +214,8 @@ int session_open_sqlite(const struct control_spec *spec, struct session **out,
 		return error_memory(err, "the control store");
 	}
 	session->base.ops = &sqlite_ops;
-	if (open_file(spec->file, SQLITE_OPEN_READWRITE, &session->db, trouble,
-		      err) < 0) {
+	if (open_file(spec->file, SQLITE_OPEN_READWRITE, cancel, &session->db,
+		      trouble, err) < 0) {
 		free(session);
 		return -1;
 	}

@@ -69,12 +69,35 @@ static void grant(struct pool *pool)
 	}
 }
 
+/* Unlink the least recently used ones that are too many. */
+static struct pool_idle *unlink_surplus(struct pool *pool)
+{
+	struct pool_idle **link = &pool->idle;
+	struct pool_idle *surplus;
+	unsigned keep =
+		pool->max > pool->reserved ? pool->max - pool->reserved : 0;
+
+	while (*link && keep > 0) {
+		link = &(*link)->next;
+		keep--;
+	}
+	surplus = *link;
+	*link = NULL;
+	for (struct pool_idle *idle = surplus; idle; idle = idle->next)
+		pool->idle_count--;
+	return surplus;
+}
+
 void pool_resize(struct pool *pool, unsigned max)
 {
+	struct pool_idle *surplus;
+
 	pthread_mutex_lock(&pool->lock);
 	pool->max = max;
 	grant(pool);
+	surplus = unlink_surplus(pool);
 	pthread_mutex_unlock(&pool->lock);
+	idle_close(surplus);
 }
 
 static void join_line(struct pool *pool, struct pool_waiter *waiter)
@@ -131,12 +154,17 @@ int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
 	return ret;
 }
 
+/* Only now are there too many, if the limit was lowered meanwhile. */
 void pool_unreserve(struct pool *pool, unsigned count)
 {
+	struct pool_idle *surplus;
+
 	pthread_mutex_lock(&pool->lock);
 	pool->reserved -= count;
+	surplus = unlink_surplus(pool);
 	grant(pool);
 	pthread_mutex_unlock(&pool->lock);
+	idle_close(surplus);
 }
 
 /* Unlink every idle connection that `pick` wants; the caller closes them. */
@@ -158,25 +186,6 @@ static struct pool_idle *unlink_if(struct pool *pool, const void *owner,
 		pool->idle_count--;
 	}
 	return found;
-}
-
-/* Unlink the least recently used ones that are too many. */
-static struct pool_idle *unlink_surplus(struct pool *pool)
-{
-	struct pool_idle **link = &pool->idle;
-	struct pool_idle *surplus;
-	unsigned keep =
-		pool->max > pool->reserved ? pool->max - pool->reserved : 0;
-
-	while (*link && keep > 0) {
-		link = &(*link)->next;
-		keep--;
-	}
-	surplus = *link;
-	*link = NULL;
-	for (struct pool_idle *idle = surplus; idle; idle = idle->next)
-		pool->idle_count--;
-	return surplus;
 }
 
 void *pool_take(struct pool *pool, const void *owner, const char *key)

@@ -98,7 +98,8 @@ static void add_tls(struct strbuf *body, const struct tds_login *login)
 static int make_body(const struct tds_login *login, struct strbuf *body,
 		     struct error *err)
 {
-	if (strlen(login->host) > LINE_BYTES_MAX)
+	if (strlen(login->host) > LINE_BYTES_MAX ||
+	    (login->instance && strlen(login->instance) > LINE_BYTES_MAX))
 		return error_set(err, ERROR_CONFIG,
 				 "the server's name is too long");
 	if (login->ca_file && (strlen(login->ca_file) > LINE_BYTES_MAX ||

@@ -44,7 +44,7 @@ static bool address_is_sane(const char *s)
 {
 	for (; *s; s++)
 		if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s) ||
-		    strchr(";#[]=", *s))
+		    strchr(";#[]=,\\", *s))
 			return false;
 	return true;
 }
@@ -191,8 +191,10 @@ int tds_login_parse(struct tds_login *login, const char *connection_string,
 	struct connstr cs;
 	int ret;
 
-	if (connstr_parse(&cs, connection_string, err) < 0)
+	if (connstr_parse(&cs, connection_string, err) < 0) {
+		tds_login_release(login);
 		return -1;
+	}
 	ret = read_all(login, &cs, err);
 	if (ret < 0)
 		tds_login_release(login);

@@ -115,19 +115,35 @@ static const struct {
 	{7139, ERROR_DATA, false}, /* max text repl size */
 };
 
+/* The last place where `needle` stands in `s`, NULL if nowhere. */
+static char *find_last(char *s, const char *needle)
+{
+	char *found = NULL;
+
+	while ((s = strstr(s, needle)))
+		found = s++;
+	return found;
+}
+
 /*
- * These messages repeat a value of the row: 2627 "… The duplicate key value is
- * (…).", 1505 likewise, 2628 "… Truncated value: '…'.", 245 "Conversion failed
- * when converting the varchar value '…' to data type int.", 248 and 244 "The
- * conversion of the varchar value '…' overflowed …".
+ * These messages repeat a value of the row: 2627 "... The duplicate key value
+ * is (...).", 1505 likewise, 2628 "... Truncated value: '...'.", 220 and 232
+ * "Arithmetic overflow error for type int, value = ....", 245 "Conversion
+ * failed when converting the varchar value '...' to data type int.", 244 and
+ * 248 "The conversion of the varchar value '...' overflowed ...". The value
+ * may itself hold any of these words, so what follows it is searched for from
+ * the end.
  */
 static void hide_values(char *text)
 {
 	static const char *const tails[] = {
 		" The duplicate key value is ",
 		" Truncated value: ",
+		", value = ",
 	};
-	char *at, *end;
+	static const char *const after[] = {"' to data type ", "' overflowed ",
+					    "' to "};
+	char *at, *end = NULL;
 
 	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
 		if ((at = strstr(text, tails[i])))
@@ -136,9 +152,8 @@ static void hide_values(char *text)
 	if (!at)
 		return;
 	at += strlen(" value");
-	end = strstr(at, "' to ");
-	if (!end)
-		end = strstr(at, "' overflowed");
+	for (size_t i = 0; !end && i < sizeof(after) / sizeof(*after); i++)
+		end = find_last(at, after[i]);
 	if (end)
 		memmove(at, end + 1, strlen(end + 1) + 1);
 	else

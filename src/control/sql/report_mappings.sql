@@ -13,7 +13,7 @@ SELECT
     m.cdc_enabled,
     s.state,
     s.reason,
-    CAST(s.lag_seconds * 1000 AS BIGINT) AS lag_ms,
+    CAST(ROUND(s.lag_seconds * 1000, 0) AS BIGINT) AS lag_ms,
     s.is_consistent,
     s.rows_applied,
     CAST(s.updated_at AS NVARCHAR(40)) AS updated_at,
