@@ -1,0 +1,368 @@
+"""Bad input and trouble: one clear row each, and nobody else is disturbed."""
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from support import dataflow
+
+
+@pytest.fixture
+def pair(world):
+    """A healthy mapping, to see that it stays so."""
+    world.on_source("CREATE TABLE good (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO good VALUES (1, 1), (2, 2)")
+    world.enable_cdc("good")
+    world.healthy = world.add_mapping("good")
+    world.config(max_retry_attempts=2, connect_timeout_seconds=2)
+    return world
+
+
+def one_row(world, mapping, timeout=30):
+    """The one open error of a mapping; that it stays one, and is no repeat."""
+    found = dataflow.wait_for(lambda: world.errors(mapping), timeout,
+                              what="an error row")
+    time.sleep(2.5)
+    found = world.errors(mapping)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def is_healthy(world):
+    world.on_source("UPDATE good SET v = v + 1")
+    world.wait_equal("good", timeout=15)
+    assert world.errors(world.healthy) == []
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+BAD_SERVERS = {
+    "unknown host": ("server=no-such-host.invalid;user id=sa;password=x",
+                     "CONNECTION", r"unknown host 'no-such-host\.invalid'"),
+    "refused port": ("server=127.0.0.1,{port};user id=sa;password=x",
+                     "CONNECTION", r"127\.0\.0\.1,\d+.*cannot connect"),
+    "wrong password": ("server={address};user id=sa;password=wr0ng-Planted",
+                       "CONNECTION", r"[Ll]ogin failed for user 'sa'"),
+    "no user": ("server={address};password=x", "OTHER", "'user id' is missing"),
+    "no server": ("user id=sa", "OTHER", "'server' is missing"),
+    "unknown key": ("server={address};user id=sa;colour=red", "OTHER",
+                    "'colour' is not a known key"),
+    "twice": ("server={address};server=x;user id=sa", "OTHER",
+              "'server' is given twice"),
+    "garbage": ("just some words", "OTHER", "'key=value' expected"),
+    "open quote": ("server={address};user id=sa;password=\"abc", "OTHER",
+                   "quoted value of 'password' does not end"),
+    "no variable": ("server={address};user id=sa;password=${{env:NOT_THERE}}",
+                    "OTHER", "environment variable 'NOT_THERE' is not set"),
+    "no file": ("server={address};user id=sa;password=${{file:/no/file}}",
+                "OTHER", "cannot open file '/no/file'"),
+    "no type": ("server={address};user id=sa;encrypt=perhaps", "OTHER",
+                "'encrypt' must be"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SERVERS)
+def test_bad_server(pair, case):
+    text, kind, pattern = BAD_SERVERS[case]
+    text = text.format(address=pair.source.address, port=free_port())
+    server = pair.add_server("bad", text)
+    bad = pair.add_mapping("good", "bad_copy", server_id=server)
+    pair.start()
+    got = one_row(pair, bad)
+    assert got[0] == kind
+    assert re.search(pattern, got[1]), got[1]
+    assert "wr0ng-Planted" not in got[1] and "wr0ng-Planted" not in pair.log()
+    is_healthy(pair)
+    good = pair.connection_string().replace("'", "''")
+    pair.control(f"UPDATE source_servers SET connection_string = N'{good}' "
+                 f"WHERE server_id = {server}")
+    pair.wait_equal("good", "bad_copy")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+    assert pair.control("SELECT COUNT(*) FROM error_logs WHERE mapping_id = "
+                        f"{bad} AND is_resolved = 1 "
+                        "AND resolved_at IS NOT NULL")[0][0] >= 1
+
+
+def test_a_server_that_accepts_and_is_silent(pair):
+    """The login time-out ends it; the others do not wait for it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        server = pair.add_server(
+            "silent", f"server=127.0.0.1,{silent.getsockname()[1]};"
+            "user id=sa;password=x")
+        bad = pair.add_mapping("good", "bad_copy", server_id=server)
+        daemon = pair.start()
+        pair.wait_equal("good")
+        is_healthy(pair)
+        got = one_row(pair, bad, 60)
+        assert got[0] == "CONNECTION"
+        code, seconds = daemon.stop()
+        assert code == 0 and seconds < 5 * dataflow.slowness()
+
+
+BAD_MAPPINGS = {
+    "missing table": (dict(table="no_such_table"), "SCHEMA",
+                      r"source table '\w+\.dbo\.no_such_table' does not exist"),
+    "missing database": (dict(source_database="no_such_db"), "CONNECTION",
+                         "no_such_db"),
+    "missing destination database": (dict(dest_database="no_such_db"),
+                                     "CONNECTION", "no_such_db"),
+    "wrong key column": (dict(primary_key_column="nope"), "SCHEMA",
+                         "key column 'nope' does not exist"),
+    "key that is not unique": (dict(primary_key_column="v"), "SCHEMA",
+                               "made of the key columns alone"),
+    "wrong trigger column": (dict(full_sync_trigger_column="nope"), "SCHEMA",
+                             "full_sync_trigger_column 'nope' does not exist"),
+    "blank table": (dict(table="  "), "OTHER", "'source_table'.*blank"),
+    "blank destination": (dict(dest_table=" "), "OTHER",
+                          "'dest_table'.*blank"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MAPPINGS)
+def test_bad_mapping(pair, case):
+    columns, kind, pattern = BAD_MAPPINGS[case]
+    columns = dict(columns)
+    bad = pair.add_mapping(columns.pop("table", "good"),
+                           columns.pop("dest_table", "bad_copy"), **columns)
+    pair.start()
+    got = one_row(pair, bad)
+    assert got[0] == kind, got
+    assert re.search(pattern, got[1]), got[1]
+    is_healthy(pair)
+
+
+def test_trigger_column_of_a_wrong_type(pair):
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                   "f NVARCHAR(10) NULL)")
+    bad = pair.add_mapping("t", cdc=0, full_sync_trigger_column="f")
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "SCHEMA" and "must be bit or an integer" in message
+
+
+def test_cdc_not_enabled(pair):
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    bad = pair.add_mapping("t")
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "SCHEMA" and "sys.sp_cdc_enable_table" in message
+    is_healthy(pair)
+    pair.enable_cdc("t")
+    pair.on_source("INSERT INTO t VALUES (1)")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+
+
+def test_cdc_not_enabled_in_the_database(world):
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    bad = world.add_mapping("t")
+    world.start()
+    kind, message, _ = one_row(world, bad)
+    assert kind == "SCHEMA" and "sys.sp_cdc_enable_db" in message
+
+
+def test_unknown_server_type(pair):
+    pair.control("UPDATE source_servers SET server_type = N'sqlserver'")
+    server = pair.add_server("odd")
+    pair.control("UPDATE source_servers SET server_type = N'dbase' "
+                 f"WHERE server_id = {server}")
+    bad = pair.add_mapping("good", "bad_copy", server_id=server)
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "OTHER" and "'dbase' is not known" in message
+    is_healthy(pair)
+
+
+def test_garbage_in_config(pair):
+    pair.start()
+    pair.wait_equal("good")
+    pair.config(batch_size="many", max_retry_attempts="-5",
+                full_sync_mode="")
+
+    def told():
+        return pair.control("SELECT error_message FROM error_logs WHERE "
+                            "mapping_id IS NULL AND is_resolved = 0")
+    message = dataflow.wait_for(told)[0][0]
+    for key in ("batch_size", "max_retry_attempts", "full_sync_mode"):
+        assert key in message
+    assert len(told()) == 1
+    is_healthy(pair)
+    pair.config(batch_size=500, max_retry_attempts=3, full_sync_mode="swap")
+    dataflow.wait_for(lambda: not told())
+
+
+def test_retry_policy(pair):
+    """Two attempts a second apart, then the row; it heals by itself."""
+    port = free_port()
+    server = pair.add_server("late", f"server=127.0.0.1,{port};user id=sa;"
+                             f"password={pair.source.password}")
+    bad = pair.add_mapping("good", "late_copy", server_id=server)
+    pair.config(max_retry_attempts=3, retry_delay_seconds=1)
+    began = time.monotonic()
+    pair.start()
+    found = dataflow.wait_for(lambda: pair.errors(bad), 30)
+    assert time.monotonic() - began >= 2
+    assert found[0][2] >= 3
+    warnings = pair.control("SELECT log_message FROM sync_logs WHERE "
+                            f"mapping_id = {bad} AND log_level = 'WARNING' "
+                            "ORDER BY log_id")
+    assert [w[0][:16] for w in warnings] == ["attempt 1 of 3 f",
+                                             "attempt 2 of 3 f"]
+    host, source_port = pair.source.address.split(",")
+    relay = Relay(port, (host, int(source_port)))
+    try:
+        pair.wait_equal("good", "late_copy")
+        dataflow.wait_for(lambda: not pair.errors(bad))
+    finally:
+        relay.close()
+
+
+class Relay:
+    """Passes bytes on between a port and a server, until it is closed."""
+
+    def __init__(self, port, to):
+        self.to = to
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(self.to)
+            except OSError:
+                return
+            self.sockets += [client, server]
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self.pump, args=(one, other),
+                                 daemon=True).start()
+
+    @staticmethod
+    def pump(one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        for end in self.sockets:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.sockets.clear()
+
+    def close(self):
+        self.listener.close()
+        self.cut()
+
+
+def test_cut_connections_lose_nothing(pair):
+    """The source's connections are cut again and again while rows change."""
+    host, port = pair.source.address.split(",")
+    relay = Relay(0, (host, int(port)))
+    pair.config(max_retry_attempts=5, retry_delay_seconds=0)
+    pair.control("UPDATE source_servers SET connection_string = "
+                 f"N'server=127.0.0.1,{relay.port};user id=sa;"
+                 f"password={pair.source.password}'")
+    try:
+        pair.start()
+        pair.wait_equal("good")
+        for i in range(15):
+            pair.on_source(f"INSERT INTO good VALUES ({100 + i}, {i}); "
+                           "UPDATE good SET v = v + 1 WHERE id % 3 = "
+                           f"{i % 3}")
+            relay.cut()
+            time.sleep(0.1)
+        pair.wait_equal("good")
+    finally:
+        relay.close()
+
+
+def test_no_secret_anywhere(world, tmp_path):
+    """Planted passwords are looked for in all that the daemon writes."""
+    secret = tmp_path / "secret"
+    secret.write_text("Planted-in-file-1\n")
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    for name, password in (("a", "Planted;In'Text\"1"),
+                           ("b", "${env:PLANTED}"),
+                           ("c", "${file:" + str(secret) + "}")):
+        quoted = "{" + password + "}" if name == "a" else password
+        server = world.add_server(
+            name, f"server={world.source.address};user id=sa;"
+            f"password={quoted}")
+        world.add_mapping("t", f"t_{name}", server_id=server, cdc=0)
+    world.config(max_retry_attempts=1)
+    daemon = world.start(PLANTED="Planted-in-env-1")
+    dataflow.wait_for(lambda: len(world.errors()) == 3)
+    with open(f"/proc/{daemon.process.pid}/cmdline", "rb") as file:
+        command_line = file.read().decode()
+    status = dataflow.run("status", "--json", env=world.environment())
+    everything = world.log() + command_line + status.stdout + status.stderr
+    for table in ("sync_logs", "error_logs", "sync_status", "mapping_state",
+                  "sync_requests"):
+        everything += repr(world.control(f"SELECT * FROM {table}"))
+    for folder, _, names in os.walk(world.folder):
+        for name in names:
+            if name != "secret":
+                with open(os.path.join(folder, name), "rb") as file:
+                    everything += file.read().decode("utf-8", "replace")
+    for planted in ("Planted;In", "Planted-in-env", "Planted-in-file",
+                    world.source.password):
+        assert planted not in everything, planted
+
+
+def test_a_value_that_does_not_fit(pair):
+    """The column is named, the old rows stay, the value is not repeated."""
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                   "v NVARCHAR(20) NULL)")
+    pair.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                 "v VARCHAR(20) NULL)")
+    pair.on_dest("INSERT INTO t VALUES (1, 'old')")
+    pair.on_source("INSERT INTO t VALUES (1, N'плохо')")
+    bad = pair.add_mapping("t", cdc=0)
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "SYNC" and "'v'" in message and "code page" in message
+    assert "плохо" not in message
+    assert pair.on_dest("SELECT v FROM t") == [("old",)]
+    is_healthy(pair)
+
+
+def test_destination_dropped_while_it_runs(pair):
+    pair.start()
+    pair.wait_equal("good")
+    pair.on_dest("DROP TABLE good")
+    pair.on_source("INSERT INTO good VALUES (50, 50)")
+    pair.wait_equal("good")
+
+
+def test_json_log(world):
+    import json
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    mapping = world.add_mapping("t", cdc=0)
+    daemon = world.start("--log-format", "json", "--log-level", "debug")
+    world.wait_equal("t")
+    daemon.stop()
+    lines = [json.loads(line) for line in daemon.log().splitlines()]
+    assert all({"time", "level", "message"} <= set(line) for line in lines)
+    about = [line for line in lines if line.get("mapping_id") == mapping]
+    assert any("run" in line for line in about)
+    assert all(line["mapping"].endswith(".dbo.t") for line in about)
