@@ -1,9 +1,9 @@
 #include "engine/mapping.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "base/text.h"
 
 static const struct control_server *find_server(
@@ -57,9 +57,30 @@ static void copy_server(struct mapping *mapping, struct mapping_server *to,
 	to->connection_string = keep(mapping, from->connection_string, failed);
 }
 
+/*
+ * The origin is written out in full, however long: another source table has to
+ * have another one.
+ */
+static bool make_names(struct mapping *mapping, int server_id)
+{
+	const struct table_name *t = &mapping->source;
+	struct strbuf sb;
+	size_t prefix;
+	char *origin;
+
+	strbuf_init(&sb);
+	strbuf_addf(&sb, "%d/", server_id);
+	prefix = sb.len;
+	strbuf_addf(&sb, "%s.%s.%s", t->database, t->schema, t->table);
+	origin = sb.failed ? NULL : arena_strdup(&mapping->arena, sb.data);
+	strbuf_release(&sb);
+	mapping->origin = origin;
+	mapping->name = origin ? origin + prefix : NULL;
+	return origin != NULL;
+}
+
 static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 {
-	char name[TABLE_NAME_TEXT_MAX], origin[TABLE_NAME_TEXT_MAX + 16];
 	bool failed = false;
 
 	mapping->id = row->id;
@@ -78,13 +99,7 @@ static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 	mapping->dest.table = keep_or_empty(mapping, row->dest_table, &failed);
 	mapping->key_columns = keep(mapping, row->key_columns, &failed);
 	mapping->trigger_column = keep(mapping, row->trigger_column, &failed);
-	if (failed)
-		return false;
-	table_name_format(name, &mapping->source);
-	snprintf(origin, sizeof(origin), "%d/%s", row->server_id, name);
-	mapping->name = arena_strdup(&mapping->arena, name);
-	mapping->origin = arena_strdup(&mapping->arena, origin);
-	return mapping->name && mapping->origin;
+	return !failed && make_names(mapping, row->server_id);
 }
 
 static bool copy_servers(struct mapping *mapping,

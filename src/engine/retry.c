@@ -8,7 +8,9 @@ static int64_t data_wait(const struct retry *retry, int64_t interval_ms)
 
 	for (int i = 1; i < retry->failures && wait < DATA_WAIT_MAX_MS; i++)
 		wait *= 2;
-	return wait < DATA_WAIT_MAX_MS ? wait : DATA_WAIT_MAX_MS;
+	if (wait > DATA_WAIT_MAX_MS)
+		wait = DATA_WAIT_MAX_MS;
+	return wait > interval_ms ? wait : interval_ms;
 }
 
 struct retry_decision retry_failed(struct retry *retry, const struct error *err,
