@@ -161,7 +161,8 @@ struct source_ops {
 	 * Begin to read what changed after `from`, up to the end of a
 	 * transaction of the driver's choice, at most `limit` transactions.
 	 * 1: there is a window; 0: nothing new, `window` still says when that
-	 * was. ERROR_GAP when `from` is no longer covered.
+	 * was. ERROR_GAP when `from` is no longer covered, or when the log
+	 * ends before it, as that of a restored database does.
 	 */
 	int (*changes_begin)(struct source *src, struct table *shape,
 			     const struct position *from, unsigned limit,
@@ -215,7 +216,8 @@ struct checkpoint {
 
 enum target_mode {
 	TARGET_REPLACE, /* load beside the table, then swap */
-	TARGET_REFILL,	/* empty the table, then load it in place */
+	TARGET_REFILL,	/* empty the table and remove the checkpoint, then
+			 * load it in place */
 	TARGET_APPLY,	/* changes by key */
 };
 

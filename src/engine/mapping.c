@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "base/text.h"
 
 static const struct control_server *find_server(
 	const struct control_server *servers, size_t count, int id)

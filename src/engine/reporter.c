@@ -13,6 +13,7 @@
 #define HEARTBEAT_MS 10000
 #define PURGE_MS     60000
 #define RECONNECT_MS 2000
+#define CUT_OFF_MS   1100 /* db-lib looks once a second */
 #define DAY_US	     (INT64_C(86400) * 1000000)
 
 struct reporter {
@@ -245,7 +246,7 @@ static void *reporter_main(void *arg)
 		cancel_sleep(&reporter->cancel, COLLECT_MS);
 	}
 	/* A last round, for what the workers said on their way out. */
-	if (reporter->control && work(reporter))
+	if (work(reporter))
 		heartbeat(reporter, true);
 	control_close(reporter->control);
 	pthread_mutex_lock(&reporter->lock);
@@ -299,18 +300,28 @@ no_cancel:
 	return -1;
 }
 
-void reporter_stop(struct reporter *reporter, int64_t ms)
+bool reporter_stop(struct reporter *reporter, int64_t ms)
 {
 	int64_t deadline = clock_ms() + ms;
+	bool ended;
 
 	cancel_request(&reporter->cancel, CANCEL_DRAIN);
 	pthread_mutex_lock(&reporter->lock);
 	while (!reporter->has_ended && clock_ms() < deadline)
 		clock_cond_wait(&reporter->ended, &reporter->lock, deadline);
 	pthread_mutex_unlock(&reporter->lock);
-	/* What still waits for a silent server is cut off. */
+
+	/* What waits for a silent server is cut off, but for a login. */
 	cancel_request(&reporter->cancel, CANCEL_NOW);
-	pthread_join(reporter->thread, NULL);
+	deadline = clock_ms() + CUT_OFF_MS;
+	pthread_mutex_lock(&reporter->lock);
+	while (!reporter->has_ended && clock_ms() < deadline)
+		clock_cond_wait(&reporter->ended, &reporter->lock, deadline);
+	ended = reporter->has_ended;
+	pthread_mutex_unlock(&reporter->lock);
+	if (ended)
+		pthread_join(reporter->thread, NULL);
+	return ended;
 }
 
 void reporter_free(struct reporter *reporter)

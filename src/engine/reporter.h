@@ -27,10 +27,12 @@ int reporter_start(struct reporter **out, const struct control_spec *spec,
 	__attribute__((warn_unused_result));
 
 /*
- * Write what is waiting, for at most `ms`, then end. What is reported later
- * goes nowhere. Free it when nobody can report any more.
+ * Write what is waiting, for at most `ms`, then end, which may take a second
+ * more. What is reported later goes nowhere. False when its thread hangs in a
+ * login: then it must not be freed. Otherwise free it when nobody can report
+ * any more.
  */
-void reporter_stop(struct reporter *reporter, int64_t ms);
+bool reporter_stop(struct reporter *reporter, int64_t ms);
 void reporter_free(struct reporter *reporter);
 
 /* For how long finished rows are kept. */

@@ -12,8 +12,8 @@
 #include "engine/worker.h"
 
 /* How the five seconds that a stop may take are spent. */
-#define STOP_DRAIN_MS	 2500 /* workers finish what is at hand */
-#define STOP_NOW_MS	 4000 /* then they are interrupted, up to here */
+#define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
+#define STOP_NOW_MS	 3000 /* then they are interrupted, up to here */
 #define STOP_REPORTER_MS 700  /* what is left to write is written */
 
 /* How long a worker that is replaced may finish what is at hand. */
@@ -407,7 +407,8 @@ static void stop(struct scheduler *s, bool *clean)
 	platform_notify("STOPPING=1");
 	log_info("stopping");
 	*clean = stop_workers(s);
-	reporter_stop(s->engine.reporter, STOP_REPORTER_MS);
+	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
+		*clean = false;
 	control_close(s->control);
 	if (!*clean)
 		return;

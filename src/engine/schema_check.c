@@ -1,32 +1,63 @@
 #include "engine/schema_check.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_number(enum row_type type)
+/* What the values of an integer type can be. False: it is none. */
+static bool integer_range(enum row_type type, row_int128 *min, row_int128 *max)
 {
-	return type <= ROW_UINT64;
+	static const struct {
+		int64_t min;
+		uint64_t max;
+	} ranges[] = {
+		[ROW_BOOL] = {0, 1},
+		[ROW_UINT8] = {0, UINT8_MAX},
+		[ROW_INT8] = {INT8_MIN, INT8_MAX},
+		[ROW_INT16] = {INT16_MIN, INT16_MAX},
+		[ROW_INT32] = {INT32_MIN, INT32_MAX},
+		[ROW_INT64] = {INT64_MIN, INT64_MAX},
+		[ROW_UINT64] = {0, UINT64_MAX},
+	};
+
+	if (type >= sizeof(ranges) / sizeof(*ranges))
+		return false;
+	*min = ranges[type].min;
+	*max = ranges[type].max;
+	return true;
 }
 
 /* Decimal digits before the point that any value of a type may have. */
 static int integer_digits(const struct column *column)
 {
-	switch (column->type) {
-	case ROW_BOOL:
-		return 1;
-	case ROW_INT8:
-		return 3;
-	case ROW_INT16:
-		return 5;
-	case ROW_INT32:
-		return 10;
-	case ROW_INT64:
-		return 19;
-	case ROW_UINT64:
-		return 20;
-	default:
+	row_int128 min, max;
+	int digits = 0;
+
+	if (!integer_range(column->type, &min, &max))
 		return column->precision - column->scale;
-	}
+	for (; max > 0; max /= 10)
+		digits++;
+	return digits;
+}
+
+/* Digits before the point of which every number fits. */
+static int sure_digits(const struct column *column)
+{
+	return (column->sure_precision ? column->sure_precision
+				       : column->precision) -
+	       column->scale;
+}
+
+static bool integer_fits(const struct column *from, const struct column *to)
+{
+	row_int128 from_min, from_max, to_min, to_max;
+
+	if (!integer_range(from->type, &from_min, &from_max))
+		return false;
+	if (to->type == ROW_DECIMAL)
+		return integer_digits(from) <= sure_digits(to);
+	return integer_range(to->type, &to_min, &to_max) &&
+	       from_min >= to_min && from_max <= to_max;
 }
 
 static bool length_fits(const struct column *from, const struct column *to)
@@ -44,15 +75,17 @@ static bool text_fits(const struct column *from, const struct column *to)
 	return !to->fixed || (from->fixed && from->length == to->length);
 }
 
+static bool time_fits(const struct column *from, const struct column *to)
+{
+	return from->precision <= to->precision &&
+	       (from->coarse || !to->coarse);
+}
+
 /* Does every value of `from` have the same value in `to`? */
 static bool type_fits(const struct column *from, const struct column *to)
 {
-	if (is_number(from->type) && is_number(to->type))
-		return from->type == to->type ||
-		       (from->type < to->type && to->type != ROW_UINT64);
-	if (is_number(from->type) && to->type == ROW_DECIMAL)
-		return integer_digits(from) <= integer_digits(to);
-	if (from->type == ROW_FLOAT32 && to->type == ROW_FLOAT64)
+	if (integer_fits(from, to) ||
+	    (from->type == ROW_FLOAT32 && to->type == ROW_FLOAT64))
 		return true;
 	if ((from->type == ROW_JSON || from->type == ROW_XML) &&
 	    to->type == ROW_TEXT)
@@ -62,14 +95,14 @@ static bool type_fits(const struct column *from, const struct column *to)
 	switch (from->type) {
 	case ROW_DECIMAL:
 		return from->scale <= to->scale &&
-		       integer_digits(from) <= integer_digits(to);
+		       integer_digits(from) <= sure_digits(to);
 	case ROW_TEXT:
 	case ROW_BYTES:
 		return text_fits(from, to);
 	case ROW_TIME:
 	case ROW_TIMESTAMP:
 	case ROW_TIMESTAMPTZ:
-		return from->precision <= to->precision;
+		return time_fits(from, to);
 	default:
 		return true;
 	}

@@ -8,9 +8,9 @@
 /*
  * Can every row of `source` be stored in `dest`? On 0, `shape` (initialised by
  * the caller) is the definition that batches have on their way: the columns
- * that are copied, under their source names, with the source's key. Columns
- * that the source or the destination makes itself (computed, rowversion) are
- * left out.
+ * that are copied, under their source names, with the source's key. Left out
+ * are columns that the destination makes itself (computed, rowversion), and
+ * computed ones of the source that the destination does not have.
  *
  * On -1 `err` is ERROR_SCHEMA with the first differences, and `differences`
  * has all of them, a line each.

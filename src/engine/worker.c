@@ -325,8 +325,7 @@ static void record(struct worker *worker, const struct error *err,
 	};
 
 	report_error(worker->engine->reporter, &row);
-	if (worker->why_full_sync)
-		answer_requests(worker, "FAILED", err->message);
+	answer_requests(worker, "FAILED", err->message);
 	worker->why_full_sync = NULL;
 }
 

@@ -21,6 +21,12 @@ struct column {
 	int length;    /* characters of text, bytes of bytes; 0: unlimited */
 	int precision; /* decimal digits; digits of a fraction of a second */
 	int scale;     /* of a decimal */
+	/*
+	 * Digits of which every number fits, where that is less than
+	 * `precision`: money holds 922337203685477.5807 but no 15 nines.
+	 */
+	int sure_precision; /* 0: precision */
+	bool coarse;	    /* a time that is rounded to the type's own steps */
 	bool nullable;
 	bool identity;
 	bool computed;	  /* from other columns of its row */

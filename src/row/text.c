@@ -119,6 +119,7 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 	}
 	switch (def->type) {
 	case ROW_BOOL:
+	case ROW_UINT8:
 	case ROW_INT8:
 	case ROW_INT16:
 	case ROW_INT32:

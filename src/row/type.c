@@ -5,6 +5,7 @@ static const struct {
 	enum row_store store;
 } types[] = {
 	[ROW_BOOL] = {"bool", ROW_STORE_I64},
+	[ROW_UINT8] = {"uint8", ROW_STORE_I64},
 	[ROW_INT8] = {"int8", ROW_STORE_I64},
 	[ROW_INT16] = {"int16", ROW_STORE_I64},
 	[ROW_INT32] = {"int32", ROW_STORE_I64},

@@ -11,6 +11,7 @@
  */
 enum row_type {
 	ROW_BOOL,
+	ROW_UINT8,
 	ROW_INT8,
 	ROW_INT16,
 	ROW_INT32,

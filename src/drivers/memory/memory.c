@@ -290,11 +290,14 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 	if (source_enter(source, &table, err) < 0)
 		return -1;
 	ret = find_trigger(source, table, &col, err);
+	source->store->commits++;
 	for (row = table->rows; ret == 0 && row; row = row->hh.next) {
 		if (!is_triggered(row, col))
 			continue;
 		row->values[col].i64 = 0;
 		++*rows;
+		if (store_log_change(source->store, table, ROW_UPSERT, row) < 0)
+			ret = error_memory(err, "a change");
 	}
 	pthread_mutex_unlock(&source->store->lock);
 	return ret;
@@ -329,6 +332,22 @@ static int source_position(struct source *src, struct position *out,
 	return 0;
 }
 
+/* A copy in which the trigger column reads as if it had been reset. */
+static struct memory_row *snapshot_row(const struct memory_source *source,
+				       const struct memory_table *table,
+				       const struct memory_row *row)
+{
+	struct memory_row *copy = row_copy(table, row);
+	struct error ignored;
+	size_t col = 0;
+
+	if (copy && source->trigger_column &&
+	    find_trigger(source, table, &col, &ignored) == 0 &&
+	    is_triggered(copy, col))
+		copy->values[col].i64 = 0;
+	return copy;
+}
+
 static int source_read_begin(struct source *src, struct table *shape,
 			     struct error *err)
 {
@@ -343,7 +362,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 	source->table = table;
 	for (row = table->rows; ret == 0 && row; row = row->hh.next)
 		if (!pending_add(&source->rows, ROW_UPSERT,
-				 row_copy(table, row)))
+				 snapshot_row(source, table, row)))
 			ret = error_memory(err, "a snapshot");
 	pthread_mutex_unlock(&source->store->lock);
 	return ret;
@@ -364,11 +383,15 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	last = source->store->commits;
 	if (first < source->store->purged)
 		ret = error_set(err, ERROR_GAP, "changes were purged");
-	window->newest = last - first <= limit;
+	if (first > last)
+		ret = error_set(err, ERROR_GAP, "the log ends before that");
+	window->newest = ret < 0 || last - first <= limit;
 	if (!window->newest)
 		last = first + limit;
 	position_from_number(&window->to, last);
-	window->commit_us = window->complete_us = clock_utc_us();
+	/* How old what comes after a cut window is, it does not know. */
+	window->complete_us = window->newest ? clock_utc_us() : 0;
+	window->commit_us = clock_utc_us();
 	window->has_rows = false;
 	source->table = table;
 	for (struct memory_change *c = table->first; ret == 0 && c;
@@ -376,6 +399,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 		if (c->commit <= first || c->commit > last)
 			continue;
 		window->has_rows = true;
+		window->commit_us = c->commit_us;
 		if (!pending_add(&source->rows, c->op, row_copy(table, c->row)))
 			ret = error_memory(err, "changes");
 	}
@@ -465,6 +489,7 @@ struct memory_target {
 	struct memory_store *store;
 	struct table_name name;
 	char *id; /* of its checkpoint */
+	char *origin;
 	enum target_mode mode;
 	struct memory_table *table; /* while begun */
 	struct pending_list rows;
@@ -484,14 +509,16 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	if (!target)
 		return error_memory(err, "a target");
 	strbuf_init(&id);
-	strbuf_addf(&id, "%s/%d/%s", spec->installation, spec->mapping_id,
-		    spec->origin);
+	strbuf_addf(&id, "%s/%d", spec->installation, spec->mapping_id);
 	target->base.ops = memory_driver.target;
 	target->store = ((struct memory_server *)spec->server)->store;
 	target->name = spec->name;
 	target->id = strbuf_detach(&id);
+	target->origin = strdup(spec->origin);
 	pending_init(&target->rows);
-	if (!target->id) {
+	if (!target->id || !target->origin) {
+		free(target->id);
+		free(target->origin);
 		free(target);
 		return error_memory(err, "a target");
 	}
@@ -519,6 +546,7 @@ static void target_close(struct target *dst)
 {
 	target_rollback(dst);
 	free(target_of(dst)->id);
+	free(target_of(dst)->origin);
 	free(dst);
 }
 
@@ -574,10 +602,27 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&target->store->lock);
 	found = find_checkpoint(target);
+	if (found && strcmp(found->origin, target->origin))
+		found = NULL;
 	if (found)
 		*out = found->value;
 	pthread_mutex_unlock(&target->store->lock);
 	return found != NULL;
+}
+
+static void remove_checkpoint(struct memory_target *target)
+{
+	struct memory_checkpoint **link = &target->store->checkpoints;
+	struct memory_checkpoint *found = find_checkpoint(target);
+
+	while (*link != found)
+		link = &(*link)->next;
+	if (!found)
+		return;
+	*link = found->next;
+	free(found->id);
+	free(found->origin);
+	free(found);
 }
 
 static int target_begin(struct target *dst, enum target_mode mode,
@@ -590,8 +635,10 @@ static int target_begin(struct target *dst, enum target_mode mode,
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	target->table = store_table(target->store, &target->name);
-	if (target->table && mode == TARGET_REFILL)
+	if (target->table && mode == TARGET_REFILL) {
 		table_clear(target->table);
+		remove_checkpoint(target);
+	}
 	pthread_mutex_unlock(&target->store->lock);
 	target->mode = mode;
 	if (!target->table)
@@ -614,24 +661,38 @@ static int target_write(struct target *dst, const struct batch *batch,
 }
 
 /* Inside the lock. */
+static struct memory_checkpoint *add_checkpoint(struct memory_target *target)
+{
+	struct memory_checkpoint *row = calloc(1, sizeof(*row));
+
+	if (!row || !(row->id = strdup(target->id))) {
+		free(row);
+		return NULL;
+	}
+	row->next = target->store->checkpoints;
+	target->store->checkpoints = row;
+	return row;
+}
+
 static int save_checkpoint(struct memory_target *target,
 			   const struct checkpoint *from,
 			   const struct checkpoint *to, struct error *err)
 {
 	struct memory_checkpoint *row = find_checkpoint(target);
+	char *origin;
 
-	if (from &&
-	    (!row || !position_equal(&row->value.position, &from->position)))
+	if (from && (!row || strcmp(row->origin, target->origin) ||
+		     !position_equal(&row->value.position, &from->position)))
 		return error_set(err, ERROR_CONFLICT, "the checkpoint moved");
-	if (!row) {
-		row = calloc(1, sizeof(*row));
-		if (!row || !(row->id = strdup(target->id))) {
-			free(row);
-			return error_memory(err, "a checkpoint");
-		}
-		row->next = target->store->checkpoints;
-		target->store->checkpoints = row;
+	origin = strdup(target->origin);
+	if (origin && !row)
+		row = add_checkpoint(target);
+	if (!origin || !row) {
+		free(origin);
+		return error_memory(err, "a checkpoint");
 	}
+	free(row->origin);
+	row->origin = origin;
 	row->value = *to;
 	return 0;
 }
@@ -653,7 +714,8 @@ static int target_commit(struct target *dst, const struct checkpoint *from,
 	if (ret == 0 && target->mode == TARGET_REPLACE)
 		table_clear(target->table);
 	while (ret == 0 && (row = pending_take(&target->rows, &op)))
-		table_apply(target->table, op, row, counts);
+		if (table_apply(target->table, op, row, counts) < 0)
+			ret = error_memory(err, "a row");
 	pthread_mutex_unlock(&target->store->lock);
 	if (ret == 0)
 		target->table = NULL;

@@ -237,6 +237,14 @@ int table_apply(struct memory_table *table, enum row_op op,
 {
 	struct memory_row *old;
 
+	/* Without a key each row is another one. */
+	if (!table->def.key_count) {
+		free(row->key);
+		if (!row_make_key(table, row)) {
+			row_free(table, row);
+			return -1;
+		}
+	}
 	HASH_FIND(hh, table->rows, row->key, row->key_len, old);
 	if (old) {
 		HASH_DELETE(hh, table->rows, old);
@@ -263,6 +271,29 @@ void table_clear(struct memory_table *table)
 		HASH_DELETE(hh, table->rows, row);
 		row_free(table, row);
 	}
+}
+
+int store_log_change(struct memory_store *store, struct memory_table *table,
+		     enum row_op op, const struct memory_row *row)
+{
+	struct memory_change *change = calloc(1, sizeof(*change));
+
+	if (!change)
+		return -1;
+	change->row = row_copy(table, row);
+	if (!change->row) {
+		free(change);
+		return -1;
+	}
+	change->op = op;
+	change->commit = store->commits;
+	change->commit_us = clock_utc_us();
+	if (table->last)
+		table->last->next = change;
+	else
+		table->first = change;
+	table->last = change;
+	return 0;
 }
 
 static void log_purge(struct memory_table *table, uint64_t upto)
@@ -371,6 +402,7 @@ void memory_forget(const char *store_name)
 	while ((checkpoint = store->checkpoints)) {
 		store->checkpoints = checkpoint->next;
 		free(checkpoint->id);
+		free(checkpoint->origin);
 		free(checkpoint);
 	}
 	pthread_mutex_destroy(&store->lock);
@@ -442,29 +474,6 @@ int memory_create_table(const char *store_name, const struct table_name *name,
 	return ok ? 0 : -1;
 }
 
-static int log_change(struct memory_store *store, struct memory_table *table,
-		      enum row_op op, const struct memory_row *row)
-{
-	struct memory_change *change = calloc(1, sizeof(*change));
-
-	if (!change)
-		return -1;
-	change->row = row_copy(table, row);
-	if (!change->row) {
-		free(change);
-		return -1;
-	}
-	change->op = op;
-	change->commit = store->commits;
-	change->commit_us = clock_utc_us();
-	if (table->last)
-		table->last->next = change;
-	else
-		table->first = change;
-	table->last = change;
-	return 0;
-}
-
 static int change_rows(struct memory_store *store, struct memory_table *table,
 		       const struct batch *batch, struct error *err)
 {
@@ -475,7 +484,7 @@ static int change_rows(struct memory_store *store, struct memory_table *table,
 		enum row_op op = batch_op(batch, i);
 		struct memory_row *row = row_from_batch(table, batch, i);
 
-		if (!row || log_change(store, table, op, row) < 0) {
+		if (!row || store_log_change(store, table, op, row) < 0) {
 			row_free(table, row);
 			return error_memory(err, "a change");
 		}

@@ -43,6 +43,7 @@ struct memory_table {
 struct memory_checkpoint {
 	struct memory_checkpoint *next;
 	char *id;
+	char *origin;
 	struct checkpoint value;
 };
 
@@ -89,6 +90,10 @@ void row_free(const struct memory_table *table, struct memory_row *row);
  */
 int row_to_batch(const struct memory_table *table, const struct memory_row *row,
 		 bool key_only, struct batch *batch);
+
+/* Put a copy of a changed row into the log, under the newest commit. */
+int store_log_change(struct memory_store *store, struct memory_table *table,
+		     enum row_op op, const struct memory_row *row);
 
 /* Upsert or delete; takes the row over. -1 without memory. */
 int table_apply(struct memory_table *table, enum row_op op,

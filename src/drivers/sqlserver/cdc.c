@@ -208,8 +208,8 @@ static void window_sql(const struct sqlserver_source *source,
 		" AS c WHERE c.[__$start_lsn] > @from "
 		"AND c.[__$start_lsn] <= @to) SET @rows = 1; "
 		"SELECT @min, @max, @to, "
-		"CASE WHEN @min > sys.fn_cdc_increment_lsn(@from) "
-		"THEN 1 ELSE 0 END, "
+		"CASE WHEN @min > sys.fn_cdc_increment_lsn(@from) THEN 1 "
+		"WHEN @max < @from AND @min < @from THEN 2 ELSE 0 END, "
 		"CASE WHEN @to > @from THEN 1 ELSE 0 END, @rows, "
 		"CASE WHEN @to = @max THEN 1 ELSE 0 END, "
 		"(SELECT DATEDIFF_BIG(MILLISECOND, m.tran_end_time, GETDATE()) "
@@ -232,6 +232,18 @@ static int gap(const struct sqlserver_source *source,
 			 text, source->instance);
 }
 
+static int went_back(const struct sqlserver_source *source,
+		     const struct position *from, struct error *err)
+{
+	char text[POSITION_TEXT_MAX];
+
+	position_format(text, from);
+	return error_set(err, ERROR_GAP,
+			 "database '%s' has captured less than the LSN %s that "
+			 "was read from it before: it was restored or replaced",
+			 source->name.database, text);
+}
+
 /* Take the answer of window_sql() apart. 1: a window; 0: nothing new. */
 static int read_window(struct sqlserver_source *source,
 		       const struct position *from, int64_t asked_us,
@@ -244,8 +256,14 @@ static int read_window(struct sqlserver_source *source,
 	lsn = tds_get_bytes(source->conn, 0, &len);
 	if (is_zero(lsn, len))
 		return no_minimum(source, err);
-	if (tds_get_int(source->conn, 3))
+	switch (tds_get_int(source->conn, 3)) {
+	case 1:
 		return gap(source, from, err);
+	case 2:
+		return went_back(source, from, err);
+	default:
+		break;
+	}
 	is_new = tds_get_int(source->conn, 4) != 0;
 	lsn = tds_get_bytes(source->conn, 2, &len);
 	if (position_set(&window->to, lsn, is_new ? len : 0, err) < 0)

@@ -281,9 +281,24 @@ static const char *encode_time(struct loader *loader, struct slot *slot,
 	return NULL;
 }
 
+/*
+ * FreeTDS cuts what is finer than the column. That is never so but for
+ * datetime, whose thirds of a hundredth are written with three digits.
+ */
+static int64_t round_ticks(const struct slot *slot, int64_t ticks)
+{
+	int64_t unit = 1;
+
+	for (int i = slot->to->scale; i < 7; i++)
+		unit *= 10;
+	return (ticks + unit / 2) / unit * unit;
+}
+
 static const char *set_ticks(struct slot *slot, int64_t ticks)
 {
 	DBDATETIMEALL *any = &slot->value.any;
+
+	ticks = round_ticks(slot, ticks);
 
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;

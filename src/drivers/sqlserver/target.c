@@ -112,6 +112,9 @@ static void add_type(struct strbuf *sql, const struct column *column)
 	case ROW_BOOL:
 		strbuf_addstr(sql, "bit");
 		break;
+	case ROW_UINT8:
+		strbuf_addstr(sql, "tinyint");
+		break;
 	case ROW_INT8:
 	case ROW_INT16:
 		strbuf_addstr(sql, "smallint");

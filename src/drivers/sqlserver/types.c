@@ -14,7 +14,7 @@ static const struct {
 	enum { PLAIN, SCALE, PRECISION_SCALE, LENGTH } arguments;
 } types[] = {
 	{"bit", WIRE_BIT, ROW_BOOL, PLAIN},
-	{"tinyint", WIRE_INT, ROW_INT16, PLAIN}, /* 0 to 255 */
+	{"tinyint", WIRE_INT, ROW_UINT8, PLAIN},
 	{"smallint", WIRE_INT, ROW_INT16, PLAIN},
 	{"int", WIRE_INT, ROW_INT32, PLAIN},
 	{"bigint", WIRE_INT, ROW_INT64, PLAIN},
@@ -138,10 +138,15 @@ static void describe_numbers(const struct catalog_column *from,
 	case WIRE_DATETIME:
 		to->precision = 3;
 		to->scale = 0;
+		to->coarse = true;
 		break;
 	case WIRE_SMALLDATETIME:
 		to->precision = 0;
 		to->scale = 0;
+		to->coarse = true;
+		break;
+	case WIRE_MONEY:
+		to->sure_precision = from->precision - 1;
 		break;
 	default:
 		break;

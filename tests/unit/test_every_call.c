@@ -1,0 +1,281 @@
+/*
+ * Every call to a driver made to fail in turn. After each failure the next
+ * attempt has to succeed and to leave equal tables; no failure may pass for a
+ * success. Under AddressSanitizer nothing may be left over either.
+ *
+ * Source and destination are one store, so that one counter meets all calls.
+ */
+#include "unit/helper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "drivers/memory/memory.h"
+#include "unit/rig.h"
+
+static struct rig rig;
+
+static const enum error_kind kinds[] = {ERROR_CONNECTION, ERROR_SERVER,
+					ERROR_MEMORY, ERROR_CANCELLED};
+
+static int setup(void **state)
+{
+	if (setup_folder(state) < 0)
+		return -1;
+	rig_begin(&rig, "every", "every");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_end(&rig);
+	return teardown_folder(state);
+}
+
+/*
+ * Attempt with call number `n` failing. False when there were fewer calls, and
+ * then it has to have succeeded.
+ */
+static bool fail_call(unsigned long n, enum error_kind kind, const char *what)
+{
+	struct error err = ERROR_INIT;
+	int rc;
+
+	memory_fail(rig.src, n, kind);
+	rc = rig_attempt(&rig, &err);
+	if (memory_calls(rig.src) < n) {
+		memory_fail(rig.src, 0, ERROR_NONE);
+		if (rc < 0)
+			fail_msg("%s: %s", what, err.message);
+		return false;
+	}
+	memory_fail(rig.src, 0, ERROR_NONE);
+	if (rc == 0)
+		fail_msg("%s: call %lu failed, and nobody told", what, n);
+	if (err.kind != kind)
+		fail_msg("%s: call %lu failed with %s: %s", what, n,
+			 error_kind_name(err.kind), err.message);
+	assert_true(err.message[0] != '\0');
+	return true;
+}
+
+/* The two ends are equal; also by what is in a store that was opened anew. */
+static void heal(bool restart, const char *what, unsigned long n)
+{
+	struct error err = ERROR_INIT;
+
+	if (restart)
+		rig_reopen(&rig);
+	if (rig_attempt(&rig, &err) < 0)
+		fail_msg("%s: after call %lu had failed: %s", what, n,
+			 err.message);
+	assert_same(&rig);
+}
+
+/* The load of a table, from the first contact on. */
+static unsigned long break_load(enum error_kind kind, bool restart)
+{
+	unsigned long n = 0;
+
+	do {
+		n++;
+		rig_clear(&rig);
+		rig_fill(&rig, 20);
+		if (!fail_call(n, kind, "load"))
+			break;
+		heal(restart, "load", n);
+	} while (n < 1000);
+	assert_same(&rig);
+	return n;
+}
+
+/* Changes to a table that is loaded, in several windows of several batches. */
+static unsigned long break_changes(enum error_kind kind, bool restart)
+{
+	unsigned long n = 0;
+
+	do {
+		n++;
+		rig_clear(&rig);
+		rig_fill(&rig, 6);
+		rig_sync(&rig);
+		if (restart)
+			rig_reopen(&rig);
+		rig_change(&rig, "+1|x -2 +7|new +3|y +8|more");
+		rig_change_other(&rig);
+		rig_change(&rig, "-7 +70|moved -1 +1|again");
+		rig_change(&rig, "+2|back -3 +3|z +9|end");
+		rig_change_other(&rig);
+		if (!fail_call(n, kind, "changes"))
+			break;
+		heal(restart, "changes", n);
+	} while (n < 1000);
+	assert_same(&rig);
+	return n;
+}
+
+/* As many attempts as there are calls, each with a failure, and changes
+ * between them: what one leaves is where the next begins. */
+static void break_again_and_again(enum error_kind kind)
+{
+	unsigned long worked = 0;
+
+	rig_clear(&rig);
+	rig_fill(&rig, 10);
+	for (unsigned long n = 40; n > 0; n--) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "+%lu|x%lu -%lu", n % 13, n,
+			 (n + 5) % 11);
+		rig_change(&rig, text);
+		if (!fail_call(n, kind, "again and again")) {
+			assert_same(&rig);
+			worked++;
+		}
+	}
+	assert_true(worked > 0);
+	heal(false, "again and again", 0);
+}
+
+static void test_load(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		for (int restart = 0; restart < 2; restart++) {
+			rig.settings.batch_rows = 1000; /* one thread */
+			assert_true(break_load(kinds[k], restart) > 10);
+			rig.settings.batch_rows = 3; /* two threads */
+			assert_true(break_load(kinds[k], restart) > 15);
+		}
+	}
+}
+
+static void test_load_in_place(void **state)
+{
+	(void)state;
+	rig.settings.truncate = 1;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		for (int restart = 0; restart < 2; restart++) {
+			rig.settings.batch_rows = 3;
+			assert_true(break_load(kinds[k], restart) > 15);
+		}
+	}
+}
+
+static void test_load_with_a_trigger(void **state)
+{
+	struct error err = ERROR_INIT;
+	unsigned long n;
+
+	(void)state;
+	rig.row.trigger_column = "sync";
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		for (n = 1; n < 1000; n++) {
+			uint64_t left = 9;
+
+			rig_clear(&rig);
+			rig_fill(&rig, 5);
+			rig_change(&rig, "+2|asked|2|1");
+			if (!fail_call(n, kinds[k], "trigger"))
+				break;
+			/* Either it still asks, or the load is through. */
+			MUST(link_connect_source(&rig.link, &err));
+			MUST(rig.link.src->ops->triggered(rig.link.src, 9,
+							  &left, &err));
+			MUST(link_attach(&rig.link, false, &err));
+			assert_true(left == 1 || rig.link.loaded);
+			if (left && rig.link.loaded) {
+				uint64_t rows;
+				bool again;
+
+				MUST(full_sync_run(&rig.link, &rows, &again,
+						   &err));
+			}
+			link_release(&rig.link);
+			heal(n % 2, "trigger", n);
+		}
+		assert_true(n > 10 && n < 1000);
+	}
+}
+
+static void test_changes(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		for (int restart = 0; restart < 2; restart++) {
+			rig.settings.window_transactions = 5000;
+			rig.settings.batch_rows = 1000;
+			assert_true(break_changes(kinds[k], restart) > 5);
+			rig.settings.batch_rows = 2;
+			assert_true(break_changes(kinds[k], restart) > 8);
+			rig.settings.window_transactions = 1;
+			assert_true(break_changes(kinds[k], restart) > 15);
+		}
+	}
+}
+
+static void test_again_and_again(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		rig.settings.batch_rows = 4;
+		break_again_and_again(kinds[k]);
+	}
+}
+
+/* A failed load of an existing copy leaves its rows and its checkpoint. */
+static void test_failed_reload_changes_nothing(void **state)
+{
+	unsigned long n;
+
+	(void)state;
+	rig.settings.batch_rows = 3;
+	for (n = 1; n < 1000; n++) {
+		struct error err = ERROR_INIT;
+		char *before, *after;
+		uint64_t rows;
+		bool again;
+		int rc;
+
+		rig_clear(&rig);
+		rig_fill(&rig, 10);
+		rig_sync(&rig);
+		before = rig_dest(&rig);
+		rig_change(&rig, "+1|newer -2 -3 +11|k");
+		rig.link.settings = rig.settings;
+		memory_fail(rig.src, n, ERROR_CONNECTION);
+		rc = full_sync_run(&rig.link, &rows, &again, &err);
+		memory_fail(rig.src, 0, ERROR_NONE);
+		link_release(&rig.link);
+		if (rc == 0) {
+			free(before);
+			break;
+		}
+		link_forget(&rig.link);
+		after = rig_dest(&rig);
+		assert_string_equal(before, after);
+		free(before);
+		free(after);
+		heal(n % 2, "reload", n);
+	}
+	assert_true(n > 10 && n < 1000);
+	assert_same(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_load),
+		TEST(test_load_in_place),
+		TEST(test_load_with_a_trigger),
+		TEST(test_changes),
+		TEST(test_again_and_again),
+		TEST(test_failed_reload_changes_nothing),
+	};
+
+	alarm(120);
+	return cmocka_run_group_tests_name("every call", tests, NULL, NULL);
+}

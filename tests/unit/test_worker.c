@@ -1,0 +1,406 @@
+/* Whole workers over the memory driver, and what a DBA sees of them. */
+#include "unit/helper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "drivers/memory/memory.h"
+#include "engine/worker.h"
+#include "unit/rig.h"
+
+/* The rig makes tables and rows; its own link is not used here. */
+static struct rig rig;
+static struct engine engine;
+static struct worker *worker;
+
+static int setup(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	if (setup_folder(state) < 0)
+		return -1;
+	rig_begin(&rig, "worker_src", "worker_dst");
+	/* Its subject's events must not mix with the worker's. */
+	if (engine_init(&engine, &err) < 0)
+		return -1;
+	engine.reporter = rig.reporter;
+	snprintf(engine.installation, sizeof(engine.installation),
+		 "installation");
+	rig.settings.check_interval_s = 1;
+	rig.settings.retry_delay_s = 0;
+	stderr_catch();
+	return 0;
+}
+
+static void start(void)
+{
+	struct error err = ERROR_INIT;
+	struct control_server source = {1, "src", "memory", "name=worker_src",
+					true};
+	struct control_server target = {1, "dst", "memory", "name=worker_dst",
+					true};
+	struct control_snapshot snapshot = {
+		.sources = &source,
+		.source_count = 1,
+		.targets = &target,
+		.target_count = 1,
+	};
+	static const struct mapping_default_target none = {NULL, NULL};
+	struct mapping *mapping = mapping_new(&rig.row, &snapshot, &none);
+
+	assert_non_null(mapping);
+	engine_set_settings(&engine, &rig.settings);
+	worker = worker_start(&engine, mapping, &err);
+	if (!worker)
+		fail_msg("%s", err.message);
+	assert_int_equal(worker_mapping(worker)->id, 1);
+}
+
+static void stop(enum cancel_level level)
+{
+	int64_t began = clock_ms();
+
+	worker_stop(worker, level);
+	while (!worker_has_ended(worker) && clock_ms() - began < 10000)
+		pause_ms(1);
+	assert_true(worker_has_ended(worker));
+	worker_free(worker);
+	worker = NULL;
+}
+
+static int teardown(void **state)
+{
+	if (worker)
+		stop(CANCEL_NOW);
+	rig_end(&rig);
+	engine_release(&engine);
+	stderr_release();
+	return teardown_folder(state);
+}
+
+static void wait_for(const char *sql, const char *want)
+{
+	for (int i = 0; i < 1000; i++) {
+		char *got = store_query(rig.spec.file, sql);
+		bool same = !strcmp(got, want);
+
+		free(got);
+		if (same)
+			return;
+		pause_ms(10);
+	}
+	assert_query(rig.spec.file, sql, want);
+}
+
+/* Until the destination holds what the source does. */
+static void wait_until_same(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		struct error err = ERROR_INIT;
+		struct batch batch;
+		bool there;
+
+		batch_make(&batch, &rig.table);
+		there = memory_rows(rig.dst, &rig.dest, &batch, &err) == 0;
+		batch_release(&batch);
+		if (there) {
+			char *source = rig_source(&rig);
+			char *dest = rig_dest(&rig);
+			bool same = !strcmp(source, dest);
+
+			free(source);
+			free(dest);
+			if (same)
+				return;
+		}
+		pause_ms(10);
+	}
+	assert_same(&rig);
+}
+
+static void test_loads_and_follows(void **state)
+{
+	(void)state;
+	rig_fill(&rig, 50);
+	start();
+	wait_until_same();
+	for (int i = 0; i < 10; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "+%d|x -%d +1|v%d", 100 + i,
+			 10 + i, i);
+		rig_change(&rig, text);
+		if (i % 3 == 0)
+			pause_ms(30);
+	}
+	wait_until_same();
+	wait_for("SELECT state, is_consistent FROM mapping_state", "CDC|1\n");
+	stop(CANCEL_DRAIN);
+	wait_for("SELECT state FROM mapping_state", "STOPPED\n");
+	wait_for("SELECT DISTINCT sync_type, status FROM sync_status "
+		 "ORDER BY 1",
+		 "CDC|COMPLETED\nFULL_SYNC|COMPLETED\n");
+	assert_query(rig.spec.file,
+		     "SELECT records_processed FROM sync_status "
+		     "WHERE sync_type = 'FULL_SYNC'",
+		     "50\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM error_logs", "0\n");
+	wait_for("SELECT last_connected_at IS NOT NULL FROM source_servers "
+		 "UNION ALL SELECT last_connected_at IS NOT NULL "
+		 "FROM target_servers",
+		 "1\n1\n");
+}
+
+static void test_restart_goes_on(void **state)
+{
+	(void)state;
+	rig_fill(&rig, 10);
+	start();
+	wait_until_same();
+	stop(CANCEL_DRAIN);
+	for (int i = 0; i < 3; i++) {
+		rig_change(&rig, i % 2 ? "+1|odd -2" : "+2|even +30|c");
+		start();
+		wait_until_same();
+		stop(i ? CANCEL_NOW : CANCEL_DRAIN);
+	}
+	/* One load in all: the rest came from the log. */
+	wait_for("SELECT COUNT(*) FROM sync_status "
+		 "WHERE sync_type = 'FULL_SYNC'",
+		 "1\n");
+}
+
+static void test_waits_without_initial_sync(void **state)
+{
+	(void)state;
+	rig.settings.initial_full_sync = 0;
+	rig_fill(&rig, 5);
+	start();
+	wait_for("SELECT state FROM mapping_state", "WAITING\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM sync_status", "0\n");
+	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
+				  "request_type) VALUES (1, 'FULL_SYNC')");
+	worker_request_full_sync(worker, 1);
+	worker_request_full_sync(worker, 1);
+	wait_until_same();
+	wait_for("SELECT state, answer LIKE '5 rows%' FROM sync_requests",
+		 "COMPLETED|1\n");
+	wait_for("SELECT COUNT(*) FROM sync_status "
+		 "WHERE sync_type = 'FULL_SYNC'",
+		 "1\n");
+}
+
+static void test_without_capture(void **state)
+{
+	(void)state;
+	rig.row.cdc_enabled = false;
+	rig_fill(&rig, 5);
+	start();
+	wait_until_same();
+	wait_for("SELECT state, lag_seconds FROM mapping_state", "IDLE|NULL\n");
+	rig_change(&rig, "+99|later");
+	pause_ms(100);
+	stop(CANCEL_DRAIN);
+	start(); /* it was loaded, so it is not loaded again */
+	pause_ms(100);
+	stop(CANCEL_DRAIN);
+	wait_for("SELECT COUNT(*) FROM sync_status "
+		 "WHERE sync_type = 'FULL_SYNC'",
+		 "1\n");
+	/* Switched on, it needs a load to know where to begin. */
+	rig.row.cdc_enabled = true;
+	start();
+	wait_until_same();
+}
+
+static void test_trigger_column(void **state)
+{
+	(void)state;
+	rig.row.trigger_column = "sync";
+	rig_fill(&rig, 5);
+	start();
+	wait_until_same();
+	wait_for("SELECT COUNT(*) FROM sync_status WHERE sync_type = "
+		 "'FULL_SYNC' AND status = 'COMPLETED'",
+		 "1\n");
+	rig_change(&rig, "+3|asks|3|1");
+	worker_poke(worker);
+	wait_for("SELECT COUNT(*) FROM sync_status WHERE sync_type = "
+		 "'FULL_SYNC' AND status = 'COMPLETED'",
+		 "2\n");
+	wait_until_same();
+}
+
+static void test_paused(void **state)
+{
+	(void)state;
+	rig.row.paused = true;
+	rig_fill(&rig, 5);
+	start();
+	wait_for("SELECT state FROM mapping_state", "PAUSED\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM sync_status", "0\n");
+	stop(CANCEL_DRAIN);
+}
+
+/* Three attempts, then the error; resolved when it works again. */
+static void test_retries_and_resolves(void **state)
+{
+	(void)state;
+	rig_fill(&rig, 5);
+	start();
+	wait_until_same();
+	for (int i = 0; i < 3; i++) {
+		memory_fail(rig.src, 1, ERROR_CONNECTION);
+		worker_poke(worker);
+		for (int k = 0; k < 1000 && !memory_calls(rig.src); k++)
+			pause_ms(5);
+	}
+	rig_change(&rig, "+6|f");
+	wait_until_same();
+	stop(CANCEL_DRAIN);
+	wait_for("SELECT COUNT(*) FROM error_logs WHERE is_resolved = 0",
+		 "0\n");
+}
+
+static void test_final_error(void **state)
+{
+	(void)state;
+	rig.row.key_columns = "nope";
+	rig_fill(&rig, 5);
+	start();
+	wait_for("SELECT mapping_id, server_id, error_type, retry_count, "
+		 "is_resolved, error_message LIKE '%nope%' FROM error_logs",
+		 "1|1|SCHEMA|0|0|1\n");
+	wait_for("SELECT state FROM mapping_state", "ERROR\n");
+	stop(CANCEL_DRAIN);
+	rig.row.key_columns = NULL;
+	start();
+	wait_until_same();
+	stop(CANCEL_DRAIN);
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM error_logs", "1\n");
+}
+
+static void test_bad_row(void **state)
+{
+	(void)state;
+	rig.row.server_id = 99;
+	start();
+	wait_for("SELECT error_type, is_resolved, error_message LIKE '%99%' "
+		 "FROM error_logs",
+		 "OTHER|0|1\n");
+	wait_for("SELECT state FROM mapping_state", "ERROR\n");
+	stop(CANCEL_DRAIN);
+}
+
+/* A gap is told, and healed when that is allowed. */
+static void test_gap(void **state)
+{
+	(void)state;
+	rig_fill(&rig, 5);
+	start();
+	wait_until_same();
+	stop(CANCEL_DRAIN);
+	rig_change(&rig, "+6|lost -1");
+	memory_purge_log(rig.src);
+	rig.settings.resync_on_gap = 0;
+	start();
+	wait_for("SELECT error_type, is_resolved FROM error_logs", "SYNC|0\n");
+	stop(CANCEL_DRAIN);
+	rig.settings.resync_on_gap = 1;
+	start();
+	wait_until_same();
+	wait_for("SELECT DISTINCT is_resolved FROM error_logs", "1\n");
+	wait_for("SELECT COUNT(*) FROM sync_status WHERE sync_type = "
+		 "'FULL_SYNC' AND status = 'COMPLETED'",
+		 "2\n");
+}
+
+/* A request that cannot be met is answered, with the reason. */
+static void test_failed_request(void **state)
+{
+	(void)state;
+	rig.settings.create_missing_tables = 0;
+	rig.settings.initial_full_sync = 0;
+	rig_fill(&rig, 5);
+	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
+				  "request_type) VALUES (1, 'FULL_SYNC')");
+	start();
+	worker_request_full_sync(worker, 1);
+	wait_for("SELECT state, answer LIKE '%create_missing_tables%' "
+		 "FROM sync_requests",
+		 "FAILED|1\n");
+	stop(CANCEL_DRAIN);
+}
+
+/* The same for a mapping whose row makes no sense. */
+static void test_request_for_a_bad_row(void **state)
+{
+	(void)state;
+	rig.row.server_id = 99;
+	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
+				  "request_type) VALUES (1, 'FULL_SYNC')");
+	start();
+	worker_request_full_sync(worker, 1);
+	wait_for("SELECT state, answer LIKE '%99%' FROM sync_requests",
+		 "FAILED|1\n");
+	stop(CANCEL_DRAIN);
+}
+
+/* Whatever fails now and then, in the end both are equal. */
+static void test_stormy_weather(void **state)
+{
+	(void)state;
+	rig.settings.batch_rows = 5;
+	rig.settings.retry_delay_s = 0;
+	rig_fill(&rig, 30);
+	start();
+	for (unsigned i = 0; i < 60; i++) {
+		char text[96];
+
+		snprintf(text, sizeof(text), "+%u|s%u -%u +%u|t", i % 40, i,
+			 (i * 7) % 40, (i * 3) % 50);
+		rig_change(&rig, text);
+		memory_fail(i % 2 ? rig.src : rig.dst, 1 + i % 17,
+			    ERROR_CONNECTION);
+		worker_poke(worker);
+		if (i == 20 || i == 40) {
+			stop(i == 20 ? CANCEL_NOW : CANCEL_DRAIN);
+			start();
+		}
+		pause_ms(5);
+	}
+	memory_fail(rig.src, 0, ERROR_NONE);
+	memory_fail(rig.dst, 0, ERROR_NONE);
+	wait_until_same();
+	stop(CANCEL_DRAIN);
+	wait_for("SELECT COUNT(*) FROM error_logs WHERE is_resolved = 0",
+		 "0\n");
+	wait_for("SELECT COUNT(*) FROM sync_status WHERE status = 'RUNNING'",
+		 "0\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_loads_and_follows),
+		TEST(test_restart_goes_on),
+		TEST(test_waits_without_initial_sync),
+		TEST(test_without_capture),
+		TEST(test_trigger_column),
+		TEST(test_paused),
+		TEST(test_retries_and_resolves),
+		TEST(test_final_error),
+		TEST(test_bad_row),
+		TEST(test_gap),
+		TEST(test_failed_request),
+		TEST(test_request_for_a_bad_row),
+		TEST(test_stormy_weather),
+	};
+
+	alarm(120);
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
