@@ -110,6 +110,8 @@ int contract_run(const struct laboratory *lab)
 	}
 	failed = contract_run_source();
 	failed += contract_run_target();
+	if (lab->more)
+		failed += lab->more();
 	drivers_exit();
 	return failed;
 }
@@ -180,7 +182,8 @@ static void put_value(struct batch *batch, size_t col, const char *text)
 	} else if (batch->columns[col].store == ROW_STORE_SLICE) {
 		to = batch_put_slice(batch, col, strlen(text));
 		assert_non_null(to);
-		memcpy(to, text, strlen(text));
+		for (size_t i = 0; text[i]; i++)
+			to[i] = (unsigned char)(text[i] == '~' ? ' ' : text[i]);
 	} else {
 		batch_put_i64(batch, col, strtoll(text, NULL, 10));
 	}
@@ -265,6 +268,33 @@ char *read_all(struct table *shape, size_t rows, size_t bytes)
 	assert_int_equal(batch.rows, 0);
 	batch_release(&batch);
 	return strbuf_detach(&out);
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	long long m = strtoll(x + 2, NULL, 10), n = strtoll(y + 2, NULL, 10);
+
+	return m != n ? (m > n) - (m < n) : strcmp(x, y);
+}
+
+void sort_lines(char *text)
+{
+	size_t len = strlen(text), count = 0;
+	char *copy = strdup(text), *lines[2000], *line = copy;
+
+	assert_non_null(copy);
+	for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+		assert_true(count < COUNT_OF(lines));
+		lines[count++] = line;
+		*end = '\0';
+	}
+	qsort(lines, count, sizeof(*lines), by_line);
+	*text = '\0';
+	for (size_t i = 0, at = 0; i < count; i++)
+		at += (size_t)snprintf(text + at, len + 1 - at, "%s\n",
+				       lines[i]);
+	free(copy);
 }
 
 void assert_text(const char *got, const char *want)

@@ -56,13 +56,15 @@ struct laboratory {
 	 * Change a source table as an application would, in one transaction:
 	 * "+1|a|10|0" puts a row, whether there is one with its key or not,
 	 * "-1" deletes by key, "=1>7|a|10|0" makes row 1 row 7. Columns that
-	 * are left out become NULL; "NULL" is NULL. A blank between two.
+	 * are left out become NULL; "NULL" is NULL, "~" a blank. A blank
+	 * between two.
 	 */
 	void (*change)(enum lab_table table, const char *changes);
 
 	/*
-	 * All rows in the order of their keys, a line each, columns separated
-	 * by "|", NULL as "NULL"; by other means than the driver. To be freed.
+	 * All rows in the order of their columns, a line each, columns
+	 * separated by "|", NULL as "NULL"; by other means than the driver. To
+	 * be freed.
 	 */
 	char *(*rows)(enum lab_side side, enum lab_table table);
 
@@ -74,6 +76,9 @@ struct laboratory {
 
 	/* Make of a position one that the log will not reach for long. */
 	void (*far_ahead)(struct position *position);
+
+	/* What this system has of its own; NULL: nothing. Failed tests. */
+	int (*more)(void);
 };
 
 /* Run everything there is; the number of failed tests. */
@@ -141,6 +146,9 @@ void row_text(struct strbuf *out, const struct batch *batch, size_t row);
 
 /* Read what was begun to its end, in batches of that size. To be freed. */
 char *read_all(struct table *shape, size_t rows, size_t bytes);
+
+/* Put the lines of such a text into the order of their first numbers. */
+void sort_lines(char *text);
 
 void assert_text(const char *got, const char *want);
 void assert_lab(enum lab_side side, enum lab_table table, const char *want);

@@ -23,7 +23,7 @@ static void start(void)
 
 static void stop(void)
 {
-	reporter_stop(reporter, 5000);
+	assert_true(reporter_stop(reporter, 5000));
 	reporter_free(reporter);
 	reporter = NULL;
 }
@@ -340,6 +340,7 @@ static void test_store_comes_back(void **state)
 	assert_true(clock_ms() - began < 2000);
 	pause_ms(300);
 	assert_int_equal(rename(away, spec.file), 0);
+	report_connected(reporter, false, 1); /* it tries again at once */
 	wait_for("SELECT COUNT(*) FROM sync_logs", "200\n");
 	stop();
 	free(stderr_caught());
@@ -393,6 +394,7 @@ static void test_too_many_wait(void **state)
 	for (int i = 0; i < 10500; i++)
 		report_log(subject, LOG_INFO, NULL, i, -1, "%d", i);
 	assert_int_equal(rename(away, spec.file), 0);
+	report_connected(reporter, false, 1);
 	wait_for("SELECT COUNT(*) > 9000 FROM sync_logs", "1\n");
 	stop();
 	text = stderr_caught();

@@ -100,6 +100,7 @@ static void test_integers(void **state)
 	(void)state;
 	assert_i64(ROW_BOOL, 0, 0, "0");
 	assert_i64(ROW_BOOL, 0, 1, "1");
+	assert_i64(ROW_UINT8, 0, 255, "255");
 	assert_i64(ROW_INT8, 0, -128, "-128");
 	assert_i64(ROW_INT16, 0, 32767, "32767");
 	assert_i64(ROW_INT32, 0, INT32_MIN, "-2147483648");

@@ -17,7 +17,7 @@ static void test_types(void **state)
 		bool fixed;
 	} cases[] = {
 		{"bit", ROW_BOOL, 1, 1, 0, false},
-		{"tinyint", ROW_INT16, 1, 3, 0, false},
+		{"tinyint", ROW_UINT8, 1, 3, 0, false},
 		{"smallint", ROW_INT16, 2, 5, 0, false},
 		{"int", ROW_INT32, 4, 10, 0, false},
 		{"bigint", ROW_INT64, 8, 19, 0, false},
@@ -101,6 +101,34 @@ static void test_what_cannot_be_carried(void **state)
 	}
 	assert_int_equal(catalog_wire("hierarchyid"), WIRE_NONE);
 	assert_int_equal(catalog_wire(""), WIRE_NONE);
+}
+
+/* What is special about some of them decides what goes into what. */
+static void test_coarse_and_sure(void **state)
+{
+	static const struct {
+		const char *text;
+		bool coarse;
+		int sure;
+	} cases[] = {
+		{"datetime", true, 0},	  {"smalldatetime", true, 0},
+		{"datetime2(3)", false, 0}, {"date", false, 0},
+		{"time(3)", false, 0},	  {"money", false, 18},
+		{"smallmoney", false, 9}, {"decimal(19, 4)", false, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct catalog_column column =
+			sqltype_column("c", cases[i].text);
+		struct table table;
+
+		sqltype_describe(&table, "t", &column, 1, NULL);
+		assert_int_equal(table.columns[0].coarse, cases[i].coarse);
+		assert_int_equal(table.columns[0].sure_precision,
+				 cases[i].sure);
+		table_release(&table);
+	}
 }
 
 static void test_rowversion(void **state)
@@ -216,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_what_cannot_be_carried),
+		cmocka_unit_test(test_coarse_and_sure),
 		cmocka_unit_test(test_rowversion),
 		cmocka_unit_test(test_keys_and_lookups),
 		cmocka_unit_test(test_charsets),

@@ -54,6 +54,7 @@ static void test_stores_and_names(void **state)
 		const char *name;
 	} types[] = {
 		{ROW_BOOL, ROW_STORE_I64, "bool"},
+		{ROW_UINT8, ROW_STORE_I64, "uint8"},
 		{ROW_INT8, ROW_STORE_I64, "int8"},
 		{ROW_INT16, ROW_STORE_I64, "int16"},
 		{ROW_INT32, ROW_STORE_I64, "int32"},

@@ -572,14 +572,20 @@ static int target_create(struct target *dst, const struct table *shape,
 			 struct error *err)
 {
 	struct memory_target *target = target_of(dst);
-	bool ok;
+	int ret;
 
 	if (store_call(target->store, err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
-	ok = store_add_table(target->store, &target->name, shape, err) != NULL;
+	if (store_table(target->store, &target->name))
+		ret = error_set(err, ERROR_SCHEMA,
+				"there is a table of that name already");
+	else
+		ret = store_add_table(target->store, &target->name, shape, err)
+			      ? 0
+			      : -1;
 	pthread_mutex_unlock(&target->store->lock);
-	return ok ? 0 : -1;
+	return ret;
 }
 
 static struct memory_checkpoint *find_checkpoint(struct memory_target *target)

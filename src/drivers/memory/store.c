@@ -413,9 +413,10 @@ void memory_forget(const char *store_name)
 int store_call(struct memory_store *store, struct error *err)
 {
 	enum error_kind kind = ERROR_NONE;
+	unsigned long call;
 
 	pthread_mutex_lock(&store->lock);
-	store->calls++;
+	call = ++store->calls;
 	if (store->fail_at && store->calls == store->fail_at) {
 		kind = store->fail_kind;
 		store->fail_at = 0;
@@ -423,7 +424,7 @@ int store_call(struct memory_store *store, struct error *err)
 	pthread_mutex_unlock(&store->lock);
 	if (kind == ERROR_NONE)
 		return 0;
-	return error_set(err, kind, "call %lu was made to fail", store->calls);
+	return error_set(err, kind, "call %lu was made to fail", call);
 }
 
 void memory_fail(const char *store_name, unsigned long call,
@@ -443,8 +444,14 @@ void memory_fail(const char *store_name, unsigned long call,
 unsigned long memory_calls(const char *store_name)
 {
 	struct memory_store *store = store_find(store_name);
+	unsigned long calls;
 
-	return store ? store->calls : 0;
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	calls = store->calls;
+	pthread_mutex_unlock(&store->lock);
+	return calls;
 }
 
 void memory_purge_log(const char *store_name)

@@ -1,0 +1,36 @@
+#ifndef TESTS_CONTRACT_SQLSERVER_H
+#define TESTS_CONTRACT_SQLSERVER_H
+
+#include "contract/contract.h"
+
+/*
+ * A laboratory on a SQL Server, over connections of its own. Its databases are
+ * contract_src, where changes are captured, and contract_dst.
+ */
+
+#define LAB_SOURCE_DATABASE "contract_src"
+#define LAB_DEST_DATABASE   "contract_dst"
+
+/* "server=…;user id=…;password=…" */
+void sqlserver_lab_init(const char *connection_string);
+
+const struct laboratory *sqlserver_lab(void);
+
+/* Make the databases; false, with a word on stderr, when that fails. */
+bool sqlserver_lab_prepare(void);
+
+/* Run statements in a database; fails the test on an error. */
+void sqlserver_exec(enum lab_side side, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The first value of the first row, an integer. */
+int64_t sqlserver_number(enum lab_side side, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Wait until what was committed so far has been captured. */
+void sqlserver_settle(void);
+
+/* Tests that only make sense here. */
+int sqlserver_more(void);
+
+#endif
