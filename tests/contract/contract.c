@@ -101,17 +101,19 @@ int contract_teardown(void **state)
 int contract_run(const struct laboratory *lab)
 {
 	struct error err = ERROR_INIT;
-	int failed;
+	int failed = 1;
 
 	contract.lab = lab;
 	if (drivers_init(&err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}
-	failed = contract_run_source();
-	failed += contract_run_target();
-	if (lab->more)
-		failed += lab->more();
+	if (!lab->prepare || lab->prepare()) {
+		failed = contract_run_source();
+		failed += contract_run_target();
+		if (lab->more)
+			failed += lab->more();
+	}
 	drivers_exit();
 	return failed;
 }

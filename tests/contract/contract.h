@@ -42,6 +42,9 @@ struct laboratory {
 	const char *driver; /* its name in the registry */
 	const char *source_string, *target_string;
 
+	/* Once, before all; NULL: nothing. False: it cannot be used. */
+	bool (*prepare)(void);
+
 	/* A clean room: no table, no checkpoint, a log that begins now. */
 	void (*begin)(void);
 	void (*end)(void);

@@ -153,7 +153,8 @@ static bool try_all(const char *database, const char *const *statements,
 	return fine;
 }
 
-bool sqlserver_lab_prepare(void)
+/* Make the databases; a word on stderr when that fails. */
+static bool prepare(void)
 {
 	return try_all("master", databases, COUNT_OF(databases)) &&
 	       try_all(LAB_SOURCE_DATABASE, captures, COUNT_OF(captures));
@@ -451,6 +452,7 @@ const struct laboratory *sqlserver_lab(void)
 {
 	static struct laboratory lab = {
 		.driver = "sqlserver",
+		.prepare = prepare,
 		.begin = begin,
 		.end = end,
 		.name = name_of,

@@ -16,9 +16,6 @@ void sqlserver_lab_init(const char *connection_string);
 
 const struct laboratory *sqlserver_lab(void);
 
-/* Make the databases; false, with a word on stderr, when that fails. */
-bool sqlserver_lab_prepare(void);
-
 /* Run statements in a database; fails the test on an error. */
 void sqlserver_exec(enum lab_side side, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

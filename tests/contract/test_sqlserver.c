@@ -27,9 +27,7 @@ static const char *get(const char *name, const char *fallback)
 int main(void)
 {
 	const char *server = get("DATAFLOW_TEST_SQLSERVER", NULL);
-	struct error err = ERROR_INIT;
 	char string[1024];
-	bool fine;
 
 	if (!server) {
 		puts("skipped: DATAFLOW_TEST_SQLSERVER is not set");
@@ -43,11 +41,5 @@ int main(void)
 		 server, get("DATAFLOW_TEST_USER", "sa"));
 	setenv("DATAFLOW_TEST_PASSWORD", get("DATAFLOW_TEST_PASSWORD", ""), 1);
 	sqlserver_lab_init(string);
-	if (drivers_init(&err) < 0) {
-		fprintf(stderr, "%s\n", err.message);
-		return 1;
-	}
-	fine = sqlserver_lab_prepare();
-	drivers_exit();
-	return fine ? contract_run(sqlserver_lab()) : 1;
+	return contract_run(sqlserver_lab());
 }
