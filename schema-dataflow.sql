@@ -188,6 +188,8 @@ IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
             CONSTRAINT df_table_mappings_paused DEFAULT 0,
         cdc_enabled BIT NOT NULL
             CONSTRAINT df_table_mappings_cdc DEFAULT 0,
+        change_source NVARCHAR(50) NOT NULL
+            CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc',
         last_cdc_lsn BINARY(10) NULL,
         last_full_sync_at DATETIME2 NULL,
         created_at DATETIME2 NOT NULL
@@ -206,6 +208,11 @@ GO
 IF COL_LENGTH(N'dbo.table_mappings', N'is_paused') IS NULL
     ALTER TABLE dbo.table_mappings ADD is_paused BIT NOT NULL
         CONSTRAINT df_table_mappings_paused DEFAULT 0;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'change_source') IS NULL
+    ALTER TABLE dbo.table_mappings ADD change_source NVARCHAR(50) NOT NULL
+        CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc';
 GO
 
 -- The first published version wanted a key column named; now NULL means the

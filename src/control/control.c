@@ -287,6 +287,7 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->dest_table = read_text(reader, 11);
 	mapping->key_columns = read_text(reader, 12);
 	mapping->trigger_column = read_text(reader, 13);
+	mapping->change_source = read_text(reader, 14);
 }
 
 static void read_request(struct reader *reader, void *element)

@@ -90,6 +90,7 @@ struct control_mapping {
 	const char *dest_table;
 	const char *key_columns;
 	const char *trigger_column;
+	const char *change_source;
 };
 
 struct control_request {

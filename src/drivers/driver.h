@@ -26,9 +26,8 @@
  */
 
 enum driver_ability {
-	SOURCE_CHANGES = 1 << 0,     /* knows what changed since a position */
-	SOURCE_SNAPSHOTS = 1 << 1,   /* can read a table as of one moment */
-	TARGET_TRANSACTIONS = 1 << 2 /* data and checkpoint commit as one */
+	SOURCE_SNAPSHOTS = 1 << 0,   /* can read a table as of one moment */
+	TARGET_TRANSACTIONS = 1 << 1 /* data and checkpoint commit as one */
 };
 
 /* A row of source_servers or target_servers. Strings are borrowed. */
@@ -48,6 +47,12 @@ struct server {
 struct driver {
 	const char *name; /* as in server_type and target_type */
 	unsigned abilities;
+
+	/*
+	 * The change logs that a mapping may choose from in change_source, the
+	 * default first, ended by NULL. NULL: it cannot tell what changed.
+	 */
+	const char *const *change_sources;
 
 	/* What its client library needs once a process, before the first
 	 * thread and after the last; NULL: nothing. */
@@ -78,6 +83,7 @@ struct source_spec {
 	struct server *server;
 	struct table_name name;	    /* borrowed for the life of the source */
 	const char *trigger_column; /* NULL: none */
+	const char *change_source;  /* one of the driver's; NULL: none */
 	/*
 	 * The target is of the same system: text may travel in its own
 	 * encoding, which column.charset then names.

@@ -11,6 +11,7 @@ static int open_source(struct link *link, struct server *from, bool native,
 		.server = from,
 		.name = link->mapping->source,
 		.trigger_column = link->mapping->trigger_column,
+		.change_source = link->mapping->change_source,
 		.native_text = native,
 	};
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/text.h"
 
 static const struct control_server *find_server(
 	const struct control_server *servers, size_t count, int id)
@@ -56,26 +57,37 @@ static void copy_server(struct mapping *mapping, struct mapping_server *to,
 	to->connection_string = keep(mapping, from->connection_string, failed);
 }
 
+static const char *first_change_source(const struct mapping *mapping)
+{
+	const struct driver *driver = mapping->from.driver;
+
+	return driver && driver->change_sources ? driver->change_sources[0]
+						: NULL;
+}
+
 /*
  * The origin is written out in full, however long: another source table has to
- * have another one.
+ * have another one, and so has another change log, whose positions mean
+ * something else.
  */
-static bool make_names(struct mapping *mapping, int server_id)
+static bool make_names(struct mapping *mapping)
 {
 	const struct table_name *t = &mapping->source;
 	struct strbuf sb;
-	size_t prefix;
-	char *origin;
 
 	strbuf_init(&sb);
-	strbuf_addf(&sb, "%d/", server_id);
-	prefix = sb.len;
 	strbuf_addf(&sb, "%s.%s.%s", t->database, t->schema, t->table);
-	origin = sb.failed ? NULL : arena_strdup(&mapping->arena, sb.data);
+	if (!sb.failed)
+		mapping->name = arena_strdup(&mapping->arena, sb.data);
+	strbuf_reset(&sb);
+	strbuf_addf(&sb, "%d/%s.%s.%s", mapping->from.id, t->database,
+		    t->schema, t->table);
+	if (mapping->change_source != first_change_source(mapping))
+		strbuf_addf(&sb, " by %s", mapping->change_source);
+	if (!sb.failed)
+		mapping->origin = arena_strdup(&mapping->arena, sb.data);
 	strbuf_release(&sb);
-	mapping->origin = origin;
-	mapping->name = origin ? origin + prefix : NULL;
-	return origin != NULL;
+	return mapping->name && mapping->origin;
 }
 
 static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
@@ -98,7 +110,7 @@ static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 	mapping->dest.table = keep_or_empty(mapping, row->dest_table, &failed);
 	mapping->key_columns = keep(mapping, row->key_columns, &failed);
 	mapping->trigger_column = keep(mapping, row->trigger_column, &failed);
-	return !failed && make_names(mapping, row->server_id);
+	return !failed;
 }
 
 static bool copy_servers(struct mapping *mapping,
@@ -197,13 +209,42 @@ static int check_abilities(const struct mapping *mapping, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 				 "server '%s': '%s' cannot be a target",
 				 mapping->to.name, mapping->to.type);
-	if (mapping->cdc_enabled &&
-	    !(mapping->from.driver->abilities & SOURCE_CHANGES))
+	return 0;
+}
+
+/* Which of the source's change logs is meant: `wanted`, or the first. */
+static int choose_change_source(struct mapping *mapping, const char *wanted,
+				struct error *err)
+{
+	const char *const *known = mapping->from.driver->change_sources;
+	struct strbuf names;
+
+	mapping->change_source = first_change_source(mapping);
+	if (!mapping->cdc_enabled)
+		return 0;
+	if (!known)
 		return error_set(err, ERROR_CONFIG,
 				 "cdc_enabled is 1, but '%s' cannot tell "
 				 "changes",
 				 mapping->from.type);
-	return 0;
+	if (!wanted)
+		return 0;
+	strbuf_init(&names);
+	for (size_t i = 0; known[i]; i++) {
+		if (text_iequal(known[i], wanted)) {
+			mapping->change_source = known[i];
+			strbuf_release(&names);
+			return 0;
+		}
+		strbuf_addf(&names, "%s'%s'", i ? ", " : "", known[i]);
+	}
+	error_set(err, ERROR_CONFIG,
+		  "table_mappings: change_source '%s' of mapping %d is not one "
+		  "that '%s' has: %s",
+		  wanted, mapping->id, mapping->from.type,
+		  names.failed ? "" : names.data);
+	strbuf_release(&names);
+	return -1;
 }
 
 struct mapping *mapping_new(const struct control_mapping *row,
@@ -212,22 +253,28 @@ struct mapping *mapping_new(const struct control_mapping *row,
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	struct error *problem;
+	const char *change_source;
+	bool failed = false;
 
 	if (!mapping)
 		return NULL;
 	arena_init(&mapping->arena, 0);
-	if (!copy_row(mapping, row) ||
-	    !copy_servers(mapping, row, snapshot, fallback)) {
-		mapping_free(mapping);
-		return NULL;
-	}
+	change_source = keep(mapping, row->change_source, &failed);
+	if (failed || !copy_row(mapping, row) ||
+	    !copy_servers(mapping, row, snapshot, fallback))
+		goto no_memory;
 	problem = &mapping->problem;
 	if (check_names(mapping, problem) == 0 &&
 	    check_server(mapping, &mapping->from, problem) == 0 &&
 	    check_server(mapping, &mapping->to, problem) == 0 &&
-	    check_abilities(mapping, problem) == 0)
+	    check_abilities(mapping, problem) == 0 &&
+	    choose_change_source(mapping, change_source, problem) == 0)
 		error_clear(problem);
-	return mapping;
+	if (make_names(mapping))
+		return mapping;
+no_memory:
+	mapping_free(mapping);
+	return NULL;
 }
 
 void mapping_free(struct mapping *mapping)
@@ -267,5 +314,6 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same_table(&a->dest, &b->dest) &&
 	       same(a->key_columns, b->key_columns) &&
 	       same(a->trigger_column, b->trigger_column) &&
+	       same(a->change_source, b->change_source) &&
 	       a->cdc_enabled == b->cdc_enabled && a->paused == b->paused;
 }

@@ -33,6 +33,7 @@ struct mapping {
 	struct table_name dest;
 	const char *key_columns;    /* NULL: the source's own key */
 	const char *trigger_column; /* NULL: none */
+	const char *change_source;  /* one of the source's driver's */
 	bool cdc_enabled;
 	bool paused;
 	struct error problem; /* kind ERROR_NONE: the row makes sense */

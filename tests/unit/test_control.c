@@ -430,7 +430,7 @@ static void test_load_nulls(void **state)
 		   "source_database, source_schema, source_table, target_id, "
 		   "dest_database, dest_schema, dest_table, "
 		   "primary_key_column, full_sync_trigger_column, is_enabled, "
-		   "is_paused, cdc_enabled);"
+		   "is_paused, cdc_enabled, change_source);"
 		   "CREATE TABLE source_servers (server_id, server_name, "
 		   "server_type, connection_string, is_enabled);"
 		   "CREATE TABLE sync_requests (request_id, mapping_id, "

@@ -14,6 +14,7 @@ static const struct control_server sources[] = {
 	{6, "blank", "memory", " \t\n", true},
 	{7, "odd", "dbase", "name=s", true},
 	{8, "blanktype", "  ", "name=s", true},
+	{9, "sql", "sqlserver", "server=h;user id=u;password=p", true},
 };
 
 static const struct control_server targets[] = {
@@ -435,6 +436,48 @@ static void test_origins_of_long_names(void **state)
 	mapping_free(b);
 }
 
+/* With SQL Server's two change logs, whose positions do not mix. */
+static void test_change_sources(void **state)
+{
+	static const struct {
+		const char *given, *want;
+	} cases[] = {
+		{NULL, "cdc"},
+		{" ", "cdc"},
+		{"CDC", "cdc"},
+		{"Change_Tracking", "change_tracking"},
+	};
+	struct control_mapping row = good_row();
+	struct mapping *first, *mapping;
+
+	(void)state;
+	row.server_id = 9;
+	first = make(&row, &none);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		row.change_source = cases[i].given;
+		mapping = make(&row, &none);
+		assert_int_equal(mapping->problem.kind, ERROR_NONE);
+		assert_string_equal(mapping->change_source, cases[i].want);
+		assert_int_equal(mapping_equal(mapping, first),
+				 !strcmp(cases[i].want, "cdc"));
+		assert_int_equal(strcmp(mapping->origin, first->origin) == 0,
+				 !strcmp(cases[i].want, "cdc"));
+		assert_string_equal(mapping->name, first->name);
+		mapping_free(mapping);
+	}
+	row.change_source = "binlog";
+	mapping = make(&row, &none);
+	assert_int_equal(mapping->problem.kind, ERROR_CONFIG);
+	assert_holds(mapping->problem.message, "'binlog'");
+	assert_holds(mapping->problem.message, "'cdc', 'change_tracking'");
+	mapping_free(mapping);
+	row.cdc_enabled = false; /* then it does not matter */
+	mapping = make(&row, &none);
+	assert_int_equal(mapping->problem.kind, ERROR_NONE);
+	mapping_free(mapping);
+	mapping_free(first);
+}
+
 static void test_enabled(void **state)
 {
 	static const struct {
@@ -476,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_default_target_changes),
 		cmocka_unit_test(test_origins),
 		cmocka_unit_test(test_origins_of_long_names),
+		cmocka_unit_test(test_change_sources),
 		cmocka_unit_test(test_enabled),
 	};
 

@@ -758,9 +758,12 @@ static const struct target_ops target_ops = {
 	.advance = target_advance,
 };
 
+static const char *const change_sources[] = {"cdc", NULL};
+
 const struct driver memory_driver = {
 	.name = "memory",
-	.abilities = SOURCE_CHANGES | SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.change_sources = change_sources,
 	.server_new = server_new,
 	.server_free = server_free,
 	.source = &source_ops,

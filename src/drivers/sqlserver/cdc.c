@@ -144,14 +144,14 @@ static int no_minimum(struct sqlserver_source *source, struct error *err)
  * While nothing was captured yet there is no highest LSN, or it lies before
  * the instance; then the instance's own start is where the log begins.
  */
-int cdc_position(struct source *src, struct position *out, struct error *err)
+static int cdc_position(struct sqlserver_source *source, struct position *out,
+			struct error *err)
 {
 	static const char sql[] =
 		"DECLARE @min binary(10) = sys.fn_cdc_get_min_lsn(@instance); "
 		"DECLARE @max binary(10) = sys.fn_cdc_get_max_lsn(); "
 		"SELECT @min, "
 		"CASE WHEN @max > @min THEN @max ELSE @min END";
-	struct sqlserver_source *source = (struct sqlserver_source *)src;
 	struct tds_param instance;
 	const void *lsn;
 	size_t len;
@@ -471,11 +471,10 @@ done:
 	return ret;
 }
 
-int cdc_changes_begin(struct source *src, struct table *shape,
-		      const struct position *from, unsigned limit,
-		      struct window *window, struct error *err)
+static int cdc_begin(struct sqlserver_source *source, struct table *shape,
+		     const struct position *from, unsigned limit,
+		     struct window *window, struct error *err)
 {
-	struct sqlserver_source *source = (struct sqlserver_source *)src;
 	int rc;
 
 	if (!source->instance && (source_know_table(source, err) < 0 ||
@@ -494,7 +493,7 @@ int cdc_changes_begin(struct source *src, struct table *shape,
 									: 1;
 }
 
-int cdc_read_change(struct sqlserver_source *source, struct batch *batch,
+static int cdc_read(struct sqlserver_source *source, struct batch *batch,
 		    struct error *err)
 {
 	int64_t operation = tds_get_int(source->conn, 0);
@@ -506,7 +505,7 @@ int cdc_read_change(struct sqlserver_source *source, struct batch *batch,
 	return rc;
 }
 
-int cdc_check_gap(struct sqlserver_source *source, struct error *err)
+static int cdc_check(struct sqlserver_source *source, struct error *err)
 {
 	static const char sql[] =
 		"SELECT CASE WHEN sys.fn_cdc_get_min_lsn(@instance) "
@@ -525,3 +524,11 @@ int cdc_check_gap(struct sqlserver_source *source, struct error *err)
 		return -1;
 	return moved ? gap(source, &source->from, err) : 0;
 }
+
+const struct change_log cdc_log = {
+	.name = "cdc",
+	.position = cdc_position,
+	.begin = cdc_begin,
+	.read = cdc_read,
+	.check = cdc_check,
+};

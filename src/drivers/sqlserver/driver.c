@@ -82,9 +82,12 @@ static void library_exit(void)
 	tds_conf_release();
 }
 
+static const char *const change_sources[] = {"cdc", "change_tracking", NULL};
+
 const struct driver sqlserver_driver = {
 	.name = "sqlserver",
-	.abilities = SOURCE_CHANGES | SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.change_sources = change_sources,
 	.library_init = library_init,
 	.library_exit = library_exit,
 	.server_new = server_new,

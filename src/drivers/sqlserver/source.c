@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "drivers/sqlserver/loader.h"
 #include "drivers/sqlserver/sql.h"
 
@@ -12,6 +13,11 @@
 static struct sqlserver_source *self_of(struct source *src)
 {
 	return (struct sqlserver_source *)src;
+}
+
+static const struct change_log *find_log(const char *name)
+{
+	return text_iequal(name, tracking_log.name) ? &tracking_log : &cdc_log;
 }
 
 static int source_open(const struct source_spec *spec, struct source **out,
@@ -26,6 +32,7 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	source->native_text = spec->native_text;
+	source->log = find_log(spec->change_source);
 	*out = &source->base;
 	return 0;
 }
@@ -286,8 +293,7 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 
 /* --------------------------------------------------------------- the rows */
 
-/* Does the database allow snapshot isolation? */
-static int allows_snapshot(struct sqlserver_source *source, bool *allowed,
+int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 			   struct error *err)
 {
 	static const char sql[] =
@@ -302,19 +308,23 @@ static int allows_snapshot(struct sqlserver_source *source, bool *allowed,
 	return tds_finish(source->conn, err);
 }
 
-static int begin_snapshot(struct sqlserver_source *source, struct error *err)
+int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
 {
-	bool allowed;
-
-	if (allows_snapshot(source, &allowed, err) < 0)
-		return -1;
-	if (!allowed)
-		return 0;
 	source->in_transaction = true;
 	return tds_exec(source->conn,
 			"SET TRANSACTION ISOLATION LEVEL SNAPSHOT; "
 			"BEGIN TRANSACTION",
 			err);
+}
+
+static int begin_snapshot_if_allowed(struct sqlserver_source *source,
+				     struct error *err)
+{
+	bool allowed;
+
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	return allowed ? source_begin_snapshot(source, err) : 0;
 }
 
 static bool is_trigger_column(const struct sqlserver_source *source,
@@ -384,7 +394,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 	strbuf_init(&sql);
 	if (source_know_table(source, err) < 0 ||
 	    build_read(source, shape, &sql, err) < 0 ||
-	    begin_snapshot(source, err) < 0 ||
+	    begin_snapshot_if_allowed(source, err) < 0 ||
 	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
 		goto done;
 	source->reading = READ_TABLE;
@@ -405,7 +415,7 @@ static int read_one(struct sqlserver_source *source, struct batch *batch,
 	int rc;
 
 	if (source->reading == READ_CHANGES)
-		return cdc_read_change(source, batch, err);
+		return source->log->read(source, batch, err);
 	rc = decoder_read(source->decoder, batch, false, err);
 	if (rc > 0)
 		batch_add_row(batch, ROW_UPSERT);
@@ -416,8 +426,8 @@ static int finish_reading(struct sqlserver_source *source, struct error *err)
 {
 	if (tds_finish(source->conn, err) < 0)
 		return -1;
-	if (source->reading == READ_CHANGES)
-		return cdc_check_gap(source, err);
+	if (source->reading == READ_CHANGES && source->log->check)
+		return source->log->check(source, err);
 	return 0;
 }
 
@@ -452,6 +462,25 @@ static int source_next(struct source *src, struct batch *batch,
 		break;
 	}
 	return batch->rows > 0;
+}
+
+/* ------------------------------------------------------------- the changes */
+
+static int source_position(struct source *src, struct position *out,
+			   struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	return source->log->position(source, out, err);
+}
+
+static int source_changes_begin(struct source *src, struct table *shape,
+				const struct position *from, unsigned limit,
+				struct window *window, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	return source->log->begin(source, shape, from, limit, window, err);
 }
 
 /* ------------------------------------------------------------------ lookup */
@@ -548,9 +577,9 @@ const struct source_ops sqlserver_source_ops = {
 	.estimate = source_estimate,
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
-	.position = cdc_position,
+	.position = source_position,
 	.read_begin = source_read_begin,
-	.changes_begin = cdc_changes_begin,
+	.changes_begin = source_changes_begin,
 	.next = source_next,
 	.lookup = source_lookup,
 	.end = source_end,

@@ -73,6 +73,7 @@ CREATE TABLE IF NOT EXISTS table_mappings (
     is_enabled BIT NOT NULL DEFAULT 1,
     is_paused BIT NOT NULL DEFAULT 0,
     cdc_enabled BIT NOT NULL DEFAULT 0,
+    change_source NVARCHAR(50) NOT NULL DEFAULT 'cdc',
     last_cdc_lsn BINARY(10) NULL,
     last_full_sync_at DATETIME2 NULL,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
