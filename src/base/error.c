@@ -85,6 +85,7 @@ const char *error_kind_name(enum error_kind kind)
 		[ERROR_PERMISSION] = "permission",
 		[ERROR_GAP] = "gap",
 		[ERROR_CONFLICT] = "conflict",
+		[ERROR_FENCED] = "fenced",
 		[ERROR_SERVER] = "server",
 		[ERROR_MEMORY] = "memory",
 		[ERROR_SYSTEM] = "system",

@@ -47,6 +47,7 @@ static const struct known {
 	FLAG("resync_on_gap", resync_on_gap, 1),
 	NUMBER("cdc_window_transactions", window_transactions, 5000, 1,
 	       1000000),
+	NUMBER("lease_seconds", lease_s, 30, 3, 3600),
 	NUMBER("log_retention_days", log_retention_days, 30, 1, 36500),
 	NUMBER("verification_interval_minutes", verification_interval_min, 5, 1,
 	       100000),

@@ -22,6 +22,7 @@ struct settings {
 	int create_missing_tables;
 	int resync_on_gap;
 	int window_transactions;
+	int lease_s;
 	int log_retention_days;
 	int verification_interval_min;
 	int verification_rows;

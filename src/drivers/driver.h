@@ -207,6 +207,7 @@ struct target_spec {
 	const char *installation; /* tells several control stores apart */
 	int mapping_id;
 	const char *origin; /* which source table, in words */
+	int64_t epoch;	    /* of the lease that the work is done under */
 };
 
 /* Up to where a target holds every change; stored beside the data. */
@@ -222,7 +223,7 @@ struct checkpoint {
 
 enum target_mode {
 	TARGET_REPLACE, /* load beside the table, then swap */
-	TARGET_REFILL,	/* empty the table and remove the checkpoint, then
+	TARGET_REFILL,	/* empty the table and forget the checkpoint, then
 			 * load it in place */
 	TARGET_APPLY,	/* changes by key */
 };
@@ -250,6 +251,15 @@ struct target_ops {
 	/* Make the table for rows of `shape`: types, nullability, key. */
 	int (*create)(struct target *dst, const struct table *shape,
 		      struct error *err);
+
+	/*
+	 * Shut out whoever worked on this mapping in an earlier epoch: from
+	 * now on nothing of theirs can be committed. ERROR_FENCED when there
+	 * is a later one. Comes before begin() and advance(), once a target is
+	 * enough; both, and commit(), then fail with ERROR_CONFLICT, and
+	 * change nothing, once a later epoch has called this.
+	 */
+	int (*fence)(struct target *dst, struct error *err);
 
 	/*
 	 * What the last commit left. 1: found; 0: none, or it belongs to

@@ -27,6 +27,7 @@ static int open_target(struct link *link, struct server *to,
 		.installation = installation,
 		.mapping_id = link->mapping->id,
 		.origin = link->mapping->origin,
+		.epoch = link->epoch,
 	};
 
 	return to->driver->target->open(&spec, &link->dst, err);
@@ -186,6 +187,8 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 	    link_connect_target(link, err) < 0)
 		goto done;
 	rc = check_schema(link, &source, for_load, err);
+	if (rc > 0 && link->dst->ops->fence(link->dst, err) < 0)
+		rc = -1;
 	if (rc > 0)
 		rc = link->dst->ops->checkpoint(link->dst, &link->stored, err);
 	if (rc < 0)

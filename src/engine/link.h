@@ -18,6 +18,7 @@ struct link {
 	struct target *dst;
 	bool src_connected, dst_connected;
 	struct cancel *cancel;
+	int64_t epoch; /* of the lease that the mapping is worked on under */
 	struct report_subject *subject;
 	struct reporter *reporter;
 	struct settings settings; /* as of the beginning of this run */

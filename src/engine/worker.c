@@ -27,15 +27,20 @@
 /* A step with changes ends now and then, to let others have connections. */
 #define STEP_MAX_MS 5000
 
+/* Nothing is waited for but the end. */
+#define FENCED_SLEEP_MS 60000
+
 #define REQUESTS_MAX 32
 
 struct worker {
 	struct engine *engine;
 	struct mapping *mapping;
+	int64_t epoch; /* of the lease */
 	struct report_subject *subject;
 	struct cancel cancel;
 	pthread_t thread;
 	atomic_bool ended;
+	atomic_bool disowned; /* another daemon works on it */
 
 	pthread_mutex_t lock; /* guards the requests */
 	int requests[REQUESTS_MAX];
@@ -228,6 +233,7 @@ static int open_link(struct worker *worker, struct error *err)
 	memset(link, 0, sizeof(*link));
 	link->mapping = worker->mapping;
 	link->cancel = &worker->cancel;
+	link->epoch = worker->epoch;
 	link->subject = worker->subject;
 	link->reporter = worker->engine->reporter;
 	if (link_open(link, worker->from, worker->to,
@@ -404,7 +410,19 @@ static int64_t step(struct worker *worker)
 	}
 	if (err.kind == ERROR_CANCELLED)
 		return 0;
+	if (err.kind == ERROR_FENCED) {
+		log_info("%s; this one lets it go", err.message);
+		worker_disown(worker);
+		return 0;
+	}
 	return failed(worker, &err);
+}
+
+/* Until the scheduler stops it. */
+static void wait_for_the_end(struct worker *worker)
+{
+	while (cancel_level(&worker->cancel) == CANCEL_NONE)
+		cancel_sleep(&worker->cancel, FENCED_SLEEP_MS);
 }
 
 /* --------------------------------------------------------------- the thread */
@@ -435,16 +453,20 @@ static void *worker_main(void *arg)
 
 	log_scope(worker->mapping->id, worker->mapping->name, NULL);
 	report_state(worker->subject, "STARTING", NULL, 0);
-	while (cancel_level(&worker->cancel) == CANCEL_NONE) {
+	while (cancel_level(&worker->cancel) == CANCEL_NONE &&
+	       !atomic_load(&worker->disowned)) {
 		int64_t sleep_ms = step(worker);
 
 		if (sleep_ms > 0)
 			cancel_sleep(&worker->cancel, sleep_ms);
 	}
-	store_on_exit(worker);
+	wait_for_the_end(worker);
+	if (!atomic_load(&worker->disowned)) {
+		store_on_exit(worker);
+		report_state(worker->subject, "STOPPED", NULL, 0);
+	}
 	report_run_end(worker->subject, "PAUSED",
 		       "stopped before it was through");
-	report_state(worker->subject, "STOPPED", NULL, 0);
 	close_link(worker);
 	reporter_remove_subject(worker->engine->reporter, worker->subject);
 	log_scope(0, NULL, NULL);
@@ -467,7 +489,7 @@ static int start_thread(struct worker *worker, struct error *err)
 }
 
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
-			    struct error *err)
+			    int64_t epoch, struct error *err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -477,8 +499,10 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	}
 	worker->engine = engine;
 	worker->mapping = mapping;
+	worker->epoch = epoch;
 	worker->triggers_looked_ms = INT64_MIN / 2;
 	atomic_init(&worker->ended, false);
+	atomic_init(&worker->disowned, false);
 	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
 	if (!worker->subject) {
 		error_memory(err, "a worker");
@@ -504,6 +528,16 @@ failed:
 const struct mapping *worker_mapping(const struct worker *worker)
 {
 	return worker->mapping;
+}
+
+int64_t worker_epoch(const struct worker *worker)
+{
+	return worker->epoch;
+}
+
+void worker_disown(struct worker *worker)
+{
+	atomic_store(&worker->disowned, true);
 }
 
 void worker_poke(struct worker *worker)

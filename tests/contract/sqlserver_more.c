@@ -63,6 +63,7 @@ static void open_both(bool native)
 		.installation = "installation",
 		.mapping_id = 1,
 		.origin = "origin",
+		.epoch = 1,
 	};
 
 	if (src)
@@ -73,6 +74,7 @@ static void open_both(bool native)
 	MUST(src->ops->connect(src, &contract.cancel, &err));
 	MUST(contract.driver->target->open(&to, &dst, &err));
 	MUST(dst->ops->connect(dst, &contract.cancel, &err));
+	MUST(dst->ops->fence(dst, &err));
 }
 
 static void describe_both(void)
@@ -606,6 +608,7 @@ static void test_another_schema(void **state)
 		.installation = "installation",
 		.mapping_id = 3,
 		.origin = "it's [an] origin",
+		.epoch = 1,
 	};
 	struct checkpoint next = {.position = {.len = 1, .bytes = {7}}}, got;
 
@@ -616,6 +619,7 @@ static void test_another_schema(void **state)
 	dst->ops->close(dst);
 	MUST(contract.driver->target->open(&to, &dst, &err));
 	MUST(dst->ops->connect(dst, &contract.cancel, &err));
+	MUST(dst->ops->fence(dst, &err));
 	describe_both();
 	MUST(load(TARGET_REPLACE, &next.position, &err));
 	assert_int_equal(sqlserver_number(LAB_DEST, "SELECT [c]]'\"] FROM "

@@ -47,6 +47,7 @@ static void open_link(struct rig *rig)
 	memset(&rig->link, 0, sizeof(rig->link));
 	rig->link.mapping = rig->mapping;
 	rig->link.cancel = &rig->cancel;
+	rig->link.epoch = 1;
 	rig->link.subject = rig->subject;
 	rig->link.reporter = rig->reporter;
 	rig->link.settings = rig->settings;

@@ -53,7 +53,7 @@ static void start(void)
 
 	assert_non_null(mapping);
 	engine_set_settings(&engine, &rig.settings);
-	worker = worker_start(&engine, mapping, &err);
+	worker = worker_start(&engine, mapping, 1, &err);
 	if (!worker)
 		fail_msg("%s", err.message);
 	assert_int_equal(worker_mapping(worker)->id, 1);

@@ -490,6 +490,7 @@ struct memory_target {
 	struct table_name name;
 	char *id; /* of its checkpoint */
 	char *origin;
+	int64_t epoch;
 	enum target_mode mode;
 	struct memory_table *table; /* while begun */
 	struct pending_list rows;
@@ -515,6 +516,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->name = spec->name;
 	target->id = strbuf_detach(&id);
 	target->origin = strdup(spec->origin);
+	target->epoch = spec->epoch;
 	pending_init(&target->rows);
 	if (!target->id || !target->origin) {
 		free(target->id);
@@ -597,6 +599,61 @@ static struct memory_checkpoint *find_checkpoint(struct memory_target *target)
 	return checkpoint;
 }
 
+/* Inside the lock. */
+static struct memory_checkpoint *add_checkpoint(struct memory_target *target)
+{
+	struct memory_checkpoint *row = calloc(1, sizeof(*row));
+
+	if (!row)
+		return NULL;
+	row->id = strdup(target->id);
+	row->origin = strdup("");
+	if (!row->id || !row->origin) {
+		free(row->id);
+		free(row->origin);
+		free(row);
+		return NULL;
+	}
+	row->next = target->store->checkpoints;
+	target->store->checkpoints = row;
+	return row;
+}
+
+static int target_fence(struct target *dst, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_checkpoint *row;
+	int ret = 0;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	row = find_checkpoint(target);
+	if (!row)
+		row = add_checkpoint(target);
+	if (!row)
+		ret = error_memory(err, "a checkpoint");
+	else if (row->epoch > target->epoch)
+		ret = error_set(err, ERROR_FENCED,
+				"another daemon works on this mapping now");
+	else
+		row->epoch = target->epoch;
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+/* Inside the lock: our row, unless a later epoch has it. */
+static struct memory_checkpoint *own_checkpoint(struct memory_target *target,
+						struct error *err)
+{
+	struct memory_checkpoint *row = find_checkpoint(target);
+
+	if (row && row->epoch == target->epoch)
+		return row;
+	error_set(err, ERROR_CONFLICT, "the checkpoint moved");
+	return NULL;
+}
+
 static int target_checkpoint(struct target *dst, struct checkpoint *out,
 			     struct error *err)
 {
@@ -616,37 +673,26 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 	return found != NULL;
 }
 
-static void remove_checkpoint(struct memory_target *target)
-{
-	struct memory_checkpoint **link = &target->store->checkpoints;
-	struct memory_checkpoint *found = find_checkpoint(target);
-
-	while (*link != found)
-		link = &(*link)->next;
-	if (!found)
-		return;
-	*link = found->next;
-	free(found->id);
-	free(found->origin);
-	free(found);
-}
-
 static int target_begin(struct target *dst, enum target_mode mode,
 			const struct table *shape, struct error *err)
 {
 	struct memory_target *target = target_of(dst);
+	struct memory_checkpoint *row;
 
 	(void)shape;
 	if (store_call(target->store, err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
-	target->table = store_table(target->store, &target->name);
+	row = own_checkpoint(target, err);
+	target->table = row ? store_table(target->store, &target->name) : NULL;
 	if (target->table && mode == TARGET_REFILL) {
 		table_clear(target->table);
-		remove_checkpoint(target);
+		row->origin[0] = '\0';
 	}
 	pthread_mutex_unlock(&target->store->lock);
 	target->mode = mode;
+	if (!row)
+		return -1;
 	if (!target->table)
 		return error_set(err, ERROR_SCHEMA, "no such table");
 	return 0;
@@ -666,37 +712,21 @@ static int target_write(struct target *dst, const struct batch *batch,
 	return 0;
 }
 
-/* Inside the lock. */
-static struct memory_checkpoint *add_checkpoint(struct memory_target *target)
-{
-	struct memory_checkpoint *row = calloc(1, sizeof(*row));
-
-	if (!row || !(row->id = strdup(target->id))) {
-		free(row);
-		return NULL;
-	}
-	row->next = target->store->checkpoints;
-	target->store->checkpoints = row;
-	return row;
-}
-
 static int save_checkpoint(struct memory_target *target,
 			   const struct checkpoint *from,
 			   const struct checkpoint *to, struct error *err)
 {
-	struct memory_checkpoint *row = find_checkpoint(target);
+	struct memory_checkpoint *row = own_checkpoint(target, err);
 	char *origin;
 
-	if (from && (!row || strcmp(row->origin, target->origin) ||
+	if (!row)
+		return -1;
+	if (from && (strcmp(row->origin, target->origin) ||
 		     !position_equal(&row->value.position, &from->position)))
 		return error_set(err, ERROR_CONFLICT, "the checkpoint moved");
 	origin = strdup(target->origin);
-	if (origin && !row)
-		row = add_checkpoint(target);
-	if (!origin || !row) {
-		free(origin);
+	if (!origin)
 		return error_memory(err, "a checkpoint");
-	}
 	free(row->origin);
 	row->origin = origin;
 	row->value = *to;
@@ -750,6 +780,7 @@ static const struct target_ops target_ops = {
 	.close = target_close,
 	.describe = target_describe,
 	.create = target_create,
+	.fence = target_fence,
 	.checkpoint = target_checkpoint,
 	.begin = target_begin,
 	.write = target_write,

@@ -43,7 +43,8 @@ struct memory_table {
 struct memory_checkpoint {
 	struct memory_checkpoint *next;
 	char *id;
-	char *origin;
+	char *origin; /* "" until the first load */
+	int64_t epoch;
 	struct checkpoint value;
 };
 

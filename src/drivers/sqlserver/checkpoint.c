@@ -19,6 +19,7 @@ static const char home_sql[] =
 	"origin nvarchar(1000) NOT NULL, "
 	"position varbinary(512) NULL, "
 	"consistent_after datetime2 NULL, "
+	"epoch bigint NOT NULL, "
 	"updated_at datetime2 NOT NULL, "
 	"CONSTRAINT pk_checkpoints PRIMARY KEY (installation_id, mapping_id)); "
 	"END TRY "
@@ -33,11 +34,29 @@ static const char read_sql[] =
 	"WHERE installation_id = @installation AND mapping_id = @mapping "
 	"AND origin = @origin";
 
-static const char remove_sql[] =
-	"DELETE FROM dataflow.checkpoints "
+/*
+ * The row is there from the first look on, with an empty origin, so that a
+ * daemon which still loads under an earlier epoch cannot commit either.
+ */
+static const char fence_sql[] =
+	"UPDATE dataflow.checkpoints SET epoch = @epoch "
+	"WHERE installation_id = @installation AND mapping_id = @mapping "
+	"AND epoch < @epoch; "
+	"INSERT INTO dataflow.checkpoints "
+	"(installation_id, mapping_id, origin, epoch, updated_at) "
+	"SELECT @installation, @mapping, N'', @epoch, SYSUTCDATETIME() "
+	"WHERE NOT EXISTS (SELECT 1 FROM dataflow.checkpoints AS c "
+	"WHERE c.installation_id = @installation AND c.mapping_id = @mapping); "
+	"SELECT epoch FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping";
 
-int target_make_home(struct sqlserver_target *target, struct error *err)
+static const char forget_sql[] =
+	"UPDATE dataflow.checkpoints SET origin = N'', position = NULL "
+	"WHERE installation_id = @installation AND mapping_id = @mapping "
+	"AND epoch = @epoch; "
+	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1";
+
+static int make_home(struct sqlserver_target *target, struct error *err)
 {
 	if (target->has_home)
 		return 0;
@@ -57,6 +76,7 @@ static void identify(struct checkpoint_params *out,
 	out->params[out->count++] =
 		tds_text("@installation", target->installation);
 	out->params[out->count++] = tds_int("@mapping", target->mapping_id);
+	out->params[out->count++] = tds_int("@epoch", target->epoch);
 	out->params[out->count++] = tds_text("@origin", target->origin);
 }
 
@@ -90,21 +110,53 @@ void checkpoint_sql(struct strbuf *sql, bool with_from)
 			   "consistent_after = @consistent_after, "
 			   "updated_at = SYSUTCDATETIME() "
 			   "WHERE installation_id = @installation "
-			   "AND mapping_id = @mapping");
+			   "AND mapping_id = @mapping AND epoch = @epoch");
 	if (with_from)
 		strbuf_addstr(sql,
 			      " AND origin = @origin AND (position = @from "
-			      "OR (position IS NULL AND @from IS NULL)); "
-			      "IF @@ROWCOUNT <> 1 "
-			      "THROW 51000, 'the checkpoint moved', 1; ");
-	else
-		strbuf_addstr(sql,
-			      "; IF @@ROWCOUNT = 0 "
-			      "INSERT INTO dataflow.checkpoints ("
-			      "installation_id, mapping_id, origin, position, "
-			      "consistent_after, updated_at) "
-			      "VALUES (@installation, @mapping, @origin, @to, "
-			      "@consistent_after, SYSUTCDATETIME()); ");
+			      "OR (position IS NULL AND @from IS NULL))");
+	strbuf_addstr(sql, "; IF @@ROWCOUNT <> 1 "
+			   "THROW 51000, 'the checkpoint moved', 1; ");
+}
+
+int checkpoint_failed(struct error *err)
+{
+	if (err->native == CHECKPOINT_MOVED)
+		err->kind = ERROR_CONFLICT;
+	return -1;
+}
+
+int checkpoint_run(struct sqlserver_target *target, const char *sql,
+		   struct error *err)
+{
+	struct checkpoint_params id;
+
+	identify(&id, target);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
+	    tds_finish(target->conn, err) < 0)
+		return checkpoint_failed(err);
+	return 0;
+}
+
+int checkpoint_fence(struct sqlserver_target *target, struct error *err)
+{
+	struct checkpoint_params id;
+	int64_t epoch;
+	int rc;
+
+	if (make_home(target, err) < 0)
+		return -1;
+	identify(&id, target);
+	rc = tds_query_row(target->conn, fence_sql, id.params, id.count, err);
+	if (rc < 0)
+		return -1;
+	epoch = rc > 0 ? tds_get_int(target->conn, 0) : 0;
+	if (rc > 0 && tds_finish(target->conn, err) < 0)
+		return -1;
+	if (epoch == target->epoch)
+		return 0;
+	return error_set(err, ERROR_FENCED,
+			 "another daemon works on this mapping now");
 }
 
 int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
@@ -137,12 +189,7 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 	return tds_finish(target->conn, err) < 0 ? -1 : 1;
 }
 
-int checkpoint_remove(struct sqlserver_target *target, struct error *err)
+int checkpoint_forget(struct sqlserver_target *target, struct error *err)
 {
-	struct checkpoint_params id;
-
-	identify(&id, target);
-	if (tds_query(target->conn, remove_sql, id.params, 2, err) < 0)
-		return -1;
-	return tds_finish(target->conn, err);
+	return checkpoint_run(target, forget_sql, err);
 }

@@ -24,11 +24,43 @@
  */
 #define SWITCH_TIMEOUT_S 60
 
-/* Enough of the installation's id to keep two of them apart. */
+/*
+ * Enough of the installation's id to keep two of them apart. The epoch keeps
+ * us away from a daemon that lost its lease and still loads.
+ */
 static void load_name(const struct sqlserver_target *target, struct strbuf *out)
 {
-	strbuf_addf(out, "[dataflow].[load_%.8s_%d]", target->installation,
+	strbuf_addf(out, "[dataflow].[load_%.8s_%d_%lld]", target->installation,
+		    target->mapping_id, (long long)target->epoch);
+}
+
+/*
+ * Loads of earlier epochs were cut off. Whoever still writes into one keeps
+ * it, which is none of our business.
+ */
+static void drop_leftovers(struct sqlserver_target *target)
+{
+	static const char sql[] =
+		"SET LOCK_TIMEOUT 0; DECLARE @drop nvarchar(max) = N''; "
+		"SELECT @drop = @drop + N'DROP TABLE dataflow.' "
+		"+ QUOTENAME(t.name) + N'; ' FROM sys.tables AS t "
+		"WHERE t.schema_id = SCHEMA_ID(N'dataflow') "
+		"AND t.name LIKE @pattern; "
+		"EXEC sys.sp_executesql @drop";
+	struct tds_param pattern;
+	struct error ignored;
+	struct strbuf text;
+
+	strbuf_init(&text);
+	strbuf_addf(&text, "load[_]%.8s[_]%d[_]%%", target->installation,
 		    target->mapping_id);
+	pattern = tds_text("@pattern", text.data);
+	if (!text.failed &&
+	    (tds_query(target->conn, sql, &pattern, 1, &ignored) < 0 ||
+	     tds_finish(target->conn, &ignored) < 0))
+		log_debug("cannot drop what loads left behind: %s",
+			  ignored.message);
+	strbuf_release(&text);
 }
 
 /*
@@ -72,6 +104,7 @@ int replace_begin(struct sqlserver_target *target, struct error *err)
 	strbuf_init(&name);
 	strbuf_init(&sql);
 	load_name(target, &name);
+	drop_leftovers(target);
 	if (read_clone(target, name.data, &clone, err) < 0)
 		goto done;
 	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s; CREATE TABLE %s (",

@@ -24,6 +24,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->name = spec->name;
 	target->origin = spec->origin;
 	target->mapping_id = spec->mapping_id;
+	target->epoch = spec->epoch;
 	target->installation = strdup(spec->installation);
 	if (!target->installation) {
 		free(target);
@@ -239,6 +240,11 @@ static int target_create(struct target *dst, const struct table *shape,
 	return ret;
 }
 
+static int target_fence(struct target *dst, struct error *err)
+{
+	return checkpoint_fence(self_of(dst), err);
+}
+
 static int target_checkpoint(struct target *dst, struct checkpoint *out,
 			     struct error *err)
 {
@@ -256,8 +262,6 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	if (!target->described)
 		return error_set(err, ERROR_INTERNAL,
 				 "begin without a described table");
-	if (target_make_home(target, err) < 0)
-		return -1;
 	target->mode = mode;
 	target->shape = shape;
 	target->begun = true;
@@ -326,7 +330,7 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
-	if (strbuf_check(&sql, err) == 0 && target_make_home(target, err) == 0)
+	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, &counts, err);
 	strbuf_release(&sql);
 	return ret;
@@ -355,9 +359,7 @@ int target_transact(struct sqlserver_target *target, const char *sql,
 		rc = error_set(err, ERROR_SERVER,
 			       "a transaction did not report its end");
 	}
-	if (rc < 0 && err->native == CHECKPOINT_MOVED)
-		err->kind = ERROR_CONFLICT;
-	return rc;
+	return rc < 0 ? checkpoint_failed(err) : rc;
 }
 
 /* ----------------------------------------------------------- pieces of SQL */
@@ -452,6 +454,7 @@ const struct target_ops sqlserver_target_ops = {
 	.close = target_close,
 	.describe = target_describe,
 	.create = target_create,
+	.fence = target_fence,
 	.checkpoint = target_checkpoint,
 	.begin = target_begin,
 	.write = target_write,

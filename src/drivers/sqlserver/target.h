@@ -19,6 +19,7 @@ struct sqlserver_target {
 	const char *origin;
 	char *installation;
 	int mapping_id;
+	int64_t epoch;
 
 	struct tds *conn; /* NULL between runs */
 	bool has_home;	  /* schema and checkpoint table exist */
@@ -35,14 +36,11 @@ struct sqlserver_target {
 	uint64_t refilled; /* rows in place, of TARGET_REFILL */
 };
 
-/* Make the schema and the checkpoint table if they are not there. */
-int target_make_home(struct sqlserver_target *target, struct error *err)
-	__attribute__((warn_unused_result));
-
 /*
  * Statements for inside a transaction that is about to commit, and their
- * parameters. With a `from`, error CHECKPOINT_MOVED is thrown unless the row
- * is as it says; without, the row is made or overwritten.
+ * parameters. Error CHECKPOINT_MOVED is thrown when a later epoch has the row
+ * or, with a `from`, when it is not as that says; checkpoint_failed() makes an
+ * ERROR_CONFLICT of it and returns -1.
  */
 #define CHECKPOINT_MOVED      51000
 #define CHECKPOINT_PARAMS_MAX 8
@@ -54,14 +52,33 @@ struct checkpoint_params {
 };
 
 void checkpoint_sql(struct strbuf *sql, bool with_from);
+int checkpoint_failed(struct error *err);
 void checkpoint_fill(struct checkpoint_params *out,
 		     const struct sqlserver_target *target,
 		     const struct checkpoint *from,
 		     const struct checkpoint *to);
 int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 		    struct error *err) __attribute__((warn_unused_result));
-int checkpoint_remove(struct sqlserver_target *target, struct error *err)
+/* See driver.h. */
+int checkpoint_fence(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
+/* The table no longer holds what the checkpoint says. */
+int checkpoint_forget(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Goes first in a transaction that writes without moving the checkpoint. The
+ * lock keeps a later epoch out until that transaction is over. For
+ * checkpoint_run(), which gives the parameters.
+ */
+#define CHECKPOINT_GUARD                                     \
+	"IF NOT EXISTS (SELECT 1 FROM dataflow.checkpoints " \
+	"WITH (UPDLOCK, HOLDLOCK) "                          \
+	"WHERE installation_id = @installation "             \
+	"AND mapping_id = @mapping AND epoch = @epoch) "     \
+	"THROW 51000, 'the checkpoint moved', 1; "
+int checkpoint_run(struct sqlserver_target *target, const char *sql,
+		   struct error *err) __attribute__((warn_unused_result));
 
 /* Run `sql` with a checkpoint's parameters; a moved one is ERROR_CONFLICT. */
 int target_transact(struct sqlserver_target *target, const char *sql,

@@ -30,6 +30,7 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('create_missing_tables', '1', '1: a full sync creates a destination table that does not exist'),
 ('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
+('lease_seconds', '30', 'Seconds without a sign of life after which another daemon takes a mapping over'),
 ('log_retention_days', '30', 'Days that rows of the log tables are kept'),
 ('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping'),
 ('verification_row_count', '10000', 'Newest rows that a verification compares');
@@ -180,8 +181,18 @@ CREATE TABLE IF NOT EXISTS daemons (
     version NVARCHAR(50) NOT NULL,
     started_at DATETIME2 NOT NULL,
     heartbeat_at DATETIME2 NOT NULL,
-    stopped_at DATETIME2 NULL
+    stopped_at DATETIME2 NULL,
+    beats BIGINT NOT NULL DEFAULT 0
 );
+
+CREATE TABLE IF NOT EXISTS mapping_leases (
+    mapping_id INT NOT NULL PRIMARY KEY REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    daemon NVARCHAR(255) NOT NULL,
+    epoch BIGINT NOT NULL,
+    taken_at DATETIME2 NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_mapping_leases_daemon ON mapping_leases (daemon);
 
 INSERT INTO installation (installation_id, schema_version)
 SELECT
