@@ -73,6 +73,7 @@ struct control_server {
 	const char *type;
 	const char *connection_string;
 	bool enabled;
+	const char *address; /* NULL; for the engine to fill in */
 };
 
 struct control_mapping {

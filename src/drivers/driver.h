@@ -60,6 +60,13 @@ struct driver {
 	void (*library_exit)(void);
 
 	/*
+	 * Where a connection string leads, in words that are the same for the
+	 * same server: "host,1433". -1 is ERROR_CONFIG.
+	 */
+	int (*address)(const char *connection_string, char *out, size_t size,
+		       struct error *err);
+
+	/*
 	 * Check the connection string and make the object; connects to
 	 * nothing. -1 is ERROR_CONFIG. The spec is copied.
 	 */

@@ -15,6 +15,36 @@ static const struct control_server *find_server(
 	return NULL;
 }
 
+void mapping_find_address(const char *type, const char *connection_string,
+			  char address[MAPPING_ADDRESS_MAX])
+{
+	struct error ignored;
+	const struct driver *driver = type ? driver_find(type, &ignored) : NULL;
+
+	if (!driver || !connection_string ||
+	    driver->address(connection_string, address, MAPPING_ADDRESS_MAX,
+			    &ignored) < 0)
+		address[0] = '\0';
+}
+
+static void find_all(struct arena *arena, struct control_server *servers,
+		     size_t count)
+{
+	char address[MAPPING_ADDRESS_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		mapping_find_address(servers[i].type,
+				     servers[i].connection_string, address);
+		servers[i].address = arena_strdup(arena, address);
+	}
+}
+
+void mapping_find_addresses(struct control_snapshot *snapshot)
+{
+	find_all(&snapshot->arena, snapshot->sources, snapshot->source_count);
+	find_all(&snapshot->arena, snapshot->targets, snapshot->target_count);
+}
+
 bool mapping_is_enabled(const struct control_mapping *row,
 			const struct control_snapshot *snapshot)
 {
@@ -55,6 +85,7 @@ static void copy_server(struct mapping *mapping, struct mapping_server *to,
 	to->name = keep_or_empty(mapping, from->name, failed);
 	to->type = keep(mapping, from->type, failed);
 	to->connection_string = keep(mapping, from->connection_string, failed);
+	to->address = keep_or_empty(mapping, from->address, failed);
 }
 
 static const char *first_change_source(const struct mapping *mapping)
@@ -126,10 +157,12 @@ static bool copy_servers(struct mapping *mapping,
 		.name = "the control tables' server",
 		.type = fallback->type,
 		.connection_string = fallback->connection_string,
+		.address = fallback->address,
 	};
 	bool failed = false;
 
 	mapping->to.is_target = true;
+	mapping->from.address = mapping->to.address = "";
 	mapping->from.id = row->server_id;
 	mapping->to.id = row->target_id;
 	if (source)
@@ -315,5 +348,6 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same(a->key_columns, b->key_columns) &&
 	       same(a->trigger_column, b->trigger_column) &&
 	       same(a->change_source, b->change_source) &&
+	       !strcmp(a->problem.message, b->problem.message) &&
 	       a->cdc_enabled == b->cdc_enabled && a->paused == b->paused;
 }

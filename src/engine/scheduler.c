@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "engine/topology.h"
 #include "engine/worker.h"
 
 /* How the five seconds that a stop may take are spent. */
@@ -37,6 +38,7 @@ struct scheduler {
 	struct engine engine;
 	struct settings settings;
 	struct mapping_default_target fallback;
+	char fallback_address[MAPPING_ADDRESS_MAX];
 	struct leases leases;
 	char daemon[320];
 	struct slot *slots;
@@ -126,26 +128,43 @@ static const struct control_mapping *find_row(
 	return NULL;
 }
 
-/* Bring the worker of a row in line with it. */
-static void reconcile_row(struct scheduler *s,
-			  const struct control_mapping *row,
-			  const struct control_snapshot *snapshot)
+/* Bring the worker of a mapping in line with it; takes the mapping over. */
+static void reconcile_one(struct scheduler *s, struct mapping *mapping)
 {
-	struct slot *slot = find_slot(s, row->id);
-	struct mapping *mapping;
+	struct slot *slot = find_slot(s, mapping->id);
 
-	if (slot && slot->stopping)
-		return; /* its successor starts when it has ended */
-	mapping = mapping_new(row, snapshot, &s->fallback);
-	if (!mapping) {
-		log_error("mapping %d: no memory to read it", row->id);
-	} else if (!slot) {
+	if (!slot && leases_epoch(&s->leases, mapping->id)) {
 		start_worker(s, mapping);
-	} else {
-		if (!mapping_equal(worker_mapping(slot->worker), mapping))
-			stop_slot(slot);
-		mapping_free(mapping);
+		return;
 	}
+	/* The successor of one that stops starts when that has ended. */
+	if (slot && !mapping_equal(worker_mapping(slot->worker), mapping))
+		stop_slot(slot);
+	mapping_free(mapping);
+}
+
+/* The mappings of all rows that are switched on; NULL without memory. */
+static struct mapping **make_mappings(struct scheduler *s,
+				      struct control_snapshot *snapshot,
+				      size_t *count)
+{
+	struct mapping **mappings =
+		calloc(snapshot->mapping_count + 1, sizeof(*mappings));
+
+	*count = 0;
+	mapping_find_addresses(snapshot);
+	for (size_t i = 0; mappings && i < snapshot->mapping_count; i++) {
+		if (!mapping_is_enabled(&snapshot->mappings[i], snapshot))
+			continue;
+		mappings[*count] = mapping_new(&snapshot->mappings[i], snapshot,
+					       &s->fallback);
+		if (mappings[*count])
+			(*count)++;
+		else
+			log_error("mapping %d: no memory to read it",
+				  snapshot->mappings[i].id);
+	}
+	return mappings;
 }
 
 /* What was handed to another daemon is that one's to talk about. */
@@ -165,14 +184,17 @@ static void stop_what_is_not_ours(struct scheduler *s,
 	}
 }
 
-static void reconcile(struct scheduler *s,
-		      const struct control_snapshot *snapshot)
+static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 {
+	struct mapping **mappings;
+	size_t count;
+
 	stop_what_is_not_ours(s, snapshot);
-	for (size_t i = 0; i < snapshot->mapping_count; i++)
-		if (mapping_is_enabled(&snapshot->mappings[i], snapshot) &&
-		    leases_epoch(&s->leases, snapshot->mappings[i].id))
-			reconcile_row(s, &snapshot->mappings[i], snapshot);
+	mappings = make_mappings(s, snapshot, &count);
+	topology_check(mappings, count);
+	for (size_t i = 0; i < count; i++)
+		reconcile_one(s, mappings[i]);
+	free(mappings);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -462,6 +484,9 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 	s->control = control;
 	control_default_target(spec, &s->fallback.type,
 			       &s->fallback.connection_string);
+	mapping_find_address(s->fallback.type, s->fallback.connection_string,
+			     s->fallback_address);
+	s->fallback.address = s->fallback_address;
 	if (start(s, err) < 0)
 		goto failed;
 	platform_notify("READY=1\nSTATUS=running");

@@ -16,14 +16,16 @@ static const struct column columns[] = {
 
 static const struct table_name other_name = {"db", "dbo", "other"};
 
-static const struct mapping_default_target no_default = {NULL, NULL};
+static const struct mapping_default_target no_default = {.type = NULL};
 
 static void open_link(struct rig *rig)
 {
 	struct error err = ERROR_INIT;
 	char strings[2][64];
-	struct control_server source = {1, "src", "memory", strings[0], true};
-	struct control_server target = {1, "dst", "memory", strings[1], true};
+	struct control_server source = {1,	    "src", "memory",
+					strings[0], true,  NULL};
+	struct control_server target = {1,	    "dst", "memory",
+					strings[1], true,  NULL};
 	struct control_snapshot snapshot = {
 		.sources = &source,
 		.source_count = 1,

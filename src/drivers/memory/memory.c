@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/connstr.h"
+#include "base/text.h"
 #include "base/strbuf.h"
 #include "drivers/registry.h"
 
@@ -83,6 +84,20 @@ static void pending_clear(struct pending_list *list,
 }
 
 /* ------------------------------------------------------------------ server */
+
+static int server_address(const char *connection_string, char *out, size_t size,
+			  struct error *err)
+{
+	struct connstr cs;
+	const char *name;
+
+	if (connstr_parse(&cs, connection_string, err) < 0)
+		return -1;
+	name = connstr_get(&cs, "name");
+	text_copy(out, size, name ? name : "");
+	connstr_release(&cs);
+	return 0;
+}
 
 static int server_new(const struct server_spec *spec, struct server **out,
 		      struct error *err)
@@ -795,6 +810,7 @@ const struct driver memory_driver = {
 	.name = "memory",
 	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
 	.change_sources = change_sources,
+	.address = server_address,
 	.server_new = server_new,
 	.server_free = server_free,
 	.source = &source_ops,
