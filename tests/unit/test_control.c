@@ -508,6 +508,7 @@ static void test_upgrade(void **state)
 	(void)state;
 	store_add_mapping(spec.file);
 	store_exec(spec.file,
+		   "DROP VIEW v_sync_summary;"
 		   "ALTER TABLE table_mappings DROP COLUMN change_source;"
 		   "ALTER TABLE daemons DROP COLUMN beats;"
 		   "ALTER TABLE sync_status DROP COLUMN rows_per_second;"
