@@ -98,6 +98,8 @@ struct source_spec {
 	bool native_text;
 };
 
+#define WINDOW_NOTE_MAX 512
+
 /* What one call to changes_begin() found. */
 struct window {
 	struct position to; /* the window is (from, to] */
@@ -110,6 +112,15 @@ struct window {
 	int64_t complete_us;
 	bool has_rows; /* of this table; if not, next() need not be asked */
 	bool newest;   /* nothing was known after `to` */
+	bool altered;  /* the table is not as describe() said, so there is no
+			* window; everything has to be looked at again */
+	/*
+	 * The columns that its rows have, the key's among them, where the log
+	 * has not got all of those asked for; NULL: all. Valid until end().
+	 */
+	struct table *shape;
+	/* What is odd about the log, such as that it stands still; or "". */
+	char note[WINDOW_NOTE_MAX];
 };
 
 struct source_ops {

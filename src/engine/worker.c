@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "engine/cdc.h"
 #include "engine/full_sync.h"
 #include "engine/retry.h"
@@ -56,6 +57,7 @@ struct worker {
 	int64_t triggers_looked_ms;
 	int64_t idle_sleep_ms;
 	bool connected_told;
+	char note[WINDOW_NOTE_MAX]; /* that stands in error_logs, or "" */
 };
 
 /* ---------------------------------------------------------------- requests */
@@ -178,6 +180,26 @@ static int look_for_reasons(struct worker *worker, struct error *err)
 
 /* ----------------------------------------------------------------- changes */
 
+/* A log that stands still is no error of ours, but an error it is. */
+static void tell_note(struct worker *worker, const char *note)
+{
+	struct control_error row = {
+		.mapping_id = worker->mapping->id,
+		.server_id = worker->mapping->from.id,
+		.type = "SYNC",
+		.message = note,
+	};
+
+	if (!strcmp(worker->note, note))
+		return;
+	text_copy(worker->note, sizeof(worker->note), note);
+	if (*note)
+		report_error(worker->engine->reporter, &row);
+	else
+		report_resolved(worker->engine->reporter, worker->mapping->id,
+				0);
+}
+
 /*
  * One row of sync_status for a time of changes, from the first to when it is
  * caught up.
@@ -186,10 +208,13 @@ static void tell_changes(struct worker *worker, const struct cdc_step *step)
 {
 	report_lag(worker->subject, step->lag_ms, step->consistent);
 	report_state(worker->subject, "CDC",
-		     step->consistent ? NULL
-				      : "catching up with what changed during "
-					"the full sync",
+		     *step->note ? step->note
+		     : step->consistent
+			     ? NULL
+			     : "catching up with what changed during the full "
+			       "sync",
 		     0);
+	tell_note(worker, step->note);
 	if (step->caught_up)
 		report_run_end(worker->subject, "COMPLETED", NULL);
 }
@@ -205,6 +230,10 @@ static int do_changes(struct worker *worker, struct error *err)
 		    cdc_run_step(&worker->link, &step, err) < 0)
 			return -1;
 		any |= step.rows > 0;
+		if (step.altered) {
+			worker->idle_sleep_ms = 0;
+			return 0;
+		}
 		tell_changes(worker, &step);
 	} while (!step.caught_up && clock_ms() < deadline &&
 		 !has_requests(worker));
@@ -373,6 +402,7 @@ static void succeeded(struct worker *worker)
 	if (!retry_succeeded(&worker->retry))
 		return;
 	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
+	worker->note[0] = '\0'; /* resolved as well: tell it again */
 	report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s' works again",
 		   worker->mapping->name);
 }

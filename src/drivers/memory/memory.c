@@ -393,6 +393,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	int ret = 0;
 
 	(void)shape;
+	*window = (struct window){.shape = NULL};
 	if (source_enter(source, &table, err) < 0)
 		return -1;
 	last = source->store->commits;

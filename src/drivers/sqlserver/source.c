@@ -32,6 +32,8 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	source->native_text = spec->native_text;
+	source->noted_ms = INT64_MIN / 2;
+	table_init(&source->narrow);
 	source->log = find_log(spec->change_source);
 	*out = &source->base;
 	return 0;
@@ -58,6 +60,7 @@ static void source_end(struct source *src)
 	decoder_free(source->decoder);
 	source->decoder = NULL;
 	source->row_pending = false;
+	table_release(&source->narrow);
 	if (source->reading != READ_NONE)
 		tds_abandon(source->conn);
 	source->reading = READ_NONE;
@@ -298,7 +301,7 @@ int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 {
 	static const char sql[] =
 		"SELECT CAST(snapshot_isolation_state AS int) "
-		"FROM sys.databases WHERE database_id = DB_ID()";
+		"FROM sys.databases WHERE name = DB_NAME()";
 	int rc = tds_query_row(source->conn, sql, NULL, 0, err);
 
 	*allowed = false;

@@ -47,7 +47,15 @@ struct sqlserver_source {
 	struct decoder *decoder;
 	bool row_pending; /* fetched, but the last batch had no room for it */
 	struct position from; /* where the window of changes began */
-	char *instance;	      /* the capture instance in use; owned */
+
+	/* Of change data capture. */
+	char *instance;	     /* the capture instance in use; owned */
+	bool has_next;	     /* the table has a newer one, for later */
+	bool drained;	     /* and its turn has come */
+	bool log_silent;     /* nothing was captured for long */
+	struct table narrow; /* the columns that an older instance has */
+	char note[WINDOW_NOTE_MAX];
+	int64_t noted_ms;
 };
 
 /* Begin a transaction that sees one moment; source_end() ends it. */

@@ -22,6 +22,7 @@
 /* The versions of a table, as of one moment. */
 struct versions {
 	bool tracked;
+	bool altered; /* the table is not as it was described */
 	int64_t min, current;
 	int64_t asked_us;
 };
@@ -100,22 +101,31 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 {
 	static const char sql[] =
 		"SELECT CHANGE_TRACKING_MIN_VALID_VERSION(@id), "
-		"CHANGE_TRACKING_CURRENT_VERSION()";
-	struct tds_param id = tds_int("@id", source->catalog.object_id);
+		"CHANGE_TRACKING_CURRENT_VERSION(), "
+		"CASE WHEN EXISTS (SELECT 1 FROM sys.objects AS o "
+		"WHERE o.object_id = @id AND DATEDIFF_BIG(MILLISECOND, "
+		"'20000101', o.modify_date) = @modified) THEN 0 ELSE 1 END";
+	struct tds_param params[] = {
+		tds_int("@id", source->catalog.object_id),
+		tds_int("@modified", source->catalog.modified_ms),
+	};
 	bool database;
 	int rc;
 
 	out->asked_us = clock_utc_us();
-	rc = tds_query_row(source->conn, sql, &id, 1, err);
+	rc = tds_query_row(source->conn, sql, params, 2, err);
 	if (rc <= 0)
 		return rc;
+	out->altered = tds_get_int(source->conn, 2) != 0;
 	database = !tds_null(source->conn, 1);
 	out->tracked = database && !tds_null(source->conn, 0);
 	out->min = tds_get_int(source->conn, 0);
 	out->current = tds_get_int(source->conn, 1);
 	if (tds_finish(source->conn, err) < 0)
 		return -1;
-	return out->tracked ? 0 : not_enabled(source, database, err);
+	return out->tracked || out->altered
+		       ? 0
+		       : not_enabled(source, database, err);
 }
 
 static int tracking_position(struct sqlserver_source *source,
@@ -239,6 +249,9 @@ static int judge(struct sqlserver_source *source, const struct position *from,
 
 	if (read_versions(source, versions, err) < 0)
 		return -1;
+	window->altered = versions->altered;
+	if (window->altered)
+		return 0;
 	if (versions->min > since || versions->current < since)
 		return gap(source, since, versions, err);
 	window->newest = true;
@@ -264,9 +277,12 @@ static int begin(struct sqlserver_source *source, struct table *shape,
 	if (!allowed)
 		return no_snapshots(source, err);
 	/* Again, now that the moment is fixed. */
-	if (source_begin_snapshot(source, err) < 0 ||
-	    judge(source, from, &versions, window, err) < 0 ||
-	    version_to_position(&window->to, versions.current, err) < 0 ||
+	if (source_begin_snapshot(source, err) < 0)
+		return -1;
+	rc = judge(source, from, &versions, window, err);
+	if (rc <= 0)
+		return rc;
+	if (version_to_position(&window->to, versions.current, err) < 0 ||
 	    begin_reading(source, shape, from, err) < 0)
 		return -1;
 	window->has_rows = true;
