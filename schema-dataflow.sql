@@ -90,6 +90,8 @@ FROM (
     (N'query_timeout_seconds', N'600', N'Seconds to wait for the next byte of an answer; 0 waits for ever'),
     (N'initial_full_sync', N'1', N'1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
     (N'full_sync_mode', N'swap', N'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+    (N'load_readers', N'4', N'Most readers of one large table at the same time'),
+    (N'load_part_rows', N'1000000', N'A table of more rows is loaded in parts of about so many, which survive a crash'),
     (N'create_missing_tables', N'1', N'1: a full sync creates a destination table that does not exist'),
     (N'resync_on_gap', N'1', N'1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
     (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),

@@ -43,6 +43,8 @@ static const struct known {
 	 0,
 	 1,
 	 {"swap", "truncate"}},
+	NUMBER("load_readers", load_readers, 4, 1, 64),
+	NUMBER("load_part_rows", load_part_rows, 1000000, 1000, 1000000000),
 	FLAG("create_missing_tables", create_missing_tables, 1),
 	FLAG("resync_on_gap", resync_on_gap, 1),
 	NUMBER("cdc_window_transactions", window_transactions, 5000, 1,

@@ -18,6 +18,8 @@ struct settings {
 	int connect_timeout_s;
 	int query_timeout_s;
 	int initial_full_sync;
+	int load_readers;
+	int load_part_rows;
 	int truncate; /* full_sync_mode: 0 swap, 1 truncate */
 	int create_missing_tables;
 	int resync_on_gap;

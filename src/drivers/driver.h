@@ -7,6 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "drivers/load_plan.h"
 #include "drivers/pool.h"
 #include "row/batch.h"
 #include "row/position.h"
@@ -173,13 +174,25 @@ struct source_ops {
 			struct error *err);
 
 	/*
+	 * Cut the table into `count` ranges of about as many rows each, or
+	 * fewer, so that several sources can read it at the same time; the
+	 * system itself says where, since nobody else knows how it sorts.
+	 * Together they hold every row, those that come later too. How many
+	 * ranges were made; 1 is the whole table, which cannot be cut. NULL:
+	 * no table can.
+	 */
+	int (*split)(struct source *src, const struct table *shape,
+		     struct key_range *ranges, size_t count, struct error *err);
+
+	/*
 	 * Begin to read the columns of `shape` (some of describe()'s, by name)
-	 * of all rows, in key order where that is cheap, as of one moment
-	 * where the system can. The trigger column reads as if it had been
-	 * reset. `shape` is borrowed until end(); its charsets are filled in.
+	 * of all rows, or of those in `range`, in key order where that is
+	 * cheap, as of one moment where the system can. The trigger column
+	 * reads as if it had been reset. `shape` is borrowed until end(); its
+	 * charsets are filled in.
 	 */
 	int (*read_begin)(struct source *src, struct table *shape,
-			  struct error *err);
+			  const struct key_range *range, struct error *err);
 
 	/*
 	 * Begin to read what changed after `from`, up to the end of a
@@ -309,8 +322,34 @@ struct target_ops {
 		      struct error *err);
 
 	/* Forget what was written since begin. Safe when nothing was begun;
-	 * tells nobody about trouble, since it runs after trouble. */
+	 * tells nobody about trouble, since it runs after trouble. Of a load
+	 * in parts, what is done stays. */
 	void (*rollback)(struct target *dst);
+
+	/*
+	 * Begin a TARGET_REPLACE in parts. If a load of the same mapping from
+	 * the same source in the same shape broke off, `plan` is freed and
+	 * becomes that one's, and 1 says so; otherwise what broke off is
+	 * dropped, and `plan` is the one to keep: 0. Then other targets of the
+	 * same mapping, with the same epoch, may begin its parts. commit() of
+	 * this one ends the load, when all parts are done. With `fresh` what
+	 * broke off is never taken up. NULL: it cannot load in parts.
+	 */
+	int (*plan_begin)(struct target *dst, const struct table *shape,
+			  struct load_plan *plan, bool fresh,
+			  struct error *err);
+
+	/*
+	 * Begin to write part number `part` of the load that another target of
+	 * this mapping has begun; write() follows, and part_end() or
+	 * rollback(). What rollback() forgets is this part alone.
+	 */
+	int (*part_begin)(struct target *dst, const struct table *shape,
+			  size_t part, struct error *err);
+
+	/* The part is whole: keep it, whatever happens to us. ERROR_CONFLICT,
+	 * and it is not kept, once a later epoch has called fence(). */
+	int (*part_end)(struct target *dst, size_t part, struct error *err);
 
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,

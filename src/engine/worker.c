@@ -261,12 +261,15 @@ static int open_link(struct worker *worker, struct error *err)
 		goto failed;
 	memset(link, 0, sizeof(*link));
 	link->mapping = worker->mapping;
+	link->from = worker->from;
+	link->to = worker->to;
+	link->installation = worker->engine->installation;
+	link->pool = &worker->engine->pool;
 	link->cancel = &worker->cancel;
 	link->epoch = worker->epoch;
 	link->subject = worker->subject;
 	link->reporter = worker->engine->reporter;
-	if (link_open(link, worker->from, worker->to,
-		      worker->engine->installation, err) < 0)
+	if (link_open(link, err) < 0)
 		goto failed;
 	worker->opened = true;
 	return 0;

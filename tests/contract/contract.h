@@ -90,7 +90,8 @@ int contract_run(const struct laboratory *lab);
 /* The two halves of it. */
 int contract_run_source(void);
 int contract_run_target(void);
-int contract_run_checkpoint(void); /* a part of that */
+int contract_run_checkpoint(void); /* a part of that, as is the next */
+int contract_run_plan(void);
 
 /* ----------------------------------------------------------------- fixture */
 

@@ -609,7 +609,7 @@ static void test_from_source_to_target(void **state)
 		table_release(&dest_shape);
 		describe_source(&dest_shape);
 		MUST(contract.src->ops->read_begin(contract.src, &dest_shape,
-						   &err));
+						   NULL, &err));
 		dest_begin(TARGET_REPLACE);
 		MUST(batch_init(&batch, &dest_shape, 2, BATCH_BYTES, &err));
 		while ((rc = contract.src->ops->next(contract.src, &batch,
@@ -661,5 +661,5 @@ int contract_run_target(void)
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL) +
-	       contract_run_checkpoint();
+	       contract_run_checkpoint() + contract_run_plan();
 }

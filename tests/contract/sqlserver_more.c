@@ -120,7 +120,7 @@ static int load(enum target_mode mode, const struct position *at,
 	if (at)
 		next.position = *at;
 	error_clear(err);
-	if (src->ops->read_begin(src, &shape, err) < 0 ||
+	if (src->ops->read_begin(src, &shape, NULL, err) < 0 ||
 	    dst->ops->begin(dst, mode, &shape, err) < 0 || move(err) < 0 ||
 	    dst->ops->commit(dst, NULL, &next, &counts, err) < 0) {
 		src->ops->end(src);

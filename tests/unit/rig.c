@@ -53,7 +53,11 @@ static void open_link(struct rig *rig)
 	rig->link.subject = rig->subject;
 	rig->link.reporter = rig->reporter;
 	rig->link.settings = rig->settings;
-	MUST(link_open(&rig->link, rig->from, rig->to, "installation", &err));
+	rig->link.from = rig->from;
+	rig->link.to = rig->to;
+	rig->link.installation = "installation";
+	rig->link.pool = &rig->pool;
+	MUST(link_open(&rig->link, &err));
 	rig->src_ops = *rig->link.src->ops;
 	rig->dst_ops = *rig->link.dst->ops;
 }
@@ -106,6 +110,7 @@ void rig_begin(struct rig *rig, const char *src, const char *dst)
 	rig->spec = store_make(file);
 	store_add_mapping(rig->spec.file);
 	MUST(cancel_init(&rig->cancel, &err));
+	MUST(pool_init(&rig->pool, 48, &err));
 	MUST(reporter_start(&rig->reporter, &rig->spec, "test:1", &err));
 	rig->subject = reporter_add_subject(rig->reporter, 1);
 	assert_non_null(rig->subject);
@@ -120,6 +125,7 @@ void rig_end(struct rig *rig)
 	reporter_stop(rig->reporter, 5000);
 	reporter_free(rig->reporter);
 	cancel_release(&rig->cancel);
+	pool_release(&rig->pool);
 	memory_forget(rig->src);
 	memory_forget(rig->dst);
 	table_release(&rig->table);

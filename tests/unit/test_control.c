@@ -256,7 +256,7 @@ static void test_load_empty(void **state)
 	assert_int_equal(s.target_count, 0);
 	assert_int_equal(s.mapping_count, 0);
 	assert_int_equal(s.request_count, 0);
-	assert_int_equal(s.setting_count, 17);
+	assert_int_equal(s.setting_count, 19);
 	id = store_query(spec.file, "SELECT installation_id FROM installation");
 	id[strlen(id) - 1] = '\0';
 	assert_string_equal(s.installation_id, id);

@@ -6,13 +6,14 @@
 
 /*
  * Two workers may get here at the same time, hence the second look when it
- * fails.
+ * fails. The table that is made last stands for all.
  */
 static const char home_sql[] =
-	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
+	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL "
 	"BEGIN BEGIN TRY "
 	"IF SCHEMA_ID(N'dataflow') IS NULL "
 	"EXEC (N'CREATE SCHEMA dataflow'); "
+	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
 	"CREATE TABLE dataflow.checkpoints ("
 	"installation_id nvarchar(36) NOT NULL, "
 	"mapping_id int NOT NULL, "
@@ -22,9 +23,28 @@ static const char home_sql[] =
 	"epoch bigint NOT NULL, "
 	"updated_at datetime2 NOT NULL, "
 	"CONSTRAINT pk_checkpoints PRIMARY KEY (installation_id, mapping_id)); "
+	"IF OBJECT_ID(N'dataflow.loads', N'U') IS NULL "
+	"CREATE TABLE dataflow.loads ("
+	"installation_id nvarchar(36) NOT NULL, "
+	"mapping_id int NOT NULL, "
+	"load_table nvarchar(128) NOT NULL, "
+	"signature nvarchar(max) NOT NULL, "
+	"position varbinary(512) NULL, "
+	"started_at datetime2 NOT NULL, "
+	"CONSTRAINT pk_loads PRIMARY KEY (installation_id, mapping_id)); "
+	"CREATE TABLE dataflow.load_parts ("
+	"installation_id nvarchar(36) NOT NULL, "
+	"mapping_id int NOT NULL, "
+	"part int NOT NULL, "
+	"low varbinary(512) NULL, "
+	"high varbinary(512) NULL, "
+	"is_done bit NOT NULL, "
+	"rows_loaded bigint NOT NULL, "
+	"CONSTRAINT pk_load_parts "
+	"PRIMARY KEY (installation_id, mapping_id, part)); "
 	"END TRY "
 	"BEGIN CATCH "
-	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL THROW; "
+	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL THROW; "
 	"END CATCH END";
 
 static const char read_sql[] =
@@ -62,15 +82,15 @@ static int make_home(struct sqlserver_target *target, struct error *err)
 		return 0;
 	if (tds_exec(target->conn, home_sql, err) < 0)
 		return error_wrap(err,
-				  "cannot make table 'dataflow.checkpoints' in "
-				  "database '%s'",
+				  "cannot make the tables of schema 'dataflow' "
+				  "in database '%s'",
 				  target->name.database);
 	target->has_home = true;
 	return 0;
 }
 
-static void identify(struct checkpoint_params *out,
-		     const struct sqlserver_target *target)
+void checkpoint_identify(struct checkpoint_params *out,
+			 const struct sqlserver_target *target)
 {
 	out->count = 0;
 	out->params[out->count++] =
@@ -80,8 +100,8 @@ static void identify(struct checkpoint_params *out,
 	out->params[out->count++] = tds_text("@origin", target->origin);
 }
 
-static struct tds_param position_param(const char *name,
-				       const struct position *position)
+struct tds_param checkpoint_position(const char *name,
+				     const struct position *position)
 {
 	return tds_bytes(name, position->len ? position->bytes : NULL,
 			 position->len);
@@ -91,8 +111,8 @@ void checkpoint_fill(struct checkpoint_params *out,
 		     const struct sqlserver_target *target,
 		     const struct checkpoint *from, const struct checkpoint *to)
 {
-	identify(out, target);
-	out->params[out->count++] = position_param("@to", &to->position);
+	checkpoint_identify(out, target);
+	out->params[out->count++] = checkpoint_position("@to", &to->position);
 	if (to->consistent_after_us)
 		clock_format(out->consistent_after, to->consistent_after_us);
 	out->params[out->count++] = tds_text(
@@ -100,7 +120,7 @@ void checkpoint_fill(struct checkpoint_params *out,
 		to->consistent_after_us ? out->consistent_after : NULL);
 	if (from)
 		out->params[out->count++] =
-			position_param("@from", &from->position);
+			checkpoint_position("@from", &from->position);
 }
 
 void checkpoint_sql(struct strbuf *sql, bool with_from)
@@ -131,7 +151,7 @@ int checkpoint_run(struct sqlserver_target *target, const char *sql,
 {
 	struct checkpoint_params id;
 
-	identify(&id, target);
+	checkpoint_identify(&id, target);
 	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
 	    tds_finish(target->conn, err) < 0)
 		return checkpoint_failed(err);
@@ -146,7 +166,7 @@ int checkpoint_fence(struct sqlserver_target *target, struct error *err)
 
 	if (make_home(target, err) < 0)
 		return -1;
-	identify(&id, target);
+	checkpoint_identify(&id, target);
 	rc = tds_query_row(target->conn, fence_sql, id.params, id.count, err);
 	if (rc < 0)
 		return -1;
@@ -169,7 +189,7 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 	char text[CLOCK_TEXT_MAX] = "";
 	int rc;
 
-	identify(&id, target);
+	checkpoint_identify(&id, target);
 	memset(out, 0, sizeof(*out));
 	rc = tds_query_row(target->conn, read_sql, id.params, id.count, err);
 	if (rc <= 0)

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "drivers/sqlserver/loader.h"
+#include "drivers/sqlserver/split.h"
 #include "drivers/sqlserver/sql.h"
 
 /* Rows of one UPDATE of the trigger column: few enough for row locks. */
@@ -363,8 +364,8 @@ static int add_select_list(const struct sqlserver_source *source,
  * loads them without a sort.
  */
 static int build_read(const struct sqlserver_source *source,
-		      const struct table *shape, struct strbuf *sql,
-		      struct error *err)
+		      const struct table *shape, const char *where,
+		      struct strbuf *sql, struct error *err)
 {
 	const char *word = " ORDER BY ";
 
@@ -373,7 +374,7 @@ static int build_read(const struct sqlserver_source *source,
 		return -1;
 	strbuf_addstr(sql, " FROM ");
 	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addstr(sql, " AS t");
+	strbuf_addf(sql, " AS t%s", where);
 	for (size_t k = 0; source->catalog.key_is_clustered; k++) {
 		const struct catalog_column *column =
 			catalog_key(&source->catalog, k);
@@ -387,18 +388,36 @@ static int build_read(const struct sqlserver_source *source,
 	return strbuf_check(sql, err);
 }
 
-static int source_read_begin(struct source *src, struct table *shape,
-			     struct error *err)
+static int source_split(struct source *src, const struct table *shape,
+			struct key_range *ranges, size_t count,
+			struct error *err)
 {
 	struct sqlserver_source *source = self_of(src);
-	struct strbuf sql;
+
+	(void)shape;
+	if (source_know_table(source, err) < 0)
+		return -1;
+	return split_table(source, ranges, count, err);
+}
+
+static int source_read_begin(struct source *src, struct table *shape,
+			     const struct key_range *range, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct strbuf sql, where;
+	struct tds_param params[2];
+	size_t count = 0;
 	int ret = -1;
 
 	strbuf_init(&sql);
-	if (source_know_table(source, err) < 0 ||
-	    build_read(source, shape, &sql, err) < 0 ||
+	strbuf_init(&where);
+	if (source_know_table(source, err) < 0)
+		goto done;
+	split_condition(source, range, &sql, &where, params, &count);
+	if (strbuf_check(&where, err) < 0 ||
+	    build_read(source, shape, where.data, &sql, err) < 0 ||
 	    begin_snapshot_if_allowed(source, err) < 0 ||
-	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
+	    tds_query(source->conn, sql.data, params, count, err) < 0)
 		goto done;
 	source->reading = READ_TABLE;
 	source_set_charsets(source, shape);
@@ -406,6 +425,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 				      source->native_text, err);
 	ret = source->decoder ? 0 : -1;
 done:
+	strbuf_release(&where);
 	strbuf_release(&sql);
 	if (ret < 0)
 		source_end(src);
@@ -581,6 +601,7 @@ const struct source_ops sqlserver_source_ops = {
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
 	.position = source_position,
+	.split = source_split,
 	.read_begin = source_read_begin,
 	.changes_begin = source_changes_begin,
 	.next = source_next,

@@ -27,6 +27,8 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('query_timeout_seconds', '600', 'Seconds to wait for the next byte of an answer; 0 waits for ever'),
 ('initial_full_sync', '1', '1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
 ('full_sync_mode', 'swap', 'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+('load_readers', '4', 'Most readers of one large table at the same time'),
+('load_part_rows', '1000000', 'A table of more rows is loaded in parts of about so many, which survive a crash'),
 ('create_missing_tables', '1', '1: a full sync creates a destination table that does not exist'),
 ('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
