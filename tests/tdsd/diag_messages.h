@@ -546,6 +546,7 @@
 {17750, 16, 0, "Could not load the DLL %s, or one of the DLLs it references. Reason: %s."},
 {18054, 16, 1, "Error %d, severity %d, state %d was raised, but no message with that error number was found in sys.messages. If error is larger than 50000, make sure the user-defined message is added using sp_addmessage."},
 {18456, 14, 1, "Login failed for user '%s'."},
+{18470, 14, 1, "Login failed for user '%s'. Reason: The account is disabled."},
 {18487, 14, 1, "Login failed for user '%s'.  Reason: The password of the account has expired."},
 {22105, 16, 1, "Change tracking is not enabled on table '%s'."},
 {22106, 16, 1, "Change tracking is already enabled for table '%s'."},

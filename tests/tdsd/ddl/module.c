@@ -84,8 +84,6 @@ static int store_params(struct ddl *x, int id, const struct create_module *m)
 	}
 	for (p = m->params; p; p = p->next) {
 		n++;
-		if (p->is_cursor)
-			continue;
 		if (catalog_type(x->s, &p->type, n, "parameter", &t, NULL,
 				 x->d) < 0) {
 			int64_t table = 0;
@@ -167,7 +165,7 @@ static int replace(struct ddl *x, int id, const struct create_module *m,
 		"UPDATE %s._objects SET text = ?, extra = ?, modified = %lld,"
 		" quoted = %d, ansi_nulls = %d WHERE id = %d",
 		x->home->prefix, (long long)catalog_now(),
-		x->s->set.quoted_identifier, x->s->set.ansi_nulls, id);
+		x->s->set.quoted_identifier, true, id);
 	int rc;
 
 	(void)m;

@@ -602,8 +602,6 @@ static enum flow dispatch(struct session *s, struct stmt *st)
 		return exec_grant(s, st);
 	case ST_DBCC:
 		return exec_dbcc(s, st);
-	case ST_CURSOR:
-		return exec_cursor(s, st);
 	case ST_KILL:
 		return exec_kill(s, st);
 	case ST_EXECUTE_AS:
@@ -622,6 +620,9 @@ enum flow run_stmt(struct session *s, struct stmt *st)
 {
 	if (session_cancelled(s))
 		return FLOW_ABORT;
+	if (s->set.noexec && (st->kind != ST_SET_OPTION ||
+			      strcasecmp(st->option.name, "NOEXEC") != 0))
+		return FLOW_OK;
 	return dispatch(s, st);
 }
 
@@ -671,13 +672,13 @@ static int declare_one(struct session *s, const struct param_def *p,
 		d->line = p->line;
 		return -1;
 	}
-	if (!p->is_table && !p->is_cursor &&
+	if (!p->is_table &&
 	    tablevar_is_type(s, &p->type) > 0) {
 		slot = frame_add(f, p->name, type);
 		f->vars[slot].is_table = true;
 		return tablevar_create_typed(s, &f->vars[slot], &p->type, d);
 	}
-	if (!p->is_table && !p->is_cursor &&
+	if (!p->is_table &&
 	    catalog_type(s, &p->type, f->var_count + 1, "type", &type, NULL,
 			 d) < 0) {
 		if (!d->line)
@@ -694,7 +695,6 @@ static int declare_one(struct session *s, const struct param_def *p,
 	}
 	slot = frame_add(f, p->name, type);
 	f->vars[slot].is_table = p->is_table;
-	f->vars[slot].is_cursor = p->is_cursor;
 	if (p->is_table)
 		return tablevar_create(s, &f->vars[slot], p, d);
 	return 0;

@@ -18,7 +18,6 @@ enum flow exec_ddl(struct session *s, struct stmt *st);
 enum flow exec_security(struct session *s, struct stmt *st);
 enum flow exec_grant(struct session *s, struct stmt *st);
 enum flow exec_dbcc(struct session *s, struct stmt *st);
-enum flow exec_cursor(struct session *s, struct stmt *st);
 enum flow exec_kill(struct session *s, struct stmt *st);
 enum flow exec_execute_as(struct session *s, struct stmt *st);
 enum flow exec_raiserror(struct session *s, struct stmt *st);

@@ -14,20 +14,6 @@
 #include "exec/tran.h"
 #include "value/collation.h"
 
-enum flow sysproc_nothing(struct call *c)
-{
-	c->has_status = true;
-	return FLOW_OK;
-}
-
-enum flow sysproc_job(struct call *c)
-{
-	struct diag d;
-
-	diag_set(&d, 40517, "msdb.dbo.sp_start_job (use sys.sp_cdc_start_job)");
-	return call_error(c, &d);
-}
-
 enum flow sysproc_rename(struct call *c)
 {
 	struct session *s = c->s;
@@ -254,10 +240,4 @@ enum flow sysproc_set_context(struct call *c)
 	c->has_status = true;
 	arena_release(&pool);
 	return FLOW_OK;
-}
-
-enum flow sysproc_ro_usrname(struct call *c)
-{
-	return call_sql(c, "SELECT CAST(0 AS bit) AS ReadOnly, USER_NAME() AS"
-			   " [User]");
 }

@@ -61,6 +61,12 @@ void fn_fail(sqlite3_context *ctx, const struct diag *d)
 {
 	struct session *s = fn_session(ctx);
 
+	if (!s->set.ansi_warnings && !s->set.arithabort &&
+	    (d->number == 8134 || d->number == 8115 || d->number == 220 ||
+	     d->number == 232)) {
+		sqlite3_result_null(ctx);
+		return;
+	}
 	if (!s->fn_set) {
 		s->fn = *d;
 		s->fn_set = true;

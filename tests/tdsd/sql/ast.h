@@ -288,7 +288,6 @@ enum stmt_kind {
 	ST_SECURITY,
 	ST_GRANT,
 	ST_DBCC,
-	ST_CURSOR,
 	ST_KILL,
 	ST_EXECUTE_AS,
 	ST_NOTHING,	/* understood, and nothing to do */
@@ -326,7 +325,6 @@ struct dml {
 	struct set_clause *sets;
 	struct table_ref *from;
 	struct expr *where;
-	const char *current_of;	 /* cursor */
 	struct output_clause *output;
 	struct output_clause *output_into; /* the second one may go into */
 	int max_recursion;
@@ -478,8 +476,7 @@ struct param_def {
 	struct column_def *table; /* DECLARE @t TABLE (…) */
 	struct constraint_def *table_constraints;
 	struct index_def *table_indexes;
-	bool is_table, is_cursor;
-	struct query *cursor_query;
+	bool is_table;
 	int line;
 	struct param_def *next;
 };
@@ -570,17 +567,6 @@ struct security {
 	bool without_login, if_exists;
 };
 
-struct cursor_stmt {
-	char verb; /* 'D'eclare, 'O'pen, 'F'etch, 'C'lose, 'X' deallocate */
-	const char *name;
-	bool is_var;
-	struct query *query;
-	bool scroll, is_static, global, read_only;
-	char direction; /* N P F L A R */
-	struct expr *position;
-	struct name_list *into;
-};
-
 struct bulk_column {
 	const char *name;
 	struct type_ref type;
@@ -609,7 +595,6 @@ struct stmt {
 			const char *var;
 			char assign;
 			struct expr *value;
-			struct query *cursor; /* SET @c = CURSOR FOR … */
 		} set;
 		struct {
 			const char *name; /* words joined by '_', upper case */
@@ -664,7 +649,6 @@ struct stmt {
 		} type;
 		struct security *security;
 		struct grant *grant;
-		struct cursor_stmt *cursor;
 		struct insert_bulk *bulk;
 		struct {
 			const char *name;

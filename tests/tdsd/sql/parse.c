@@ -328,9 +328,7 @@ void parse_type_ref(struct parser *p, struct type_ref *out)
 	memset(out, 0, sizeof(*out));
 	out->name.line = p->tok->line;
 	if (parse_is(p, K_CURSOR)) {
-		parse_advance(p);
-		out->name.count = 1;
-		out->name.part[0] = "cursor";
+		parse_unsupported(p, "CURSOR");
 		return;
 	}
 	long_type_name(p, out);

@@ -165,15 +165,7 @@ static void where(struct parser *p, struct dml *d)
 	if (!parse_accept(p, K_WHERE))
 		return;
 	if (parse_is(p, K_CURRENT) && parse_is_next(p, 1, K_OF)) {
-		parse_advance(p);
-		parse_advance(p);
-		parse_accept_word(p, "global");
-		if (p->tok->kind == T_VAR) {
-			d->current_of = p->tok->text;
-			parse_advance(p);
-		} else {
-			d->current_of = parse_ident(p);
-		}
+		parse_unsupported(p, "CURRENT OF");
 		return;
 	}
 	d->where = parse_search(p);

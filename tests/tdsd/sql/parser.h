@@ -94,7 +94,6 @@ struct stmt *parse_drop(struct parser *p);
 struct stmt *parse_truncate(struct parser *p);
 struct stmt *parse_declare(struct parser *p);
 struct stmt *parse_set(struct parser *p);
-struct stmt *parse_cursor_stmt(struct parser *p);
 struct stmt *parse_grant(struct parser *p);
 struct stmt *parse_security(struct parser *p, const char *verb);
 struct stmt *parse_misc(struct parser *p); /* NULL: not one of these */
@@ -108,6 +107,5 @@ struct param_def *parse_param_list(struct parser *p, bool parens);
 void parse_table_body(struct parser *p, struct column_def **columns,
 		      struct constraint_def **constraints,
 		      struct index_def **indexes);
-struct query *parse_cursor_query(struct parser *p, struct cursor_stmt *c);
 
 #endif
