@@ -206,14 +206,6 @@ struct row_list {
 	struct row_list *next;
 };
 
-enum group_kind { GROUP_PLAIN, GROUP_ROLLUP, GROUP_CUBE, GROUP_SETS };
-
-/* A set of GROUPING SETS. */
-struct group_set {
-	struct expr *exprs;
-	struct group_set *next;
-};
-
 struct query {
 	enum query_kind kind;
 	int line;
@@ -229,8 +221,6 @@ struct query {
 	struct expr *where;
 	struct expr *group; /* list */
 	bool grouped;	    /* GROUP BY was written */
-	enum group_kind group_kind;
-	struct group_set *sets;
 	struct expr *having;
 	/* of the whole */
 	struct cte *ctes;

@@ -49,12 +49,8 @@ void *parse_syntax(struct parser *p)
 	if (t->kind == T_END && p->prev) {
 		t = p->prev;
 		p->d->line = t->line;
-		if (t->kind == T_WORD && t->word)
-			diag_set(p->d, 156, t->text);
-		else
-			diag_free_text(p->d, 102, 15, 1,
-				       "Incorrect syntax near '%.128s'.",
-				       t->text);
+		diag_free_text(p->d, 102, 15, 1,
+			       "Incorrect syntax near '%.128s'.", t->text);
 		p->d->line = t->line;
 	} else if (t->kind == T_WORD && t->word) {
 		diag_set(p->d, 156, t->text);
