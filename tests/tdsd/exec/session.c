@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "cdc/log.h"
 #include "exec/perm.h"
 #include "exec/planner.h"
 #include "exec/prepared.h"
@@ -69,6 +70,7 @@ static void attached_free(struct attached *a)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	free(a);
 }
 
@@ -245,6 +247,7 @@ static void detach_one(struct session *s)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	schema_try(s->sql, "DETACH %s", a->prefix);
 	free(a);
 }

@@ -60,6 +60,7 @@ struct attached {
 	bool locked;	     /* we hold the writer's lock */
 	bool written;	     /* in the current SQLite transaction */
 	bool version_bumped; /* in the current SQLite transaction */
+	struct log *log;     /* what cdc/log.c keeps; NULL: nothing yet */
 	struct attached *next;
 };
 
@@ -71,6 +72,7 @@ struct save_point {
 };
 
 struct context_key;
+struct log;
 struct table;
 struct written_table;
 
