@@ -325,7 +325,7 @@ static int record(struct session *s, struct table *t, int64_t command, char op,
 	if (op == 'U' && moves(t, changed))
 		op = 'K';
 	if (old)
-		add_image(&log->record, t, old, op == 'D' ? NULL : changed,
+		add_image(&log->record, t, old, op == 'U' ? changed : NULL,
 			  true);
 	if (row)
 		add_image(&log->record, t, row, op == 'U' ? changed : NULL,
