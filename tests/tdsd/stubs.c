@@ -26,12 +26,8 @@ struct rel *tvf_builtin(struct tr *t, const struct table_ref *ref){(void)t;(void
 struct rel *tvf_module(struct tr *t, struct table *fn, const struct expr *args){(void)args; tr_fail(t,195,fn->name,NULL);return NULL;}
 void merge_plan_free(struct merge_plan *m){(void)m;}
 enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set(&d,40517,"MERGE"); return run_error(s,&d,st,false);}
-void cdc_start(struct server *srv){(void)srv;}
-void cdc_stop(struct server *srv){(void)srv;}
-int cdc_table_dropped(struct ddl *x, struct table *t){(void)x;(void)t;return 0;}
-void cdc_forget_database(struct server *srv, struct database *db){(void)srv;(void)db;}
 int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command){(void)x;(void)t;(void)command;return 0;}
 int tracking_enable(struct ddl *x, struct table *t, bool e, bool c){(void)x;(void)t;(void)e;(void)c;return 0;}
 int tracking_row(struct session *s,struct table*t,char op,const struct val*o,const struct val*r,const bool*set,struct diag*d){(void)s;(void)t;(void)op;(void)o;(void)r;(void)set;(void)d;return 0;}
 #define P(n) enum flow n(struct call *c){struct diag d; diag_set(&d,40517,#n); return call_error(c,&d);}
-P(cdc_proc_enable_db) P(cdc_proc_disable_db) P(cdc_proc_enable_table) P(cdc_proc_disable_table) P(cdc_proc_help) P(cdc_proc_help_jobs) P(cdc_proc_add_job) P(cdc_proc_drop_job) P(cdc_proc_change_job) P(cdc_proc_start_job) P(cdc_proc_stop_job) P(cdc_proc_scan) P(cdc_proc_cleanup) P(cdc_proc_captured_columns) P(cdc_proc_ddl_history)
+P(cdc_proc_help) P(cdc_proc_help_jobs) P(cdc_proc_add_job) P(cdc_proc_drop_job) P(cdc_proc_change_job) P(cdc_proc_start_job) P(cdc_proc_stop_job) P(cdc_proc_scan) P(cdc_proc_captured_columns) P(cdc_proc_ddl_history)

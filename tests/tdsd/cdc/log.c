@@ -398,7 +398,8 @@ void log_committed(struct session *s, struct attached *home)
 
 	if (!log || log->tran_seq != s->tran_seq || log->cdc_switch < 0)
 		return;
-	home->db->cdc_enabled = log->cdc_switch;
+	__atomic_store_n(&home->db->cdc_enabled, log->cdc_switch,
+			 __ATOMIC_RELAXED);
 	log->cdc_switch = -1;
 	database_save(&s->server->registry, home->db);
 }
