@@ -192,7 +192,7 @@ static const struct builtin *find(const char *name)
 {
 	static const struct builtin *const lists[] = {
 		builtins_text, builtins_math, builtins_date, builtins_logic,
-		builtins_meta};
+		builtins_meta, builtins_cdc};
 	size_t i;
 	const struct builtin *b;
 
