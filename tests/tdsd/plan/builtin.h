@@ -34,7 +34,7 @@ extern const struct builtin builtins_math[];
 extern const struct builtin builtins_date[];
 extern const struct builtin builtins_logic[];
 extern const struct builtin builtins_meta[];
-extern const struct builtin builtins_cdc[];
+extern const struct builtin builtins_cdc[]; /* sys.fn_cdc_…: cdc/ */
 
 /* Translate argument `e` and convert it as the letter says. */
 struct ex builtin_arg(struct tr *t, const struct expr *e, char letter, int n,
