@@ -10,12 +10,10 @@
 #include "plan/sysviews.h"
 #include "plan/tvf.h"
 const struct builtin builtins_meta[] = {{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false}};
-const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
 const struct sysview sysviews_tables[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_server[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_schema[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
 void fn_register_meta(struct session *s){(void)s;}
 void fn_register_misc(struct session *s){(void)s;}
 struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
@@ -24,7 +22,4 @@ enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set
 int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command){(void)x;(void)t;(void)command;return 0;}
 int tracking_enable(struct ddl *x, struct table *t, bool e, bool c){(void)x;(void)t;(void)e;(void)c;return 0;}
 int tracking_row(struct session *s,struct table*t,char op,const struct val*o,const struct val*r,const bool*set,struct diag*d){(void)s;(void)t;(void)op;(void)o;(void)r;(void)set;(void)d;return 0;}
-#define P(n) enum flow n(struct call *c){struct diag d; diag_set(&d,40517,#n); return call_error(c,&d);}
-P(cdc_proc_help) P(cdc_proc_help_jobs) P(cdc_proc_add_job) P(cdc_proc_drop_job) P(cdc_proc_change_job) P(cdc_proc_start_job) P(cdc_proc_stop_job) P(cdc_proc_scan) P(cdc_proc_captured_columns) P(cdc_proc_ddl_history)
-const struct tvf tvfs_cdc[] = {{NULL,NULL,0,0,NULL}};
 struct rel *tvf_changetable(struct tr *t, const struct table_ref *ref){(void)ref; tr_fail(t,40517,"CHANGETABLE",NULL);return NULL;}

@@ -260,6 +260,34 @@ static void fn_bit(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 					(mask[n - 1 - at / 8] >> at % 8 & 1));
 }
 
+/* cdc_or_(mask): all bits of a group. */
+struct or_state {
+	unsigned char mask[128];
+	int size;
+};
+
+static void or_step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct or_state *o = sqlite3_aggregate_context(ctx, sizeof(*o));
+	const unsigned char *mask = sqlite3_value_blob(argv[0]);
+	int n = sqlite3_value_bytes(argv[0]), i;
+
+	(void)argc;
+	if (!o || !mask || n > (int)sizeof(o->mask))
+		return;
+	o->size = n;
+	for (i = 0; i < n; i++)
+		o->mask[i] |= mask[i];
+}
+
+static void or_final(sqlite3_context *ctx)
+{
+	struct or_state *o = sqlite3_aggregate_context(ctx, 0);
+
+	if (o && o->size)
+		sqlite3_result_blob(ctx, o->mask, o->size, SQLITE_TRANSIENT);
+}
+
 void fn_register_cdc(struct session *s)
 {
 	static const struct fn_def defs[] = {
@@ -270,4 +298,6 @@ void fn_register_cdc(struct session *s)
 	};
 
 	fn_register(s, defs, (int)LENGTH_OF(defs));
+	sqlite3_create_function_v2(s->sql, "cdc_or_", 1, SQLITE_UTF8, s, NULL,
+				   or_step, or_final, NULL);
 }

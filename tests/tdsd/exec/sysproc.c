@@ -37,6 +37,8 @@ static const struct sysproc procs[] = {
 	{"sp_cdc_cleanup_change_table", cdc_proc_cleanup},
 	{"sp_cdc_get_captured_columns", cdc_proc_captured_columns},
 	{"sp_cdc_get_ddl_history", cdc_proc_ddl_history},
+	{"sp_start_job", cdc_proc_agent_start},
+	{"sp_stop_job", cdc_proc_agent_stop},
 	{"sp_configure", sysproc_configure},
 };
 
