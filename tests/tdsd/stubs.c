@@ -19,7 +19,3 @@ void fn_register_misc(struct session *s){(void)s;}
 struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
 void merge_plan_free(struct merge_plan *m){(void)m;}
 enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set(&d,40517,"MERGE"); return run_error(s,&d,st,false);}
-int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command){(void)x;(void)t;(void)command;return 0;}
-int tracking_enable(struct ddl *x, struct table *t, bool e, bool c){(void)x;(void)t;(void)e;(void)c;return 0;}
-int tracking_row(struct session *s,struct table*t,char op,const struct val*o,const struct val*r,const bool*set,struct diag*d){(void)s;(void)t;(void)op;(void)o;(void)r;(void)set;(void)d;return 0;}
-struct rel *tvf_changetable(struct tr *t, const struct table_ref *ref){(void)ref; tr_fail(t,40517,"CHANGETABLE",NULL);return NULL;}

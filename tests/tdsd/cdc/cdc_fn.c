@@ -7,6 +7,7 @@
 
 #include "cdc/capture.h"
 #include "cdc/log.h"
+#include "cdc/tracking_fn.h"
 #include "exec/perm.h"
 #include "fn/fn.h"
 #include "plan/builtin.h"
@@ -186,6 +187,11 @@ const struct builtin builtins_cdc[] = {
 	CUSTOM("fn_cdc_get_column_ordinal", 2, 2, column_ordinal),
 	CUSTOM("fn_cdc_has_column_changed", 3, 3, column_changed),
 	CUSTOM("fn_cdc_is_bit_set", 2, 2, is_bit_set),
+	CUSTOM("CHANGE_TRACKING_CURRENT_VERSION", 0, 0,
+	       tracking_current_version),
+	CUSTOM("CHANGE_TRACKING_MIN_VALID_VERSION", 1, 1,
+	       tracking_min_version),
+	CUSTOM("CHANGE_TRACKING_IS_COLUMN_IN_MASK", 2, 2, tracking_in_mask),
 	{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false},
 };
 
@@ -298,6 +304,7 @@ void fn_register_cdc(struct session *s)
 	};
 
 	fn_register(s, defs, (int)LENGTH_OF(defs));
+	fn_register_tracking(s);
 	sqlite3_create_function_v2(s->sql, "cdc_or_", 1, SQLITE_UTF8, s, NULL,
 				   or_step, or_final, NULL);
 }

@@ -137,6 +137,8 @@ const struct row_maker row_makers_cdc[] = {
 	{"cdc_sessions", 13, fill_sessions},
 	{"cdc_errors", 9, fill_errors},
 	{"cdc_range", 3, cdc_fill_range},
+	{"ct_databases", 5, tracking_fill_databases},
+	{"ct_changes", 40, tracking_fill_changes},
 	{NULL, 0, NULL},
 };
 

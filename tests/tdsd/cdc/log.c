@@ -138,19 +138,22 @@ int64_t log_tracking_version(struct session *s, struct attached *home,
 {
 	struct log *log = state(s, home);
 
-	if (!log->ct_version) {
-		if (catalog_int(s, d, &log->ct_version,
-				"SELECT ct_version + 1 FROM %s._cat"
-				" WHERE id = 1",
-				home->prefix) < 0)
-			return 0;
-		if (catalog_exec(s, d,
-				 "UPDATE %s._cat SET ct_version = %lld"
-				 " WHERE id = 1",
-				 home->prefix, (long long)log->ct_version) < 0)
-			return 0;
-	}
+	/* written down by the commit: a rollback to a savepoint in between
+	 * would take it back */
+	if (!log->ct_version &&
+	    catalog_int(s, d, &log->ct_version,
+			"SELECT ct_version + 1 FROM %s._cat WHERE id = 1",
+			home->prefix) < 0)
+		return 0;
 	return log->ct_version;
+}
+
+int log_tracking_committed(struct session *s, struct attached *home,
+			   int64_t *out, struct diag *d)
+{
+	return catalog_int(s, d, out,
+			   "SELECT ct_version FROM %s._cat WHERE id = 1",
+			   home->prefix);
 }
 
 /* --- records --- */
@@ -359,17 +362,15 @@ int log_row(struct session *s, struct table *t, int64_t command, char op,
 
 /* --- the commit --- */
 
-int log_commit(struct session *s, struct attached *home, struct diag *d)
+static int commit_rows(struct session *s, struct attached *home,
+		       const struct log *log, struct diag *d)
 {
-	struct log *log = home->log;
 	struct timespec now;
 	unsigned char id[6];
 	struct val ended;
 	int64_t any = 0;
 	int i;
 
-	if (!log || log->tran_seq != s->tran_seq || log->next == log->first)
-		return 0;
 	if (catalog_int(s, d, &any,
 			"SELECT EXISTS(SELECT 1 FROM %s._log WHERE id >= %lld)",
 			home->prefix, (long long)log->first) < 0)
@@ -390,6 +391,20 @@ int log_commit(struct session *s, struct attached *home, struct diag *d)
 		(long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, id[0],
 		id[1], id[2], id[3], id[4], id[5], home->prefix,
 		(long long)log->next + 1);
+}
+
+int log_commit(struct session *s, struct attached *home, struct diag *d)
+{
+	struct log *log = home->log;
+
+	if (!log || log->tran_seq != s->tran_seq)
+		return 0;
+	if (log->next != log->first && commit_rows(s, home, log, d) < 0)
+		return -1;
+	if (log->ct_version &&
+	    tracking_commit(s, home, log->ct_version, d) < 0)
+		return -1;
+	return 0;
 }
 
 void log_committed(struct session *s, struct attached *home)

@@ -44,6 +44,10 @@ void log_switch_cdc(struct session *s, struct attached *home, int on);
 int64_t log_tracking_version(struct session *s, struct attached *home,
 			     struct diag *d);
 
+/* The version that is committed, as the current snapshot has it. */
+int log_tracking_committed(struct session *s, struct attached *home,
+			   int64_t *out, struct diag *d);
+
 /* The session lets the file go. */
 void log_free(struct log *log);
 

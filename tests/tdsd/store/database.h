@@ -35,6 +35,7 @@ struct database {
 	int change_tracking; /* 0, 1 */
 	int ct_retention;    /* minutes; 0 = never cleaned */
 	int ct_auto_cleanup;
+	int64_t ct_cleaned_ms; /* when last; under the writer's lock */
 	int dropped;
 	int offline;
 	int64_t commits;     /* counts commits that wrote, under the db's lock */
