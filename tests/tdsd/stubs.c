@@ -1,8 +1,3 @@
-#include "cdc/cdc.h"
-#include "cdc/cdc_procs.h"
-#include "cdc/log.h"
-#include "cdc/tracking.h"
-#include "dml/merge.h"
 #include "exec/stmts.h"
 #include "fn/fn.h"
 #include "fn/rows.h"
@@ -17,5 +12,3 @@ const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
 void fn_register_meta(struct session *s){(void)s;}
 void fn_register_misc(struct session *s){(void)s;}
 struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
-void merge_plan_free(struct merge_plan *m){(void)m;}
-enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set(&d,40517,"MERGE"); return run_error(s,&d,st,false);}

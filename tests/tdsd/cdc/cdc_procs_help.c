@@ -92,7 +92,7 @@ enum flow cdc_proc_captured_columns(struct call *c)
 		" c.capture_instance, k.column_name, k.column_id,"
 		" k.column_ordinal, k.column_type AS data_type,"
 		" CAST(y.max_length AS int) AS character_maximum_length,"
-		" y.precision AS numeric_precision, CAST(10 AS smallint) AS"
+		" y.[precision] AS numeric_precision, CAST(10 AS smallint) AS"
 		" numeric_precision_radix, y.scale AS numeric_scale,"
 		" CAST(NULL AS smallint) AS datetime_precision"
 		" FROM cdc.change_tables AS c"

@@ -110,8 +110,10 @@ static const char *statement_text(struct ddl *x, const char *command)
 	if (!x->st || !f || !f->ast || x->st->end > f->ast->len ||
 	    x->st->start >= x->st->end)
 		return command;
-	return pool_strndup(x->pool, f->ast->text + x->st->start,
-			    x->st->end - x->st->start);
+	/* the statement's place begins behind its first word */
+	return pool_printf(x->pool, "ALTER %.*s",
+			   (int)(x->st->end - x->st->start),
+			   f->ast->text + x->st->start);
 }
 
 int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command)

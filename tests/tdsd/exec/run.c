@@ -209,8 +209,7 @@ enum flow run_error(struct session *s, struct diag *d, const struct stmt *st,
 	}
 	if (is_constraint(d->number) && st &&
 	    (st->kind == ST_INSERT || st->kind == ST_UPDATE ||
-	     st->kind == ST_DELETE || st->kind == ST_MERGE ||
-	     st->kind == ST_INSERT_BULK)) {
+	     st->kind == ST_DELETE || st->kind == ST_INSERT_BULK)) {
 		struct diag end;
 
 		diag_set(&end, 3621);
@@ -549,8 +548,6 @@ static enum flow dispatch(struct session *s, struct stmt *st)
 		return exec_update(s, st);
 	case ST_DELETE:
 		return exec_delete(s, st);
-	case ST_MERGE:
-		return exec_merge(s, st);
 	case ST_TRUNCATE:
 		return exec_truncate(s, st);
 	case ST_INSERT_BULK:

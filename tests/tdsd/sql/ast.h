@@ -37,7 +37,7 @@ enum expr_kind {
 	EX_VAR,	      /* @name; `text` */
 	EX_GLOBAL,    /* @@name; `text` */
 	EX_COLUMN,    /* `name` */
-	EX_PSEUDO,    /* $identity, $rowguid, $action */
+	EX_PSEUDO,    /* $identity, $rowguid */
 	EX_NEGATE,    /* -a */
 	EX_PLUS,      /* +a */
 	EX_BIT_NOT,   /* ~a */
@@ -227,7 +227,6 @@ enum stmt_kind {
 	ST_INSERT,
 	ST_UPDATE,
 	ST_DELETE,
-	ST_MERGE,
 	ST_TRUNCATE,
 	ST_INSERT_BULK,
 	ST_DECLARE,
@@ -307,31 +306,6 @@ struct dml {
 	struct output_clause *output;
 	struct output_clause *output_into; /* the second one may go into */
 	int max_recursion;
-};
-
-struct merge_action {
-	int when;	/* 'M' matched, 'N' not matched, 'S' not by source */
-	struct expr *condition;
-	char action;	/* 'U', 'D', 'I' */
-	struct set_clause *sets;
-	struct name_list *columns;
-	struct row_list *values; /* NULL with I: DEFAULT VALUES */
-	int line;
-	struct merge_action *next;
-};
-
-struct merge {
-	struct cte *ctes;
-	struct expr *top;
-	struct name target;
-	const char *target_var;
-	const char *alias;
-	unsigned hints;
-	struct table_ref *source;
-	struct expr *on;
-	struct merge_action *actions;
-	struct output_clause *output;
-	struct output_clause *output_into;
 };
 
 enum constraint_kind {
@@ -566,7 +540,6 @@ struct stmt {
 	union {
 		struct query *query;
 		struct dml *dml;
-		struct merge *merge;
 		struct name *name; /* TRUNCATE, USE */
 		struct param_def *declare;
 		struct {

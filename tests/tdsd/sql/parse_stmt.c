@@ -276,7 +276,7 @@ struct stmt *parse_select_stmt(struct parser *p, struct cte *ctes)
 	return s;
 }
 
-/* WITH … in front of SELECT, INSERT, UPDATE, DELETE, MERGE. */
+/* WITH … in front of SELECT, INSERT, UPDATE, DELETE. */
 static struct stmt *with_stmt(struct parser *p)
 {
 	struct stmt *s;
@@ -291,7 +291,7 @@ static struct stmt *with_stmt(struct parser *p)
 	else if (parse_is(p, K_DELETE))
 		s = parse_delete(p, ctes);
 	else if (parse_is(p, K_MERGE))
-		s = parse_merge(p, ctes);
+		return parse_unsupported(p, "MERGE");
 	else
 		s = parse_select_stmt(p, ctes);
 	if (s) {
@@ -354,7 +354,7 @@ static struct stmt *keyword_stmt(struct parser *p)
 	case K_DELETE:
 		return parse_delete(p, NULL);
 	case K_MERGE:
-		return parse_merge(p, NULL);
+		return parse_unsupported(p, "MERGE");
 	case K_TRUNCATE:
 		return parse_truncate(p);
 	case K_DECLARE:

@@ -86,7 +86,6 @@ struct stmt *parse_select_stmt(struct parser *p, struct cte *ctes);
 struct stmt *parse_insert(struct parser *p, struct cte *ctes);
 struct stmt *parse_update(struct parser *p, struct cte *ctes);
 struct stmt *parse_delete(struct parser *p, struct cte *ctes);
-struct stmt *parse_merge(struct parser *p, struct cte *ctes);
 struct stmt *parse_exec(struct parser *p);
 struct stmt *parse_create(struct parser *p);
 struct stmt *parse_alter(struct parser *p);
