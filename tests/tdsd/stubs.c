@@ -9,7 +9,6 @@
 #include "plan/builtin.h"
 #include "plan/sysviews.h"
 #include "plan/tvf.h"
-const struct builtin builtins_meta[] = {{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false}};
 const struct row_maker row_makers_server[] = {{NULL,0,NULL}};
 const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
 const struct sysview sysviews_objects[] = {{NULL,NULL,NULL,NULL,false}};
@@ -18,7 +17,6 @@ const struct sysview sysviews_server[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_schema[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
-void fn_register_meta(struct session *s){(void)s;}
 void fn_register_misc(struct session *s){(void)s;}
 struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
 void merge_plan_free(struct merge_plan *m){(void)m;}
