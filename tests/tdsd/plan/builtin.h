@@ -16,7 +16,8 @@
  *   ret    i int, I bigint, f float, b bit, t tinyint, h smallint,
  *          s sysname, N nvarchar(max), g uniqueidentifier, d datetime,
  *          0 text like the first argument, and of variable length,
- *          nNN nvarchar(NN), vNN varchar(NN), V varbinary(max)
+ *          nNN nvarchar(NN), vNN varchar(NN), V varbinary(max),
+ *          BNN varbinary(NN), a sql_variant, m numeric(38,0)
  *   custom does everything itself instead
  */
 struct builtin {
