@@ -12,7 +12,6 @@
 const struct builtin builtins_meta[] = {{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false}};
 const struct row_maker row_makers_text[] = {{NULL,0,NULL}};
 const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
-const struct sysview sysviews_server[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_schema[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
