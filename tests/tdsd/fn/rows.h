@@ -7,7 +7,7 @@
 /*
  * Rows that C makes, for statements: SELECT c0, c1 FROM rows('name', …). What
  * cannot be read from a table comes this way: sessions, databases, split
- * strings, JSON.
+ * strings.
  */
 #define ROWS_COLUMNS 48
 #define ROWS_ARGS    8

@@ -7,37 +7,31 @@
 
 /* --- databases; see databases() in fn/rows_server.c for c0, c1, … --- */
 
-#define FILE_COLUMNS                                                           \
-	"file_id:i!,file_guid:g,type:t!,type_desc:n60,data_space_id:i!,"       \
-	"name:s!,physical_name:n260,state:t,state_desc:n60,size:i!,"           \
-	"max_size:i!,growth:i!,is_media_read_only:b!,is_read_only:b!,"         \
+#define FILE_COLUMNS                                                     \
+	"file_id:i!,file_guid:g,type:t!,type_desc:n60,data_space_id:i!," \
+	"name:s!,physical_name:n260,state:t,state_desc:n60,size:i!,"     \
+	"max_size:i!,growth:i!,is_media_read_only:b!,is_read_only:b!,"   \
 	"is_sparse:b!,is_percent_growth:b!"
-#define FILE_SELECT                                                            \
-	"f.column1 AS file_id, NULL AS file_guid, f.column1 - 1 AS type,"      \
-	" CASE f.column1 WHEN 1 THEN 'ROWS' ELSE 'LOG' END AS type_desc, 2 -"  \
-	" f.column1 AS data_space_id, b.c0 || CASE f.column1 WHEN 1 THEN ''"   \
-	" ELSE '_log' END AS name, b.c15 || CASE f.column1 WHEN 1 THEN ''"     \
-	" ELSE '-wal' END AS physical_name, 0 AS state, 'ONLINE' AS"           \
-	" state_desc, b.c16 AS size, -1 AS max_size, 8192 AS growth, 0 AS"     \
-	" is_media_read_only, b.c6 AS is_read_only, 0 AS is_sparse, 0 AS"      \
+#define FILE_SELECT                                                           \
+	"f.column1 AS file_id, NULL AS file_guid, f.column1 - 1 AS type,"     \
+	" CASE f.column1 WHEN 1 THEN 'ROWS' ELSE 'LOG' END AS type_desc, 2 -" \
+	" f.column1 AS data_space_id, b.c0 || CASE f.column1 WHEN 1 THEN ''"  \
+	" ELSE '_log' END AS name, b.c15 || CASE f.column1 WHEN 1 THEN ''"    \
+	" ELSE '-wal' END AS physical_name, 0 AS state, 'ONLINE' AS"          \
+	" state_desc, b.c16 AS size, -1 AS max_size, 8192 AS growth, 0 AS"    \
+	" is_media_read_only, b.c6 AS is_read_only, 0 AS is_sparse, 0 AS"     \
 	" is_percent_growth FROM rows('databases') b JOIN (VALUES(1), (2)) f"
 
 /* --- principals --- */
-
-/* sa is 1; the numbers of others stay clear of the fixed roles'. */
-#define LOGIN_ID(id) "CASE WHEN " id " > 1 THEN " id " + 256 ELSE " id " END"
-#define LOGIN_SID(id)                                                          \
-	"CASE " id " WHEN 1 THEN x'01' ELSE CAST('login ' || " id " AS BLOB)"  \
-	" END"
 
 #define PRINCIPAL_TYPE(type)                                                   \
 	"CASE " type " WHEN 'R' THEN 'DATABASE_ROLE' WHEN 'S' THEN 'SQL_USER'" \
 	" WHEN 'A' THEN 'APPLICATION_ROLE' ELSE 'WINDOWS_USER' END"
 
 /* The server's fixed roles: their number and name. */
-#define SERVER_ROLES                                                           \
-	"(VALUES(2, 'public'), (3, 'sysadmin'), (4, 'securityadmin'), (5,"     \
-	" 'serveradmin'), (6, 'setupadmin'), (7, 'processadmin'), (8,"         \
+#define SERVER_ROLES                                                       \
+	"(VALUES(2, 'public'), (3, 'sysadmin'), (4, 'securityadmin'), (5," \
+	" 'serveradmin'), (6, 'setupadmin'), (7, 'processadmin'), (8,"     \
 	" 'diskadmin'), (9, 'dbcreator'), (10, 'bulkadmin'))"
 
 /* GRANT's words and the four letters of sys.database_permissions. */
@@ -53,9 +47,9 @@
 
 /* --- sessions; see one_session() in fn/rows_server.c --- */
 
-#define SESSIONS	"FROM rows('sessions') s"
-#define HANDLE(spid)	"CAST('s' || " spid " AS BLOB)"
-#define USER_SESSION	"s.c10"
+#define SESSIONS     "FROM rows('sessions') s"
+#define HANDLE(spid) "CAST('s' || " spid " AS BLOB)"
+#define USER_SESSION "s.c10"
 
 const struct sysview sysviews_server[] = {
 	{"sys", "databases",
@@ -173,9 +167,8 @@ const struct sysview sysviews_server[] = {
 	 "is_disabled:b,create_date:d!,modify_date:d!,"
 	 "default_database_name:s,default_language_name:s,credential_id:i,"
 	 "owning_principal_id:i,is_fixed_role:b!",
-	 "SELECT c0 AS name, CASE WHEN c1 > 1 THEN c1 + 256 ELSE c1 END AS"
-	 " principal_id, CASE c1 WHEN 1 THEN x'01' ELSE CAST('login ' || c1 AS"
-	 " BLOB) END AS sid, 'S' AS type, 'SQL_LOGIN' AS type_desc, c2 AS"
+	 "SELECT c0 AS name, c1 AS principal_id, login_sid_(c1) AS sid, 'S' AS "
+	 "type, 'SQL_LOGIN' AS type_desc, c2 AS"
 	 " is_disabled, " SHIPPED_DATE " AS create_date, " SHIPPED_DATE " AS"
 	 " modify_date, c3 AS default_database_name, 'us_english' AS"
 	 " default_language_name, NULL AS credential_id, NULL AS"
@@ -189,9 +182,8 @@ const struct sysview sysviews_server[] = {
 	 "is_disabled:b,create_date:d!,modify_date:d!,"
 	 "default_database_name:s,default_language_name:s,credential_id:i,"
 	 "is_policy_checked:b,is_expiration_checked:b,password_hash:x256",
-	 "SELECT c0 AS name, CASE WHEN c1 > 1 THEN c1 + 256 ELSE c1 END AS"
-	 " principal_id, CASE c1 WHEN 1 THEN x'01' ELSE CAST('login ' || c1 AS"
-	 " BLOB) END AS sid, 'S' AS type, 'SQL_LOGIN' AS type_desc, c2 AS"
+	 "SELECT c0 AS name, c1 AS principal_id, login_sid_(c1) AS sid, 'S' AS "
+	 "type, 'SQL_LOGIN' AS type_desc, c2 AS"
 	 " is_disabled, " SHIPPED_DATE " AS create_date, " SHIPPED_DATE " AS"
 	 " modify_date, c3 AS default_database_name, 'us_english' AS"
 	 " default_language_name, NULL AS credential_id, 0 AS"
@@ -200,8 +192,8 @@ const struct sysview sysviews_server[] = {
 	 true},
 	{"sys", "server_role_members",
 	 "role_principal_id:i!,member_principal_id:i!",
-	 "SELECT c1 AS role_principal_id, CASE WHEN c0 > 1 THEN c0 + 256 ELSE"
-	 " c0 END AS member_principal_id FROM rows('login_roles')",
+	 "SELECT c1 AS role_principal_id, c0 AS member_principal_id FROM "
+	 "rows('login_roles')",
 	 true},
 	{"sys", "database_principals",
 	 "name:s!,principal_id:i!,type:c1!,type_desc:n60,"
@@ -210,19 +202,59 @@ const struct sysview sysviews_server[] = {
 	 "authentication_type:i!,authentication_type_desc:n60,"
 	 "default_language_name:s,default_language_lcid:i,"
 	 "allow_encrypted_value_modifications:b!",
-	 "SELECT name, id AS principal_id, type, " PRINCIPAL_TYPE("type") " AS"
-	 " type_desc, default_schema AS default_schema_name, CASE WHEN created"
-	 " THEN " DATETIME_OF("created") " ELSE " SHIPPED_DATE " END AS"
-	 " create_date, CASE WHEN created THEN " DATETIME_OF("created")
-	 " ELSE " SHIPPED_DATE " END AS modify_date, owner AS"
-	 " owning_principal_id, CASE WHEN login = 1 THEN x'01' WHEN login > 1"
-	 " THEN CAST('login ' || login AS BLOB) WHEN id = 2 THEN x'00' WHEN id"
-	 " > 4 OR id = 0 THEN CAST('user ' || id AS BLOB) END AS sid, fixed IS"
-	 " 1 AS is_fixed_role, login > 0 AS authentication_type, CASE WHEN"
-	 " login > 0 THEN 'INSTANCE' ELSE 'NONE' END AS"
-	 " authentication_type_desc, NULL AS default_language_name, NULL AS"
-	 " default_language_lcid, 0 AS allow_encrypted_value_modifications"
-	 " FROM %p%._principals",
+	 "SELECT name, id AS principal_id, type, " PRINCIPAL_TYPE(
+		 "type") " AS"
+			 " type_desc, default_schema AS default_schema_name, "
+			 "CASE WHEN created"
+			 " THEN " DATETIME_OF(
+				 "created") " ELSE " SHIPPED_DATE " END AS"
+					    " create_date, CASE WHEN created "
+					    "THEN " DATETIME_OF(
+						    "created") " ELSE"
+							       " " SHIPPED_DATE
+							       " END AS "
+							       "modify_date, "
+							       "owner AS"
+							       " owning_"
+							       "principal_id, "
+							       "CASE WHEN "
+							       "login > 0 THEN"
+							       " login_sid_("
+							       "login) WHEN id "
+							       "= 2 THEN x'00' "
+							       "WHEN id"
+							       " > 4 OR id = 0 "
+							       "THEN "
+							       "CAST('user ' "
+							       "|| id AS BLOB) "
+							       "END AS sid, "
+							       "fixed IS"
+							       " 1 AS "
+							       "is_fixed_role, "
+							       "login > 0 AS "
+							       "authentication_"
+							       "type, CASE WHEN"
+							       " login > 0 "
+							       "THEN "
+							       "'INSTANCE' "
+							       "ELSE 'NONE' "
+							       "END AS"
+							       " authentication"
+							       "_type_desc, "
+							       "NULL AS "
+							       "default_"
+							       "language_name, "
+							       "NULL AS"
+							       " default_"
+							       "language_lcid, "
+							       "0 AS "
+							       "allow_"
+							       "encrypted_"
+							       "value_"
+							       "modifications"
+							       " FROM "
+							       "%p%._"
+							       "principals",
 	 false},
 	{"sys", "database_role_members",
 	 "role_principal_id:i!,member_principal_id:i!",
@@ -236,11 +268,13 @@ const struct sysview sysviews_server[] = {
 	 "SELECT class, CASE class WHEN 0 THEN 'DATABASE' WHEN 1 THEN"
 	 " 'OBJECT_OR_COLUMN' WHEN 3 THEN 'SCHEMA' END AS class_desc, major AS"
 	 " major_id, minor AS minor_id, grantee AS grantee_principal_id,"
-	 " grantor AS grantor_principal_id, substr("
-	 PERMISSION_CODE("permission") " || '    ', 1, 4) AS type, permission"
-	 " AS permission_name, state, CASE state WHEN 'G' THEN 'GRANT' WHEN"
-	 " 'W' THEN 'GRANT_WITH_GRANT_OPTION' ELSE 'DENY' END AS state_desc"
-	 " FROM %p%._permissions",
+	 " grantor AS grantor_principal_id, substr(" PERMISSION_CODE(
+		 "permission") " || '    ', 1, 4) AS type, permission"
+			       " AS permission_name, state, CASE state WHEN "
+			       "'G' THEN 'GRANT' WHEN"
+			       " 'W' THEN 'GRANT_WITH_GRANT_OPTION' ELSE "
+			       "'DENY' END AS state_desc"
+			       " FROM %p%._permissions",
 	 false},
 	{"sys", "extended_properties",
 	 "class:t!,class_desc:n60,major_id:i!,minor_id:i!,name:s!,value:V",
@@ -268,7 +302,7 @@ const struct sysview sysviews_server[] = {
 	 "page_server_reads:I!",
 	 "SELECT s.c0 AS session_id, s.c1 AS login_time, s.c2 AS host_name,"
 	 " s.c3 AS program_name, s.c4 AS host_process_id, 7 AS client_version,"
-	 " s.c26 AS client_interface_name, CAST('login ' || s.c29 AS BLOB) AS"
+	 " s.c26 AS client_interface_name, login_sid_(s.c29) AS"
 	 " security_id, s.c5 AS login_name, '' AS nt_domain, '' AS"
 	 " nt_user_name, CASE WHEN s.c6 THEN 'running' ELSE 'sleeping' END AS"
 	 " status, x'' AS context_info, 0 AS cpu_time, 4 AS memory_usage, 0 AS"
@@ -281,7 +315,7 @@ const struct sysview sysviews_server[] = {
 	 " ansi_warnings, 1 AS ansi_padding, 1 AS ansi_nulls, s.c34 AS"
 	 " concat_null_yields_null, s.c8 AS transaction_isolation_level, s.c17"
 	 " AS lock_timeout, s.c18 AS deadlock_priority, s.c19 AS row_count,"
-	 " s.c20 AS prev_error, CAST('login ' || s.c29 AS BLOB) AS"
+	 " s.c20 AS prev_error, login_sid_(s.c29) AS"
 	 " original_security_id, s.c16 AS original_login_name, NULL AS"
 	 " last_successful_logon, NULL AS last_unsuccessful_logon, NULL AS"
 	 " unsuccessful_logons, 2 AS group_id, s.c9 AS database_id, 1 AS"
@@ -304,9 +338,10 @@ const struct sysview sysviews_server[] = {
 	 " last_read, s.c1 AS last_write, s.c23 AS net_packet_size, s.c11 AS"
 	 " client_net_address, NULL AS client_tcp_port, f.c6 AS"
 	 " local_net_address, f.c3 AS local_tcp_port, zeroblob(16) AS"
-	 " connection_id, NULL AS parent_connection_id, " HANDLE("s.c0")
-	 " AS most_recent_sql_handle " SESSIONS " JOIN rows('server_facts') f"
-	 " WHERE " USER_SESSION,
+	 " connection_id, NULL AS parent_connection_id, " HANDLE(
+		 "s.c0") " AS most_recent_sql_handle " SESSIONS
+			 " JOIN rows('server_facts') f"
+			 " WHERE " USER_SESSION,
 	 true},
 	{"sys", "dm_exec_requests",
 	 "session_id:h!,request_id:i!,start_time:d!,status:n30!,command:n32!,"
@@ -323,20 +358,32 @@ const struct sysview sysviews_server[] = {
 	 "SELECT s.c0 AS session_id, 0 AS request_id, s.c1 AS start_time, CASE"
 	 " WHEN s.c15 THEN 'suspended' ELSE 'running' END AS status, upper("
 	 "substr(ltrim(s.c12), 1, instr(ltrim(s.c12) || ' ', ' ') - 1)) AS"
-	 " command, " HANDLE("s.c0") " AS sql_handle, 0 AS"
-	 " statement_start_offset, -1 AS statement_end_offset, NULL AS"
-	 " plan_handle, s.c9 AS database_id, 1 AS user_id, NULL AS"
-	 " connection_id, s.c15 AS blocking_session_id, CASE WHEN s.c15 THEN"
-	 " 'LCK_M_X' END AS wait_type, 0 AS wait_time, 'MISCELLANEOUS' AS"
-	 " last_wait_type, '' AS wait_resource, s.c7 AS"
-	 " open_transaction_count, 1 AS open_resultset_count, s.c13 AS"
-	 " transaction_id, x'' AS context_info, 0.0 AS percent_complete, 0 AS"
-	 " estimated_completion_time, 0 AS cpu_time, 0 AS total_elapsed_time,"
-	 " 0 AS scheduler_id, 0 AS reads, 0 AS writes, 0 AS logical_reads,"
-	 " s.c22 AS text_size, s.c27 AS language, s.c8 AS"
-	 " transaction_isolation_level, s.c17 AS lock_timeout, s.c18 AS"
-	 " deadlock_priority, s.c19 AS row_count, s.c20 AS prev_error, s.c28"
-	 " AS nest_level, 0 AS granted_query_memory " SESSIONS " WHERE s.c6",
+	 " command, " HANDLE(
+		 "s.c0") " AS sql_handle, 0 AS"
+			 " statement_start_offset, -1 AS statement_end_offset, "
+			 "NULL AS"
+			 " plan_handle, s.c9 AS database_id, 1 AS user_id, "
+			 "NULL AS"
+			 " connection_id, s.c15 AS blocking_session_id, CASE "
+			 "WHEN s.c15 THEN"
+			 " 'LCK_M_X' END AS wait_type, 0 AS wait_time, "
+			 "'MISCELLANEOUS' AS"
+			 " last_wait_type, '' AS wait_resource, s.c7 AS"
+			 " open_transaction_count, 1 AS open_resultset_count, "
+			 "s.c13 AS"
+			 " transaction_id, x'' AS context_info, 0.0 AS "
+			 "percent_complete, 0 AS"
+			 " estimated_completion_time, 0 AS cpu_time, 0 AS "
+			 "total_elapsed_time,"
+			 " 0 AS scheduler_id, 0 AS reads, 0 AS writes, 0 AS "
+			 "logical_reads,"
+			 " s.c22 AS text_size, s.c27 AS language, s.c8 AS"
+			 " transaction_isolation_level, s.c17 AS lock_timeout, "
+			 "s.c18 AS"
+			 " deadlock_priority, s.c19 AS row_count, s.c20 AS "
+			 "prev_error, s.c28"
+			 " AS nest_level, 0 AS granted_query_memory " SESSIONS
+			 " WHERE s.c6",
 	 true},
 	{"sys", "dm_tran_locks",
 	 "resource_type:n60!,resource_subtype:n60!,resource_database_id:i!,"

@@ -21,67 +21,28 @@
 	"encryption_type_desc:n64,encryption_algorithm_name:s,"             \
 	"column_encryption_key_id:i,column_encryption_key_database_name:s," \
 	"is_hidden:b,is_masked:b!,graph_type:i,graph_type_desc:n60"
-#define COLUMN_SELECT                                                          \
-	"SELECT c.object_id AS object_id, c.name AS name, c.id AS "            \
-	"column_id, " SYSTEM_TYPE("c.kind") " AS system_type_id, " USER_TYPE(  \
-		"c.kind",                                                      \
-		"c.user_type") " AS user_type_id, c.len AS"                    \
-			       " max_length, c.prec AS precision, c.scale AS " \
-			       "scale, " COLLATION_OF(                         \
-				       "c.kind",                               \
-				       "c.collation") " AS collation_name, "   \
-						      "c.nullable"             \
-						      " AS is_nullable, "      \
-						      "c.kind BETWEEN 1 AND "  \
-						      "6 AS is_ansi_padded, "  \
-						      "c.rowguid"              \
-						      " AS is_rowguidcol, "    \
-						      "c.identity AS "         \
-						      "is_identity, "          \
-						      "c.computed IS NOT NULL" \
-						      " AS is_computed, 0 AS " \
-						      "is_filestream, 0 AS "   \
-						      "is_replicated, 0 AS"    \
-						      " is_non_sql_"           \
-						      "subscribed, 0 AS "      \
-						      "is_merge_published, 0 " \
-						      "AS"                     \
-						      " is_dts_replicated, 0 " \
-						      "AS is_xml_document, 0 " \
-						      "AS xml_collection_id,"  \
-						      " c.default_id AS "      \
-						      "default_object_id, 0 "  \
-						      "AS rule_object_id, "    \
-						      "c.sparse AS"            \
-						      " is_sparse, 0 AS "      \
-						      "is_column_set, "        \
-						      "c.generated AS"         \
-						      " generated_always_"     \
-						      "type, CASE "            \
-						      "c.generated WHEN 1 "    \
-						      "THEN"                   \
-						      " 'AS_ROW_START' WHEN "  \
-						      "2 THEN 'AS_ROW_END' "   \
-						      "ELSE 'NOT_APPLICABLE' " \
-						      "END"                    \
-						      " AS "                   \
-						      "generated_always_type_" \
-						      "desc, NULL AS "         \
-						      "encryption_type, NULL " \
-						      "AS"                     \
-						      " encryption_type_desc," \
-						      " NULL AS "              \
-						      "encryption_algorithm_"  \
-						      "name, NULL AS"          \
-						      " column_encryption_"    \
-						      "key_id, NULL AS"        \
-						      " column_encryption_"    \
-						      "key_database_name, "    \
-						      "c.hidden AS "           \
-						      "is_hidden, 0 AS"        \
-						      " is_masked, NULL AS "   \
-						      "graph_type, NULL AS "   \
-						      "graph_type_desc"
+/* clang-format off */
+#define COLUMN_SELECT \
+	"SELECT c.object_id AS object_id, c.name AS name, c.id AS column_id, " \
+	SYSTEM_TYPE("c.kind") " AS system_type_id, " \
+	USER_TYPE("c.kind", "c.user_type") " AS user_type_id, c.len AS" \
+	" max_length, c.prec AS precision, c.scale AS scale, " \
+	COLLATION_OF("c.kind", "c.collation") " AS collation_name, c.nullable" \
+	" AS is_nullable, c.kind IN (1, 2, 3, 4, 5, 6, 30) AS is_ansi_padded," \
+	" c.rowguid AS is_rowguidcol, c.identity AS is_identity, c.computed" \
+	" IS NOT NULL AS is_computed, 0 AS is_filestream, 0 AS is_replicated," \
+	" 0 AS is_non_sql_subscribed, 0 AS is_merge_published, 0 AS" \
+	" is_dts_replicated, 0 AS is_xml_document, 0 AS xml_collection_id," \
+	" c.default_id AS default_object_id, 0 AS rule_object_id, c.sparse AS" \
+	" is_sparse, 0 AS is_column_set, c.generated AS" \
+	" generated_always_type, CASE c.generated WHEN 1 THEN" \
+	" 'AS_ROW_START' WHEN 2 THEN 'AS_ROW_END' ELSE 'NOT_APPLICABLE' END" \
+	" AS generated_always_type_desc, NULL AS encryption_type, NULL AS" \
+	" encryption_type_desc, NULL AS encryption_algorithm_name, NULL AS" \
+	" column_encryption_key_id, NULL AS" \
+	" column_encryption_key_database_name, c.hidden AS is_hidden, 0 AS" \
+	" is_masked, NULL AS graph_type, NULL AS graph_type_desc"
+/* clang-format on */
 #define COLUMN_FROM " FROM %p%._columns c"
 
 #define ALL_COLUMNS \
