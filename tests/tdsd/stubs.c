@@ -10,8 +10,6 @@
 #include "plan/sysviews.h"
 #include "plan/tvf.h"
 const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
-const struct sysview sysviews_schema[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
 void fn_register_misc(struct session *s){(void)s;}
 struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}

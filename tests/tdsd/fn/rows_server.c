@@ -552,11 +552,49 @@ static int server_facts(struct session *s, const struct val *args, int count,
 	return 0;
 }
 
+/*
+ * database: name, kind, length, precision, scale, collation, number of each
+ * type as it is when declared without a size
+ */
+static int types(struct session *s, const struct val *args, int count,
+		 struct row_store *out, struct diag *d)
+{
+	struct database *db = database_by_id(&s->server->registry,
+					     (int)arg_int(args, count, 0));
+	const char *collation =
+		collation_get(db ? db->collation : COLLATION_DEFAULT)->name;
+	int kind;
+
+	(void)d;
+	for (kind = TY_BINARY; kind <= TY_TABLE; kind++) {
+		struct row_builder b = {.n = 0};
+		struct type t = type_of(
+			kind == TY_TABLE ? TY_NVARCHAR : (enum type_kind)kind);
+		bool sysname = kind == TY_TABLE;
+
+		if (sysname)
+			t = type_sysname();
+		else if (type_has_length(t.kind))
+			t.len = 8000;
+		rb_text(&b, sysname ? "sysname" : type_name(t));
+		rb_int(&b, t.kind);
+		rb_int(&b, t.len);
+		rb_int(&b, type_is_decimal(t) ? 38 : t.prec);
+		rb_int(&b, type_is_decimal(t) ? 38 : t.scale);
+		rb_text(&b,
+			type_is_text(t) && t.kind != TY_XML ? collation : NULL);
+		rb_int(&b, sysname ? 256 : type_info(t.kind)->system_id);
+		rows_add(out, b.v);
+	}
+	return 0;
+}
+
 const struct row_maker row_makers_server[] = {
 	{"system_objects", 4, system_objects},
 	{"definition", 1, definition},
 	{"row_count", 1, row_count},
 	{"identity", 1, identity},
+	{"types", 7, types},
 	{"databases", 17, databases},
 	{"sessions", 35, sessions},
 	{"statements", 4, statements},

@@ -1,0 +1,255 @@
+/* INFORMATION_SCHEMA: what the SQL standard calls the catalog. */
+#include "plan/sysviews.h"
+
+#include <stddef.h>
+
+#include "plan/sysviews_sql.h"
+
+/* clang-format off */
+
+/* The database's name, and its collation. */
+#define CATALOG "(SELECT b.c0 FROM rows('databases') b WHERE b.c1 = %d%)"
+
+#define SCHEMA(id) \
+	"ifnull((SELECT s.name FROM %p%._schemas s WHERE s.id = " id "), 'dbo')"
+#define OBJECT_NAME(id) "(SELECT n.name FROM %p%._objects n WHERE n.id = " id ")"
+#define OBJECT_SCHEMA(id) \
+	"(SELECT " SCHEMA("n.schema_id") " FROM %p%._objects n WHERE n.id = " id ")"
+
+/* Characters that a text holds, bytes of a binary. */
+#define CHARACTERS(t) \
+	"CASE WHEN " t ".kind IN (5, 6) AND " t ".len > 0 THEN " t ".len / 2" \
+	" WHEN " t ".kind IN (1, 2, 3, 4, 5, 6) THEN " t ".len WHEN " t ".kind" \
+	" IN (9, 10) THEN 2147483647 WHEN " t ".kind = 11 THEN 1073741823 WHEN " \
+	t ".kind = 29 THEN -1 END"
+#define OCTETS(t) \
+	"CASE WHEN " t ".kind IN (1, 2, 3, 4, 5, 6) THEN " t ".len WHEN " t \
+	".kind IN (9, 10) THEN 2147483647 WHEN " t ".kind = 11 THEN 2147483646" \
+	" WHEN " t ".kind = 29 THEN -1 END"
+#define PRECISION(t) \
+	"CASE WHEN " t ".kind BETWEEN 13 AND 22 THEN " t ".prec END"
+#define RADIX(t) \
+	"CASE WHEN " t ".kind IN (21, 22) THEN 2 WHEN " t ".kind BETWEEN 13" \
+	" AND 20 THEN 10 END"
+#define SCALE(t) \
+	"CASE WHEN " t ".kind BETWEEN 13 AND 20 THEN " t ".scale END"
+#define FRACTION(t) \
+	"CASE " t ".kind WHEN 23 THEN " t ".scale WHEN 24 THEN 0 WHEN 25 THEN" \
+	" 0 WHEN 26 THEN 3 WHEN 27 THEN " t ".scale WHEN 28 THEN " t ".scale END"
+#define CHARACTER_SET(t) \
+	"CASE WHEN " t ".kind IN (5, 6, 11) THEN 'UNICODE' WHEN " t ".kind IN" \
+	" (3, 4, 10) THEN CASE WHEN " t ".collation LIKE '%UTF8' THEN 'utf8'" \
+	" ELSE 'iso_1' END END"
+
+#define TYPE_SPEC \
+	"DATA_TYPE:n128,CHARACTER_MAXIMUM_LENGTH:i,CHARACTER_OCTET_LENGTH:i,"
+#define NUMBER_SPEC \
+	"NUMERIC_PRECISION:t,NUMERIC_PRECISION_RADIX:h,NUMERIC_SCALE:i," \
+	"DATETIME_PRECISION:h,"
+#define SET_SPEC \
+	"CHARACTER_SET_CATALOG:s,CHARACTER_SET_SCHEMA:s,CHARACTER_SET_NAME:s,"
+#define COLLATION_SPEC \
+	"COLLATION_CATALOG:s,COLLATION_SCHEMA:s,COLLATION_NAME:s"
+#define ALIAS(t, column) \
+	"(SELECT " column " FROM %p%._types a WHERE a.id = " t ".user_type)"
+
+/* The columns of a table constraint "o" by their order: "k" has ordinal. */
+#define KEY_COLUMNS \
+	"(SELECT i.constraint_id AS id, i.object_id, x.key_ordinal AS ordinal," \
+	" x.column_id FROM %p%._indexes i JOIN %p%._index_columns x ON" \
+	" x.object_id = i.object_id AND x.index_id = i.id WHERE i.constraint_id" \
+	" > 0 AND NOT x.included UNION ALL SELECT f.id, f.parent, g.ordinal," \
+	" g.parent_col FROM %p%._fks f JOIN %p%._fk_columns g ON g.fk = f.id)"
+#define TABLE_KEYS \
+	" FROM %p%._objects o JOIN " KEY_COLUMNS " k ON k.id = o.id JOIN" \
+	" %p%._columns c ON c.object_id = k.object_id AND c.id = k.column_id" \
+	" JOIN %p%._objects t ON t.id = k.object_id AND t.type = 'U'"
+
+const struct sysview sysviews_schema[] = {
+	{"INFORMATION_SCHEMA", "SCHEMATA",
+	 "CATALOG_NAME:s,SCHEMA_NAME:s!,SCHEMA_OWNER:s,"
+	 "DEFAULT_CHARACTER_SET_CATALOG:s,DEFAULT_CHARACTER_SET_SCHEMA:s,"
+	 "DEFAULT_CHARACTER_SET_NAME:s",
+	 "SELECT " CATALOG " AS CATALOG_NAME, s.name AS SCHEMA_NAME, (SELECT"
+	 " p.name FROM %p%._principals p WHERE p.id = s.owner) AS"
+	 " SCHEMA_OWNER, NULL AS DEFAULT_CHARACTER_SET_CATALOG, NULL AS"
+	 " DEFAULT_CHARACTER_SET_SCHEMA, 'iso_1' AS"
+	 " DEFAULT_CHARACTER_SET_NAME FROM %p%._schemas s",
+	 false},
+	{"INFORMATION_SCHEMA", "TABLES",
+	 "TABLE_CATALOG:s,TABLE_SCHEMA:s,TABLE_NAME:s!,TABLE_TYPE:v10",
+	 "SELECT " CATALOG " AS TABLE_CATALOG, " SCHEMA("o.schema_id")
+	 " AS TABLE_SCHEMA, o.name AS TABLE_NAME, CASE o.type WHEN 'U' THEN"
+	 " 'BASE TABLE' ELSE 'VIEW' END AS TABLE_TYPE FROM %p%._objects o"
+	 " WHERE o.type IN ('U', 'V')",
+	 false},
+	{"INFORMATION_SCHEMA", "VIEWS",
+	 "TABLE_CATALOG:s,TABLE_SCHEMA:s,TABLE_NAME:s!,VIEW_DEFINITION:n4000,"
+	 "CHECK_OPTION:v7,IS_UPDATABLE:v2!",
+	 "SELECT " CATALOG " AS TABLE_CATALOG, " SCHEMA("o.schema_id")
+	 " AS TABLE_SCHEMA, o.name AS TABLE_NAME, CASE WHEN length(o.text) <="
+	 " 4000 THEN o.text END AS VIEW_DEFINITION, 'NONE' AS CHECK_OPTION,"
+	 " 'NO' AS IS_UPDATABLE FROM %p%._objects o WHERE o.type = 'V'",
+	 false},
+	{"INFORMATION_SCHEMA", "COLUMNS",
+	 "TABLE_CATALOG:n128,TABLE_SCHEMA:n128,TABLE_NAME:s!,COLUMN_NAME:s,"
+	 "ORDINAL_POSITION:i,COLUMN_DEFAULT:n4000,IS_NULLABLE:v3," TYPE_SPEC
+	 NUMBER_SPEC SET_SPEC COLLATION_SPEC
+	 ",DOMAIN_CATALOG:s,DOMAIN_SCHEMA:s,DOMAIN_NAME:s",
+	 "SELECT " CATALOG " AS TABLE_CATALOG, " SCHEMA("o.schema_id")
+	 " AS TABLE_SCHEMA, o.name AS TABLE_NAME, c.name AS COLUMN_NAME, c.id"
+	 " AS ORDINAL_POSITION, " DEFINITION("(SELECT z.text FROM"
+	 " %p%._objects z WHERE z.id = c.default_id)") " AS COLUMN_DEFAULT,"
+	 " CASE WHEN c.nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE, "
+	 TYPE_NAME("c.kind") " AS DATA_TYPE, " CHARACTERS("c")
+	 " AS CHARACTER_MAXIMUM_LENGTH, " OCTETS("c")
+	 " AS CHARACTER_OCTET_LENGTH, " PRECISION("c")
+	 " AS NUMERIC_PRECISION, " RADIX("c") " AS NUMERIC_PRECISION_RADIX, "
+	 SCALE("c") " AS NUMERIC_SCALE, " FRACTION("c")
+	 " AS DATETIME_PRECISION, NULL AS CHARACTER_SET_CATALOG, NULL AS"
+	 " CHARACTER_SET_SCHEMA, " CHARACTER_SET("c")
+	 " AS CHARACTER_SET_NAME, NULL AS COLLATION_CATALOG, NULL AS"
+	 " COLLATION_SCHEMA, " COLLATION_OF("c.kind", "c.collation")
+	 " AS COLLATION_NAME, CASE WHEN c.user_type > 256 THEN " CATALOG
+	 " END AS DOMAIN_CATALOG, " ALIAS("c", SCHEMA("a.schema_id"))
+	 " AS DOMAIN_SCHEMA, " ALIAS("c", "a.name") " AS DOMAIN_NAME FROM"
+	 " %p%._objects o JOIN %p%._columns c ON c.object_id = o.id WHERE"
+	 " o.type IN ('U', 'V')",
+	 false},
+	{"INFORMATION_SCHEMA", "TABLE_CONSTRAINTS",
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!,"
+	 "TABLE_CATALOG:n128,TABLE_SCHEMA:n128,TABLE_NAME:s,"
+	 "CONSTRAINT_TYPE:v11,IS_DEFERRABLE:v2!,INITIALLY_DEFERRED:v2!",
+	 "SELECT " CATALOG " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME, " CATALOG
+	 " AS TABLE_CATALOG, " SCHEMA("t.schema_id") " AS TABLE_SCHEMA, t.name"
+	 " AS TABLE_NAME, CASE o.type WHEN 'PK' THEN 'PRIMARY KEY' WHEN 'UQ'"
+	 " THEN 'UNIQUE' WHEN 'F' THEN 'FOREIGN KEY' ELSE 'CHECK' END AS"
+	 " CONSTRAINT_TYPE, 'NO' AS IS_DEFERRABLE, 'NO' AS INITIALLY_DEFERRED"
+	 " FROM %p%._objects o JOIN %p%._objects t ON t.id = o.parent_id AND"
+	 " t.type = 'U' WHERE o.type IN ('PK', 'UQ', 'F', 'C')",
+	 false},
+	{"INFORMATION_SCHEMA", "KEY_COLUMN_USAGE",
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!,"
+	 "TABLE_CATALOG:n128,TABLE_SCHEMA:n128,TABLE_NAME:s,COLUMN_NAME:s,"
+	 "ORDINAL_POSITION:i!",
+	 "SELECT " CATALOG " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME, " CATALOG
+	 " AS TABLE_CATALOG, " SCHEMA("t.schema_id") " AS TABLE_SCHEMA, t.name"
+	 " AS TABLE_NAME, c.name AS COLUMN_NAME, k.ordinal AS"
+	 " ORDINAL_POSITION" TABLE_KEYS,
+	 false},
+	{"INFORMATION_SCHEMA", "CONSTRAINT_COLUMN_USAGE",
+	 "TABLE_CATALOG:n128,TABLE_SCHEMA:n128,TABLE_NAME:s,COLUMN_NAME:s,"
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!",
+	 /* of CHECK constraints only those made for one column */
+	 "SELECT " CATALOG " AS TABLE_CATALOG, " SCHEMA("t.schema_id")
+	 " AS TABLE_SCHEMA, t.name AS TABLE_NAME, c.name AS COLUMN_NAME, "
+	 CATALOG " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME" TABLE_KEYS
+	 " UNION ALL SELECT " CATALOG ", " SCHEMA("t.schema_id") ", t.name,"
+	 " c.name, " CATALOG ", " SCHEMA("o.schema_id") ", o.name FROM"
+	 " %p%._objects o JOIN %p%._objects t ON t.id = o.parent_id JOIN"
+	 " %p%._columns c ON c.object_id = t.id AND c.id = o.parent_col WHERE"
+	 " o.type = 'C'",
+	 false},
+	{"INFORMATION_SCHEMA", "CONSTRAINT_TABLE_USAGE",
+	 "TABLE_CATALOG:n128,TABLE_SCHEMA:n128,TABLE_NAME:s,"
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!",
+	 "SELECT " CATALOG " AS TABLE_CATALOG, " SCHEMA("t.schema_id")
+	 " AS TABLE_SCHEMA, t.name AS TABLE_NAME, " CATALOG
+	 " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME FROM %p%._objects o"
+	 " JOIN %p%._objects t ON t.id = o.parent_id AND t.type = 'U' WHERE"
+	 " o.type IN ('PK', 'UQ', 'F', 'C')",
+	 false},
+	{"INFORMATION_SCHEMA", "REFERENTIAL_CONSTRAINTS",
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!,"
+	 "UNIQUE_CONSTRAINT_CATALOG:n128,UNIQUE_CONSTRAINT_SCHEMA:n128,"
+	 "UNIQUE_CONSTRAINT_NAME:s,MATCH_OPTION:v7,UPDATE_RULE:v11,"
+	 "DELETE_RULE:v11",
+	 "SELECT " CATALOG " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME, " CATALOG
+	 " AS UNIQUE_CONSTRAINT_CATALOG, " OBJECT_SCHEMA("f.referenced")
+	 " AS UNIQUE_CONSTRAINT_SCHEMA, (SELECT i.name FROM %p%._indexes i"
+	 " WHERE i.object_id = f.referenced AND i.id = f.key_index) AS"
+	 " UNIQUE_CONSTRAINT_NAME, 'SIMPLE' AS MATCH_OPTION, CASE f.on_update"
+	 " WHEN 1 THEN 'CASCADE' WHEN 2 THEN 'SET NULL' WHEN 3 THEN"
+	 " 'SET DEFAULT' ELSE 'NO ACTION' END AS UPDATE_RULE, CASE f.on_delete"
+	 " WHEN 1 THEN 'CASCADE' WHEN 2 THEN 'SET NULL' WHEN 3 THEN"
+	 " 'SET DEFAULT' ELSE 'NO ACTION' END AS DELETE_RULE FROM %p%._fks f"
+	 " JOIN %p%._objects o ON o.id = f.id",
+	 false},
+	{"INFORMATION_SCHEMA", "CHECK_CONSTRAINTS",
+	 "CONSTRAINT_CATALOG:n128,CONSTRAINT_SCHEMA:n128,CONSTRAINT_NAME:s!,"
+	 "CHECK_CLAUSE:n4000",
+	 "SELECT " CATALOG " AS CONSTRAINT_CATALOG, " SCHEMA("o.schema_id")
+	 " AS CONSTRAINT_SCHEMA, o.name AS CONSTRAINT_NAME, "
+	 DEFINITION("o.text") " AS CHECK_CLAUSE FROM %p%._objects o WHERE"
+	 " o.type = 'C'",
+	 false},
+	{"INFORMATION_SCHEMA", "ROUTINES",
+	 "SPECIFIC_CATALOG:n128,SPECIFIC_SCHEMA:n128,SPECIFIC_NAME:s!,"
+	 "ROUTINE_CATALOG:n128,ROUTINE_SCHEMA:n128,ROUTINE_NAME:s!,"
+	 "ROUTINE_TYPE:n20," TYPE_SPEC COLLATION_SPEC ","
+	 "CHARACTER_SET_CATALOG:s,CHARACTER_SET_SCHEMA:s,CHARACTER_SET_NAME:s,"
+	 NUMBER_SPEC
+	 "ROUTINE_BODY:n30!,ROUTINE_DEFINITION:n4000,IS_DETERMINISTIC:n10,"
+	 "SQL_DATA_ACCESS:n30,IS_NULL_CALL:n10,SCHEMA_LEVEL_ROUTINE:n10,"
+	 "MAX_DYNAMIC_RESULT_SETS:h,IS_USER_DEFINED_CAST:n10,"
+	 "IS_IMPLICITLY_INVOCABLE:n10,CREATED:d!,LAST_ALTERED:d!",
+	 "SELECT " CATALOG " AS SPECIFIC_CATALOG, " SCHEMA("o.schema_id")
+	 " AS SPECIFIC_SCHEMA, o.name AS SPECIFIC_NAME, " CATALOG
+	 " AS ROUTINE_CATALOG, " SCHEMA("o.schema_id") " AS ROUTINE_SCHEMA,"
+	 " o.name AS ROUTINE_NAME, CASE o.type WHEN 'P' THEN 'PROCEDURE' ELSE"
+	 " 'FUNCTION' END AS ROUTINE_TYPE, CASE WHEN o.type IN ('IF', 'TF')"
+	 " THEN 'TABLE' ELSE " TYPE_NAME("r.kind") " END AS DATA_TYPE, "
+	 CHARACTERS("r") " AS CHARACTER_MAXIMUM_LENGTH, " OCTETS("r")
+	 " AS CHARACTER_OCTET_LENGTH, NULL AS COLLATION_CATALOG, NULL AS"
+	 " COLLATION_SCHEMA, " COLLATION_OF("r.kind", "r.collation")
+	 " AS COLLATION_NAME, NULL AS CHARACTER_SET_CATALOG, NULL AS"
+	 " CHARACTER_SET_SCHEMA, " CHARACTER_SET("r")
+	 " AS CHARACTER_SET_NAME, " PRECISION("r") " AS NUMERIC_PRECISION, "
+	 RADIX("r") " AS NUMERIC_PRECISION_RADIX, " SCALE("r")
+	 " AS NUMERIC_SCALE, " FRACTION("r") " AS DATETIME_PRECISION, 'SQL' AS"
+	 " ROUTINE_BODY, substr(o.text, 1, 4000) AS ROUTINE_DEFINITION, 'NO'"
+	 " AS IS_DETERMINISTIC, CASE o.type WHEN 'P' THEN 'MODIFIES' ELSE"
+	 " 'READS' END AS SQL_DATA_ACCESS, CASE o.type WHEN 'P' THEN NULL ELSE"
+	 " 'NO' END AS IS_NULL_CALL, 'YES' AS SCHEMA_LEVEL_ROUTINE, CASE"
+	 " o.type WHEN 'P' THEN -1 ELSE 0 END AS MAX_DYNAMIC_RESULT_SETS, 'NO'"
+	 " AS IS_USER_DEFINED_CAST, 'NO' AS IS_IMPLICITLY_INVOCABLE, "
+	 DATETIME_OF("o.created") " AS CREATED, " DATETIME_OF("o.modified")
+	 " AS LAST_ALTERED FROM %p%._objects o LEFT JOIN %p%._params r ON"
+	 " r.object_id = o.id AND r.id = 0 WHERE o.type IN ('P', 'FN', 'IF',"
+	 " 'TF')",
+	 false},
+	{"INFORMATION_SCHEMA", "PARAMETERS",
+	 "SPECIFIC_CATALOG:n128,SPECIFIC_SCHEMA:n128,SPECIFIC_NAME:s!,"
+	 "ORDINAL_POSITION:i!,PARAMETER_MODE:n10,IS_RESULT:n10,"
+	 "AS_LOCATOR:n10,PARAMETER_NAME:s," TYPE_SPEC COLLATION_SPEC ","
+	 SET_SPEC NUMBER_SPEC
+	 "USER_DEFINED_TYPE_CATALOG:s,USER_DEFINED_TYPE_SCHEMA:s,"
+	 "USER_DEFINED_TYPE_NAME:s",
+	 "SELECT " CATALOG " AS SPECIFIC_CATALOG, " SCHEMA("o.schema_id")
+	 " AS SPECIFIC_SCHEMA, o.name AS SPECIFIC_NAME, p.id AS"
+	 " ORDINAL_POSITION, CASE WHEN p.id = 0 THEN 'OUT' WHEN p.output THEN"
+	 " 'INOUT' ELSE 'IN' END AS PARAMETER_MODE, CASE WHEN p.id = 0 THEN"
+	 " 'YES' ELSE 'NO' END AS IS_RESULT, 'NO' AS AS_LOCATOR, p.name AS"
+	 " PARAMETER_NAME, " TYPE_NAME("p.kind") " AS DATA_TYPE, "
+	 CHARACTERS("p") " AS CHARACTER_MAXIMUM_LENGTH, " OCTETS("p")
+	 " AS CHARACTER_OCTET_LENGTH, NULL AS COLLATION_CATALOG, NULL AS"
+	 " COLLATION_SCHEMA, " COLLATION_OF("p.kind", "p.collation")
+	 " AS COLLATION_NAME, NULL AS CHARACTER_SET_CATALOG, NULL AS"
+	 " CHARACTER_SET_SCHEMA, " CHARACTER_SET("p")
+	 " AS CHARACTER_SET_NAME, " PRECISION("p") " AS NUMERIC_PRECISION, "
+	 RADIX("p") " AS NUMERIC_PRECISION_RADIX, " SCALE("p")
+	 " AS NUMERIC_SCALE, " FRACTION("p") " AS DATETIME_PRECISION, CASE"
+	 " WHEN p.user_type > 256 THEN " CATALOG " END AS"
+	 " USER_DEFINED_TYPE_CATALOG, " ALIAS("p", SCHEMA("a.schema_id"))
+	 " AS USER_DEFINED_TYPE_SCHEMA, " ALIAS("p", "a.name")
+	 " AS USER_DEFINED_TYPE_NAME FROM %p%._params p JOIN %p%._objects o ON"
+	 " o.id = p.object_id",
+	 false},
+	{NULL, NULL, NULL, NULL, false},
+};
+/* clang-format on */
