@@ -139,8 +139,9 @@ const struct sysview sysviews_compat[] = {
 	 "encrypted:b!,compressed:b!,text:n4000",
 	 "SELECT o.id AS id, 1 AS number, n.column1 AS colid, 0 AS status,"
 	 " NULL AS ctext, 2 AS texttype, 0 AS language, 0 AS encrypted, 0 AS"
-	 " compressed, substr(o.text, 4000 * n.column1 - 3999, 4000) AS text"
-	 " FROM %p%._objects o JOIN (VALUES(1), (2), (3), (4), (5), (6), (7),"
+	 " compressed, substr(CASE WHEN o.type IN ('C', 'D') THEN "
+	 DEFINITION("o.text") " ELSE o.text END, 4000 * n.column1 - 3999,"
+	 " 4000) AS text FROM %p%._objects o JOIN (VALUES(1), (2), (3), (4), (5), (6), (7),"
 	 " (8)) n ON length(o.text) > 4000 * (n.column1 - 1)",
 	 false},
 	{"sys", "sysdatabases",
@@ -162,7 +163,7 @@ const struct sysview sysviews_compat[] = {
 	 " login_sid_(login) END AS sid, NULL AS roles, " SHIPPED_DATE
 	 " AS createdate, " SHIPPED_DATE " AS updatedate, owner AS altuid,"
 	 " NULL AS password, CASE type WHEN 'R' THEN id ELSE 0 END AS gid,"
-	 " NULL AS environ, id = 1 OR login > 0 AS hasdbaccess, type = 'S' AS"
+	 " NULL AS environ, ifnull(id = 1 OR login > 0, 0) AS hasdbaccess, type = 'S' AS"
 	 " islogin, 0 AS isntname, 0 AS isntgroup, 0 AS isntuser, type = 'S'"
 	 " AS issqluser, 0 AS isaliased, type = 'R' AS issqlrole, 0 AS"
 	 " isapprole FROM %p%._principals",
