@@ -11,8 +11,6 @@
 #include "plan/tvf.h"
 const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
 const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
-void fn_register_misc(struct session *s){(void)s;}
-struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
 void merge_plan_free(struct merge_plan *m){(void)m;}
 enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set(&d,40517,"MERGE"); return run_error(s,&d,st,false);}
 int64_t log_next_command(struct session *s, struct attached *home){(void)s;(void)home;return 0;}

@@ -405,9 +405,6 @@ int ddl_create_index(struct ddl *x, const struct name *table,
 	}
 	if (ret == 0)
 		ret = ddl_add_index(x, t, def, false, false, 0, def->name);
-	/* what was loaded since ddl_begin() does not know the index */
-	if (ret == 0)
-		ret = catalog_touch(x->s, x->home, x->d);
 	table_unref(t);
 	return ret;
 }
