@@ -592,6 +592,7 @@ static int types(struct session *s, const struct val *args, int count,
 const struct row_maker row_makers_server[] = {
 	{"system_objects", 4, system_objects},
 	{"definition", 1, definition},
+	{"dependencies", 7, rows_dependencies},
 	{"row_count", 1, row_count},
 	{"identity", 1, identity},
 	{"types", 7, types},
