@@ -24,6 +24,10 @@ extern const struct row_maker row_makers_server[];
 extern const struct row_maker row_makers_text[];
 extern const struct row_maker row_makers_cdc[];
 
+/* What modules refer to; a maker of its own file. */
+int rows_dependencies(struct session *s, const struct val *args, int count,
+		      struct row_store *out, struct diag *d);
+
 /* Put a row together. */
 struct row_builder {
 	struct val v[ROWS_COLUMNS];

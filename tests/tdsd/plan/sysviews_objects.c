@@ -481,5 +481,21 @@ const struct sysview sysviews_objects[] = {
 	 false},
 	{"sys", "sequences", OBJECT_COLUMNS,
 	 OBJECT_SELECT OBJECT_FROM " WHERE o.type = 'SO'", false},
+	{"sys", "sql_expression_dependencies",
+	 "referencing_id:i!,referencing_minor_id:i!,referencing_class:t,"
+	 "referencing_class_desc:n60,is_schema_bound_reference:b!,"
+	 "referenced_class:t,referenced_class_desc:n60,"
+	 "referenced_server_name:s,referenced_database_name:s,"
+	 "referenced_schema_name:s,referenced_entity_name:s,referenced_id:i,"
+	 "referenced_minor_id:i!,is_caller_dependent:b!,is_ambiguous:b!",
+	 "SELECT c0 AS referencing_id, 0 AS referencing_minor_id, 1 AS"
+	 " referencing_class, 'OBJECT_OR_COLUMN' AS referencing_class_desc,"
+	 " c6 AS is_schema_bound_reference, 1 AS referenced_class,"
+	 " 'OBJECT_OR_COLUMN' AS referenced_class_desc, c1 AS"
+	 " referenced_server_name, c2 AS referenced_database_name, c3 AS"
+	 " referenced_schema_name, c4 AS referenced_entity_name, c5 AS"
+	 " referenced_id, 0 AS referenced_minor_id, 0 AS is_caller_dependent,"
+	 " 0 AS is_ambiguous FROM rows('dependencies', '%p%')",
+	 false},
 	{NULL, NULL, NULL, NULL, false},
 };
