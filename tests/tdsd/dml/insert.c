@@ -263,6 +263,8 @@ static int build_insert(struct session *s, struct plan *p, void *arg,
 	p->more_free = dml_plan_free;
 	plan_tr(s, p, &t, d);
 	t.line = st->line;
+	if (dml->max_recursion >= 0)
+		t.max_recursion = dml->max_recursion ? dml->max_recursion : -1;
 	tr_push_ctes(&t, dml->ctes);
 	strbuf_init_max(&sb, (size_t)512 << 20);
 	t.with = &sb;

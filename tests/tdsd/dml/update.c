@@ -10,7 +10,6 @@
 #include <strings.h>
 
 #include "dml/dml.h"
-#include "exec/cursor.h"
 #include "exec/output.h"
 #include "exec/perm.h"
 #include "exec/tran.h"
@@ -182,23 +181,11 @@ static void start(struct driving *g, struct session *s, struct plan *p,
 	tr_push_scope(&g->t, &g->scope);
 }
 
-static const char *where_clause(struct driving *g, struct session *s,
-				const struct dml *dml)
+static const char *where_clause(struct driving *g, const struct dml *dml)
 {
 	struct tr *t = &g->t;
 
 	g->scope.clause = "WHERE";
-	if (dml->current_of) {
-		int64_t rowid;
-
-		if (cursor_rowid(s, dml->current_of, g->target->table, &rowid,
-				 t->d) < 0) {
-			t->failed = true;
-			return "";
-		}
-		return tr_printf(t, " WHERE %s = cursor_row('%s')", g->rowid,
-				 dml->current_of);
-	}
 	if (!dml->where)
 		return "";
 	if (expr_has_aggregate(dml->where)) {
@@ -379,7 +366,7 @@ static int build_update(struct session *s, struct plan *p, void *arg,
 	if (!g.t.failed)
 		set_list(&g, p, m, st->dml->sets);
 	if (!g.t.failed)
-		where = where_clause(&g, s, st->dml);
+		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
 		top = top_clause(&g, st->dml, where);
 	if (!g.t.failed)
@@ -401,7 +388,7 @@ static void direct_delete(struct driving *g, struct dml_plan *m,
 	    t->tracked_by_cdc || t->change_tracking || t->trigger_count)
 		return;
 	table_phys(t, phys, sizeof(phys));
-	if (!dml->where && !dml->from && !dml->top && !dml->current_of &&
+	if (!dml->where && !dml->from && !dml->top &&
 	    g->target->table)
 		m->direct = tr_printf(&g->t, "DELETE FROM %s", phys);
 	else
@@ -427,7 +414,7 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 	if (!g.t.failed && perm_check(s, m->target, PERM_DELETE, d) < 0)
 		g.t.failed = true;
 	if (!g.t.failed)
-		where = where_clause(&g, s, st->dml);
+		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
 		top = top_clause(&g, st->dml, where);
 	p->columns = pool_alloc(&p->pool,

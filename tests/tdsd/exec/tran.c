@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "cdc/log.h"
-#include "exec/cursor.h"
 #include "exec/output.h"
 #include "exec/server.h"
 #include "exec/tablevar.h"
@@ -418,8 +417,6 @@ int tran_commit(struct session *s, struct diag *d)
 		tran_abort(s);
 		return -1;
 	}
-	if (s->set.cursor_close_on_commit)
-		cursors_close_all(s);
 	tran_over(s);
 	output_transaction(s, 'C');
 	return 0;
