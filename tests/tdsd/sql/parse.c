@@ -294,7 +294,7 @@ static void long_type_name(struct parser *p, struct type_ref *out)
 	bool national = parse_accept(p, K_NATIONAL);
 
 	if (!national && parse_accept(p, K_DOUBLE)) {
-		parse_expect(p, K_PRECISION);
+		parse_expect_word(p, "precision");
 		out->name.count = 1;
 		out->name.part[0] = "float";
 		return;
