@@ -501,8 +501,6 @@
 {13537, 16, 1, "Cannot update GENERATED ALWAYS columns in table '%s'."},
 {13545, 16, 1, "Truncate failed on table '%s' because it is not a supported operation on system-versioned tables."},
 {13552, 16, 1, "Drop table operation failed on table '%s' because it is not a supported operation on system-versioned temporal tables."},
-{13608, 16, 1, "Property cannot be found on the specified JSON path."},
-{13609, 16, 4, "JSON text is not properly formatted. Unexpected character '%s' is found at position %d."},
 {14234, 16, 1, "The specified '%s' is invalid (valid values are returned by %s)."},
 {14262, 16, 1, "The specified %s ('%s') does not exist."},
 {15002, 16, 1, "The procedure '%s' cannot be executed within a transaction."},

@@ -9,21 +9,8 @@
 #include "plan/builtin.h"
 #include "plan/sysviews.h"
 #include "plan/tvf.h"
-const struct builtin builtins_meta[] = {{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false}};
-const struct row_maker row_makers_server[] = {{NULL,0,NULL}};
-const struct row_maker row_makers_text[] = {{NULL,0,NULL}};
 const struct row_maker row_makers_cdc[] = {{NULL,0,NULL}};
-const struct sysview sysviews_objects[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_tables[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_server[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_schema[] = {{NULL,NULL,NULL,NULL,false}};
-const struct sysview sysviews_compat[] = {{NULL,NULL,NULL,NULL,false}};
 const struct sysview sysviews_cdc[] = {{NULL,NULL,NULL,NULL,false}};
-void fn_register_meta(struct session *s){(void)s;}
-void fn_register_misc(struct session *s){(void)s;}
-struct ex tr_user_function(struct tr *t, const struct expr *e){ return tr_fail(t,195,e->name.part[e->name.count-1],NULL);}
-struct rel *tvf_builtin(struct tr *t, const struct table_ref *ref){(void)t;(void)ref;return NULL;}
-struct rel *tvf_module(struct tr *t, struct table *fn, const struct expr *args){(void)args; tr_fail(t,195,fn->name,NULL);return NULL;}
 void merge_plan_free(struct merge_plan *m){(void)m;}
 enum flow exec_merge(struct session *s, struct stmt *st){struct diag d; diag_set(&d,40517,"MERGE"); return run_error(s,&d,st,false);}
 int64_t log_next_command(struct session *s, struct attached *home){(void)s;(void)home;return 0;}
@@ -40,3 +27,7 @@ int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command){(v
 int tracking_enable(struct ddl *x, struct table *t, bool e, bool c){(void)x;(void)t;(void)e;(void)c;return 0;}
 #define P(n) enum flow n(struct call *c){struct diag d; diag_set(&d,40517,#n); return call_error(c,&d);}
 P(cdc_proc_enable_db) P(cdc_proc_disable_db) P(cdc_proc_enable_table) P(cdc_proc_disable_table) P(cdc_proc_help) P(cdc_proc_help_jobs) P(cdc_proc_add_job) P(cdc_proc_drop_job) P(cdc_proc_change_job) P(cdc_proc_start_job) P(cdc_proc_stop_job) P(cdc_proc_scan) P(cdc_proc_cleanup) P(cdc_proc_captured_columns) P(cdc_proc_ddl_history)
+const struct tvf tvfs_cdc[] = {{NULL,NULL,0,0,NULL}};
+struct rel *tvf_changetable(struct tr *t, const struct table_ref *ref){(void)ref; tr_fail(t,40517,"CHANGETABLE",NULL);return NULL;}
+const struct builtin builtins_cdc[] = {{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false}};
+void fn_register_cdc(struct session *s){(void)s;}

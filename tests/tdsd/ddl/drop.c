@@ -35,8 +35,7 @@ static bool type_fits(const char *kind, const char *type)
 		return !strcmp(type, "TR");
 	if (!strcmp(kind, "SYNONYM"))
 		return !strcmp(type, "SN");
-	return !strcmp(type, "FN") || !strcmp(type, "IF") ||
-	       !strcmp(type, "TF");
+	return !strcmp(type, "FN") || !strcmp(type, "IF");
 }
 
 static const char *lower_kind(const char *kind)

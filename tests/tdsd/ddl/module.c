@@ -25,8 +25,6 @@ static const char *type_of_kind(char kind)
 		return "FN";
 	case 'I':
 		return "IF";
-	case 'M':
-		return "TF";
 	default:
 		return "TR";
 	}
@@ -180,9 +178,8 @@ static int replace(struct ddl *x, int id, const struct create_module *m,
 
 static bool fits_alter(char kind, const char *type)
 {
-	if (kind == 'F' || kind == 'I' || kind == 'M')
-		return !strcmp(type, "FN") || !strcmp(type, "IF") ||
-		       !strcmp(type, "TF");
+	if (kind == 'F' || kind == 'I')
+		return !strcmp(type, "FN") || !strcmp(type, "IF");
 	return !strcmp(type, type_of_kind(kind));
 }
 
@@ -248,8 +245,7 @@ int ddl_create_module(struct ddl *x, struct create_module *m,
 	}
 	if (m->kind != 'V' && m->kind != 'T' && store_params(x, id, m) < 0)
 		return -1;
-	if ((m->kind == 'V' || m->kind == 'I' || m->kind == 'M') &&
-	    store_columns(x, id, m) < 0)
+	if ((m->kind == 'V' || m->kind == 'I') && store_columns(x, id, m) < 0)
 		return -1;
 	return catalog_touch(x->s, x->home, x->d);
 }

@@ -244,8 +244,8 @@ static enum flow run_ddl(struct session *s, struct stmt *st)
 		ret = catalog_touch(s, x.home, &d);
 	if (mark[0])
 		tran_unmark(s, mark, ret < 0, ret < 0 ? &ignored : &d);
-	if (ret < 0)
-		catalog_forget(s);
+	/* tables loaded on the way may not know of the change itself */
+	catalog_forget(s);
 	{
 		enum flow flow = done(s, st, ret, &d);
 

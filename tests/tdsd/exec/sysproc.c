@@ -49,3 +49,8 @@ const struct sysproc *sysproc_find(const char *name)
 			return &procs[i];
 	return NULL;
 }
+
+const struct sysproc *sysproc_at(int index)
+{
+	return (size_t)index < LENGTH_OF(procs) ? &procs[index] : NULL;
+}

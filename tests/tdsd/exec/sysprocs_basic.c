@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ddl/ddl.h"
+#include "exec/applock.h"
 #include "exec/context.h"
 #include "exec/output.h"
 #include "exec/perm.h"
@@ -62,13 +63,13 @@ enum flow sysproc_reset(struct call *c)
 
 /* --- application locks --- */
 
-static void lock_name(struct session *s, const char *resource, char *buf,
-		      size_t size)
+void applock_name(struct session *s, const char *resource, char *buf,
+		  size_t size)
 {
 	snprintf(buf, size, "app:%d:%.255s", s->db->id, resource);
 }
 
-static bool lock_mode(const char *text, enum lock_mode *mode)
+bool applock_mode_find(const char *text, enum lock_mode *mode)
 {
 	static const struct {
 		const char *name;
@@ -103,7 +104,8 @@ enum flow sysproc_getapplock(struct call *c)
 	resource = call_text(c, 0, "@Resource", &pool);
 	c->has_status = true;
 	if (!resource ||
-	    !lock_mode(call_text(c, 1, "@LockMode", &pool), &mode)) {
+	    !applock_mode_find(call_text(c, 1, "@LockMode", &pool),
+			       &mode)) {
 		c->status = -999;
 		arena_release(&pool);
 		return FLOW_OK;
@@ -116,7 +118,7 @@ enum flow sysproc_getapplock(struct call *c)
 		arena_release(&pool);
 		return FLOW_OK;
 	}
-	lock_name(s, resource, name, sizeof(name));
+	applock_name(s, resource, name, sizeof(name));
 	output_flush(s);
 	ret = lock_acquire(s, name, mode,
 			   session_owned ? LOCK_OF_SESSION
@@ -141,7 +143,7 @@ enum flow sysproc_releaseapplock(struct call *c)
 	arena_init(&pool, 0);
 	resource = call_text(c, 0, "@Resource", &pool);
 	owner = call_text(c, 1, "@LockOwner", &pool);
-	lock_name(s, resource ? resource : "", name, sizeof(name));
+	applock_name(s, resource ? resource : "", name, sizeof(name));
 	c->has_status = true;
 	if (!lock_release(s, name,
 			  owner && !strcasecmp(owner, "session")

@@ -436,5 +436,6 @@ void functions_register(struct session *s)
 	fn_register_aggregates(s);
 	fn_register_rows(s);
 	fn_register_misc(s);
+	fn_register_cdc(s);
 	apply_register(s);
 }

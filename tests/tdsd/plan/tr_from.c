@@ -341,7 +341,7 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 		rel = views_user(t, table);
 		return t->failed ? "" : from_rel(t, ref, rel, false);
 	}
-	if (!strcmp(table->type, "IF") || !strcmp(table->type, "TF"))
+	if (!strcmp(table->type, "IF"))
 		tr_fail(t, 216, name, NULL);
 	else
 		tr_fail(t, 208, name, NULL);
@@ -525,7 +525,6 @@ static const char *from_ref(struct tr *t, const struct table_ref *ref)
 		sql = from_variable(t, ref);
 		break;
 	case TR_FUNCTION:
-	case TR_OPENJSON:
 	case TR_CHANGES:
 		sql = from_function(t, ref);
 		break;

@@ -135,7 +135,6 @@ enum table_kind {
 	TR_DERIVED,  /* (query) */
 	TR_VALUES,   /* (VALUES …): rows in `query` */
 	TR_JOIN,
-	TR_OPENJSON,
 	TR_CHANGES,  /* CHANGETABLE(CHANGES t, v) / (VERSION t, (…), (…)) */
 };
 
@@ -155,15 +154,6 @@ struct name_list {
 	struct name_list *next;
 };
 
-/* WITH (name type 'path') of OPENJSON. */
-struct json_column {
-	const char *name;
-	struct type_ref type;
-	const char *path; /* NULL: the name */
-	bool as_json;
-	struct json_column *next;
-};
-
 struct table_ref {
 	enum table_kind kind;
 	int line;
@@ -176,7 +166,6 @@ struct table_ref {
 	enum join_kind join;
 	struct table_ref *left, *right;
 	struct expr *on;
-	struct json_column *json;
 	bool changes_version; /* CHANGETABLE(VERSION …) */
 	struct expr *args2;
 	struct table_ref *next; /* comma list in FROM */
@@ -472,7 +461,7 @@ struct param_def {
 };
 
 struct create_module {
-	char kind; /* 'P', 'V', 'F' scalar, 'I' inline, 'M' multi, 'T' trigger */
+	char kind; /* 'P', 'V', 'F' scalar, 'I' inline, 'T' trigger */
 	struct name name;
 	bool alter, or_alter;
 	struct param_def *params;
@@ -480,7 +469,6 @@ struct create_module {
 	struct query *query;	   /* view, inline function */
 	struct stmt *body;
 	struct type_ref returns;
-	struct param_def *returns_table; /* multi-statement function */
 	struct name on; /* trigger's table */
 	bool on_insert, on_update, on_delete, instead, on_database;
 	bool schema_binding, recompile, check_option, encryption;

@@ -220,31 +220,6 @@ static void alias_columns(struct parser *p, struct table_ref *t)
 		t->columns = parse_name_list(p);
 }
 
-static struct json_column *json_columns(struct parser *p)
-{
-	struct json_column *first = NULL, **link = &first;
-
-	parse_expect_op(p, "(");
-	do {
-		struct json_column *c = pool_alloc(p->pool, sizeof(*c));
-
-		c->name = parse_ident(p);
-		parse_type_ref(p, &c->type);
-		if (p->tok->kind == T_STRING || p->tok->kind == T_NSTRING) {
-			c->path = p->tok->text;
-			parse_advance(p);
-		}
-		if (parse_accept(p, K_AS)) {
-			parse_expect_word(p, "json");
-			c->as_json = true;
-		}
-		*link = c;
-		link = &c->next;
-	} while (parse_accept_op(p, ","));
-	parse_expect_op(p, ")");
-	return first;
-}
-
 /* CHANGETABLE(CHANGES t, v) or (VERSION t, (a, b), (1, 2)) */
 static void changetable(struct parser *p, struct table_ref *t)
 {
@@ -283,13 +258,6 @@ static void function_args(struct parser *p, struct table_ref *t)
 	if (!parse_is_op(p, ")"))
 		t->args = parse_expr_list(p, &count);
 	parse_expect_op(p, ")");
-	if (t->name.count == 1 && !strcasecmp(t->name.part[0], "openjson")) {
-		t->kind = TR_OPENJSON;
-		if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
-			parse_advance(p);
-			t->json = json_columns(p);
-		}
-	}
 }
 
 static struct table_ref *new_ref(struct parser *p, enum table_kind kind)

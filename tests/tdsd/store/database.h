@@ -108,6 +108,8 @@ struct login {
 /* 0 and fills `out`; -1 when there is none. */
 int login_find(struct registry *r, const char *name, struct login *out);
 int login_by_id(struct registry *r, int id, struct login *out);
+/* The login with the next higher id, for lists. */
+int login_next(struct registry *r, int after, struct login *out);
 bool login_check(const struct login *l, const char *password);
 int login_create(struct registry *r, const char *name, const char *password,
 		 const char *default_database, struct diag *d);
