@@ -363,6 +363,8 @@ static int cleanup(struct cdc_call *k)
 	    required(k, "sp_cdc_cleanup_change_table", 1,
 		     "@low_water_mark") < 0)
 		return -1;
+	if (low->value.cls != VAL_NULL && !type_is_binary(low->type))
+		return diag_set(&k->d, 8114, type_name(low->type), "binary");
 	if (find_instance(k, instance ? instance : "", &id) < 0)
 		return -1;
 	if (given) {

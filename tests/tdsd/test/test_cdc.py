@@ -277,13 +277,12 @@ def test_net_changes(db, table, name):
     table.fence()
     query = ("DECLARE @b binary(10) = sys.fn_cdc_get_max_lsn(); SELECT "
              "__$operation, id, v, n, __$update_mask FROM "
-             f"cdc.fn_cdc_get_net_changes_dbo_{name}(%s, @b, N'{{}}') ORDER BY "
-             "id")
-    assert db.rows(query.format("all"), (start,)) == [
+             f"cdc.fn_cdc_get_net_changes_dbo_{name}(0x{start.hex()}, @b, "
+             "N'{}') ORDER BY id")
+    assert db.rows(query.format("all")) == [
         (4, 1, "x", 5, None), (1, 2, None, 1, None), (2, 4, None, 7, None)]
-    assert db.rows(query.format("all with mask"), (start,))[0][4] == b"\x06"
-    assert [r[0] for r in db.rows(query.format("all with merge"), (start,))] \
-        == [5, 1, 5]
+    assert db.rows(query.format("all with mask"))[0][4] == b"\x06"
+    assert [r[0] for r in db.rows(query.format("all with merge"))] == [5, 1, 5]
 
 
 def test_cleanup_moves_the_minimum(db, table, name):
@@ -292,7 +291,8 @@ def test_cleanup_moves_the_minimum(db, table, name):
     db.run(f"INSERT {name} (id) VALUES (2)")
     table.fence()
     lsn = db.value(f"SELECT __$start_lsn FROM cdc.dbo_{name}_CT WHERE id = 2")
-    db.run(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', %s", (lsn,))
+    db.run(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', "
+           f"0x{lsn.hex()}")
     assert db.value(f"SELECT sys.fn_cdc_get_min_lsn('dbo_{name}')") == lsn
     assert db.column(f"SELECT id FROM cdc.dbo_{name}_CT") == [2]
     assert db.number(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', "
