@@ -179,15 +179,15 @@ static void add_defaults(struct tr *t, struct plan *p, struct dml_plan *m,
 	p->count = n;
 }
 
+/* Does the query read its own target? That is one need by itself. */
 static bool reads(const struct plan *p, const struct table *t)
 {
-	int i;
+	int i, times = 0;
 
 	for (i = 0; i < p->needs.table_count; i++)
-		if (p->needs.tables[i] != t && p->needs.tables[i]->id == t->id &&
-		    p->needs.tables[i]->home == t->home)
-			return true;
-	return false;
+		times += p->needs.tables[i]->id == t->id &&
+			 p->needs.tables[i]->home == t->home;
+	return times > 1;
 }
 
 static void build_outputs(struct tr *t, const struct dml *dml,

@@ -239,6 +239,9 @@ static enum flow run_ddl(struct session *s, struct stmt *st)
 	}
 	if (ret == 0)
 		ret = in_transaction(&x, st);
+	/* what was loaded half-way through is stale now */
+	if (ret == 0 && x.home)
+		ret = catalog_touch(s, x.home, &d);
 	if (mark[0])
 		tran_unmark(s, mark, ret < 0, ret < 0 ? &ignored : &d);
 	/* tables loaded on the way may not know of the change itself */

@@ -35,14 +35,27 @@ class Client:
 
     def __init__(self, server, database="master", user=None, password=None,
                  **options):
-        self.server = server
+        self.server, self.database = server, database
+        if server.tdsd is not None and not server.tdsd.is_running():
+            raise AssertionError("tdsd is gone:\n" + server.tdsd.log())
         self.connection = pytds.connect(
             server.host, port=server.port, database=database,
             user=user or server.user, autocommit=True,
             password=server.password if password is None else password,
-            login_timeout=20, timeout=options.pop("timeout", 60 * slowness()),
-            **options)
+            login_timeout=20, disable_connect_retry=True,
+            timeout=options.pop("timeout", 60 * slowness()), **options)
         self.cursor = self.connection.cursor()
+        # it would log in again and run the statement once more
+        self.cursor._exec_with_retry = lambda run: run()
+        self.connection._open = self._lost
+
+    def is_open(self):
+        tds = self.connection._conn
+        return tds is not None and tds.is_connected()
+
+    @staticmethod
+    def _lost(*_, **__):
+        raise pytds.tds_base.ClosedConnectionError()
 
     def __enter__(self):
         return self

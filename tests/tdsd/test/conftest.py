@@ -75,8 +75,17 @@ def database(server):
 @pytest.fixture(scope="module")
 def shared(server, database):
     """A connection for tests that leave nothing behind."""
-    with Client(server, database) as client:
+    with Shared(server, database) as client:
         yield client
+
+
+class Shared(Client):
+    """Logs in again when the test before has lost the connection."""
+
+    def results(self, sql, params=None):
+        if not self.is_open():
+            self.__init__(self.server, self.database)
+        return super().results(sql, params)
 
 
 @pytest.fixture

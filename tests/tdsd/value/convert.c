@@ -457,8 +457,11 @@ static int to_decimal(const struct convert *c, const struct val *in,
 		if (!decimal_rescale(&n, scale, to.scale, false))
 			return diag_set(d, 8115, number_name(from), "numeric");
 	}
-	if (!decimal_fits(n, to.prec))
-		return diag_set(d, 8115, number_name(from), "numeric");
+	if (!decimal_fits(n, to.prec)) {
+		diag_set(d, 8115, number_name(from), "numeric");
+		d->state = 8;
+		return -1;
+	}
 	buf = strbuf_reserve(c->mem, DECIMAL_BLOB);
 	*out = decimal_store(n, to.prec, buf);
 	return 0;
