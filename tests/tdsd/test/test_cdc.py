@@ -1,4 +1,5 @@
 """Change data capture: what is captured, in which order, and who may ask."""
+import io
 import threading
 import time
 
@@ -179,7 +180,15 @@ def test_two_instances_at_most(db, table, name):
     ("EXEC sys.sp_cdc_disable_table N'dbo', N'absent', N'all'", 22931),
     ("EXEC sys.sp_cdc_change_job @job_type = 'x'", 22992),
     ("EXEC sys.sp_cdc_cleanup_change_table N'absent', NULL", 22920),
-    ("EXEC sys.sp_cdc_scan @maxtrans = 1", 22903),
+    ("EXEC sys.sp_cdc_scan @maxtrans = 0", 22991),
+    ("EXEC sys.sp_cdc_scan @pollinginterval = 5", 22999),
+    ("EXEC sys.sp_cdc_change_job 'cleanup', @maxscans = 5", 22996),
+    ("EXEC sys.sp_cdc_change_job 'capture', @retention = 5", 22995),
+    ("EXEC sys.sp_cdc_change_job 'cleanup', @retention = 0", 22994),
+    ("EXEC sys.sp_cdc_add_job 'capture'", 14261),
+    ("EXEC sys.sp_cdc_enable_table N'', N'x', NULL", 22963),
+    ("EXEC sys.sp_cdc_enable_table N'cdc', N'ddl_history', NULL", 22974),
+    ("MERGE t USING u ON t.id = u.id WHEN MATCHED THEN DELETE;", 40517),
 ])
 def test_errors(db, table, sql, number):
     assert db.number(sql) == number
@@ -318,6 +327,23 @@ def test_ddl(db, table, name):
     db.run(f"DROP TABLE {name}")
     assert db.value("SELECT COUNT(*) FROM cdc.change_tables WHERE "
                     f"capture_instance = 'dbo_{name}'") == 0
+
+
+def test_index_in_use(db, table, name):
+    key = db.value("SELECT name FROM sys.key_constraints WHERE "
+                   f"parent_object_id = OBJECT_ID('{name}')")
+    assert db.number(f"ALTER TABLE {name} DROP CONSTRAINT {key}") == 22979
+    db.run(f"CREATE UNIQUE INDEX i ON {name} (n)")
+    table.enable(capture_instance=f"{name}_2", index_name="i")
+    assert db.number(f"DROP INDEX i ON {name}") == 22983
+    db.run(f"EXEC sys.sp_cdc_disable_table N'dbo', N'{name}', N'{name}_2'")
+    db.run(f"DROP INDEX i ON {name}")
+
+
+def test_bulk_load(db, table, name):
+    db.cursor.copy_to(io.StringIO("1\tone\t1\n2\ttwo\t2\n"), table_or_view=name,
+                      columns=("id", "v", "n"))
+    assert table.rows("id, v, n") == [(2, 1, "one", 1), (2, 2, "two", 2)]
 
 
 def test_help(db, table, name):
