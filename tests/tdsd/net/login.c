@@ -219,7 +219,7 @@ static bool open_database(struct session *s, const struct login7 *l,
 	if (session_open(s, name, &d) == 0)
 		return true;
 	if (d.number == 911 || d.number == 916 || d.number == 942)
-		diag_set(&d, 4060, name);
+		diag_set(&d, *l->database ? 4060 : 4064, name);
 	refuse(s, &d, 18456, l->user);
 	return false;
 }

@@ -331,6 +331,7 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 			t->failed = true;
 			return "";
 		}
+		tr_use_rows(t, table, ref->hints);
 		return from_table(t, ref, table);
 	}
 	if (!strcmp(table->type, "V")) {
@@ -441,6 +442,11 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 	/* what the inner statement reads, this one depends on */
 	for (i = 0; i < a->needs.home_count; i++)
 		tr_use_home(t, a->needs.homes[i].home, 0);
+	for (i = 0; i < a->needs.read_count; i++) {
+		MEM_GROW(t->needs->reads, t->needs->read_count,
+			 t->needs->read_room);
+		t->needs->reads[t->needs->read_count++] = a->needs.reads[i];
+	}
 	/* every column of every inner source is a column of the one call */
 	alias = tr_alias(t);
 	for (inner = scope.first, n = 0; inner; inner = inner->next) {
