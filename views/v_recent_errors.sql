@@ -1,4 +1,7 @@
 -- Errors that still stand, newest first.
+USE dbaops_dataflow;
+GO
+
 CREATE OR ALTER VIEW dbo.v_recent_errors
 AS
 SELECT TOP (100)

@@ -1,4 +1,7 @@
 -- Runs that are under way, and those that ended with an error.
+USE dbaops_dataflow;
+GO
+
 CREATE OR ALTER VIEW dbo.v_sync_summary
 AS
 SELECT

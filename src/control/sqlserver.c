@@ -2,9 +2,9 @@
  * The control store on SQL Server.
  *
  * Installing runs the same schema-dataflow.sql and views/ that a DBA would run
- * with sqlcmd, split at its GO lines. Only the first two batches differ: they
- * create the database and switch to it, which here is done by a login to
- * master and another one to the database, because Azure SQL Database has no
+ * with sqlcmd, split at its GO lines. Only the batches that name the database
+ * are left out: they create it and switch to it, which here is done by a login
+ * to master and another one to the database, because Azure SQL Database has no
  * USE and because the database may have another name.
  */
 #include "control/session.h"
@@ -212,6 +212,12 @@ static bool is_blank(const char *s)
 	return s[strspn(s, " \t\r\n")] == '\0';
 }
 
+/* CREATE DATABASE and USE, for those who run the scripts by hand. */
+static bool names_database(const char *batch)
+{
+	return strstr(batch, "dbaops_dataflow") != NULL;
+}
+
 static int create_database(struct tds *conn, const char *name,
 			   struct error *err)
 {
@@ -232,19 +238,15 @@ static int run_script(struct tds *conn, const char *script, struct error *err)
 {
 	struct strbuf batch;
 	int ret = -1;
-	int skip = 2; /* CREATE DATABASE and USE */
 
 	strbuf_init(&batch);
 	while (*script) {
 		script = next_batch(script, &batch);
-		if (skip > 0) {
-			skip--;
-			continue;
-		}
 		if (strbuf_check(&batch, err) < 0)
 			goto done;
-		if (!is_blank(batch.data) &&
-		    tds_exec(conn, batch.data, err) < 0)
+		if (is_blank(batch.data) || names_database(batch.data))
+			continue;
+		if (tds_exec(conn, batch.data, err) < 0)
 			goto done;
 	}
 	ret = 0;

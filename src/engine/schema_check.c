@@ -125,6 +125,14 @@ static bool same_type(const struct table *source, const struct column *from,
 	(strbuf_addstr((list), (list)->len ? "\n" : ""), \
 	 strbuf_addf((list), __VA_ARGS__))
 
+static void differ_unsupported(const struct column *from,
+			       struct strbuf *differences)
+{
+	DIFFER(differences,
+	       "column '%s' has type %s, whose values cannot be carried",
+	       from->name, from->native);
+}
+
 static void compare_column(const struct table *source,
 			   const struct column *from, const struct table *dest,
 			   const struct column *to, struct strbuf *differences)
@@ -207,14 +215,16 @@ int schema_check(const struct table *source, const struct table *dest,
 		const struct column *from = &source->columns[i];
 		const struct column *to = table_column(dest, from->name);
 
-		if (from->computed || (to && (to->computed || to->generated)))
+		if (to ? to->computed || to->generated : from->computed)
 			continue;
-		if (from->unsupported)
+		if (from->computed)
 			DIFFER(differences,
-			       "column '%s' has type %s, whose values cannot "
-			       "be "
-			       "carried",
-			       from->name, from->native);
+			       "column '%s' is computed in the source, whose "
+			       "change log does not have it, but is not "
+			       "computed in the destination",
+			       from->name);
+		else if (from->unsupported)
+			differ_unsupported(from, differences);
 		else if (!to)
 			DIFFER(differences,
 			       "column '%s' (%s) is missing in the destination",
@@ -244,11 +254,7 @@ int schema_shape(const struct table *source, struct table *shape,
 
 		keep[i] = !from->computed;
 		if (keep[i] && from->unsupported)
-			DIFFER(differences,
-			       "column '%s' has type %s, whose values cannot "
-			       "be "
-			       "carried",
-			       from->name, from->native);
+			differ_unsupported(from, differences);
 	}
 	compare_key(source, keep, differences);
 	if (verdict(source, differences, err) == 0)

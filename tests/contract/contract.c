@@ -130,7 +130,10 @@ void describe_source(struct table *shape)
 
 static const struct column main_columns[] = {
 	{.name = "id", .type = ROW_INT64, .native = "bigint"},
-	{.name = "name", .type = ROW_TEXT, .length = 50, .nullable = true,
+	{.name = "name",
+	 .type = ROW_TEXT,
+	 .length = 50,
+	 .nullable = true,
 	 .native = "nvarchar(50)"},
 	{.name = "n", .type = ROW_INT32, .nullable = true, .native = "int"},
 	{.name = "sync", .type = ROW_BOOL, .nullable = true, .native = "bit"},
@@ -144,7 +147,9 @@ static const struct column pair_columns[] = {
 
 static const struct column wide_columns[] = {
 	{.name = "id", .type = ROW_INT64, .native = "bigint"},
-	{.name = "body", .type = ROW_TEXT, .nullable = true,
+	{.name = "body",
+	 .type = ROW_TEXT,
+	 .nullable = true,
 	 .native = "nvarchar(max)"},
 };
 
@@ -348,8 +353,8 @@ static void model_row_apply(struct model *model, char *key, char *text)
 		return;
 	}
 	if (!row) {
-		model->rows = realloc(model->rows, (model->count + 1) *
-							   sizeof(*row));
+		model->rows =
+			realloc(model->rows, (model->count + 1) * sizeof(*row));
 		assert_non_null(model->rows);
 		row = &model->rows[model->count++];
 	}

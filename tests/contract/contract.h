@@ -28,11 +28,11 @@
 
 /* The tables there can be; their columns are the same everywhere. */
 enum lab_table {
-	LAB_MAIN, /* id INT64 key, name TEXT(50), n INT32, sync BOOL */
+	LAB_MAIN,  /* id INT64 key, name TEXT(50), n INT32, sync BOOL */
 	LAB_OTHER, /* the same, for changes that concern nobody */
-	LAB_PAIR, /* a INT32, b TEXT(20), v INT32; key (b, a) */
-	LAB_BARE, /* as LAB_MAIN, without a key */
-	LAB_WIDE, /* id INT64 key, body TEXT of any length */
+	LAB_PAIR,  /* a INT32, b TEXT(20), v INT32; key (b, a) */
+	LAB_BARE,  /* as LAB_MAIN, without a key */
+	LAB_WIDE,  /* id INT64 key, body TEXT of any length */
 	LAB_TABLES,
 };
 
@@ -117,22 +117,22 @@ void contract_open_target(enum lab_table table, const char *installation,
 			  int mapping_id, const char *origin);
 
 /* The call has to succeed; `err` is the caller's struct error. */
-#define MUST(call)                                                             \
-	do {                                                                   \
-		if ((call) < 0)                                                \
-			fail_msg("%s: %s", #call, err.message);                \
+#define MUST(call)                                              \
+	do {                                                    \
+		if ((call) < 0)                                 \
+			fail_msg("%s: %s", #call, err.message); \
 	} while (0)
 
 /* The call has to fail with this kind, and with a message. */
-#define MUST_FAIL(call, wanted)                                                \
-	do {                                                                   \
-		error_clear(&err);                                             \
-		if ((call) >= 0)                                               \
-			fail_msg("%s: did not fail", #call);                   \
-		if (err.kind != (wanted))                                      \
-			fail_msg("%s: is %s: %s", #call,                       \
-				 error_kind_name(err.kind), err.message);      \
-		assert_true(err.message[0] != '\0');                           \
+#define MUST_FAIL(call, wanted)                                           \
+	do {                                                              \
+		error_clear(&err);                                        \
+		if ((call) >= 0)                                          \
+			fail_msg("%s: did not fail", #call);              \
+		if (err.kind != (wanted))                                 \
+			fail_msg("%s: is %s: %s", #call,                  \
+				 error_kind_name(err.kind), err.message); \
+		assert_true(err.message[0] != '\0');                      \
 	} while (0)
 
 /* Describe the source of the moment into an initialised table. */
@@ -165,7 +165,7 @@ void assert_lab(enum lab_side side, enum lab_table table, const char *want);
 struct model {
 	struct model_row {
 		char *key, *text;
-	} *rows;
+	} * rows;
 	size_t count;
 };
 

@@ -459,8 +459,7 @@ static void test_times(void **state)
 		at = window.to;
 	} while (!window.has_rows);
 	assert_false(window.newest);
-	assert_in_range(window.commit_us, before - SKEW_US,
-			between + SKEW_US);
+	assert_in_range(window.commit_us, before - SKEW_US, between + SKEW_US);
 	/* It cannot vouch for what comes after it. */
 	if (window.complete_us > between + SKEW_US)
 		fail_msg("a window that ends %d ms before the next "

@@ -273,12 +273,11 @@ static void test_read_values(void **state)
 {
 	(void)state;
 	open_plain(LAB_MAIN);
-	contract.lab->change(
-		LAB_MAIN,
-		"+-9223372036854775808|low|-2147483648|0 +0||0|1 "
-		"+1|z\xc3\xbcrich\xe2\x82\xac|NULL|NULL "
-		"+2|\xf0\x9f\x98\x80|1|0 +3|it's\"[]%|2|0 "
-		"+9223372036854775807|high|2147483647|1");
+	contract.lab->change(LAB_MAIN,
+			     "+-9223372036854775808|low|-2147483648|0 +0||0|1 "
+			     "+1|z\xc3\xbcrich\xe2\x82\xac|NULL|NULL "
+			     "+2|\xf0\x9f\x98\x80|1|0 +3|it's\"[]%|2|0 "
+			     "+9223372036854775807|high|2147483647|1");
 	assert_read(10, BATCH_BYTES,
 		    "+ -9223372036854775808|low|-2147483648|0\n"
 		    "+ 0||0|1\n"
@@ -423,8 +422,9 @@ static void test_read_is_a_snapshot(void **state)
 	strbuf_release(&text);
 	batch_release(&batch);
 	table_release(&shape);
-	assert_read(10, BATCH_BYTES, "+ 1|x|NULL|NULL\n+ 3|y|NULL|NULL\n"
-				     "+ 5|z|NULL|NULL\n+ 6|w|NULL|NULL\n");
+	assert_read(10, BATCH_BYTES,
+		    "+ 1|x|NULL|NULL\n+ 3|y|NULL|NULL\n"
+		    "+ 5|z|NULL|NULL\n+ 6|w|NULL|NULL\n");
 }
 
 /* ------------------------------------------------------- begins and ends */
@@ -595,7 +595,7 @@ static void test_lookup_of_pairs(void **state)
 
 int contract_run_source(void)
 {
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, contract_setup, contract_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_describe),

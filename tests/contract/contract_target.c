@@ -32,8 +32,8 @@ static struct checkpoint point(int number)
 {
 	struct checkpoint out = {.consistent_after_us = 0};
 	struct error err = ERROR_INIT;
-	unsigned char bytes[10] = {0, 0, 0, 1, 0, 0, 2, 0, 3,
-				   (unsigned char)number};
+	unsigned char bytes[10] = {0, 0, 0, 1, 0,
+				   0, 2, 0, 3, (unsigned char)number};
 
 	MUST(position_set(&out.position, bytes, sizeof(bytes), &err));
 	return out;
@@ -603,8 +603,8 @@ static void test_checkpoint_round_trip(void **state)
 	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
 		for (size_t k = 0; k < COUNT_OF(moments); k++) {
 			unsigned char bytes[POSITION_MAX];
-			struct checkpoint put_in = {
-				.consistent_after_us = moments[k]};
+			struct checkpoint put_in = {.consistent_after_us =
+							    moments[k]};
 			struct checkpoint got;
 			struct error err = ERROR_INIT;
 

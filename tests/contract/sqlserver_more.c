@@ -96,7 +96,8 @@ static int move(struct error *err)
 	struct batch batch;
 	int rc;
 
-	MUST(batch_init(&batch, &shape, 3, BATCH_BYTES, err));
+	if (batch_init(&batch, &shape, 3, BATCH_BYTES, err) < 0)
+		return -1;
 	while ((rc = src->ops->next(src, &batch, err)) > 0) {
 		rc = dst->ops->write(dst, &batch, err);
 		if (rc < 0)
@@ -210,7 +211,8 @@ static const struct {
 	{"c_varcharmax", "varchar(max)", "''",
 	 "REPLICATE(CONVERT(varchar(max), 'x'), 20000)"},
 	{"c_nchar", "nchar(5)", "N'\xc3\xa4'", "N''"},
-	{"c_nvarchar", "nvarchar(20)", "N''", "N'\xe8\xa1\xa8\xf0\x9f\x98\x80 '"},
+	{"c_nvarchar", "nvarchar(20)", "N''",
+	 "N'\xe8\xa1\xa8\xf0\x9f\x98\x80 '"},
 	{"c_nvarcharmax", "nvarchar(max)", "N''",
 	 "REPLICATE(CONVERT(nvarchar(max), N'\xe2\x82\xac'), 20000)"},
 	{"c_binary", "binary(4)", "0x00", "0xFFFFFFFF"},
@@ -218,8 +220,7 @@ static const struct {
 	{"c_varbinarymax", "varbinary(max)", "0x",
 	 "CONVERT(varbinary(max), REPLICATE(CONVERT(varchar(max), 'y'), "
 	 "20000))"},
-	{"c_guid", "uniqueidentifier",
-	 "'00112233-4455-6677-8899-AABBCCDDEEFF'",
+	{"c_guid", "uniqueidentifier", "'00112233-4455-6677-8899-AABBCCDDEEFF'",
 	 "'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF'"},
 };
 
@@ -347,14 +348,14 @@ static void test_datetime_into_datetime2(void **state)
 	open_both(true);
 	describe_both();
 	must_load(TARGET_REPLACE, &at);
-	assert_int_equal(sqlserver_number(
-				 LAB_DEST,
+	assert_int_equal(
+		sqlserver_number(LAB_DEST,
 				 "SELECT COUNT(*) FROM " LAB_SOURCE_DATABASE
 				 ".dbo.t AS a INNER JOIN dbo.t AS b "
 				 "ON a.id = b.id "
 				 "WHERE CONVERT(varchar(40), a.d, 121) "
 				 "<> CONVERT(varchar(40), b.d, 121)"),
-			 0);
+		0);
 }
 
 /* ------------------------------------------------------- what is refused */
@@ -377,9 +378,8 @@ static void refuse(const char *from, const char *to, const char *value,
 			 err.message);
 	assert_non_null(strstr(err.message, column));
 	assert_false(err.retryable);
-	assert_int_equal(sqlserver_number(LAB_DEST,
-					  "SELECT SUM(id) FROM dbo.t"),
-			 77);
+	assert_int_equal(
+		sqlserver_number(LAB_DEST, "SELECT SUM(id) FROM dbo.t"), 77);
 	dst->ops->release(dst);
 	src->ops->release(src);
 }
@@ -555,9 +555,8 @@ static void test_more_columns_in_the_destination(void **state)
 	sqlserver_exec(LAB_SOURCE, "INSERT INTO dbo.t VALUES (3, 3)");
 	must_apply(&at);
 	assert_same_bytes("c");
-	assert_int_equal(sqlserver_number(LAB_DEST,
-					  "SELECT SUM(twice) FROM dbo.t"),
-			 12);
+	assert_int_equal(
+		sqlserver_number(LAB_DEST, "SELECT SUM(twice) FROM dbo.t"), 12);
 }
 
 /* What depends on the table is still there after a load. */
@@ -619,10 +618,9 @@ static void test_another_schema(void **state)
 	MUST(dst->ops->connect(dst, &contract.cancel, &err));
 	describe_both();
 	MUST(load(TARGET_REPLACE, &next.position, &err));
-	assert_int_equal(
-		sqlserver_number(LAB_DEST, "SELECT [c]]'\"] FROM "
-					   "other.[o]]dd 'na\"me]"),
-		1);
+	assert_int_equal(sqlserver_number(LAB_DEST, "SELECT [c]]'\"] FROM "
+						    "other.[o]]dd 'na\"me]"),
+			 1);
 	assert_int_equal(dst->ops->checkpoint(dst, &got, &err), 1);
 	assert_true(position_equal(&got.position, &next.position));
 }
@@ -727,7 +725,8 @@ static const char kill_sql[] =
 	"SELECT @sql = @sql + N'KILL ' + CONVERT(nvarchar(10), session_id) "
 	"+ N'; ' FROM sys.dm_exec_sessions WHERE session_id <> @@SPID "
 	"AND database_id = DB_ID() AND program_name = N'dbaops-dataflow' "
-	"AND session_id NOT IN (SELECT CONVERT(int, x.id) FROM dbo.spids AS x); "
+	"AND session_id NOT IN (SELECT CONVERT(int, x.id) FROM dbo.spids AS "
+	"x); "
 	"EXEC sys.sp_executesql @sql";
 
 /* A session is killed while it is used: the next connection is a new one. */
@@ -815,8 +814,7 @@ static void test_cancel_cuts_a_wait_short(void **state)
 	assert_true(clock_ms() - began < 10000);
 	dst->ops->rollback(dst);
 	dst->ops->release(dst);
-	assert_int_equal(sqlserver_number(LAB_DEST,
-					  "SELECT SUM(c) FROM dbo.t"),
+	assert_int_equal(sqlserver_number(LAB_DEST, "SELECT SUM(c) FROM dbo.t"),
 			 3);
 }
 

@@ -265,6 +265,11 @@ char *tsql_view_columns(const char *script, char name[64])
 
 	strbuf_init(&out);
 	tsql_begin(&t, script);
+	/* sqlcmd starts in the login's own database, not in ours. */
+	tsql_need(&t, "USE");
+	tsql_need(&t, "dbaops_dataflow");
+	tsql_need(&t, ";");
+	tsql_need(&t, "GO");
 	tsql_need(&t, "CREATE");
 	tsql_need(&t, "OR");
 	tsql_need(&t, "ALTER");
