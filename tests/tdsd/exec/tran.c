@@ -10,6 +10,7 @@
 #include "exec/output.h"
 #include "exec/server.h"
 #include "exec/tablevar.h"
+#include "fault/fault.h"
 #include "store/catalog.h"
 #include "store/schema.h"
 
@@ -450,13 +451,13 @@ int tran_commit(struct session *s, struct diag *d)
 		s->trancount--;
 		return 0;
 	}
-	if (sqlite_commit(s, d) < 0) {
+	if (fault_event(s, "commit", true, d) < 0 || sqlite_commit(s, d) < 0) {
 		tran_abort(s);
 		return -1;
 	}
 	tran_over(s);
 	output_transaction(s, 'C');
-	return 0;
+	return fault_event(s, "commit", false, d);
 }
 
 static struct save_point *find_save(struct session *s, const char *name)

@@ -327,7 +327,8 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 		return "";
 	tr_use_home(t, table->home, ref->hints);
 	if (!strcmp(table->type, "U")) {
-		if (perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
+		if (!t->view_depth && ref != t->written &&
+		    perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
 			t->failed = true;
 			return "";
 		}
@@ -335,7 +336,8 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 		return from_table(t, ref, table);
 	}
 	if (!strcmp(table->type, "V")) {
-		if (perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
+		if (!t->view_depth &&
+		    perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
 			t->failed = true;
 			return "";
 		}

@@ -180,6 +180,7 @@ struct tr {
 	struct extras *extras;
 	struct attached *default_home; /* names in a view: its own database */
 	const char *default_schema;
+	const struct table_ref *written; /* target: SELECT is asked for later */
 	bool want_rowids;	/* derived tables show their base row ids */
 	bool deterministic;	/* was nothing else used so far? */
 	bool uses_columns;
