@@ -23,10 +23,10 @@ enum { CT_START, CT_END, CT_SEQVAL, CT_OPERATION, CT_MASK, CT_FIRST };
 #define OP_AFTER  4
 
 struct instance {
-	int source;	/* object id */
-	int64_t start;	/* rows recorded from this number on */
+	int source;    /* object id */
+	int64_t start; /* rows recorded from this number on */
 	int count;
-	int *ids;	/* column_id of each captured column, 0: computed */
+	int *ids; /* column_id of each captured column, 0: computed */
 	sqlite3_stmt *insert;
 	struct instance *next;
 };
@@ -64,15 +64,13 @@ bool cdc_is_on(struct session *s, struct attached *home)
 	struct diag d;
 	int64_t on = 0;
 
-	return catalog_int(s, &d, &on,
-			   "SELECT 1 FROM %s._meta WHERE k = 'cdc'",
+	return catalog_int(s, &d, &on, "SELECT 1 FROM %s._meta WHERE k = 'cdc'",
 			   home->prefix) == 0 &&
 	       on;
 }
 
-/* The name of a table that must be there when capture is on. */
-static int need_table(struct session *s, struct attached *home,
-		      const char *name, char *buf, size_t size, struct diag *d)
+int cdc_need_table(struct session *s, struct attached *home, const char *name,
+		   char *buf, size_t size, struct diag *d)
 {
 	int found = cdc_table_name(s, home, name, buf, size, d);
 
@@ -129,8 +127,8 @@ static int load_columns(struct capture *c, struct instance *i, int table_id,
 	char columns[64];
 	sqlite3_stmt *st;
 
-	if (need_table(c->s, c->home, "captured_columns", columns,
-		       sizeof(columns), d) < 0)
+	if (cdc_need_table(c->s, c->home, "captured_columns", columns,
+			   sizeof(columns), d) < 0)
 		return -1;
 	/* column_id, column_ordinal, is_computed */
 	st = catalog_prepare(c->s, d, "SELECT c3, c5, c6 FROM %s WHERE c1 = %d",
@@ -154,8 +152,8 @@ static int load_instances(struct capture *c, struct diag *d)
 	sqlite3_stmt *st;
 	int ret = 0;
 
-	if (need_table(c->s, c->home, "change_tables", tables, sizeof(tables),
-		       d) < 0)
+	if (cdc_need_table(c->s, c->home, "change_tables", tables,
+			   sizeof(tables), d) < 0)
 		return -1;
 	/* object_id, source_object_id, start_lsn at the time of enabling */
 	st = catalog_prepare(c->s, d,
@@ -241,9 +239,8 @@ static int emit(struct capture *c, struct instance *i, int operation,
 	sqlite3_bind_blob(i->insert, CT_MASK + 1, mask, mask_size,
 			  SQLITE_STATIC);
 	for (k = 0; k < i->count; k++) {
-		const struct val *v = i->ids[k]
-					      ? value_of(image, i->ids[k], NULL)
-					      : NULL;
+		const struct val *v =
+			i->ids[k] ? value_of(image, i->ids[k], NULL) : NULL;
 
 		if (v)
 			run_bind_val(i->insert, CT_FIRST + 1 + k, v);
@@ -417,12 +414,12 @@ static int open_capture(struct capture *c, struct diag *d)
 {
 	char times[64];
 
-	if (need_table(c->s, c->home, "lsn_time_mapping", times, sizeof(times),
-		       d) < 0)
+	if (cdc_need_table(c->s, c->home, "lsn_time_mapping", times,
+			   sizeof(times), d) < 0)
 		return -1;
 	c->add_time = catalog_prepare(
-		c->s, d,
-		"INSERT INTO %s(c1, c2, c3, c4, c5) VALUES(?,?,?,?,?)", times);
+		c->s, d, "INSERT INTO %s(c1, c2, c3, c4, c5) VALUES(?,?,?,?,?)",
+		times);
 	c->records = catalog_prepare(
 		c->s, d,
 		"SELECT id, command, object_id, op, data FROM %s._log"

@@ -13,6 +13,10 @@
 int cdc_table_name(struct session *s, struct attached *home, const char *name,
 		   char *buf, size_t size, struct diag *d);
 
+/* The same for one that must be there: 208 when it is not. */
+int cdc_need_table(struct session *s, struct attached *home, const char *name,
+		   char *buf, size_t size, struct diag *d);
+
 /* Is capture on in this file, as the transaction sees it? */
 bool cdc_is_on(struct session *s, struct attached *home);
 
@@ -43,7 +47,7 @@ int cdc_cleanup(struct session *s, struct attached *home, int object_id,
 		const unsigned char *low, struct diag *d);
 
 /* What is older than `retention` minutes, in all instances. */
-int cdc_cleanup_old(struct session *s, struct attached *home,
-		    int64_t retention, struct diag *d);
+int cdc_cleanup_old(struct session *s, struct attached *home, int64_t retention,
+		    struct diag *d);
 
 #endif

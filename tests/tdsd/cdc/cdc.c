@@ -17,10 +17,10 @@
 #include "exec/tran.h"
 #include "store/schema.h"
 
-#define POLL_MS	     50
-#define IDLE_MS	     300000
-#define CLEANUP_MS   3600000 /* how often the clean-up job looks */
-#define MAX_TRANS    500
+#define POLL_MS	   50
+#define IDLE_MS	   300000
+#define CLEANUP_MS 3600000 /* how often the clean-up job looks */
+#define MAX_TRANS  500
 
 struct cdc_job {
 	struct server *srv;
@@ -240,8 +240,7 @@ static int capture(struct cdc_job *j, struct session *s, struct diag *d)
 static int once(struct cdc_job *j, struct session *s, bool capturing,
 		bool cleaning, struct diag *d)
 {
-	int idle = __atomic_load_n(&j->srv->idle_interval_ms,
-				   __ATOMIC_RELAXED);
+	int idle = __atomic_load_n(&j->srv->idle_interval_ms, __ATOMIC_RELAXED);
 	struct scan none = {0};
 
 	if (capturing && capture(j, s, d) < 0)
@@ -280,8 +279,8 @@ static struct session *open_session(struct cdc_job *j, struct diag *d)
 /* Wait for the next round. False: the thread is to end. */
 static bool next_round(struct cdc_job *j, bool *capturing, bool *cleaning)
 {
-	int ms = __atomic_load_n(&j->srv->capture_interval_ms,
-				 __ATOMIC_RELAXED);
+	int ms =
+		__atomic_load_n(&j->srv->capture_interval_ms, __ATOMIC_RELAXED);
 	struct timespec until;
 	bool go_on;
 
@@ -302,8 +301,8 @@ static bool next_round(struct cdc_job *j, bool *capturing, bool *cleaning)
 	go_on = !j->stopping;
 	*capturing = j->capture &&
 		     !__atomic_load_n(&j->srv->agent_stopped, __ATOMIC_RELAXED);
-	*cleaning = j->cleanup_wanted ||
-		    clock_ms() - j->cleaned_ms >= CLEANUP_MS;
+	*cleaning =
+		j->cleanup_wanted || clock_ms() - j->cleaned_ms >= CLEANUP_MS;
 	j->cleanup_wanted = false;
 	j->busy = go_on && (*capturing || *cleaning);
 	pthread_mutex_unlock(&j->lock);

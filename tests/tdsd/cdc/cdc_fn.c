@@ -109,8 +109,8 @@ static struct ex lsn_to_time(struct tr *t, const struct expr *e)
 static struct ex time_to_lsn(struct tr *t, const struct expr *e)
 {
 	const char *times = table(t, "lsn_time_mapping"), *how;
-	struct ex op = arg(t, e, 0,
-			   type_char(TY_NVARCHAR, 60, COLLATION_DEFAULT));
+	struct ex op =
+		arg(t, e, 0, type_char(TY_NVARCHAR, 60, COLLATION_DEFAULT));
 	struct ex at = arg(t, e, 1, type_of(TY_DATETIME));
 
 	if (!times || t->failed)
@@ -172,9 +172,9 @@ static struct ex is_bit_set(struct tr *t, const struct expr *e)
 			    mask.sql);
 }
 
-#define CUSTOM(name, min, max, fn)                                             \
-	{                                                                      \
-		name, min, max, "", "", "", fn, false, false                   \
+#define CUSTOM(name, min, max, fn)                           \
+	{                                                    \
+		name, min, max, "", "", "", fn, false, false \
 	}
 
 const struct builtin builtins_cdc[] = {
@@ -189,8 +189,7 @@ const struct builtin builtins_cdc[] = {
 	CUSTOM("fn_cdc_is_bit_set", 2, 2, is_bit_set),
 	CUSTOM("CHANGE_TRACKING_CURRENT_VERSION", 0, 0,
 	       tracking_current_version),
-	CUSTOM("CHANGE_TRACKING_MIN_VALID_VERSION", 1, 1,
-	       tracking_min_version),
+	CUSTOM("CHANGE_TRACKING_MIN_VALID_VERSION", 1, 1, tracking_min_version),
 	CUSTOM("CHANGE_TRACKING_IS_COLUMN_IN_MASK", 2, 2, tracking_in_mask),
 	{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false},
 };
@@ -212,8 +211,8 @@ static void fn_allowed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	if (home && perm_is_owner(s, home))
 		yes = true;
 	else if (home && (!role || perm_in_role(s, home, role)) &&
-		 catalog_find_id(s, home, sqlite3_value_int(argv[0]), &o,
-				 &d) > 0)
+		 catalog_find_id(s, home, sqlite3_value_int(argv[0]), &o, &d) >
+			 0)
 		yes = perm_has(s, home, 1, o.id, o.schema_id, "SELECT");
 	sqlite3_result_int(ctx, yes);
 }

@@ -65,8 +65,8 @@ enum flow cdc_run(struct call *c, const char *proc, const char *const *names,
 	}
 	if (ret == 0)
 		ret = body(&k);
-	if (mark[0] && tran_unmark(s, mark, ret < 0,
-				   ret < 0 ? &ignored : &k.d) < 0)
+	if (mark[0] &&
+	    tran_unmark(s, mark, ret < 0, ret < 0 ? &ignored : &k.d) < 0)
 		ret = -1;
 	if (tran_end_statement(s, ret < 0, ret < 0 ? &ignored : &k.d) < 0)
 		ret = -1;
@@ -124,6 +124,9 @@ void cdc_add_default_jobs(struct call *c)
 	struct cdc_job_config config;
 	int type;
 
+	if (__atomic_load_n(&srv->agent_stopped, __ATOMIC_RELAXED))
+		cdc_info(c, "SQLServerAgent is not currently running so it "
+			    "cannot be notified of this action.");
 	for (type = CDC_CAPTURE; type <= CDC_CLEANUP; type++) {
 		job_config(srv, c->s->db, (enum cdc_job_type)type, &config);
 		if (config.there)
@@ -187,22 +190,24 @@ static struct table *source_table(struct cdc_call *k, const char *schema,
 {
 	struct object o;
 	struct table *t;
-	int found = 0;
+	int found;
 
-	if (schema && name)
-		found = catalog_find_in(k->x.s, k->x.home, schema, name, &o,
-					&k->d);
+	if (!schema || !*schema || !name || !*name) {
+		diag_set(&k->d, 22963,
+			 schema && *schema ? "@source_name" : "@source_schema");
+		return NULL;
+	}
+	found = catalog_find_in(k->x.s, k->x.home, schema, name, &o, &k->d);
 	if (found < 0)
 		return NULL;
 	if (!found || strcmp(o.type, "U") != 0) {
 		diag_set(&k->d, 22931,
-			 pool_printf(&k->pool, "%s.%s", schema ? schema : "",
-				     name ? name : ""));
+			 pool_printf(&k->pool, "%s.%s", schema, name));
 		return NULL;
 	}
 	t = catalog_table(k->x.s, k->x.home, o.id, &k->d);
 	if (t && t->is_ms) {
-		diag_set(&k->d, 22965, name);
+		diag_set(&k->d, 22974);
 		table_unref(t);
 		return NULL;
 	}
@@ -242,8 +247,7 @@ static int enable_table(struct cdc_call *k)
 	n.index_name = call_text(c, 5, "@index_name", &k->pool);
 	n.columns = call_text(c, 6, "@captured_column_list", &k->pool);
 	n.filegroup = call_text(c, 7, "@filegroup_name", &k->pool);
-	n.partition_switch =
-		call_int(c, 8, "@allow_partition_switch", 1) != 0;
+	n.partition_switch = call_int(c, 8, "@allow_partition_switch", 1) != 0;
 	if (n.filegroup && strcasecmp(n.filegroup, "PRIMARY") != 0)
 		ret = diag_set(&k->d, 22973, n.filegroup, k->x.home->db->name);
 	else
@@ -256,12 +260,16 @@ static int enable_table(struct cdc_call *k)
 
 enum flow cdc_proc_enable_table(struct call *c)
 {
-	static const char *const names[] = {
-		"@source_schema",	 "@source_name",
-		"@role_name",		 "@capture_instance",
-		"@supports_net_changes", "@index_name",
-		"@captured_column_list", "@filegroup_name",
-		"@allow_partition_switch", NULL};
+	static const char *const names[] = {"@source_schema",
+					    "@source_name",
+					    "@role_name",
+					    "@capture_instance",
+					    "@supports_net_changes",
+					    "@index_name",
+					    "@captured_column_list",
+					    "@filegroup_name",
+					    "@allow_partition_switch",
+					    NULL};
 
 	return cdc_run(c, "sp_cdc_enable_table", names, CDC_OWNER, true,
 		       enable_table);
@@ -313,6 +321,28 @@ int cdc_table_dropped(struct ddl *x, struct table *t)
 	return cdc_drop_instances(x, t->id, NULL, &dropped);
 }
 
+int cdc_check_index(struct ddl *x, const struct table *t,
+		    const struct index *ix)
+{
+	char tables[64];
+	int64_t used = 0;
+
+	if (t->change_tracking && ix->primary)
+		return diag_set(x->d, 3735, ix->name, t->name);
+	if (!t->tracked_by_cdc)
+		return 0;
+	if (cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0 ||
+	    catalog_int(x->s, x->d, &used,
+			"SELECT 1 FROM %s WHERE c3 = %d AND c7 = 1 AND c10 ="
+			" %Q COLLATE cat",
+			tables, t->id, ix->name) < 0)
+		return -1;
+	return used ? diag_set(x->d, ix->constraint ? 22979 : 22983, ix->name,
+			       t->name)
+		    : 0;
+}
+
 /* --- clean-up of a change table --- */
 
 static int find_instance(struct cdc_call *k, const char *name, int *id)
@@ -320,8 +350,8 @@ static int find_instance(struct cdc_call *k, const char *name, int *id)
 	char tables[64];
 	int64_t found = 0;
 
-	if (cdc_table_name(k->x.s, k->x.home, "change_tables", tables,
-			   sizeof(tables), &k->d) <= 0 ||
+	if (cdc_need_table(k->x.s, k->x.home, "change_tables", tables,
+			   sizeof(tables), &k->d) < 0 ||
 	    catalog_int(k->x.s, &k->d, &found,
 			"SELECT c1 FROM %s WHERE c4 = %Q COLLATE cat", tables,
 			name) < 0)
@@ -338,8 +368,8 @@ static int known_lsn(struct cdc_call *k, const unsigned char *lsn)
 
 	for (i = 0; i < LSN_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02X", lsn[i]);
-	if (cdc_table_name(k->x.s, k->x.home, "lsn_time_mapping", times,
-			   sizeof(times), &k->d) <= 0 ||
+	if (cdc_need_table(k->x.s, k->x.home, "lsn_time_mapping", times,
+			   sizeof(times), &k->d) < 0 ||
 	    catalog_int(k->x.s, &k->d, &found,
 			"SELECT 1 FROM %s WHERE c1 = x'%s'", times, text) < 0)
 		return -1;
@@ -358,11 +388,13 @@ static int cleanup(struct cdc_call *k)
 	bool given = low && low->value.cls == VAL_BLOB;
 	int id;
 
-	if (required(k, "sp_cdc_cleanup_change_table", 0,
-		     "@capture_instance") < 0 ||
-	    required(k, "sp_cdc_cleanup_change_table", 1,
-		     "@low_water_mark") < 0)
+	if (required(k, "sp_cdc_cleanup_change_table", 0, "@capture_instance") <
+		    0 ||
+	    required(k, "sp_cdc_cleanup_change_table", 1, "@low_water_mark") <
+		    0)
 		return -1;
+	if (low->value.cls != VAL_NULL && !type_is_binary(low->type))
+		return diag_set(&k->d, 8114, type_name(low->type), "binary");
 	if (find_instance(k, instance ? instance : "", &id) < 0)
 		return -1;
 	if (given) {
@@ -380,6 +412,6 @@ enum flow cdc_proc_cleanup(struct call *c)
 					    "@low_water_mark", "@threshold",
 					    "@fCleanupFailed", NULL};
 
-	return cdc_run(c, "sp_cdc_cleanup_change_table", names, CDC_OWNER,
-		       true, cleanup);
+	return cdc_run(c, "sp_cdc_cleanup_change_table", names, CDC_OWNER, true,
+		       cleanup);
 }

@@ -112,8 +112,8 @@ enum flow cdc_proc_captured_columns(struct call *c)
 enum flow cdc_proc_ddl_history(struct call *c)
 {
 	static const char *const names[] = {"@capture_instance", NULL};
-	enum flow flow = cdc_check(c, "sp_cdc_get_ddl_history", names,
-				   CDC_ANYONE, true);
+	enum flow flow =
+		cdc_check(c, "sp_cdc_get_ddl_history", names, CDC_ANYONE, true);
 	struct arena pool;
 	const char *name;
 

@@ -47,6 +47,19 @@ static enum flow fail(struct call *c, int number, const char *arg)
 	return call_error(c, &d);
 }
 
+/* Parameters of the other kind of job; counted from the `n`-th. 0: none. */
+static int check_kind(struct call *c, int n, int type)
+{
+	if (type == CDC_CAPTURE)
+		return call_given(c, n + 4, "@retention") ? 22995 : 0;
+	return call_given(c, n, "@maxtrans") ||
+			       call_given(c, n + 1, "@maxscans") ||
+			       call_given(c, n + 2, "@continuous") ||
+			       call_given(c, n + 3, "@pollinginterval")
+		       ? 22996
+		       : 0;
+}
+
 /* Values that are given and out of range. */
 static int check_values(const struct cdc_job_config *j, enum cdc_job_type type)
 {
@@ -55,10 +68,10 @@ static int check_values(const struct cdc_job_config *j, enum cdc_job_type type)
 	if (j->maxtrans < 1)
 		return 22991;
 	if (j->maxscans < 1)
-		return 22999;
+		return 22970;
 	if (j->continuous != 0 && j->continuous != 1)
 		return 22998;
-	return j->pollinginterval < 0 || j->pollinginterval > 86399 ? 22996 : 0;
+	return j->pollinginterval < 0 || j->pollinginterval > 86399 ? 22990 : 0;
 }
 
 /* Take the parameters that are given, counted from the `n`-th. */
@@ -67,8 +80,8 @@ static void take_values(struct call *c, int n, struct cdc_job_config *j)
 	j->maxtrans = call_int(c, n, "@maxtrans", j->maxtrans);
 	j->maxscans = call_int(c, n + 1, "@maxscans", j->maxscans);
 	j->continuous = call_int(c, n + 2, "@continuous", j->continuous);
-	j->pollinginterval = call_int(c, n + 3, "@pollinginterval",
-				      j->pollinginterval);
+	j->pollinginterval =
+		call_int(c, n + 3, "@pollinginterval", j->pollinginterval);
 	j->retention = call_int(c, n + 4, "@retention", j->retention);
 	j->threshold = call_int(c, n + 5, "@threshold", j->threshold);
 }
@@ -76,9 +89,10 @@ static void take_values(struct call *c, int n, struct cdc_job_config *j)
 enum flow cdc_proc_add_job(struct call *c)
 {
 	static const char *const names[] = {
-		"@job_type",	    "@start_job",  "@maxtrans",	 "@maxscans",
-		"@continuous",	    "@pollinginterval", "@retention",
-		"@threshold",	    "@check_for_logreader", NULL};
+		"@job_type",  "@start_job",  "@maxtrans",
+		"@maxscans",  "@continuous", "@pollinginterval",
+		"@retention", "@threshold",  "@check_for_logreader",
+		NULL};
 	enum flow flow = cdc_check(c, "sp_cdc_add_job", names, CDC_OWNER, true);
 	struct server *srv = c->s->server;
 	struct cdc_job_config j;
@@ -93,16 +107,18 @@ enum flow cdc_proc_add_job(struct call *c)
 	if (j.there) {
 		struct diag d = {0};
 
-		diag_free_text(&d, 22877, 16, 1,
-			       "The specified '%s' job already exists for "
-			       "database '%s'.",
-			       kinds[type], c->s->db->name);
+		diag_free_text(&d, 14261, 16, 1,
+			       "The specified @name ('cdc.%s_%s') already "
+			       "exists.",
+			       c->s->db->name, kinds[type]);
 		c->status = 1;
 		return call_error(c, &d);
 	}
 	job_defaults((enum cdc_job_type)type, &j);
 	take_values(c, 2, &j);
-	bad = check_values(&j, (enum cdc_job_type)type);
+	bad = check_kind(c, 2, type);
+	if (!bad)
+		bad = check_values(&j, (enum cdc_job_type)type);
 	if (bad)
 		return fail(c, bad, NULL);
 	job_set(srv, c->s->db, (enum cdc_job_type)type, &j);
@@ -120,7 +136,7 @@ static bool existing(struct call *c, const char *dflt, int *type,
 	*type = job_type(c, dflt, flow);
 	if (*type < 0)
 		return false;
-	job_config(c->s->server, c->s->db, (enum cdc_job_type)*type, j);
+	job_config(c->s->server, c->s->db, (enum cdc_job_type) * type, j);
 	if (j->there)
 		return true;
 	*flow = fail(c, 22997, kinds[*type]);
@@ -149,9 +165,8 @@ enum flow cdc_proc_drop_job(struct call *c)
 enum flow cdc_proc_change_job(struct call *c)
 {
 	static const char *const names[] = {
-		"@job_type",   "@maxtrans",	   "@maxscans",
-		"@continuous", "@pollinginterval", "@retention",
-		"@threshold",  NULL};
+		"@job_type",	    "@maxtrans",  "@maxscans",	"@continuous",
+		"@pollinginterval", "@retention", "@threshold", NULL};
 	enum flow flow =
 		cdc_check(c, "sp_cdc_change_job", names, CDC_OWNER, true);
 	struct cdc_job_config j;
@@ -161,10 +176,10 @@ enum flow cdc_proc_change_job(struct call *c)
 		return FLOW_OK;
 	if (!existing(c, "capture", &type, &j, &flow))
 		return flow;
-	if (type == CDC_CAPTURE && call_given(c, 5, "@retention"))
-		return fail(c, 22995, NULL);
 	take_values(c, 1, &j);
-	bad = check_values(&j, (enum cdc_job_type)type);
+	bad = check_kind(c, 1, type);
+	if (!bad)
+		bad = check_values(&j, (enum cdc_job_type)type);
 	if (bad)
 		return fail(c, bad, NULL);
 	job_set(c->s->server, c->s->db, (enum cdc_job_type)type, &j);
@@ -219,10 +234,9 @@ static struct database *job_database(struct server *srv, const char *name,
 		for (i = CDC_CAPTURE; i <= CDC_CLEANUP; i++) {
 			struct cdc_job_config j;
 
-			database_name(&srv->registry, db, shown,
-				      sizeof(shown));
-			snprintf(expected, sizeof(expected), "cdc.%s_%s",
-				 shown, kinds[i]);
+			database_name(&srv->registry, db, shown, sizeof(shown));
+			snprintf(expected, sizeof(expected), "cdc.%s_%s", shown,
+				 kinds[i]);
 			job_config(srv, db, (enum cdc_job_type)i, &j);
 			*type = (enum cdc_job_type)i;
 			if (j.there && !strcasecmp(expected, name))
@@ -233,10 +247,9 @@ static struct database *job_database(struct server *srv, const char *name,
 
 static enum flow agent_job(struct call *c, bool start)
 {
-	static const char *const names[] = {"@job_name",  "@job_id",
-					    "@error_flag", "@server_name",
-					    "@step_name",  "@output_flag",
-					    NULL};
+	static const char *const names[] = {
+		"@job_name",  "@job_id",      "@error_flag", "@server_name",
+		"@step_name", "@output_flag", NULL};
 	struct arena pool;
 	struct database *db = NULL;
 	enum cdc_job_type type = CDC_CAPTURE;
@@ -297,8 +310,6 @@ static int scan(struct cdc_call *k)
 	int64_t scans = call_int(k->c, 1, "@maxscans", 10);
 	struct scan one;
 
-	if (job_running(k->x.home->db))
-		return diag_set(&k->d, 22903, 0);
 	do {
 		memset(&one, 0, sizeof(one));
 		one.max_trans = (int)call_int(k->c, 0, "@maxtrans", 500);
@@ -312,14 +323,14 @@ static int scan(struct cdc_call *k)
 
 enum flow cdc_proc_scan(struct call *c)
 {
-	static const char *const names[] = {
-		"@maxtrans", "@maxscans", "@continuous", "@pollinginterval",
-		"@is_from_job", NULL};
+	static const char *const names[] = {"@maxtrans",    "@maxscans",
+					    "@continuous",  "@pollinginterval",
+					    "@is_from_job", NULL};
 
 	/* continuous, it would not return before it is stopped */
 	if (call_int(c, 2, "@continuous", 0))
 		return fail(c, 40517, "@continuous = 1");
 	if (call_int(c, 3, "@pollinginterval", 0))
-		return fail(c, 22990, NULL);
+		return fail(c, 22999, NULL);
 	return cdc_run(c, "sp_cdc_scan", names, CDC_OWNER, true, scan);
 }

@@ -89,13 +89,12 @@ static bool find(struct tr *t, const struct table_ref *ref, size_t prefix,
 		t->failed = true;
 		return false;
 	}
-	tr_use_table(t, f->ct);
-	table_unref(f->ct); /* the plan holds it */
+	tr_use_table(t, f->ct); /* the plan's from now on */
 	return true;
 }
 
-static void set_column(struct out_column *o, const char *name,
-		       struct type type, bool nullable)
+static void set_column(struct out_column *o, const char *name, struct type type,
+		       bool nullable)
 {
 	o->name = name;
 	o->type = type;
@@ -112,8 +111,7 @@ static const char *captured(struct tr *t, const struct found *f,
 	for (i = 5; i < f->ct->count - 1; i++) {
 		const struct column *c = &f->ct->columns[i];
 
-		set_column(&rel->columns[rel->count++], c->name, c->type,
-			   true);
+		set_column(&rel->columns[rel->count++], c->name, c->type, true);
 		list = tr_printf(t, "%s,%s.c%d AS x%d", list, alias, c->phys,
 				 rel->count);
 	}
@@ -130,8 +128,8 @@ static const char *range(struct tr *t, const struct table_ref *ref,
 
 	if (t->failed)
 		return NULL;
-	return tr_printf(t, "rows('cdc_range',%s,%s,%s,%s,%d,%d) AS k", from.sql,
-			 to.sql, how.sql, tr_quote_val(t, &name), net,
+	return tr_printf(t, "rows('cdc_range',%s,%s,%s,%s,%d,%d) AS k",
+			 from.sql, to.sql, how.sql, tr_quote_val(t, &name), net,
 			 f->home->db->id);
 }
 
@@ -168,8 +166,8 @@ static struct rel *all_changes(struct tr *t, const struct table_ref *ref)
 
 /* The columns that identify a row: "a.c6 COLLATE x" after each other, and the
  * condition that two rows are versions of one. */
-static bool key_columns(struct tr *t, const struct found *f,
-			const char **list, const char **same)
+static bool key_columns(struct tr *t, const struct found *f, const char **list,
+			const char **same)
 {
 	sqlite3_stmt *st = catalog_prepare(
 		t->s, t->d, "SELECT c2 FROM %s WHERE c1 = %d ORDER BY c3",
@@ -178,8 +176,8 @@ static bool key_columns(struct tr *t, const struct found *f,
 
 	*list = *same = "";
 	while (st && sqlite3_step(st) == SQLITE_ROW) {
-		int at = table_column(
-			f->ct, (const char *)sqlite3_column_text(st, 0));
+		int at = table_column(f->ct,
+				      (const char *)sqlite3_column_text(st, 0));
 		const struct column *c;
 		const char *coll = "";
 

@@ -23,8 +23,8 @@ static int trim_times(struct session *s, struct attached *home,
 {
 	char times[64];
 
-	if (cdc_table_name(s, home, "lsn_time_mapping", times, sizeof(times),
-			   d) <= 0)
+	if (cdc_need_table(s, home, "lsn_time_mapping", times, sizeof(times),
+			   d) < 0)
 		return -1;
 	return catalog_exec(s, d,
 			    "DELETE FROM %s WHERE c1 < (SELECT min(c5) FROM %s"
@@ -39,8 +39,8 @@ int cdc_cleanup(struct session *s, struct attached *home, int object_id,
 	struct table *t;
 	int ret = -1;
 
-	if (cdc_table_name(s, home, "change_tables", tables, sizeof(tables),
-			   d) <= 0)
+	if (cdc_need_table(s, home, "change_tables", tables, sizeof(tables),
+			   d) < 0)
 		return -1;
 	t = catalog_table(s, home, object_id, d);
 	if (!t)
@@ -67,15 +67,14 @@ static int old_lsn(struct session *s, struct attached *home, int64_t retention,
 	sqlite3_stmt *st;
 
 	*found = false;
-	if (cdc_table_name(s, home, "lsn_time_mapping", times, sizeof(times),
-			   d) <= 0)
+	if (cdc_need_table(s, home, "lsn_time_mapping", times, sizeof(times),
+			   d) < 0)
 		return -1;
 	moment_now(&m, false);
 	moment_add_ticks(&m, -retention * 60 * TICKS_PER_SECOND);
 	moment_store(&m, type_of(TY_DATETIME), &limit, buf);
-	st = catalog_prepare(s, d,
-			     "SELECT max(c1) FROM %s WHERE c3 <= %lld", times,
-			     (long long)limit.i);
+	st = catalog_prepare(s, d, "SELECT max(c1) FROM %s WHERE c3 <= %lld",
+			     times, (long long)limit.i);
 	if (!st)
 		return -1;
 	if (sqlite3_step(st) == SQLITE_ROW &&
@@ -87,16 +86,16 @@ static int old_lsn(struct session *s, struct attached *home, int64_t retention,
 	return 0;
 }
 
-int cdc_cleanup_old(struct session *s, struct attached *home,
-		    int64_t retention, struct diag *d)
+int cdc_cleanup_old(struct session *s, struct attached *home, int64_t retention,
+		    struct diag *d)
 {
 	unsigned char low[LSN_SIZE];
 	char tables[64];
 	bool found;
 	int64_t id = 0;
 
-	if (cdc_table_name(s, home, "change_tables", tables, sizeof(tables),
-			   d) <= 0 ||
+	if (cdc_need_table(s, home, "change_tables", tables, sizeof(tables),
+			   d) < 0 ||
 	    old_lsn(s, home, retention, low, &found, d) < 0)
 		return -1;
 	while (found) {

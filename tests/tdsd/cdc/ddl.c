@@ -31,10 +31,9 @@ static int alter_column(struct ddl *x, const struct table *ct,
 	if (type_is_text(to->type) && to->type.kind != TY_XML)
 		coll = pool_printf(x->pool, " COLLATE %s",
 				   collation_get(to->type.coll)->name);
-	sql = pool_printf(x->pool,
-			  "ALTER TABLE [cdc].[%s] ALTER COLUMN [%s] %s%s NULL",
-			  ct->name, name, type_text(to->type, type, sizeof(type)),
-			  coll);
+	sql = pool_printf(
+		x->pool, "ALTER TABLE [cdc].[%s] ALTER COLUMN [%s] %s%s NULL",
+		ct->name, name, type_text(to->type, type, sizeof(type)), coll);
 	if (parse_batch(x->pool, sql, strlen(sql), true, &batch, x->d) < 0)
 		return -1;
 	return ddl_alter_table(&inner, batch.first->alter_table);
@@ -51,8 +50,8 @@ static int follow_types(struct ddl *x, const struct table *t, int id,
 
 	if (!ct)
 		return -1;
-	if (cdc_table_name(x->s, x->home, "captured_columns", columns,
-			   sizeof(columns), x->d) <= 0)
+	if (cdc_need_table(x->s, x->home, "captured_columns", columns,
+			   sizeof(columns), x->d) < 0)
 		changed = -1;
 	for (i = 5; i < ct->count - 1 && changed >= 0; i++) {
 		int64_t column_id = 0;
@@ -75,10 +74,10 @@ static int follow_types(struct ddl *x, const struct table *t, int id,
 			changed = -1;
 		*drained = true;
 		if (changed >= 0)
-			changed = alter_column(x, ct, c, ct->columns[i].name) <
-						  0
-					  ? -1
-					  : 1;
+			changed =
+				alter_column(x, ct, c, ct->columns[i].name) < 0
+					? -1
+					: 1;
 	}
 	table_unref(ct);
 	return changed;
@@ -91,8 +90,8 @@ static int add_history(struct ddl *x, const struct table *t, int id,
 	struct moment m;
 	struct val now;
 
-	if (cdc_table_name(x->s, x->home, "ddl_history", history,
-			   sizeof(history), x->d) <= 0)
+	if (cdc_need_table(x->s, x->home, "ddl_history", history,
+			   sizeof(history), x->d) < 0)
 		return -1;
 	moment_now(&m, false);
 	moment_store(&m, type_of(TY_DATETIME), &now, buf);
@@ -126,8 +125,8 @@ int ddl_record_cdc(struct ddl *x, const struct table *t, const char *command)
 	int i, ret = 0;
 
 	if (!at || log_skip(x->s, x->home, x->d) < 0 ||
-	    cdc_table_name(x->s, x->home, "change_tables", tables,
-			   sizeof(tables), x->d) <= 0)
+	    cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0)
 		return -1;
 	lsn_make(lsn, at);
 	for (i = 0; i < LSN_SIZE; i++)

@@ -36,8 +36,8 @@ struct cdc_error {
 
 #define CDC_KEPT 32 /* sessions and errors that are remembered */
 
-void job_config(struct server *srv, struct database *db,
-		enum cdc_job_type type, struct cdc_job_config *out);
+void job_config(struct server *srv, struct database *db, enum cdc_job_type type,
+		struct cdc_job_config *out);
 void job_set(struct server *srv, struct database *db, enum cdc_job_type type,
 	     const struct cdc_job_config *c);
 

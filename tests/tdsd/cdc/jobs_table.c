@@ -30,8 +30,8 @@ void job_defaults(enum cdc_job_type type, struct cdc_job_config *out)
 	}
 }
 
-void job_config(struct server *srv, struct database *db,
-		enum cdc_job_type type, struct cdc_job_config *out)
+void job_config(struct server *srv, struct database *db, enum cdc_job_type type,
+		struct cdc_job_config *out)
 {
 	struct registry *r = &srv->registry;
 	sqlite3_stmt *st = NULL;

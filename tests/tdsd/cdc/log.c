@@ -161,8 +161,9 @@ int log_tracking_committed(struct session *s, struct attached *home,
 void log_encode_value(struct strbuf *sb, int id, bool changed,
 		      const struct val *v)
 {
-	unsigned char head[3] = {(unsigned char)(id >> 8), (unsigned char)id,
-				 (unsigned char)(v->cls | (changed ? 0x80 : 0))};
+	unsigned char head[3] = {
+		(unsigned char)(id >> 8), (unsigned char)id,
+		(unsigned char)(v->cls | (changed ? 0x80 : 0))};
 	uint32_t n;
 
 	strbuf_add(sb, (const char *)head, sizeof(head));
@@ -352,8 +353,7 @@ int log_row(struct session *s, struct table *t, int64_t command, char op,
 		any |= changed[i];
 	}
 	/* tracking counts what was set, capture what became different */
-	if (t->change_tracking &&
-	    tracking_row(s, t, op, old, row, set, d) < 0)
+	if (t->change_tracking && tracking_row(s, t, op, old, row, set, d) < 0)
 		return -1;
 	if (!t->tracked_by_cdc || !any)
 		return 0;
@@ -401,8 +401,7 @@ int log_commit(struct session *s, struct attached *home, struct diag *d)
 		return 0;
 	if (log->next != log->first && commit_rows(s, home, log, d) < 0)
 		return -1;
-	if (log->ct_version &&
-	    tracking_commit(s, home, log->ct_version, d) < 0)
+	if (log->ct_version && tracking_commit(s, home, log->ct_version, d) < 0)
 		return -1;
 	return 0;
 }

@@ -144,8 +144,7 @@ int cdc_drop_schema(struct ddl *x)
 			 "DELETE FROM %s._meta WHERE k GLOB 'cdc*';"
 			 "DELETE FROM %s._log; DELETE FROM %s._log_tran",
 			 x->home->prefix, schema, x->home->prefix,
-			 x->home->prefix, x->home->prefix,
-			 x->home->prefix) < 0)
+			 x->home->prefix, x->home->prefix, x->home->prefix) < 0)
 		return -1;
 	log_switch_cdc(x->s, x->home, 0);
 	return catalog_touch(x->s, x->home, x->d);
@@ -158,8 +157,8 @@ int cdc_count_instances(struct ddl *x, int source)
 	char tables[64];
 	int64_t n = 0;
 
-	if (cdc_table_name(x->s, x->home, "change_tables", tables,
-			   sizeof(tables), x->d) <= 0)
+	if (cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0)
 		return -1;
 	if (catalog_int(x->s, x->d, &n, "SELECT count(*) FROM %s WHERE c3 = %d",
 			tables, source) < 0)
@@ -174,8 +173,7 @@ static const char *next_name(struct ddl *x, const char **list)
 	char close = 0;
 	size_t len;
 
-	while (*p == ' ' || *p == ',' || *p == '\t' || *p == '\n' ||
-	       *p == '\r')
+	while (*p == ' ' || *p == ',' || *p == '\t' || *p == '\n' || *p == '\r')
 		p++;
 	if (!*p)
 		return NULL;
@@ -289,10 +287,10 @@ static int describe_columns(struct ddl *x, const struct table *t, int id,
 	char columns[64], keys[64];
 	int i, ordinal = 0;
 
-	if (cdc_table_name(x->s, x->home, "captured_columns", columns,
-			   sizeof(columns), x->d) <= 0 ||
-	    cdc_table_name(x->s, x->home, "index_columns", keys, sizeof(keys),
-			   x->d) <= 0)
+	if (cdc_need_table(x->s, x->home, "captured_columns", columns,
+			   sizeof(columns), x->d) < 0 ||
+	    cdc_need_table(x->s, x->home, "index_columns", keys, sizeof(keys),
+			   x->d) < 0)
 		return -1;
 	for (i = 0; i < t->count; i++) {
 		const struct column *c = &t->columns[i];
@@ -339,8 +337,8 @@ static int describe(struct ddl *x, const struct cdc_new_instance *n, int id,
 	struct val now;
 
 	if (!start || log_skip(x->s, x->home, x->d) < 0 ||
-	    cdc_table_name(x->s, x->home, "change_tables", tables,
-			   sizeof(tables), x->d) <= 0)
+	    cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0)
 		return -1;
 	moment_now(&m, false);
 	moment_store(&m, type_of(TY_DATETIME), &now, buf);
@@ -383,8 +381,8 @@ static int check_new(struct ddl *x, const struct cdc_new_instance *n)
 				table_two_part(n->source, x->pool));
 	if (strlen(n->name) > 100)
 		return diag_set(x->d, 22927, n->name);
-	if (cdc_table_name(x->s, x->home, "change_tables", tables,
-			   sizeof(tables), x->d) <= 0 ||
+	if (cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0 ||
 	    catalog_int(x->s, x->d, &taken,
 			"SELECT 1 FROM %s WHERE c4 = %Q COLLATE cat", tables,
 			n->name) < 0)
@@ -424,13 +422,13 @@ static int drop_instance(struct ddl *x, int id)
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(described); i++)
-		if (cdc_table_name(x->s, x->home, described[i], name,
-				   sizeof(name), x->d) <= 0 ||
+		if (cdc_need_table(x->s, x->home, described[i], name,
+				   sizeof(name), x->d) < 0 ||
 		    catalog_exec(x->s, x->d, "DELETE FROM %s WHERE c1 = %d",
 				 name, id) < 0)
 			return -1;
-	if (cdc_table_name(x->s, x->home, "ddl_history", history,
-			   sizeof(history), x->d) <= 0 ||
+	if (cdc_need_table(x->s, x->home, "ddl_history", history,
+			   sizeof(history), x->d) < 0 ||
 	    catalog_exec(x->s, x->d,
 			 "DELETE FROM %s WHERE c2 = %d;"
 			 "DELETE FROM %s._meta WHERE k = 'cdcstart:%d'",
@@ -446,8 +444,8 @@ int cdc_drop_instances(struct ddl *x, int source, const char *name,
 	int64_t id;
 
 	*dropped = 0;
-	if (cdc_table_name(x->s, x->home, "change_tables", tables,
-			   sizeof(tables), x->d) <= 0)
+	if (cdc_need_table(x->s, x->home, "change_tables", tables,
+			   sizeof(tables), x->d) < 0)
 		return -1;
 	for (;;) {
 		id = 0;

@@ -25,13 +25,14 @@ int tracking_enable(struct ddl *x, struct table *t, bool enable,
 	int64_t version = 0;
 
 	if (!t->db || !t->db->change_tracking)
-		return diag_set(x->d, 22109, t->name);
+		return diag_set(x->d, 1718, t->db ? t->db->name : "tempdb",
+				t->name);
 	if (enable && t->change_tracking)
-		return diag_set(x->d, 22106, t->name);
+		return diag_set(x->d, 4996, t->name);
 	if (!enable && !t->change_tracking)
-		return diag_set(x->d, 22105, t->name);
+		return diag_set(x->d, 4998, t->name);
 	if (enable && !table_primary_key(t))
-		return diag_set(x->d, 22107, t->name);
+		return diag_set(x->d, 4997, t->name);
 	if (catalog_int(x->s, x->d, &version,
 			"SELECT ct_version FROM %s._cat WHERE id = 1",
 			x->home->prefix) < 0 ||
@@ -170,8 +171,8 @@ static int64_t clock_ms(void)
 /* Forget what is older than the retention. */
 static int clean_up(struct session *s, struct attached *home, struct diag *d)
 {
-	int age = __atomic_load_n(&s->server->tracking_age_ms,
-				  __ATOMIC_RELAXED);
+	int age =
+		__atomic_load_n(&s->server->tracking_age_ms, __ATOMIC_RELAXED);
 	int64_t keep_ms = (int64_t)home->db->ct_retention * 60000;
 	int64_t last = 0;
 
@@ -226,8 +227,8 @@ static int flush(struct cdc_call *k)
 
 enum flow tracking_proc_flush(struct call *c)
 {
-	static const char *const names[] = {"@TableToClean",
-					    "@DeletedRowCount", NULL};
+	static const char *const names[] = {"@TableToClean", "@DeletedRowCount",
+					    NULL};
 
 	return cdc_run(c, "sp_flush_CT_internal_table_on_demand", names,
 		       CDC_OWNER, false, flush);

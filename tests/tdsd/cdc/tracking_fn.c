@@ -42,17 +42,15 @@ static struct rel *changes(struct tr *t, const struct table_ref *ref,
 	set_column(rel, "SYS_CHANGE_CONTEXT", type_char(TY_VARBINARY, 128, 0),
 		   true);
 	for (i = 0; pk && i < pk->keys; i++) {
-		const struct column *c =
-			&table->columns[pk->columns[i].column];
+		const struct column *c = &table->columns[pk->columns[i].column];
 
 		set_column(rel, c->name, c->type, false);
 	}
 	for (i = 0; i < rel->count; i++)
 		list = tr_printf(t, "%s%sc%d AS x%d", list, i ? "," : "", i,
 				 i + 1);
-	rel->sql = tr_printf(t,
-			     "SELECT %s FROM rows('ct_changes',%d,%d,%s)", list,
-			     table->db->id, table->id, version.sql);
+	rel->sql = tr_printf(t, "SELECT %s FROM rows('ct_changes',%d,%d,%s)",
+			     list, table->db->id, table->id, version.sql);
 	return rel;
 }
 
@@ -63,8 +61,12 @@ struct rel *tvf_changetable(struct tr *t, const struct table_ref *ref)
 
 	if (!table)
 		return NULL;
+	if (strcmp(table->type, "U") != 0)
+		return tr_fail(t, 22107, table->name, NULL), NULL;
 	if (!table->change_tracking)
 		return tr_fail(t, 22105, table->name, NULL), NULL;
+	if (!ref->alias)
+		return tr_fail(t, 22104, NULL), NULL;
 	if (perm_check(t->s, table, PERM_SELECT, &d) < 0) {
 		*t->d = d;
 		t->failed = true;

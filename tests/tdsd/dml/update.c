@@ -80,6 +80,11 @@ static void find_target(struct driving *g, const struct dml *dml,
 	struct tr *t = &g->t;
 	struct source *src;
 
+	if (dml->target.count > 1 &&
+	    !strcasecmp(dml->target.part[dml->target.count - 2], "sys")) {
+		tr_fail(t, 259, NULL);
+		return;
+	}
 	t->want_rowids = true;
 	if (dml->from) {
 		g->from = tr_from(t, dml->from);
@@ -91,7 +96,8 @@ static void find_target(struct driving *g, const struct dml *dml,
 		if (!t->failed && !g->target)
 			g->target = find_source(g, dml);
 	} else {
-		g->from = tr_from(t, as_ref(t, dml));
+		t->written = as_ref(t, dml);
+		g->from = tr_from(t, t->written);
 		g->target = g->scope.first;
 	}
 	t->want_rowids = false;
@@ -347,6 +353,18 @@ static void set_list(struct driving *g, struct plan *p, struct dml_plan *m,
 	p->count = g->outputs + 1;
 }
 
+/* WHERE reads the table as well. */
+static void may_write(struct driving *g, const struct dml *dml,
+		      struct table *target, enum permission p)
+{
+	struct tr *t = &g->t;
+
+	if (!t->failed &&
+	    (perm_check(t->s, target, p, t->d) < 0 ||
+	     (dml->where && perm_check(t->s, target, PERM_SELECT, t->d) < 0)))
+		t->failed = true;
+}
+
 static int build_update(struct session *s, struct plan *p, void *arg,
 			struct diag *d)
 {
@@ -361,8 +379,7 @@ static int build_update(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, st->dml->sets);
-	if (!g.t.failed && perm_check(s, m->target, PERM_UPDATE, d) < 0)
-		g.t.failed = true;
+	may_write(&g, st->dml, m->target, PERM_UPDATE);
 	if (!g.t.failed)
 		set_list(&g, p, m, st->dml->sets);
 	if (!g.t.failed)
@@ -411,8 +428,7 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, NULL);
-	if (!g.t.failed && perm_check(s, m->target, PERM_DELETE, d) < 0)
-		g.t.failed = true;
+	may_write(&g, st->dml, m->target, PERM_DELETE);
 	if (!g.t.failed)
 		where = where_clause(&g, st->dml);
 	if (!g.t.failed)

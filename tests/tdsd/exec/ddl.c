@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cdc/cdc.h"
 #include "ddl/ddl.h"
 #include "ddl/schema.h"
 #include "dml/ops.h"
@@ -124,7 +125,7 @@ static int drop_index(struct ddl *x, const struct stmt *st)
 						   ix->name),
 				       ix->primary ? "PRIMARY KEY"
 						   : "UNIQUE KEY");
-		else
+		else if ((ret = cdc_check_index(x, t, ix)) == 0)
 			ret = ddl_drop_index(x, t, ix);
 		table_unref(t);
 		return ret;

@@ -209,8 +209,12 @@ int session_sqlite_error(struct session *s, int rc, struct diag *d)
 		return diag_free_text(d, 1105, 17, 2,
 				      "Could not allocate space: the disk or "
 				      "filegroup 'PRIMARY' is full.");
-	if ((rc & 0xFF) == SQLITE_NOMEM)
+	if ((rc & 0xFF) == SQLITE_NOMEM || (rc & 0xFF) == SQLITE_TOOBIG)
 		return diag_set(d, 701, "default");
+	/* SQLite's own limits of nesting */
+	if (strstr(sqlite3_errmsg(s->sql), "parser stack overflow") ||
+	    strstr(sqlite3_errmsg(s->sql), "tree is too large"))
+		return diag_set(d, 191);
 	fprintf(stderr, "tdsd: SQLite error %d: %s\n", rc,
 		sqlite3_errmsg(s->sql));
 	return diag_free_text(d, 823, 21, 2, "storage: %s",

@@ -96,7 +96,8 @@ enum flow sysproc_getapplock(struct call *c)
 	const char *resource, *owner;
 	char name[LOCK_NAME_MAX];
 	enum lock_mode mode;
-	bool session_owned;
+	enum lock_owner whose;
+	bool session_owned, waited;
 	struct diag d;
 	int timeout, ret;
 
@@ -111,6 +112,7 @@ enum flow sysproc_getapplock(struct call *c)
 	}
 	owner = call_text(c, 2, "@LockOwner", &pool);
 	session_owned = owner && !strcasecmp(owner, "session");
+	whose = session_owned ? LOCK_OF_SESSION : LOCK_OF_TRANSACTION;
 	timeout = (int)call_int(c, 3, "@LockTimeout", s->set.lock_timeout);
 	if (!session_owned && !s->trancount) {
 		c->status = -999;
@@ -119,11 +121,11 @@ enum flow sysproc_getapplock(struct call *c)
 	}
 	applock_name(s, resource, name, sizeof(name));
 	output_flush(s);
-	ret = lock_acquire(s, name, mode,
-			   session_owned ? LOCK_OF_SESSION
-					 : LOCK_OF_TRANSACTION,
-			   timeout, &d);
-	c->status = ret == 0	       ? 0
+	ret = lock_acquire(s, name, mode, whose, 0, &d);
+	waited = ret < 0 && d.number == 1222 && timeout;
+	if (waited)
+		ret = lock_acquire(s, name, mode, whose, timeout, &d);
+	c->status = ret == 0	       ? waited
 		    : d.number == 1222 ? -1
 		    : d.number == 1205 ? -3
 				       : -2;

@@ -237,24 +237,6 @@ static void fn_cat2(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	strbuf_release(&sb);
 }
 
-/* fits_(value, from, to): would ALTER COLUMN keep all of it? */
-static void fn_fits(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-	struct session *s = fn_session(ctx);
-	struct convert c = session_convert(s);
-	struct val in = fn_val(argv[0]), out;
-	struct diag d;
-
-	(void)argc;
-	c.strict_length = true;
-	sqlite3_result_int(
-		ctx, convert_value(&c, &in,
-				   type_unpack(sqlite3_value_int64(argv[1])),
-				   type_unpack(sqlite3_value_int64(argv[2])),
-				   &out, &d) == 0 ||
-			     d.number != 8152);
-}
-
 /* getvar(slot): the value a variable has right now. */
 static void fn_getvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -380,7 +362,6 @@ static const struct fn_def defs[] = {
 	{"cv", 4, FN_PURE, fn_cv},
 	{"tcv", 4, FN_PURE, fn_tcv},
 	{"cat2", 3, FN_PURE, fn_cat2},
-	{"fits_", 3, FN_PURE, fn_fits},
 	{"getvar", 1, 0, fn_getvar},
 	{"gv", 1, 0, fn_gv},
 	{"topn", 1, FN_PURE, fn_topn},

@@ -219,7 +219,7 @@ static bool open_database(struct session *s, const struct login7 *l,
 	if (session_open(s, name, &d) == 0)
 		return true;
 	if (d.number == 911 || d.number == 916 || d.number == 942)
-		diag_set(&d, 4060, name);
+		diag_set(&d, *l->database ? 4060 : 4064, name);
 	refuse(s, &d, 18456, l->user);
 	return false;
 }
@@ -241,6 +241,7 @@ static bool authenticate(struct session *s, const struct login7 *l)
 	struct login login;
 	struct diag fault;
 
+	text_copy(s->app, sizeof(s->app), l->app); /* faults ask for it */
 	if (fault_login(s, &fault) < 0) {
 		if (!s->broken)
 			refuse(s, &fault, 18456, l->user);
@@ -310,13 +311,6 @@ bool login_run(struct session *s)
 	if (!parse_login7(&pool, (unsigned char *)msg.data, msg.len, &l) ||
 	    !choose_version(c, l.version))
 		goto done;
-	if (s->server->login_delay_ms) {
-		struct timespec nap = {s->server->login_delay_ms / 1000,
-				       s->server->login_delay_ms % 1000 *
-					       1000000L};
-
-		nanosleep(&nap, NULL);
-	}
 	if (l.flags2 & 0x80) { /* integrated security */
 		refuse(s, NULL, 18456, l.user);
 		goto done;

@@ -369,8 +369,6 @@ static struct table_ref *table_primary(struct parser *p)
 		parse_advance(p);
 		changetable(p, t);
 		alias(p, t);
-		if (!t->alias)
-			parse_syntax(p);
 		alias_columns(p, t);
 		return t;
 	}

@@ -1,4 +1,5 @@
 """Change data capture: what is captured, in which order, and who may ask."""
+import io
 import threading
 import time
 
@@ -179,7 +180,15 @@ def test_two_instances_at_most(db, table, name):
     ("EXEC sys.sp_cdc_disable_table N'dbo', N'absent', N'all'", 22931),
     ("EXEC sys.sp_cdc_change_job @job_type = 'x'", 22992),
     ("EXEC sys.sp_cdc_cleanup_change_table N'absent', NULL", 22920),
-    ("EXEC sys.sp_cdc_scan @maxtrans = 1", 22903),
+    ("EXEC sys.sp_cdc_scan @maxtrans = 0", 22991),
+    ("EXEC sys.sp_cdc_scan @pollinginterval = 5", 22999),
+    ("EXEC sys.sp_cdc_change_job 'cleanup', @maxscans = 5", 22996),
+    ("EXEC sys.sp_cdc_change_job 'capture', @retention = 5", 22995),
+    ("EXEC sys.sp_cdc_change_job 'cleanup', @retention = 0", 22994),
+    ("EXEC sys.sp_cdc_add_job 'capture'", 14261),
+    ("EXEC sys.sp_cdc_enable_table N'', N'x', NULL", 22963),
+    ("EXEC sys.sp_cdc_enable_table N'cdc', N'ddl_history', NULL", 22974),
+    ("MERGE t USING u ON t.id = u.id WHEN MATCHED THEN DELETE;", 40517),
 ])
 def test_errors(db, table, sql, number):
     assert db.number(sql) == number
@@ -277,13 +286,12 @@ def test_net_changes(db, table, name):
     table.fence()
     query = ("DECLARE @b binary(10) = sys.fn_cdc_get_max_lsn(); SELECT "
              "__$operation, id, v, n, __$update_mask FROM "
-             f"cdc.fn_cdc_get_net_changes_dbo_{name}(%s, @b, N'{{}}') ORDER BY "
-             "id")
-    assert db.rows(query.format("all"), (start,)) == [
+             f"cdc.fn_cdc_get_net_changes_dbo_{name}(0x{start.hex()}, @b, "
+             "N'{}') ORDER BY id")
+    assert db.rows(query.format("all")) == [
         (4, 1, "x", 5, None), (1, 2, None, 1, None), (2, 4, None, 7, None)]
-    assert db.rows(query.format("all with mask"), (start,))[0][4] == b"\x06"
-    assert [r[0] for r in db.rows(query.format("all with merge"), (start,))] \
-        == [5, 1, 5]
+    assert db.rows(query.format("all with mask"))[0][4] == b"\x06"
+    assert [r[0] for r in db.rows(query.format("all with merge"))] == [5, 1, 5]
 
 
 def test_cleanup_moves_the_minimum(db, table, name):
@@ -292,7 +300,8 @@ def test_cleanup_moves_the_minimum(db, table, name):
     db.run(f"INSERT {name} (id) VALUES (2)")
     table.fence()
     lsn = db.value(f"SELECT __$start_lsn FROM cdc.dbo_{name}_CT WHERE id = 2")
-    db.run(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', %s", (lsn,))
+    db.run(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', "
+           f"0x{lsn.hex()}")
     assert db.value(f"SELECT sys.fn_cdc_get_min_lsn('dbo_{name}')") == lsn
     assert db.column(f"SELECT id FROM cdc.dbo_{name}_CT") == [2]
     assert db.number(f"EXEC sys.sp_cdc_cleanup_change_table N'dbo_{name}', "
@@ -318,6 +327,23 @@ def test_ddl(db, table, name):
     db.run(f"DROP TABLE {name}")
     assert db.value("SELECT COUNT(*) FROM cdc.change_tables WHERE "
                     f"capture_instance = 'dbo_{name}'") == 0
+
+
+def test_index_in_use(db, table, name):
+    key = db.value("SELECT name FROM sys.key_constraints WHERE "
+                   f"parent_object_id = OBJECT_ID('{name}')")
+    assert db.number(f"ALTER TABLE {name} DROP CONSTRAINT {key}") == 22979
+    db.run(f"CREATE UNIQUE INDEX i ON {name} (n)")
+    table.enable(capture_instance=f"{name}_2", index_name="i")
+    assert db.number(f"DROP INDEX i ON {name}") == 22983
+    db.run(f"EXEC sys.sp_cdc_disable_table N'dbo', N'{name}', N'{name}_2'")
+    db.run(f"DROP INDEX i ON {name}")
+
+
+def test_bulk_load(db, table, name):
+    db.cursor.copy_to(io.StringIO("1\tone\t1\n2\ttwo\t2\n"), table_or_view=name,
+                      columns=("id", "v", "n"))
+    assert table.rows("id, v, n") == [(2, 1, "one", 1), (2, 2, "two", 2)]
 
 
 def test_help(db, table, name):

@@ -121,13 +121,17 @@ def test_views(db, table):
 
 
 def test_errors(db, table, name, database):
-    assert db.number(f"ALTER TABLE {table} ENABLE CHANGE_TRACKING") == 22106
+    assert db.number(f"ALTER TABLE {table} ENABLE CHANGE_TRACKING") == 4996
     db.run(f"CREATE TABLE {name}h (id int)")
-    assert db.number(f"ALTER TABLE {name}h ENABLE CHANGE_TRACKING") == 22107
+    assert db.number(f"ALTER TABLE {name}h ENABLE CHANGE_TRACKING") == 4997
     assert db.number(f"SELECT * FROM CHANGETABLE(CHANGES {name}h, 0) c") \
         == 22105
+    assert db.number(f"SELECT * FROM CHANGETABLE(CHANGES {table}, 0)") == 22104
     assert db.number(f"ALTER DATABASE {database} SET CHANGE_TRACKING = OFF") \
         == 22115
+    key = db.value("SELECT name FROM sys.key_constraints WHERE "
+                   f"parent_object_id = OBJECT_ID('{table}')")
+    assert db.number(f"ALTER TABLE {table} DROP CONSTRAINT {key}") == 3735
     assert db.value("SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID("
                     f"'{name}h'))") is None
     db.run(f"ALTER TABLE {table} DISABLE CHANGE_TRACKING")

@@ -99,9 +99,8 @@ def test_unique_takes_one_null(db, name):
 
 
 def test_identity(db, t):
-    db.run(f"INSERT {t} (code) VALUES ('x')")
-    assert db.row("SELECT @@IDENTITY, SCOPE_IDENTITY(), "
-                  f"IDENT_CURRENT('{t}')") == (4, 4, 4)
+    assert db.row(f"INSERT {t} (code) VALUES ('x'); SELECT @@IDENTITY, "
+                  f"SCOPE_IDENTITY(), IDENT_CURRENT('{t}')") == (4, 4, 4)
     db.run(f"BEGIN TRAN; INSERT {t} (code) VALUES ('y'); ROLLBACK")
     db.run(f"INSERT {t} (code) VALUES ('y')")  # 5 is used up
     assert db.value(f"SELECT id FROM {t} WHERE code = 'y'") == 6
