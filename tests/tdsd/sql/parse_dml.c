@@ -287,7 +287,7 @@ struct stmt *parse_merge(struct parser *p, struct cte *ctes)
 			       "A MERGE statement must be terminated by a "
 			       "semi-colon (;).");
 		p->d->line = p->prev->line;
-		p->failed = true;
+		parse_stop(p);
 	}
 	return s;
 }
