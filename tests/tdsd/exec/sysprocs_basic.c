@@ -105,8 +105,7 @@ enum flow sysproc_getapplock(struct call *c)
 	resource = call_text(c, 0, "@Resource", &pool);
 	c->has_status = true;
 	if (!resource ||
-	    !applock_mode_find(call_text(c, 1, "@LockMode", &pool),
-			       &mode)) {
+	    !applock_mode_find(call_text(c, 1, "@LockMode", &pool), &mode)) {
 		c->status = -999;
 		arena_release(&pool);
 		return FLOW_OK;

@@ -312,10 +312,8 @@ static int find_type(struct session *s, struct arena *pool, const char *text,
 	last = ref.name.part[ref.name.count - 1];
 	if (catalog_type(s, &ref, 1, "type", out, not_null, &d) < 0)
 		memset(out, 0, sizeof(*out)); /* a table type, or nothing */
-	if (out->kind && !out->user)
-		return strcasecmp(last, "sysname")
-			       ? type_info(out->kind)->system_id
-			       : SYSNAME_ID;
+	if (out->kind)
+		return out->user ? out->user : type_info(out->kind)->system_id;
 	catalog_int(s, &d, &id, "SELECT id FROM %s._types WHERE name = %Q",
 		    home->prefix, last);
 	return (int)id;

@@ -74,29 +74,30 @@ _Static_assert(TY_BINARY == 1 && TY_ROWVERSION == 8 && TY_BIT == 12 &&
 	"parent_object_id:i!,type:c2,type_desc:n60,create_date:d!," \
 	"modify_date:d!,is_ms_shipped:b!,is_published:b!,"          \
 	"is_schema_published:b!"
-#define OBJECT_SELECT                                                                                                                                                    \
-	"SELECT o.name AS name, o.id AS object_id, NULL AS principal_id,"                                                                                                \
-	" CASE o.type WHEN 'TT' THEN 4 ELSE o.schema_id END AS schema_id,"                                                                                               \
-	" o.parent_id AS parent_object_id, " TYPE_CODE(                                                                                                                  \
-		"o.type") " AS type, " TYPE_DESC("o.type") " AS "                                                                                                        \
-							   "type_desc,"                                                                                                  \
-							   " " DATETIME_OF(                                                                                              \
-								   "o"                                                                                                   \
-								   "."                                                                                                   \
-								   "c"                                                                                                   \
-								   "r"                                                                                                   \
-								   "e"                                                                                                   \
-								   "a"                                                                                                   \
-								   "t"                                                                                                   \
-								   "e"                                                                                                   \
-								   "d") " AS "                                                                                           \
-									"crea"                                                                                           \
-									"te_"                                                                                            \
-									"date"                                                                                           \
-									","                                                                                              \
-									" " DATETIME_OF("o.modified") " AS modify_date,"                                                 \
-												      " o.is_ms AND o.type <> 'TT' AS is_ms_shipped, 0 AS is_published," \
-												      " 0 AS is_schema_published"
+#define OBJECT_SELECT                                                                                                                                            \
+	"SELECT o.name AS name, o.id AS object_id, NULL AS principal_id,"                                                                                        \
+	" CASE o.type WHEN 'TT' THEN 4 ELSE o.schema_id END AS schema_id,"                                                                                       \
+	" o.parent_id AS parent_object_id, " TYPE_CODE(                                                                                                          \
+		"o.type") " AS type, " TYPE_DESC("o.type") " AS "                                                                                                \
+							   "type_desc,"                                                                                          \
+							   " " DATETIME_OF(                                                                                      \
+								   "o"                                                                                           \
+								   "."                                                                                           \
+								   "c"                                                                                           \
+								   "r"                                                                                           \
+								   "e"                                                                                           \
+								   "a"                                                                                           \
+								   "t"                                                                                           \
+								   "e"                                                                                           \
+								   "d") " AS "                                                                                   \
+									"crea"                                                                                   \
+									"te_"                                                                                    \
+									"date"                                                                                   \
+									","                                                                                      \
+									" " DATETIME_OF(                                                                         \
+										"o.modified") " AS modify_date,"                                                 \
+											      " o.is_ms AND o.type <> 'TT' AS is_ms_shipped, 0 AS is_published," \
+											      " 0 AS is_schema_published"
 #define OBJECT_FROM " FROM %p%._objects o"
 
 /* The same columns of what SQL Server brings along; "y" has the rows. */

@@ -168,7 +168,7 @@ static struct ex generic(struct tr *t, const struct expr *e,
 	const struct expr *arg;
 	const char *letter = b->args;
 	struct ex first = tr_nothing(), x;
-	bool nullable = false, columns = t->uses_columns;
+	bool columns = t->uses_columns;
 	int n = 0;
 
 	t->uses_columns = false;
@@ -179,7 +179,6 @@ static struct ex generic(struct tr *t, const struct expr *e,
 
 		if (!n)
 			first = a;
-		nullable |= a.nullable;
 		strbuf_addf(&sb, "%s%s", n++ ? "," : "", a.sql);
 		if (*letter == 'X' || *letter == 'S' || *letter == 'D')
 			strbuf_addf(&sb, ",%s", tr_pack(t, a.type));
@@ -205,8 +204,8 @@ static struct ex generic(struct tr *t, const struct expr *e,
 static const struct builtin *find(const char *name)
 {
 	static const struct builtin *const lists[] = {
-		builtins_text, builtins_math, builtins_date, builtins_logic,
-		builtins_meta, builtins_cdc};
+		builtins_text,	builtins_math, builtins_date,
+		builtins_logic, builtins_meta, builtins_cdc};
 	size_t i;
 	const struct builtin *b;
 

@@ -135,7 +135,7 @@ enum table_kind {
 	TR_DERIVED,  /* (query) */
 	TR_VALUES,   /* (VALUES …): rows in `query` */
 	TR_JOIN,
-	TR_CHANGES,  /* CHANGETABLE(CHANGES t, v) / (VERSION t, (…), (…)) */
+	TR_CHANGES, /* CHANGETABLE(CHANGES t, v) / (VERSION t, (…), (…)) */
 };
 
 enum join_kind {
