@@ -15,7 +15,7 @@
 
 static const struct token end_token = {.kind = T_END, .text = ""};
 
-static void stop(struct parser *p)
+void parse_stop(struct parser *p)
 {
 	p->failed = true;
 	if (!p->d->line)
@@ -36,7 +36,7 @@ void *parse_fail(struct parser *p, int number, ...)
 	c = b ? va_arg(ap, const char *) : NULL;
 	va_end(ap);
 	diag_set(p->d, number, a, b, c);
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 
@@ -65,7 +65,7 @@ void *parse_syntax(struct parser *p)
 		diag_free_text(p->d, 102, 15, 1,
 			       "Incorrect syntax near '%.128s'.", t->text);
 	}
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 
@@ -74,7 +74,7 @@ void *parse_unsupported(struct parser *p, const char *what)
 	if (p->failed)
 		return NULL;
 	diag_set(p->d, 40517, what);
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 

@@ -27,6 +27,8 @@ struct parser {
 
 /* Errors. All return NULL for convenience. */
 void *parse_fail(struct parser *p, int number, ...);
+/* The error is in p->d already: read no further. */
+void parse_stop(struct parser *p);
 void *parse_syntax(struct parser *p); /* 102 or 156 at the current token */
 void *parse_unsupported(struct parser *p, const char *what);
 
