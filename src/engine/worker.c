@@ -51,6 +51,7 @@ struct worker {
 	int64_t triggers_looked_ms;
 	int64_t idle_sleep_ms;
 	bool connected_told;
+	bool proven; /* it has worked once */
 };
 
 /* ---------------------------------------------------------------- requests */
@@ -104,9 +105,9 @@ static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
 
 	snprintf(answer, sizeof(answer), "%llu rows in %.1f s",
 		 (unsigned long long)rows, (double)ms / 1000.0);
-	report_run_end(worker->subject, "COMPLETED", NULL);
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
 		   "full sync of '%s' done: %s", worker->mapping->name, answer);
+	report_run_end(worker->subject, "COMPLETED", NULL);
 	answer_requests(worker, "COMPLETED", answer);
 }
 
@@ -339,7 +340,6 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	};
 	struct retry_decision decision;
 
-	report_run_end(worker->subject, "ERROR", err->message);
 	decision = retry_failed(&worker->retry, err, &policy);
 	if (decision.record)
 		record(worker, err, &decision);
@@ -348,6 +348,7 @@ static int64_t failed(struct worker *worker, const struct error *err)
 			   "attempt %d of %d failed: %s",
 			   worker->retry.failures, policy.max_attempts,
 			   err->message);
+	report_run_end(worker->subject, "ERROR", err->message);
 	/* A gap is told as an error, and healed if that is allowed. */
 	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
 		worker->why_full_sync = "a gap in the change log";
@@ -364,11 +365,16 @@ static int64_t failed(struct worker *worker, const struct error *err)
 
 static void succeeded(struct worker *worker)
 {
-	if (!retry_succeeded(&worker->retry))
-		return;
-	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
-	report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s' works again",
-		   worker->mapping->name);
+	bool failed = retry_succeeded(&worker->retry);
+
+	/* At first also what a worker before this one has told. */
+	if (failed || !worker->proven)
+		report_resolved(worker->engine->reporter, worker->mapping->id,
+				0);
+	worker->proven = true;
+	if (failed)
+		report_log(worker->subject, LOG_INFO, NULL, -1, -1,
+			   "'%s' works again", worker->mapping->name);
 }
 
 static int64_t next_sleep(struct worker *worker)
