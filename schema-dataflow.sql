@@ -438,7 +438,7 @@ GO
 IF OBJECT_ID(N'dbo.daemons', N'U') IS NULL
     CREATE TABLE dbo.daemons (
         daemon NVARCHAR(255) NOT NULL CONSTRAINT pk_daemons PRIMARY KEY,
-        version NVARCHAR(50) NOT NULL,
+        [version] NVARCHAR(50) NOT NULL,
         started_at DATETIME2 NOT NULL,
         heartbeat_at DATETIME2 NOT NULL,
         stopped_at DATETIME2 NULL,

@@ -240,7 +240,7 @@ static bool work(struct reporter *reporter)
 static void *reporter_main(void *arg)
 {
 	struct reporter *reporter = arg;
-	int64_t next_heartbeat = 0, next_purge = clock_ms() + PURGE_MS;
+	int64_t next_heartbeat = 0, next_purge = 0;
 
 	while (cancel_level(&reporter->cancel) == CANCEL_NONE) {
 		if (!work(reporter)) {

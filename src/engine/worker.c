@@ -57,6 +57,7 @@ struct worker {
 	int64_t triggers_looked_ms;
 	int64_t idle_sleep_ms;
 	bool connected_told;
+	bool proven;		    /* it has worked once */
 	char note[WINDOW_NOTE_MAX]; /* that stands in error_logs, or "" */
 };
 
@@ -111,9 +112,9 @@ static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
 
 	snprintf(answer, sizeof(answer), "%llu rows in %.1f s",
 		 (unsigned long long)rows, (double)ms / 1000.0);
-	report_run_end(worker->subject, "COMPLETED", NULL);
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
 		   "full sync of '%s' done: %s", worker->mapping->name, answer);
+	report_run_end(worker->subject, "COMPLETED", NULL);
 	answer_requests(worker, "COMPLETED", answer);
 }
 
@@ -190,7 +191,9 @@ static void tell_note(struct worker *worker, const char *note)
 		.message = note,
 	};
 
-	if (!strcmp(worker->note, note))
+	/* Not in a step whose success resolves everything. */
+	if (!worker->proven || worker->retry.failures ||
+	    !strcmp(worker->note, note))
 		return;
 	text_copy(worker->note, sizeof(worker->note), note);
 	if (*note)
@@ -377,7 +380,6 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	};
 	struct retry_decision decision;
 
-	report_run_end(worker->subject, "ERROR", err->message);
 	decision = retry_failed(&worker->retry, err, &policy);
 	if (decision.record)
 		record(worker, err, &decision);
@@ -386,6 +388,7 @@ static int64_t failed(struct worker *worker, const struct error *err)
 			   "attempt %d of %d failed: %s",
 			   worker->retry.failures, policy.max_attempts,
 			   err->message);
+	report_run_end(worker->subject, "ERROR", err->message);
 	/* A gap is told as an error, and healed if that is allowed. */
 	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
 		worker->why_full_sync = "a gap in the change log";
@@ -402,12 +405,18 @@ static int64_t failed(struct worker *worker, const struct error *err)
 
 static void succeeded(struct worker *worker)
 {
-	if (!retry_succeeded(&worker->retry))
-		return;
-	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
-	worker->note[0] = '\0'; /* resolved as well: tell it again */
-	report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s' works again",
-		   worker->mapping->name);
+	bool failed = retry_succeeded(&worker->retry);
+
+	/* At first also what a worker before this one has told. */
+	if (failed || !worker->proven) {
+		report_resolved(worker->engine->reporter, worker->mapping->id,
+				0);
+		worker->note[0] = '\0'; /* likewise: tell it again */
+	}
+	worker->proven = true;
+	if (failed)
+		report_log(worker->subject, LOG_INFO, NULL, -1, -1,
+			   "'%s' works again", worker->mapping->name);
 }
 
 static int64_t next_sleep(struct worker *worker)

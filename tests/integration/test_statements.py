@@ -11,6 +11,8 @@ from support import dataflow
 def test_statements(world, tmp_path):
     if not world.source.is_standin:
         pytest.skip("only the stand-in keeps the statements")
+    for server in (world.source, world.dest):
+        server.query("EXEC sys.sp_tdsd_option N'count_statements', 1")
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "v NVARCHAR(10) NULL, f BIT NULL)")
     world.on_source("INSERT INTO t VALUES (1, N'a', 0)")

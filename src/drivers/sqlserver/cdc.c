@@ -118,7 +118,8 @@ static void window_sql(const struct sqlserver_source *source,
 		"SELECT TOP (@limit) m.start_lsn "
 		"FROM cdc.lsn_time_mapping AS m "
 		"WHERE m.start_lsn > @from AND m.start_lsn <= @max "
-		"AND m.tran_id <> 0x00 ORDER BY m.start_lsn) AS w; "
+		"AND m.tran_id <> CONVERT(varbinary(1), 0) ORDER BY "
+		"m.start_lsn) AS w; "
 		"IF @count < @limit SET @to = @max; "
 		"IF @to > @end SET @to = @end; "
 		"IF @to > @from AND EXISTS (SELECT 1 FROM ");

@@ -12,7 +12,7 @@ static const char home_sql[] =
 	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL "
 	"BEGIN BEGIN TRY "
 	"IF SCHEMA_ID(N'dataflow') IS NULL "
-	"EXEC (N'CREATE SCHEMA dataflow'); "
+	"EXEC sys.sp_executesql N'CREATE SCHEMA dataflow'; "
 	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
 	"CREATE TABLE dataflow.checkpoints ("
 	"installation_id nvarchar(36) NOT NULL, "

@@ -126,6 +126,7 @@ static int add_column(struct ddl *x, struct table **tp,
 	t = *tp;
 	if (!rows || !c.stored)
 		return 0;
+	c = t->columns[table_column_by_id(t, ordinal)];
 	if (c.computed)
 		return ddl_fill_column(x, t, &c, c.computed);
 	if (c.identity)

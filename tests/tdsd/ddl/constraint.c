@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cdc/cdc.h"
 #include "ddl/ddl.h"
 #include "sql/parse.h"
 #include "value/collation.h"
@@ -513,6 +514,8 @@ static int drop_key(struct ddl *x, struct table *t, int constraint_id)
 
 		if (ix->constraint_id != constraint_id)
 			continue;
+		if (cdc_check_index(x, t, ix) < 0)
+			return -1;
 		for (k = 0; k < t->in_count; k++) {
 			struct object child;
 			int64_t key = 0;

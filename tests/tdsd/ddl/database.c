@@ -9,6 +9,7 @@
 #include "ddl/ddl.h"
 #include "exec/perm.h"
 #include "exec/server.h"
+#include "net/conn.h"
 #include "value/collation.h"
 
 static int outside_transaction(struct session *s, const char *what,
@@ -54,22 +55,29 @@ static int users_of(struct session *s, const struct database *db)
 	return n;
 }
 
-static void throw_out(struct session *s, const struct database *db)
+/* Wait at most `tries` × 10 ms until nobody else is in the database. */
+static void wait_unused(struct session *s, const struct database *db, int tries)
 {
-	struct session *o;
-	int tries;
-
-	pthread_mutex_lock(&s->server->lock);
-	for (o = s->server->sessions; o; o = o->next)
-		if (o != s && o->conn &&
-		    __atomic_load_n(&o->db, __ATOMIC_ACQUIRE) == db)
-			__atomic_store_n(&o->killed, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&s->server->lock);
-	for (tries = 0; tries < 200 && users_of(s, db); tries++) {
+	for (; tries > 0 && users_of(s, db); tries--) {
 		struct timespec nap = {0, 10000000};
 
 		nanosleep(&nap, NULL);
 	}
+}
+
+static void throw_out(struct session *s, const struct database *db)
+{
+	struct session *o;
+
+	pthread_mutex_lock(&s->server->lock);
+	for (o = s->server->sessions; o; o = o->next)
+		if (o != s && o->conn &&
+		    __atomic_load_n(&o->db, __ATOMIC_ACQUIRE) == db) {
+			__atomic_store_n(&o->killed, 1, __ATOMIC_RELAXED);
+			conn_shutdown(o->conn);
+		}
+	pthread_mutex_unlock(&s->server->lock);
+	wait_unused(s, db, 200);
 }
 
 int ddl_drop_database(struct session *s, const char *name, bool if_exists,
@@ -88,6 +96,9 @@ int ddl_drop_database(struct session *s, const char *name, bool if_exists,
 		return diag_set(d, 3708, "drop", "database", name, "database");
 	if (!s->sysadmin)
 		return diag_set(d, 3701, "drop", "database", name);
+	/* a client that has just gone may still be on its way out */
+	if (s->db != db)
+		wait_unused(s, db, 30);
 	if (s->db == db || users_of(s, db))
 		return diag_set(d, 3702, db->name);
 	cdc_forget_database(s->server, db);
@@ -155,6 +166,14 @@ static int change_tracking(struct session *s, struct database *db,
 static int set_option(struct session *s, struct database *db,
 		      const struct option_item *o, struct diag *d)
 {
+	/* what is taken and changes nothing that a client can see */
+	static const char *const unseen[] = {
+		"auto_close", "auto_shrink", "auto_create_statistics",
+		"auto_update_statistics", "auto_update_statistics_async",
+		"page_verify", "parameterization", "trustworthy",
+		"db_chaining"};
+	size_t i;
+
 	if (!strcasecmp(o->name, "allow_snapshot_isolation")) {
 		db->snapshot_isolation = is_on(o);
 	} else if (!strcasecmp(o->name, "read_committed_snapshot")) {
@@ -185,8 +204,12 @@ static int set_option(struct session *s, struct database *db,
 		db->offline = 0;
 	} else if (!strcasecmp(o->name, "change_tracking")) {
 		return change_tracking(s, db, o, d);
+	} else {
+		for (i = 0; i < LENGTH_OF(unseen); i++)
+			if (!strcasecmp(o->name, unseen[i]))
+				return 0;
+		return diag_set(d, 40517, o->name);
 	}
-	/* the many others change nothing that can be seen here */
 	return 0;
 }
 

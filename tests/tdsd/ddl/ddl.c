@@ -94,7 +94,7 @@ int ddl_add_object(struct ddl *x, int schema_id, int parent_id, int parent_col,
 		    name, type, now, now, text, extra,
 		    x->s->frame ? x->s->frame->level : 0, system_named,
 		    x->s->internal, x->s->set.quoted_identifier,
-		    x->s->set.ansi_nulls) < 0)
+		    true) < 0)
 		return -1;
 	return id;
 }

@@ -7,6 +7,7 @@
 #include "dml/ops.h"
 #include "exec/perm.h"
 #include "cdc/cdc.h"
+#include "cdc/tracking.h"
 
 static const char *last(const struct name *n)
 {
@@ -35,8 +36,7 @@ static bool type_fits(const char *kind, const char *type)
 		return !strcmp(type, "TR");
 	if (!strcmp(kind, "SYNONYM"))
 		return !strcmp(type, "SN");
-	return !strcmp(type, "FN") || !strcmp(type, "IF") ||
-	       !strcmp(type, "TF");
+	return !strcmp(type, "FN") || !strcmp(type, "IF");
 }
 
 static const char *lower_kind(const char *kind)
@@ -250,6 +250,8 @@ int ddl_truncate(struct ddl *x, struct table *t)
 			return diag_set(x->d, 4712, t->name);
 	if (catalog_exec(x->s, x->d, "DELETE FROM %s",
 			 table_phys(t, phys, sizeof(phys))) < 0)
+		return -1;
+	if (t->change_tracking && tracking_truncated(x, t) < 0)
 		return -1;
 	if (t->identity_column < 0)
 		return 0;

@@ -25,8 +25,6 @@ static const char *type_of_kind(char kind)
 		return "FN";
 	case 'I':
 		return "IF";
-	case 'M':
-		return "TF";
 	default:
 		return "TR";
 	}
@@ -84,8 +82,6 @@ static int store_params(struct ddl *x, int id, const struct create_module *m)
 	}
 	for (p = m->params; p; p = p->next) {
 		n++;
-		if (p->is_cursor)
-			continue;
 		if (catalog_type(x->s, &p->type, n, "parameter", &t, NULL,
 				 x->d) < 0) {
 			int64_t table = 0;
@@ -167,7 +163,7 @@ static int replace(struct ddl *x, int id, const struct create_module *m,
 		"UPDATE %s._objects SET text = ?, extra = ?, modified = %lld,"
 		" quoted = %d, ansi_nulls = %d WHERE id = %d",
 		x->home->prefix, (long long)catalog_now(),
-		x->s->set.quoted_identifier, x->s->set.ansi_nulls, id);
+		x->s->set.quoted_identifier, true, id);
 	int rc;
 
 	(void)m;
@@ -182,9 +178,8 @@ static int replace(struct ddl *x, int id, const struct create_module *m,
 
 static bool fits_alter(char kind, const char *type)
 {
-	if (kind == 'F' || kind == 'I' || kind == 'M')
-		return !strcmp(type, "FN") || !strcmp(type, "IF") ||
-		       !strcmp(type, "TF");
+	if (kind == 'F' || kind == 'I')
+		return !strcmp(type, "FN") || !strcmp(type, "IF");
 	return !strcmp(type, type_of_kind(kind));
 }
 
@@ -250,8 +245,7 @@ int ddl_create_module(struct ddl *x, struct create_module *m,
 	}
 	if (m->kind != 'V' && m->kind != 'T' && store_params(x, id, m) < 0)
 		return -1;
-	if ((m->kind == 'V' || m->kind == 'I' || m->kind == 'M') &&
-	    store_columns(x, id, m) < 0)
+	if ((m->kind == 'V' || m->kind == 'I') && store_columns(x, id, m) < 0)
 		return -1;
 	return catalog_touch(x->s, x->home, x->d);
 }

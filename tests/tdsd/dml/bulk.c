@@ -77,8 +77,13 @@ static int check_target(struct session *s, const struct insert_bulk *b,
 	return ret;
 }
 
-static void take_options(struct bulk *b, const struct option_item *o)
+static int take_options(struct bulk *b, const struct option_item *o,
+			struct diag *d)
 {
+	static const char *const unseen[] = {
+		"tablock", "order", "rows_per_batch", "kilobytes_per_batch"};
+	size_t i;
+
 	for (; o; o = o->next) {
 		if (!strcasecmp(o->name, "keep_nulls"))
 			b->keep_nulls = true;
@@ -88,7 +93,15 @@ static void take_options(struct bulk *b, const struct option_item *o)
 			b->triggers = true;
 		else if (!strcasecmp(o->name, "keep_identity"))
 			b->keep_identity = true;
+		else {
+			for (i = 0; i < LENGTH_OF(unseen); i++)
+				if (!strcasecmp(o->name, unseen[i]))
+					break;
+			if (i == LENGTH_OF(unseen))
+				return diag_set(d, 102, o->name);
+		}
 	}
+	return 0;
 }
 
 enum flow exec_insert_bulk(struct session *s, struct stmt *st)
@@ -120,8 +133,11 @@ enum flow exec_insert_bulk(struct session *s, struct stmt *st)
 						sizeof(*b->names));
 	for (c = st->bulk->columns; c; c = c->next)
 		b->names[i++] = pool_strdup(&b->pool, c->name);
-	take_options(b, st->bulk->options);
 	s->bulk = b;
+	if (take_options(b, st->bulk->options, &d) < 0) {
+		bulk_cancel(s);
+		return run_error(s, &d, st, false);
+	}
 	output_done(s, CMD_OTHER, -1, false);
 	return FLOW_OK;
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dml/merge.h"
 #include "exec/output.h"
 #include "exec/perm.h"
 #include "exec/tran.h"
@@ -34,7 +33,6 @@ void dml_plan_free(void *more)
 	for (i = 0; i < m->output_count; i++)
 		output_plan_free(m->outputs[i]);
 	table_unref(m->target);
-	merge_plan_free(m->merge);
 	free(m->map);
 	free(m->set);
 	free(m->set_columns);
@@ -239,7 +237,7 @@ struct output_plan *output_build(struct tr *t, const struct output_clause *oc,
 		t->row = &ins;
 	else
 		t->row = &del;
-	if (op == 'U' || op == 'M')
+	if (op == 'U')
 		ins.next = &del;
 	t->needs = &o->plan.needs;
 	t->extras = extras;
@@ -251,15 +249,6 @@ struct output_plan *output_build(struct tr *t, const struct output_clause *oc,
 		t->line = item->line;
 		if (!item->expr)
 			output_star(t, &o->plan, &sb, item);
-		else if (item->expr->kind == EX_PSEUDO &&
-			 !strcasecmp(item->expr->text, "$action"))
-			add_output(&o->plan, &sb,
-				   tr_ex(tr_param(t, PARAM_EXTRA, 0,
-						  type_of(TY_INT)),
-					 type_char(TY_NVARCHAR, 20,
-						   COLLATION_DEFAULT),
-					 false),
-				   item->alias ? item->alias : "$action");
 		else
 			add_output(&o->plan, &sb, tr_expr(t, item->expr),
 				   tr_item_name(item));

@@ -4,7 +4,7 @@
 #include "dml/write.h"
 #include "exec/stmts.h"
 
-/* What INSERT, UPDATE, DELETE and MERGE have in common. */
+/* What INSERT, UPDATE and DELETE have in common. */
 
 /* OUTPUT: one for the client, one INTO a table. */
 struct output_plan {
@@ -31,8 +31,6 @@ struct dml_plan {
 	const char *direct;  /* DELETE that SQLite can do by itself, or NULL */
 	int extra_at, extra_count;
 	bool whole_table;
-	/* MERGE */
-	struct merge_plan *merge;
 };
 
 void dml_plan_free(void *more);

@@ -179,15 +179,15 @@ static void add_defaults(struct tr *t, struct plan *p, struct dml_plan *m,
 	p->count = n;
 }
 
+/* Does the query read its own target? That is one need by itself. */
 static bool reads(const struct plan *p, const struct table *t)
 {
-	int i;
+	int i, times = 0;
 
 	for (i = 0; i < p->needs.table_count; i++)
-		if (p->needs.tables[i] != t && p->needs.tables[i]->id == t->id &&
-		    p->needs.tables[i]->home == t->home)
-			return true;
-	return false;
+		times += p->needs.tables[i]->id == t->id &&
+			 p->needs.tables[i]->home == t->home;
+	return times > 1;
 }
 
 static void build_outputs(struct tr *t, const struct dml *dml,
@@ -263,6 +263,8 @@ static int build_insert(struct session *s, struct plan *p, void *arg,
 	p->more_free = dml_plan_free;
 	plan_tr(s, p, &t, d);
 	t.line = st->line;
+	if (dml->max_recursion >= 0)
+		t.max_recursion = dml->max_recursion ? dml->max_recursion : -1;
 	tr_push_ctes(&t, dml->ctes);
 	strbuf_init_max(&sb, (size_t)512 << 20);
 	t.with = &sb;

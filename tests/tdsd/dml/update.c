@@ -10,7 +10,6 @@
 #include <strings.h>
 
 #include "dml/dml.h"
-#include "exec/cursor.h"
 #include "exec/output.h"
 #include "exec/perm.h"
 #include "exec/tran.h"
@@ -81,6 +80,11 @@ static void find_target(struct driving *g, const struct dml *dml,
 	struct tr *t = &g->t;
 	struct source *src;
 
+	if (dml->target.count > 1 &&
+	    !strcasecmp(dml->target.part[dml->target.count - 2], "sys")) {
+		tr_fail(t, 259, NULL);
+		return;
+	}
 	t->want_rowids = true;
 	if (dml->from) {
 		g->from = tr_from(t, dml->from);
@@ -92,7 +96,8 @@ static void find_target(struct driving *g, const struct dml *dml,
 		if (!t->failed && !g->target)
 			g->target = find_source(g, dml);
 	} else {
-		g->from = tr_from(t, as_ref(t, dml));
+		t->written = as_ref(t, dml);
+		g->from = tr_from(t, t->written);
 		g->target = g->scope.first;
 	}
 	t->want_rowids = false;
@@ -182,23 +187,11 @@ static void start(struct driving *g, struct session *s, struct plan *p,
 	tr_push_scope(&g->t, &g->scope);
 }
 
-static const char *where_clause(struct driving *g, struct session *s,
-				const struct dml *dml)
+static const char *where_clause(struct driving *g, const struct dml *dml)
 {
 	struct tr *t = &g->t;
 
 	g->scope.clause = "WHERE";
-	if (dml->current_of) {
-		int64_t rowid;
-
-		if (cursor_rowid(s, dml->current_of, g->target->table, &rowid,
-				 t->d) < 0) {
-			t->failed = true;
-			return "";
-		}
-		return tr_printf(t, " WHERE %s = cursor_row('%s')", g->rowid,
-				 dml->current_of);
-	}
 	if (!dml->where)
 		return "";
 	if (expr_has_aggregate(dml->where)) {
@@ -360,6 +353,18 @@ static void set_list(struct driving *g, struct plan *p, struct dml_plan *m,
 	p->count = g->outputs + 1;
 }
 
+/* WHERE reads the table as well. */
+static void may_write(struct driving *g, const struct dml *dml,
+		      struct table *target, enum permission p)
+{
+	struct tr *t = &g->t;
+
+	if (!t->failed &&
+	    (perm_check(t->s, target, p, t->d) < 0 ||
+	     (dml->where && perm_check(t->s, target, PERM_SELECT, t->d) < 0)))
+		t->failed = true;
+}
+
 static int build_update(struct session *s, struct plan *p, void *arg,
 			struct diag *d)
 {
@@ -374,12 +379,11 @@ static int build_update(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, st->dml->sets);
-	if (!g.t.failed && perm_check(s, m->target, PERM_UPDATE, d) < 0)
-		g.t.failed = true;
+	may_write(&g, st->dml, m->target, PERM_UPDATE);
 	if (!g.t.failed)
 		set_list(&g, p, m, st->dml->sets);
 	if (!g.t.failed)
-		where = where_clause(&g, s, st->dml);
+		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
 		top = top_clause(&g, st->dml, where);
 	if (!g.t.failed)
@@ -401,7 +405,7 @@ static void direct_delete(struct driving *g, struct dml_plan *m,
 	    t->tracked_by_cdc || t->change_tracking || t->trigger_count)
 		return;
 	table_phys(t, phys, sizeof(phys));
-	if (!dml->where && !dml->from && !dml->top && !dml->current_of &&
+	if (!dml->where && !dml->from && !dml->top &&
 	    g->target->table)
 		m->direct = tr_printf(&g->t, "DELETE FROM %s", phys);
 	else
@@ -424,10 +428,9 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, NULL);
-	if (!g.t.failed && perm_check(s, m->target, PERM_DELETE, d) < 0)
-		g.t.failed = true;
+	may_write(&g, st->dml, m->target, PERM_DELETE);
 	if (!g.t.failed)
-		where = where_clause(&g, s, st->dml);
+		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
 		top = top_clause(&g, st->dml, where);
 	p->columns = pool_alloc(&p->pool,

@@ -106,7 +106,7 @@ int write_convert(struct session *s, const struct table *t, int column,
 	default:
 		break;
 	}
-	cv.strict_length = true;
+	cv.strict_length = s->set.ansi_warnings;
 	cv.mem = mem;
 	if (convert_value(&cv, in, from, c->type, out, d) == 0)
 		return 0;

@@ -15,7 +15,7 @@ struct write {
 	struct table *t;
 	struct table_ops *ops;
 	char op;		/* 'I', 'U', 'D' */
-	const char *verb;	/* for messages: "INSERT", "UPDATE", "MERGE" */
+	const char *verb;	/* for messages: "INSERT", "UPDATE" */
 	int64_t rows;
 	bool fire_triggers, check_constraints;
 	bool keep_identity;	/* explicit values for the identity column */

@@ -127,57 +127,10 @@ static int check_ident(struct session *s, const struct stmt *st,
 	return 0;
 }
 
-static void user_options(struct session *s)
-{
-	struct out_column cols[2];
-	struct val row[2];
-	static const char *const levels[] = {
-		"", "read uncommitted", "read committed", "repeatable read",
-		"serializable", "snapshot"};
-	const struct {
-		const char *name, *value;
-		bool shown;
-	} rows[] = {
-		{"language", s->set.language, true},
-		{"quoted_identifier", "SET", s->set.quoted_identifier},
-		{"arithabort", "SET", s->set.arithabort},
-		{"xact_abort", "SET", s->set.xact_abort},
-		{"nocount", "SET", s->set.nocount},
-		{"ansi_warnings", "SET", s->set.ansi_warnings},
-		{"ansi_padding", "SET", s->set.ansi_padding},
-		{"ansi_nulls", "SET", s->set.ansi_nulls},
-		{"concat_null_yields_null", "SET", s->set.concat_null},
-		{"isolation level", levels[s->set.isolation], true},
-	};
-	size_t i;
-
-	memset(cols, 0, sizeof(cols));
-	cols[0].name = "Set Option";
-	cols[1].name = "Value";
-	cols[0].type = cols[1].type = type_char(TY_NVARCHAR, 512, 1);
-	output_columns(s, cols, 2);
-	for (i = 0; i < LENGTH_OF(rows); i++) {
-		if (!rows[i].shown)
-			continue;
-		row[0] = val_text(rows[i].name, strlen(rows[i].name));
-		row[1] = val_text(rows[i].value, strlen(rows[i].value));
-		output_row_values(s, cols, 2, row);
-	}
-}
-
 enum flow exec_dbcc(struct session *s, struct stmt *st)
 {
-	static const char *const quiet[] = {
-		"checkdb", "checktable", "checkalloc", "checkcatalog",
-		"checkfilegroup", "checkconstraints", "freeproccache",
-		"dropcleanbuffers", "freesystemcache", "freesessioncache",
-		"traceon", "traceoff", "tracestatus", "updateusage",
-		"dbreindex", "indexdefrag", "shrinkdatabase", "shrinkfile",
-		"opentran", "inputbuffer", "sqlperf", "flushprocindb",
-		"cleantable", "show_statistics", "loginfo", "help"};
 	const char *name = st->dbcc.name;
 	struct diag d, ignored;
-	size_t i;
 	int ret;
 
 	d.line = 0;
@@ -194,18 +147,6 @@ enum flow exec_dbcc(struct session *s, struct stmt *st)
 		output_done(s, CMD_OTHER, -1, false);
 		return FLOW_OK;
 	}
-	if (!strcasecmp(name, "useroptions")) {
-		user_options(s);
-		finished(s);
-		output_done(s, CMD_OTHER, -1, false);
-		return FLOW_OK;
-	}
-	for (i = 0; i < LENGTH_OF(quiet); i++)
-		if (!strcasecmp(quiet[i], name)) {
-			finished(s);
-			output_done(s, CMD_OTHER, -1, false);
-			return FLOW_OK;
-		}
 	diag_set(&d, 2526);
 	return run_error(s, &d, st, false);
 }

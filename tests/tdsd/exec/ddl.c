@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cdc/cdc.h"
 #include "ddl/ddl.h"
 #include "ddl/schema.h"
 #include "dml/ops.h"
@@ -124,7 +125,7 @@ static int drop_index(struct ddl *x, const struct stmt *st)
 						   ix->name),
 				       ix->primary ? "PRIMARY KEY"
 						   : "UNIQUE KEY");
-		else
+		else if ((ret = cdc_check_index(x, t, ix)) == 0)
 			ret = ddl_drop_index(x, t, ix);
 		table_unref(t);
 		return ret;
@@ -239,10 +240,13 @@ static enum flow run_ddl(struct session *s, struct stmt *st)
 	}
 	if (ret == 0)
 		ret = in_transaction(&x, st);
+	/* what was loaded half-way through is stale now */
+	if (ret == 0 && x.home)
+		ret = catalog_touch(s, x.home, &d);
 	if (mark[0])
 		tran_unmark(s, mark, ret < 0, ret < 0 ? &ignored : &d);
-	if (ret < 0)
-		catalog_forget(s);
+	/* tables loaded on the way may not know of the change itself */
+	catalog_forget(s);
 	{
 		enum flow flow = done(s, st, ret, &d);
 

@@ -7,7 +7,6 @@
 #include "exec/session.h"
 #include "exec/tablevar.h"
 #include "store/catalog.h"
-#include "store/catalog.h"
 
 void frame_init(struct frame *f, struct session *s, char kind)
 {
@@ -86,5 +85,8 @@ void frame_seal(struct frame *f)
 			h = (h ^ (uint64_t)(unsigned)f->vars[i].table->phys) *
 			    UINT64_C(1099511628211);
 	}
+	if (f->inserted)
+		h = (h ^ (uint64_t)(unsigned)f->inserted->phys) *
+		    UINT64_C(1099511628211);
 	f->signature = h;
 }

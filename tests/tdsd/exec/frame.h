@@ -20,10 +20,9 @@ struct variable {
 	const char *name; /* with its @ */
 	struct type type;
 	struct cell cell;
-	bool is_table, is_cursor, output, readonly;
+	bool is_table, output, readonly;
 	bool borrowed;	  /* the table belongs to the caller */
 	struct table *table; /* of a table variable; we hold a reference */
-	const char *cursor;  /* name of the cursor it holds */
 };
 
 /* An error that a CATCH block is handling. */

@@ -22,7 +22,6 @@ enum global {
 	G_LANGUAGE,
 	G_LANGID,
 	G_NESTLEVEL,
-	G_FETCH_STATUS,
 	G_DBTS,
 	G_DATEFIRST,
 	G_LOCK_TIMEOUT,
@@ -32,10 +31,6 @@ enum global {
 	G_OPTIONS,
 	G_PROCID,
 	G_TEXTSIZE,
-	G_ZERO, /* counters nobody keeps here */
-	G_TIMETICKS,
-	G_CONNECTIONS,
-	G_CURSOR_ROWS,
 };
 
 static const struct {
@@ -55,7 +50,6 @@ static const struct {
 	{"@@language", G_LANGUAGE, TY_NVARCHAR, 256},
 	{"@@langid", G_LANGID, TY_SMALLINT, 0},
 	{"@@nestlevel", G_NESTLEVEL, TY_INT, 0},
-	{"@@fetch_status", G_FETCH_STATUS, TY_INT, 0},
 	{"@@dbts", G_DBTS, TY_VARBINARY, 8},
 	{"@@datefirst", G_DATEFIRST, TY_TINYINT, 0},
 	{"@@lock_timeout", G_LOCK_TIMEOUT, TY_INT, 0},
@@ -65,18 +59,6 @@ static const struct {
 	{"@@options", G_OPTIONS, TY_INT, 0},
 	{"@@procid", G_PROCID, TY_INT, 0},
 	{"@@textsize", G_TEXTSIZE, TY_INT, 0},
-	{"@@cpu_busy", G_ZERO, TY_INT, 0},
-	{"@@io_busy", G_ZERO, TY_INT, 0},
-	{"@@idle", G_ZERO, TY_INT, 0},
-	{"@@pack_sent", G_ZERO, TY_INT, 0},
-	{"@@pack_received", G_ZERO, TY_INT, 0},
-	{"@@packet_errors", G_ZERO, TY_INT, 0},
-	{"@@total_read", G_ZERO, TY_INT, 0},
-	{"@@total_write", G_ZERO, TY_INT, 0},
-	{"@@total_errors", G_ZERO, TY_INT, 0},
-	{"@@timeticks", G_TIMETICKS, TY_INT, 0},
-	{"@@connections", G_CONNECTIONS, TY_INT, 0},
-	{"@@cursor_rows", G_CURSOR_ROWS, TY_INT, 0},
 };
 
 struct type global_type(const char *name)
@@ -103,14 +85,12 @@ struct type global_type(const char *name)
 static int options(const struct session *s)
 {
 	return (s->set.implicit_tran ? 2 : 0) |
-	       (s->set.cursor_close_on_commit ? 4 : 0) |
-	       (s->set.ansi_warnings ? 8 : 0) | (s->set.ansi_padding ? 16 : 0) |
-	       (s->set.ansi_nulls ? 32 : 0) | (s->set.arithabort ? 64 : 0) |
+	       (s->set.ansi_warnings ? 8 : 0) | 16 /* ANSI_PADDING */ |
+	       32 /* ANSI_NULLS */ | (s->set.arithabort ? 64 : 0) |
 	       (s->set.quoted_identifier ? 256 : 0) |
 	       (s->set.nocount ? 512 : 0) |
 	       (s->set.ansi_null_dflt_on ? 1024 : 0) |
 	       (s->set.concat_null ? 4096 : 0) |
-	       (s->set.numeric_roundabort ? 8192 : 0) |
 	       (s->set.xact_abort ? 16384 : 0);
 }
 
@@ -148,7 +128,7 @@ static struct val identity(struct session *s)
 
 struct val global_value(struct session *s, const char *name)
 {
-	enum global id = G_ZERO;
+	enum global id = G_ROWCOUNT;
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(globals); i++)
@@ -177,8 +157,6 @@ struct val global_value(struct session *s, const char *name)
 		return val_int(0);
 	case G_NESTLEVEL:
 		return val_int(s->nest);
-	case G_FETCH_STATUS:
-		return val_int(s->fetch_status);
 	case G_DBTS:
 		return dbts(s);
 	case G_DATEFIRST:
@@ -197,12 +175,6 @@ struct val global_value(struct session *s, const char *name)
 		return val_int(s->frame ? s->frame->proc_id : 0);
 	case G_TEXTSIZE:
 		return val_int(s->set.textsize < 0 ? -1 : s->set.textsize);
-	case G_TIMETICKS:
-		return val_int(31250);
-	case G_CONNECTIONS:
-		return val_int(s->server->connections);
-	case G_CURSOR_ROWS:
-		return val_int(0);
 	default:
 		return val_int(0);
 	}

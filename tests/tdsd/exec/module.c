@@ -169,34 +169,6 @@ static struct macro *null_macros(struct tr *t, const struct param_def *p)
 	return first;
 }
 
-static int table_columns(struct session *s, const struct create_module *m,
-			 struct arena *pool, struct module_columns *out,
-			 struct diag *d)
-{
-	const struct column_def *c;
-	int n = 0;
-
-	for (c = m->returns_table->table; c; c = c->next)
-		n++;
-	out->columns = pool_alloc(pool, (size_t)(n + 1) *
-						sizeof(*out->columns));
-	for (c = m->returns_table->table; c; c = c->next) {
-		struct out_column *o = &out->columns[out->count++];
-		bool not_null = false;
-
-		o->name = c->name;
-		o->nullable = c->nullable != 0;
-		if (!c->has_type) {
-			o->type = type_of(TY_INT);
-			continue;
-		}
-		if (catalog_type(s, &c->type, out->count, "column", &o->type,
-				 &not_null, d) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int module_columns(struct session *s, const struct create_module *m,
 		   struct attached *home, struct arena *pool,
 		   struct module_columns *out, struct diag *d)
@@ -209,8 +181,6 @@ int module_columns(struct session *s, const struct create_module *m,
 	int i, ret = -1;
 
 	memset(out, 0, sizeof(*out));
-	if (m->kind == 'M')
-		return table_columns(s, m, pool, out, d);
 	memset(&needs, 0, sizeof(needs));
 	if (home->db)
 		s->db = home->db;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "exec/frame.h"
 #include "exec/server.h"
 #include "store/catalog.h"
 
@@ -209,6 +210,15 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 	return granted;
 }
 
+/*
+ * Everything here has one owner: what a module's own statements touch was
+ * granted with the module. Dynamic SQL in it is another matter.
+ */
+static bool chained(const struct session *s)
+{
+	return s->frame && strchr("PTF", s->frame->kind);
+}
+
 int perm_check_object(struct session *s, struct attached *home, int id,
 		      int schema_id, const char *schema, const char *name,
 		      enum permission p, struct diag *d)
@@ -217,7 +227,8 @@ int perm_check_object(struct session *s, struct attached *home, int id,
 
 	if (s->sysadmin || s->internal || !home->db)
 		return 0;
-	if (perm_has(s, home, 1, id, schema_id, what))
+	if (perm_has(s, home, 1, id, schema_id, what) ||
+	    (p <= PERM_EXECUTE && chained(s)))
 		return 0;
 	return diag_set(d, 229, what, name, home->db->name, schema);
 }

@@ -86,6 +86,14 @@ static int take_locks(struct session *s, struct plan *p, struct diag *d)
 			return -1;
 		taken = 1;
 	}
+	for (i = 0; i < p->needs.read_count; i++) {
+		const struct plan_read *r = &p->needs.reads[i];
+		int waited = tran_wait_read(s, r->home, r->object_id, d);
+
+		if (waited < 0)
+			return -1;
+		taken |= waited;
+	}
 	return taken;
 }
 

@@ -37,6 +37,7 @@ struct sysproc {
 	enum flow (*run)(struct call *c);
 };
 const struct sysproc *sysproc_find(const char *name);
+const struct sysproc *sysproc_at(int index); /* NULL behind the end */
 
 /* Helpers for them. The n-th argument, or the one of that name. */
 struct call_arg *call_get(struct call *c, int n, const char *name);

@@ -209,8 +209,7 @@ enum flow run_error(struct session *s, struct diag *d, const struct stmt *st,
 	}
 	if (is_constraint(d->number) && st &&
 	    (st->kind == ST_INSERT || st->kind == ST_UPDATE ||
-	     st->kind == ST_DELETE || st->kind == ST_MERGE ||
-	     st->kind == ST_INSERT_BULK)) {
+	     st->kind == ST_DELETE || st->kind == ST_INSERT_BULK)) {
 		struct diag end;
 
 		diag_set(&end, 3621);
@@ -549,8 +548,6 @@ static enum flow dispatch(struct session *s, struct stmt *st)
 		return exec_update(s, st);
 	case ST_DELETE:
 		return exec_delete(s, st);
-	case ST_MERGE:
-		return exec_merge(s, st);
 	case ST_TRUNCATE:
 		return exec_truncate(s, st);
 	case ST_INSERT_BULK:
@@ -602,8 +599,6 @@ static enum flow dispatch(struct session *s, struct stmt *st)
 		return exec_grant(s, st);
 	case ST_DBCC:
 		return exec_dbcc(s, st);
-	case ST_CURSOR:
-		return exec_cursor(s, st);
 	case ST_KILL:
 		return exec_kill(s, st);
 	case ST_EXECUTE_AS:
@@ -622,6 +617,9 @@ enum flow run_stmt(struct session *s, struct stmt *st)
 {
 	if (session_cancelled(s))
 		return FLOW_ABORT;
+	if (s->set.noexec && (st->kind != ST_SET_OPTION ||
+			      strcasecmp(st->option.name, "NOEXEC") != 0))
+		return FLOW_OK;
 	return dispatch(s, st);
 }
 
@@ -671,13 +669,13 @@ static int declare_one(struct session *s, const struct param_def *p,
 		d->line = p->line;
 		return -1;
 	}
-	if (!p->is_table && !p->is_cursor &&
+	if (!p->is_table &&
 	    tablevar_is_type(s, &p->type) > 0) {
 		slot = frame_add(f, p->name, type);
 		f->vars[slot].is_table = true;
 		return tablevar_create_typed(s, &f->vars[slot], &p->type, d);
 	}
-	if (!p->is_table && !p->is_cursor &&
+	if (!p->is_table &&
 	    catalog_type(s, &p->type, f->var_count + 1, "type", &type, NULL,
 			 d) < 0) {
 		if (!d->line)
@@ -694,7 +692,6 @@ static int declare_one(struct session *s, const struct param_def *p,
 	}
 	slot = frame_add(f, p->name, type);
 	f->vars[slot].is_table = p->is_table;
-	f->vars[slot].is_cursor = p->is_cursor;
 	if (p->is_table)
 		return tablevar_create(s, &f->vars[slot], p, d);
 	return 0;

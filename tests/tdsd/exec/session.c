@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "exec/cursor.h"
+#include "cdc/log.h"
 #include "exec/perm.h"
 #include "exec/planner.h"
 #include "exec/prepared.h"
@@ -23,8 +23,7 @@
 void settings_default(struct settings *set)
 {
 	memset(set, 0, sizeof(*set));
-	set->ansi_nulls = set->ansi_padding = set->ansi_warnings = true;
-	set->ansi_null_dflt_on = true;
+	set->ansi_warnings = set->ansi_null_dflt_on = true;
 	set->concat_null = set->quoted_identifier = true;
 	set->isolation = ISO_READ_COMMITTED;
 	set->datefirst = 7;
@@ -71,6 +70,7 @@ static void attached_free(struct attached *a)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	free(a);
 }
 
@@ -93,7 +93,6 @@ void session_free(struct session *s)
 	if (s->sql)
 		tran_abort(s);
 	lock_release_all(s);
-	cursors_free(s);
 	prepared_free(s);
 	plan_cache_free(s);
 	modules_free(s);
@@ -172,7 +171,6 @@ void session_reset(struct session *s)
 
 	tran_abort(s);
 	lock_release_all(s);
-	cursors_free(s);
 	prepared_free(s);
 	context_free(s);
 	temp_drop_all(s);
@@ -211,8 +209,14 @@ int session_sqlite_error(struct session *s, int rc, struct diag *d)
 		return diag_free_text(d, 1105, 17, 2,
 				      "Could not allocate space: the disk or "
 				      "filegroup 'PRIMARY' is full.");
-	if ((rc & 0xFF) == SQLITE_NOMEM)
+	if ((rc & 0xFF) == SQLITE_NOMEM || (rc & 0xFF) == SQLITE_TOOBIG)
 		return diag_set(d, 701, "default");
+	/* SQLite's own limits of nesting */
+	if (strstr(sqlite3_errmsg(s->sql), "parser stack overflow") ||
+	    strstr(sqlite3_errmsg(s->sql), "tree is too large"))
+		return diag_set(d, 191);
+	fprintf(stderr, "tdsd: SQLite error %d: %s\n", rc,
+		sqlite3_errmsg(s->sql));
 	return diag_free_text(d, 823, 21, 2, "storage: %s",
 			      sqlite3_errmsg(s->sql));
 }
@@ -247,6 +251,7 @@ static void detach_one(struct session *s)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	schema_try(s->sql, "DETACH %s", a->prefix);
 	free(a);
 }

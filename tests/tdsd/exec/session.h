@@ -35,10 +35,9 @@ enum isolation {
 
 /* What SET changes; a copy is put back when a procedure ends. */
 struct settings {
-	bool ansi_nulls, ansi_padding, ansi_warnings, ansi_null_dflt_on;
-	bool arithabort, concat_null, quoted_identifier, numeric_roundabort;
-	bool nocount, fmtonly, noexec, parseonly, xact_abort, implicit_tran;
-	bool cursor_close_on_commit, showplan;
+	bool ansi_warnings, ansi_null_dflt_on;
+	bool arithabort, concat_null, quoted_identifier;
+	bool nocount, fmtonly, noexec, xact_abort, implicit_tran;
 	enum isolation isolation;
 	enum date_order date_order;
 	int datefirst;	   /* 1 = Monday … 7 = Sunday */
@@ -61,6 +60,7 @@ struct attached {
 	bool locked;	     /* we hold the writer's lock */
 	bool written;	     /* in the current SQLite transaction */
 	bool version_bumped; /* in the current SQLite transaction */
+	struct log *log;     /* what cdc/log.c keeps; NULL: nothing yet */
 	struct attached *next;
 };
 
@@ -71,8 +71,8 @@ struct save_point {
 	struct save_point *next;
 };
 
-struct cursor;
 struct context_key;
+struct log;
 struct table;
 struct written_table;
 
@@ -130,7 +130,6 @@ struct session {
 	int64_t rowcount;    /* @@ROWCOUNT */
 	int error;	     /* @@ERROR */
 	struct val identity; /* @@IDENTITY */
-	int fetch_status;
 	bool attention;	     /* the client asked to cancel */
 	bool broken;	     /* the connection is gone */
 	int killed;	     /* atomic: KILL, shutdown */
@@ -143,8 +142,6 @@ struct session {
 	struct plan_cache *plans;
 	struct module *modules;
 	struct table_cache *tables;
-	struct cursor *cursors;
-	int cursor_count;
 	struct context_key *context;
 	unsigned char context_info[128];
 	int context_info_len;

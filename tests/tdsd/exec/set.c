@@ -15,24 +15,16 @@ static bool switch_option(struct settings *set, const char *name, bool on)
 		const char *name;
 		bool *flag;
 	} flags[] = {
-		{"ANSI_NULLS", &set->ansi_nulls},
-		{"ANSI_PADDING", &set->ansi_padding},
 		{"ANSI_WARNINGS", &set->ansi_warnings},
 		{"ANSI_NULL_DFLT_ON", &set->ansi_null_dflt_on},
 		{"ARITHABORT", &set->arithabort},
 		{"CONCAT_NULL_YIELDS_NULL", &set->concat_null},
 		{"QUOTED_IDENTIFIER", &set->quoted_identifier},
-		{"NUMERIC_ROUNDABORT", &set->numeric_roundabort},
 		{"NOCOUNT", &set->nocount},
 		{"FMTONLY", &set->fmtonly},
 		{"NOEXEC", &set->noexec},
-		{"PARSEONLY", &set->parseonly},
 		{"XACT_ABORT", &set->xact_abort},
 		{"IMPLICIT_TRANSACTIONS", &set->implicit_tran},
-		{"CURSOR_CLOSE_ON_COMMIT", &set->cursor_close_on_commit},
-		{"SHOWPLAN_ALL", &set->showplan},
-		{"SHOWPLAN_TEXT", &set->showplan},
-		{"SHOWPLAN_XML", &set->showplan},
 	};
 	size_t i;
 
@@ -46,13 +38,27 @@ static bool switch_option(struct settings *set, const char *name, bool on)
 			set->ansi_null_dflt_on = false;
 		return true;
 	}
-	if (!strcasecmp(name, "ANSI_DEFAULTS")) {
-		set->ansi_nulls = set->ansi_padding = set->ansi_warnings = on;
-		set->ansi_null_dflt_on = set->quoted_identifier = on;
-		set->cursor_close_on_commit = set->implicit_tran = on;
-		return true;
-	}
 	return false;
+}
+
+/* What has only one setting here. */
+static bool fixed_option(const char *name, bool on)
+{
+	static const struct {
+		const char *name;
+		bool on;
+	} fixed[] = {{"ANSI_NULLS", true},
+		     {"ANSI_PADDING", true},
+		     {"NUMERIC_ROUNDABORT", false},
+		     {"CURSOR_CLOSE_ON_COMMIT", true}, /* there are none */
+		     {"CURSOR_CLOSE_ON_COMMIT", false}};
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < LENGTH_OF(fixed); i++)
+		if (!strcasecmp(fixed[i].name, name))
+			known = known || fixed[i].on == on;
+	return known;
 }
 
 static int date_format(struct session *s, const char *value, struct diag *d)
@@ -222,6 +228,14 @@ enum flow exec_set_option(struct session *s, struct stmt *st)
 		   switch_option(&s->set, st->option.name,
 				 !strcasecmp(st->option.value, "on"))) {
 		/* done */
+	} else if (!st->option.expr && st->option.value &&
+		   (!strcasecmp(st->option.value, "on") ||
+		    !strcasecmp(st->option.value, "off"))) {
+		if (!fixed_option(st->option.name,
+				  !strcasecmp(st->option.value, "on"))) {
+			diag_set(&d, 40517, st->option.name);
+			return run_error(s, &d, st, false);
+		}
 	} else if (value_option(s, st, &d, &compile) < 0) {
 		return run_error(s, &d, st, compile);
 	}

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ddl/ddl.h"
+#include "exec/applock.h"
 #include "exec/context.h"
 #include "exec/output.h"
 #include "exec/perm.h"
@@ -13,20 +14,6 @@
 #include "exec/sysprocs.h"
 #include "exec/tran.h"
 #include "value/collation.h"
-
-enum flow sysproc_nothing(struct call *c)
-{
-	c->has_status = true;
-	return FLOW_OK;
-}
-
-enum flow sysproc_job(struct call *c)
-{
-	struct diag d;
-
-	diag_set(&d, 40517, "msdb.dbo.sp_start_job (use sys.sp_cdc_start_job)");
-	return call_error(c, &d);
-}
 
 enum flow sysproc_rename(struct call *c)
 {
@@ -76,13 +63,13 @@ enum flow sysproc_reset(struct call *c)
 
 /* --- application locks --- */
 
-static void lock_name(struct session *s, const char *resource, char *buf,
-		      size_t size)
+void applock_name(struct session *s, const char *resource, char *buf,
+		  size_t size)
 {
 	snprintf(buf, size, "app:%d:%.255s", s->db->id, resource);
 }
 
-static bool lock_mode(const char *text, enum lock_mode *mode)
+bool applock_mode_find(const char *text, enum lock_mode *mode)
 {
 	static const struct {
 		const char *name;
@@ -109,7 +96,8 @@ enum flow sysproc_getapplock(struct call *c)
 	const char *resource, *owner;
 	char name[LOCK_NAME_MAX];
 	enum lock_mode mode;
-	bool session_owned;
+	enum lock_owner whose;
+	bool session_owned, waited;
 	struct diag d;
 	int timeout, ret;
 
@@ -117,26 +105,27 @@ enum flow sysproc_getapplock(struct call *c)
 	resource = call_text(c, 0, "@Resource", &pool);
 	c->has_status = true;
 	if (!resource ||
-	    !lock_mode(call_text(c, 1, "@LockMode", &pool), &mode)) {
+	    !applock_mode_find(call_text(c, 1, "@LockMode", &pool), &mode)) {
 		c->status = -999;
 		arena_release(&pool);
 		return FLOW_OK;
 	}
 	owner = call_text(c, 2, "@LockOwner", &pool);
 	session_owned = owner && !strcasecmp(owner, "session");
+	whose = session_owned ? LOCK_OF_SESSION : LOCK_OF_TRANSACTION;
 	timeout = (int)call_int(c, 3, "@LockTimeout", s->set.lock_timeout);
 	if (!session_owned && !s->trancount) {
 		c->status = -999;
 		arena_release(&pool);
 		return FLOW_OK;
 	}
-	lock_name(s, resource, name, sizeof(name));
+	applock_name(s, resource, name, sizeof(name));
 	output_flush(s);
-	ret = lock_acquire(s, name, mode,
-			   session_owned ? LOCK_OF_SESSION
-					 : LOCK_OF_TRANSACTION,
-			   timeout, &d);
-	c->status = ret == 0	       ? 0
+	ret = lock_acquire(s, name, mode, whose, 0, &d);
+	waited = ret < 0 && d.number == 1222 && timeout;
+	if (waited)
+		ret = lock_acquire(s, name, mode, whose, timeout, &d);
+	c->status = ret == 0	       ? waited
 		    : d.number == 1222 ? -1
 		    : d.number == 1205 ? -3
 				       : -2;
@@ -155,7 +144,7 @@ enum flow sysproc_releaseapplock(struct call *c)
 	arena_init(&pool, 0);
 	resource = call_text(c, 0, "@Resource", &pool);
 	owner = call_text(c, 1, "@LockOwner", &pool);
-	lock_name(s, resource ? resource : "", name, sizeof(name));
+	applock_name(s, resource ? resource : "", name, sizeof(name));
 	c->has_status = true;
 	if (!lock_release(s, name,
 			  owner && !strcasecmp(owner, "session")
@@ -254,10 +243,4 @@ enum flow sysproc_set_context(struct call *c)
 	c->has_status = true;
 	arena_release(&pool);
 	return FLOW_OK;
-}
-
-enum flow sysproc_ro_usrname(struct call *c)
-{
-	return call_sql(c, "SELECT CAST(0 AS bit) AS ReadOnly, USER_NAME() AS"
-			   " [User]");
 }

@@ -7,10 +7,10 @@
 
 #include "base/text.h"
 #include "cdc/log.h"
-#include "exec/cursor.h"
 #include "exec/output.h"
 #include "exec/server.h"
 #include "exec/tablevar.h"
+#include "fault/fault.h"
 #include "store/catalog.h"
 #include "store/schema.h"
 
@@ -312,6 +312,36 @@ int tran_lock_read(struct session *s, struct attached *home,
 	return 0;
 }
 
+static void table_lock_name(const struct database *db, int object_id,
+			    char *buf, size_t size)
+{
+	snprintf(buf, size, "table:%d:%d", db->id, object_id);
+}
+
+int tran_wait_read(struct session *s, struct attached *home, int object_id,
+		   struct diag *d)
+{
+	char name[LOCK_NAME_MAX];
+	int64_t before;
+
+	if (!home->db || s->internal || home->db->read_committed_snapshot ||
+	    s->set.isolation == ISO_READ_UNCOMMITTED ||
+	    s->set.isolation == ISO_SNAPSHOT)
+		return 0;
+	table_lock_name(home->db, object_id, name, sizeof(name));
+	if (lock_held(s, name, LOCK_S))
+		return 0;
+	before = __atomic_load_n(&home->db->commits, __ATOMIC_SEQ_CST);
+	if (lock_acquire(s, name, LOCK_S, LOCK_OF_TRANSACTION,
+			 s->set.lock_timeout, d) < 0)
+		return -1;
+	lock_release(s, name, LOCK_OF_TRANSACTION);
+	if (before == __atomic_load_n(&home->db->commits, __ATOMIC_SEQ_CST) ||
+	    !s->sqlite_tx || s->tran_snapshot)
+		return 0;
+	return refresh_snapshot(s, home, d) < 0 ? -1 : 1;
+}
+
 int tran_check_snapshot(struct session *s, struct attached *home,
 			struct diag *d)
 {
@@ -339,6 +369,7 @@ int tran_note_write(struct session *s, struct database *db, int object_id,
 {
 	struct written_table *w;
 	struct attached *a;
+	char lock[LOCK_NAME_MAX];
 
 	if (!db)
 		return 0;
@@ -352,6 +383,12 @@ int tran_note_write(struct session *s, struct database *db, int object_id,
 		if (a && a->snapshot_known &&
 		    written_get(db, object_id) > a->snapshot)
 			return diag_set(d, 3960, name, db->name);
+	}
+	if (!s->internal) {
+		table_lock_name(db, object_id, lock, sizeof(lock));
+		if (lock_acquire(s, lock, LOCK_X, LOCK_OF_TRANSACTION,
+				 s->set.lock_timeout, d) < 0)
+			return -1;
 	}
 	w = mem_calloc(1, sizeof(*w));
 	w->db = db;
@@ -414,15 +451,13 @@ int tran_commit(struct session *s, struct diag *d)
 		s->trancount--;
 		return 0;
 	}
-	if (sqlite_commit(s, d) < 0) {
+	if (fault_event(s, "commit", true, d) < 0 || sqlite_commit(s, d) < 0) {
 		tran_abort(s);
 		return -1;
 	}
-	if (s->set.cursor_close_on_commit)
-		cursors_close_all(s);
 	tran_over(s);
 	output_transaction(s, 'C');
-	return 0;
+	return fault_event(s, "commit", false, d);
 }
 
 static struct save_point *find_save(struct session *s, const char *name)

@@ -33,11 +33,21 @@ int tran_write(struct session *s, struct attached *home, struct diag *d);
 int tran_lock_read(struct session *s, struct attached *home,
 		   enum lock_mode mode, struct diag *d);
 
+/*
+ * READ COMMITTED: wait until no other transaction has uncommitted changes in
+ * this table. 1 when there is a newer state to read now, else 0.
+ */
+int tran_wait_read(struct session *s, struct attached *home, int object_id,
+		   struct diag *d);
+
 /* SNAPSHOT isolation: may this database be read, and fix its snapshot. */
 int tran_check_snapshot(struct session *s, struct attached *home,
 			struct diag *d);
 
-/* Remember that a table was written, for conflicts under SNAPSHOT. */
+/*
+ * Remember that a table was written, for conflicts under SNAPSHOT, and keep
+ * readers away until the end of the transaction.
+ */
 int tran_note_write(struct session *s, struct database *db, int object_id,
 		    const char *name, struct diag *d);
 

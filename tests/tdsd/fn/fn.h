@@ -50,5 +50,6 @@ void fn_register_meta(struct session *s);
 void fn_register_aggregates(struct session *s);
 void fn_register_rows(struct session *s);
 void fn_register_misc(struct session *s);
+void fn_register_cdc(struct session *s);
 
 #endif

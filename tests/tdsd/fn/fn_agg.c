@@ -11,7 +11,8 @@
 #include "value/decimal.h"
 
 struct sum {
-	int128 total;
+	/* SQLite's memory is aligned to 8 bytes only */
+	int128 total __attribute__((packed, aligned(8)));
 	int64_t count;
 	bool overflow;
 	double real, error, squares;

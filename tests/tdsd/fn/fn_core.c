@@ -61,6 +61,12 @@ void fn_fail(sqlite3_context *ctx, const struct diag *d)
 {
 	struct session *s = fn_session(ctx);
 
+	if (!s->set.ansi_warnings && !s->set.arithabort &&
+	    (d->number == 8134 || d->number == 8115 || d->number == 220 ||
+	     d->number == 232)) {
+		sqlite3_result_null(ctx);
+		return;
+	}
 	if (!s->fn_set) {
 		s->fn = *d;
 		s->fn_set = true;
@@ -411,5 +417,6 @@ void functions_register(struct session *s)
 	fn_register_aggregates(s);
 	fn_register_rows(s);
 	fn_register_misc(s);
+	fn_register_cdc(s);
 	apply_register(s);
 }

@@ -305,9 +305,10 @@ static void fn_power(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	}
 	in = val_real(r);
-	if (!isfinite(r) ||
-	    convert_value(&c, &in, type_of(TY_FLOAT), t, &out, &d) < 0)
+	if (!isfinite(r))
 		overflow(ctx, (enum type_kind)t.kind);
+	else if (convert_value(&c, &in, type_of(TY_FLOAT), t, &out, &d) < 0)
+		fn_fail(ctx, &d);
 	else
 		fn_result(ctx, &out);
 }

@@ -119,7 +119,7 @@ static void fn_left(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	x = piece_of(argv[0]);
 	n = sqlite3_value_int64(argv[1]);
 	if (n < 0) {
-		fn_fail_number(ctx, 536, "left", NULL);
+		fn_fail_number(ctx, 537, NULL);
 		return;
 	}
 	give(ctx, &x, 0, offset_of(&x, n));

@@ -7,7 +7,7 @@
 /*
  * Rows that C makes, for statements: SELECT c0, c1 FROM rows('name', …). What
  * cannot be read from a table comes this way: sessions, databases, split
- * strings, JSON.
+ * strings.
  */
 #define ROWS_COLUMNS 48
 #define ROWS_ARGS    8
@@ -23,6 +23,10 @@ struct row_maker {
 extern const struct row_maker row_makers_server[];
 extern const struct row_maker row_makers_text[];
 extern const struct row_maker row_makers_cdc[];
+
+/* What modules refer to; a maker of its own file. */
+int rows_dependencies(struct session *s, const struct val *args, int count,
+		      struct row_store *out, struct diag *d);
 
 /* Put a row together. */
 struct row_builder {

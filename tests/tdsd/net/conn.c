@@ -154,6 +154,8 @@ static size_t packet_length(const struct conn *c)
 	const unsigned char *h = c->in + c->in_pos;
 	size_t len = (size_t)h[2] << 8 | h[3];
 
+	if (!h[0] || h[0] > PKT_PRELOGIN) /* HTTP, a TLS hello */
+		return 0;
 	return len < 8 ? 0 : len;
 }
 

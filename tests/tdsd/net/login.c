@@ -161,7 +161,7 @@ static bool choose_version(struct conn *c, uint32_t wanted)
 	}
 }
 
-static void refuse(struct session *s, const struct diag *first,
+static void refuse(struct session *s, const struct diag *first, int number,
 		   const char *user)
 {
 	struct diag d;
@@ -172,7 +172,7 @@ static void refuse(struct session *s, const struct diag *first,
 		copy.line = 1;
 		output_message(s, &copy);
 	}
-	diag_set(&d, 18456, user);
+	diag_set(&d, number, user);
 	d.line = 1;
 	output_message(s, &d);
 	output_done(s, CMD_NONE, -1, true);
@@ -219,21 +219,20 @@ static bool open_database(struct session *s, const struct login7 *l,
 	if (session_open(s, name, &d) == 0)
 		return true;
 	if (d.number == 911 || d.number == 916 || d.number == 942)
-		diag_set(&d, 4060, name);
-	refuse(s, &d, l->user);
+		diag_set(&d, *l->database ? 4060 : 4064, name);
+	refuse(s, &d, 18456, l->user);
 	return false;
 }
 
 static void ansi_defaults(struct session *s, bool odbc)
 {
-	/* clients that do not speak ODBC start with the old behaviour */
-	s->set.ansi_nulls = s->set.ansi_padding = s->set.ansi_warnings = odbc;
+	/*
+	 * Clients that do not speak ODBC start with the old behaviour, except
+	 * for ANSI_NULLS and ANSI_PADDING, which know no OFF here.
+	 */
+	s->set.ansi_warnings = s->set.arithabort = odbc;
 	s->set.ansi_null_dflt_on = odbc;
 	s->set.concat_null = s->set.quoted_identifier = odbc;
-	/* what is off is on all the same where the server says so */
-	s->set.ansi_null_dflt_on = true;
-	s->set.concat_null = true;
-	s->set.ansi_padding = true;
 	s->login_set = s->set;
 }
 
@@ -242,14 +241,19 @@ static bool authenticate(struct session *s, const struct login7 *l)
 	struct login login;
 	struct diag fault;
 
+	text_copy(s->app, sizeof(s->app), l->app); /* faults ask for it */
 	if (fault_login(s, &fault) < 0) {
 		if (!s->broken)
-			refuse(s, &fault, l->user);
+			refuse(s, &fault, 18456, l->user);
 		return false;
 	}
 	if (login_find(&s->server->registry, l->user, &login) < 0 ||
-	    login.disabled || !login_check(&login, l->password)) {
-		refuse(s, NULL, l->user);
+	    !login_check(&login, l->password)) {
+		refuse(s, NULL, 18456, l->user);
+		return false;
+	}
+	if (login.disabled) {
+		refuse(s, NULL, 18470, l->user);
 		return false;
 	}
 	take_identity(s, l, &login);
@@ -307,15 +311,8 @@ bool login_run(struct session *s)
 	if (!parse_login7(&pool, (unsigned char *)msg.data, msg.len, &l) ||
 	    !choose_version(c, l.version))
 		goto done;
-	if (s->server->login_delay_ms) {
-		struct timespec nap = {s->server->login_delay_ms / 1000,
-				       s->server->login_delay_ms % 1000 *
-					       1000000L};
-
-		nanosleep(&nap, NULL);
-	}
 	if (l.flags2 & 0x80) { /* integrated security */
-		refuse(s, NULL, l.user);
+		refuse(s, NULL, 18456, l.user);
 		goto done;
 	}
 	ok = authenticate(s, &l);

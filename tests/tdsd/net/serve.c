@@ -70,12 +70,12 @@ static void run_sql_batch(struct session *s, const struct strbuf *msg)
 	strbuf_release(&text);
 }
 
-/* End the reply, or answer the attention. */
+/* End the reply, or answer the attention. A broken session still says why. */
 static void finish(struct session *s)
 {
 	struct conn *c = s->conn;
 
-	if (s->broken || c->dead)
+	if (c->dead)
 		return;
 	if (s->attention || c->attention) {
 		output_attention(s);

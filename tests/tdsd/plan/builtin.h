@@ -16,7 +16,8 @@
  *   ret    i int, I bigint, f float, b bit, t tinyint, h smallint,
  *          s sysname, N nvarchar(max), g uniqueidentifier, d datetime,
  *          0 text like the first argument, and of variable length,
- *          nNN nvarchar(NN), vNN varchar(NN), V varbinary(max)
+ *          nNN nvarchar(NN), vNN varchar(NN), V varbinary(max),
+ *          BNN varbinary(NN), a sql_variant, m numeric(38,0)
  *   custom does everything itself instead
  */
 struct builtin {
@@ -34,6 +35,7 @@ extern const struct builtin builtins_math[];
 extern const struct builtin builtins_date[];
 extern const struct builtin builtins_logic[];
 extern const struct builtin builtins_meta[];
+extern const struct builtin builtins_cdc[]; /* sys.fn_cdc_…: cdc/ */
 
 /* Translate argument `e` and convert it as the letter says. */
 struct ex builtin_arg(struct tr *t, const struct expr *e, char letter, int n,

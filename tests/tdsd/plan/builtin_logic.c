@@ -208,8 +208,5 @@ const struct builtin builtins_logic[] = {
 	{"IDENTITY", 0, 3, "", "", "", identity_fn, false, true},
 	{"SQL_VARIANT_PROPERTY", 2, 2, "", "", "", sql_variant_property_fn,
 	 false, false},
-	{"ISJSON", 1, 2, "n", "i", "isjson_", NULL, false, false},
-	{"JSON_VALUE", 2, 2, "n", "n4000", "json_value_", NULL, false, false},
-	{"JSON_QUERY", 1, 2, "n", "N", "json_query_", NULL, false, false},
 	{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false},
 };

@@ -39,9 +39,13 @@ static struct ex abs_fn(struct tr *t, const struct expr *e)
 static struct ex sign_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = number_arg(t, e, 0, "sign");
+	struct type to = a.type;
 
-	return builtin_call(t, a.type, "sign_(%s,%s)", a.sql,
-			    tr_pack(t, a.type));
+	if (type_is_decimal(to) && to.prec == to.scale && to.prec < 38)
+		to = type_decimal(to.prec + 1, to.scale); /* room for 1 */
+	to.kind = a.type.kind;
+	return builtin_call(t, to, "sign_(%s,%s)", a.sql,
+			    tr_pack(t, to));
 }
 
 static struct ex floor_like(struct tr *t, const struct expr *e, bool up)

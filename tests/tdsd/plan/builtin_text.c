@@ -266,22 +266,6 @@ static struct ex trim_fn(struct tr *t, const struct expr *e)
 	return trim_like(t, e, "trim_");
 }
 
-/* FORMAT(value, format [, culture]) */
-static struct ex format_fn(struct tr *t, const struct expr *e)
-{
-	struct ex a = builtin_arg(t, e->args, 'x', 1, "format");
-	struct ex f = builtin_arg(t, e->args->next, 'n', 2, "format");
-
-	if (t->failed)
-		return a;
-	if (!type_is_number(a.type) && !type_is_temporal(a.type))
-		return tr_fail(t, 8116, type_name(a.type), "1", "format",
-			       NULL);
-	return builtin_call(t, type_char(TY_NVARCHAR, 8000, COLLATION_DEFAULT),
-			    "format_(%s,%s,%s)", a.sql, tr_pack(t, a.type),
-			    f.sql);
-}
-
 static struct ex hashbytes_fn(struct tr *t, const struct expr *e)
 {
 	struct ex algorithm = builtin_arg(t, e->args, 's', 1, "hashbytes");
@@ -342,7 +326,6 @@ const struct builtin builtins_text[] = {
 	{"LTRIM", 1, 1, "", "", "", ltrim_fn, false, false},
 	{"RTRIM", 1, 1, "", "", "", rtrim_fn, false, false},
 	{"TRIM", 1, 2, "", "", "", trim_fn, false, false},
-	{"FORMAT", 2, 3, "", "", "", format_fn, false, false},
 	{"HASHBYTES", 2, 2, "", "", "", hashbytes_fn, false, false},
 	{"CHECKSUM", 1, -1, "", "", "", checksum_fn, false, false},
 	{"BINARY_CHECKSUM", 1, -1, "", "", "", binary_checksum_fn, false,
@@ -357,8 +340,7 @@ const struct builtin builtins_text[] = {
 	{"UNICODE", 1, 1, "n", "i", "unicode_", NULL, false, false},
 	{"QUOTENAME", 1, 2, "n", "n258", "quotename_", NULL, false, false},
 	{"TRANSLATE", 3, 3, "s", "0", "translate_", NULL, false, false},
-	{"STRING_ESCAPE", 2, 2, "n", "N", "string_escape_", NULL, false,
-	 false},
+	{"STRING_ESCAPE", 2, 2, "n", "N", "string_escape_", NULL, false, false},
 	{"SOUNDEX", 1, 1, "s", "v4", "soundex_", NULL, false, false},
 	{"DIFFERENCE", 2, 2, "s", "i", "difference_", NULL, false, false},
 	{NULL, 0, 0, NULL, NULL, NULL, NULL, false, false},

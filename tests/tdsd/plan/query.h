@@ -23,8 +23,6 @@ const char *tr_limit(struct tr *t, const struct query *q);
 struct rel *tr_any_query(struct tr *t, const struct query *q, bool top_level);
 struct rel *tr_values(struct tr *t, const struct query *q);
 struct rel *tr_set_query(struct tr *t, const struct query *q, bool top_level);
-struct rel *tr_grouping_sets(struct tr *t, const struct query *q,
-			     bool top_level);
 
 /* "x1,x2,x3" */
 const char *tr_names_x(struct tr *t, int count);

@@ -9,9 +9,9 @@
 #include "exec/server.h"
 #include "value/collation.h"
 
-static const struct sysview *const lists[] = {
-	sysviews_objects, sysviews_tables, sysviews_server,
-	sysviews_schema,  sysviews_compat, sysviews_cdc};
+static const struct sysview *const lists[] = {sysviews_objects, sysviews_tables,
+					      sysviews_server,	sysviews_schema,
+					      sysviews_compat,	sysviews_cdc};
 
 const struct sysview *sysview_at(int index)
 {
@@ -173,6 +173,29 @@ static const struct sysview *resolve(const struct name *n,
 	return find(schema, last);
 }
 
+/* The rows of the view in one file, its columns named x1, x2, … */
+static const char *named(struct tr *t, const struct sysview *v,
+			 const struct attached *home, const struct rel *rel)
+{
+	struct strbuf sb;
+	const char *text;
+	int i;
+
+	strbuf_init(&sb);
+	strbuf_addstr(&sb, "SELECT ");
+	for (i = 0; i < rel->count; i++)
+		strbuf_addf(&sb, "%s\"%s\" AS x%d", i ? "," : "",
+			    rel->columns[i].name, i + 1);
+	strbuf_addf(&sb, " FROM (%s)", sysview_sql(t->pool, v->sql, home));
+	text = pool_strndup(t->pool, sb.data, sb.len);
+	strbuf_release(&sb);
+	return text;
+}
+
+/*
+ * tempdb shows the session's own #tables besides what is in its file. The two
+ * catalogs agree in all rows that both have from the start, which UNION folds.
+ */
 struct rel *sysview_find(struct tr *t, const struct name *name)
 {
 	const struct sysview *v;
@@ -196,19 +219,15 @@ struct rel *sysview_find(struct tr *t, const struct name *name)
 	tr_use_home(t, home, 0);
 	rel = pool_alloc(t->pool, sizeof(*rel));
 	rel->count = sysview_columns(t->pool, v->columns, &rel->columns);
-	rel->sql = sysview_sql(t->pool, v->sql, home);
-	{
-		struct strbuf sb;
-		int i;
+	rel->sql = named(t, v, home, rel);
+	if (home->db && home->db->id == DB_TEMPDB && !v->server_wide) {
+		struct attached *temp = session_temp(t->s, t->d);
 
-		strbuf_init(&sb);
-		strbuf_addstr(&sb, "SELECT ");
-		for (i = 0; i < rel->count; i++)
-			strbuf_addf(&sb, "%s\"%s\" AS x%d", i ? "," : "",
-				    rel->columns[i].name, i + 1);
-		strbuf_addf(&sb, " FROM (%s)", rel->sql);
-		rel->sql = pool_strndup(t->pool, sb.data, sb.len);
-		strbuf_release(&sb);
+		/* a plan made before the first #table is made anew after it */
+		tr_use_home(t, temp, 0);
+		if (temp->ready)
+			rel->sql = tr_printf(t, "%s UNION %s", rel->sql,
+					     named(t, v, temp, rel));
 	}
 	return rel;
 }

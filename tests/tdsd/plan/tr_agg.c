@@ -14,7 +14,6 @@ enum agg_kind {
 	AGG_FLOAT, /* stdev, var */
 	AGG_CHECKSUM,
 	AGG_STRING,
-	AGG_GROUPING,
 	AGG_RANK,  /* row_number, rank, dense_rank */
 	AGG_NTILE,
 	AGG_LAG,   /* lag, lead */
@@ -41,7 +40,6 @@ static const struct aggregate {
 	{"varp", AGG_FLOAT, "varp_", false},
 	{"checksum_agg", AGG_CHECKSUM, "checksum_agg_", false},
 	{"string_agg", AGG_STRING, "string_agg_", false},
-	{"grouping", AGG_GROUPING, NULL, false},
 	{"row_number", AGG_RANK, "row_number", true},
 	{"rank", AGG_RANK, "rank", true},
 	{"dense_rank", AGG_RANK, "dense_rank", true},
@@ -265,8 +263,6 @@ static struct ex one(struct tr *t, const struct expr *e,
 				    agg->sqlite, distinct, a.sql);
 	case AGG_STRING:
 		return string_agg(t, e);
-	case AGG_GROUPING:
-		return tr_ex("0", type_of(TY_TINYINT), false);
 	case AGG_RANK:
 		return tr_ex(tr_printf(t, "%s()", agg->sqlite),
 			     type_of(TY_BIGINT), true);

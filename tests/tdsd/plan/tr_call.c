@@ -139,6 +139,14 @@ static struct type result_type(const char *ret, struct ex first)
 		return type_of(TY_GUID);
 	case 'd':
 		return type_of(TY_DATETIME);
+	case 'a':
+		return type_of(TY_VARIANT);
+	case 'm': {
+		struct type t = type_decimal(38, 0);
+
+		t.kind = TY_NUMERIC;
+		return t;
+	}
 	case 'n':
 		return type_char(TY_NVARCHAR, atoi(ret + 1) * 2,
 				 COLLATION_DEFAULT);
@@ -160,9 +168,10 @@ static struct ex generic(struct tr *t, const struct expr *e,
 	const struct expr *arg;
 	const char *letter = b->args;
 	struct ex first = tr_nothing(), x;
-	bool nullable = false;
+	bool columns = t->uses_columns;
 	int n = 0;
 
+	t->uses_columns = false;
 	strbuf_init(&sb);
 	strbuf_addf(&sb, "%s(", b->sqlite);
 	for (arg = e->args; arg && !t->failed; arg = arg->next) {
@@ -170,7 +179,6 @@ static struct ex generic(struct tr *t, const struct expr *e,
 
 		if (!n)
 			first = a;
-		nullable |= a.nullable;
 		strbuf_addf(&sb, "%s%s", n++ ? "," : "", a.sql);
 		if (*letter == 'X' || *letter == 'S' || *letter == 'D')
 			strbuf_addf(&sb, ",%s", tr_pack(t, a.type));
@@ -183,16 +191,21 @@ static struct ex generic(struct tr *t, const struct expr *e,
 	strbuf_release(&sb);
 	if (b->ret[0] == '0')
 		x.label = first.label;
-	if (b->volatile_)
+	if (b->volatile_) {
 		t->deterministic = false;
+		/* a sub-query without outer columns runs once, not per row */
+		if (!t->uses_columns && !t->live_count)
+			x.sql = tr_printf(t, "(SELECT %s)", x.sql);
+	}
+	t->uses_columns |= columns;
 	return x;
 }
 
 static const struct builtin *find(const char *name)
 {
 	static const struct builtin *const lists[] = {
-		builtins_text, builtins_math, builtins_date, builtins_logic,
-		builtins_meta};
+		builtins_text,	builtins_math, builtins_date,
+		builtins_logic, builtins_meta, builtins_cdc};
 	size_t i;
 	const struct builtin *b;
 

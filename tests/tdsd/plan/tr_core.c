@@ -30,6 +30,7 @@ void plan_needs_release(struct plan_needs *n)
 	for (i = 0; i < n->table_count; i++)
 		table_unref(n->tables[i]);
 	free(n->tables);
+	free(n->reads);
 	free(n->params);
 	for (i = 0; i < n->apply_count; i++)
 		apply_free(n->applies[i]);
@@ -265,6 +266,17 @@ void tr_use_table(struct tr *t, struct table *table)
 
 	MEM_GROW(n->tables, n->table_count, n->table_room);
 	n->tables[n->table_count++] = table;
+}
+
+void tr_use_rows(struct tr *t, const struct table *table, unsigned hints)
+{
+	struct plan_needs *n = t->needs;
+
+	if (!table->db || (hints & (HINT_NOLOCK | HINT_READPAST)))
+		return;
+	MEM_GROW(n->reads, n->read_count, n->read_room);
+	n->reads[n->read_count].home = table->home;
+	n->reads[n->read_count++].object_id = table->id;
 }
 
 /* --- conversion --- */

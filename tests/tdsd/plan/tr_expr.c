@@ -349,7 +349,7 @@ static struct ex variable(struct tr *t, const struct expr *e)
 	if (slot < 0 || t->in_check)
 		return tr_fail(t, 137, e->text, NULL);
 	v = &t->frame->vars[slot];
-	if (v->is_table || v->is_cursor)
+	if (v->is_table)
 		return tr_fail(t, 137, e->text, NULL);
 	t->deterministic = false;
 	for (i = 0; i < t->live_count; i++)

@@ -327,21 +327,24 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 		return "";
 	tr_use_home(t, table->home, ref->hints);
 	if (!strcmp(table->type, "U")) {
-		if (perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
+		if (!t->view_depth && ref != t->written &&
+		    perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
 			t->failed = true;
 			return "";
 		}
+		tr_use_rows(t, table, ref->hints);
 		return from_table(t, ref, table);
 	}
 	if (!strcmp(table->type, "V")) {
-		if (perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
+		if (!t->view_depth &&
+		    perm_check(t->s, table, PERM_SELECT, t->d) < 0) {
 			t->failed = true;
 			return "";
 		}
 		rel = views_user(t, table);
 		return t->failed ? "" : from_rel(t, ref, rel, false);
 	}
-	if (!strcmp(table->type, "IF") || !strcmp(table->type, "TF"))
+	if (!strcmp(table->type, "IF"))
 		tr_fail(t, 216, name, NULL);
 	else
 		tr_fail(t, 208, name, NULL);
@@ -441,6 +444,11 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 	/* what the inner statement reads, this one depends on */
 	for (i = 0; i < a->needs.home_count; i++)
 		tr_use_home(t, a->needs.homes[i].home, 0);
+	for (i = 0; i < a->needs.read_count; i++) {
+		MEM_GROW(t->needs->reads, t->needs->read_count,
+			 t->needs->read_room);
+		t->needs->reads[t->needs->read_count++] = a->needs.reads[i];
+	}
 	/* every column of every inner source is a column of the one call */
 	alias = tr_alias(t);
 	for (inner = scope.first, n = 0; inner; inner = inner->next) {
@@ -525,7 +533,6 @@ static const char *from_ref(struct tr *t, const struct table_ref *ref)
 		sql = from_variable(t, ref);
 		break;
 	case TR_FUNCTION:
-	case TR_OPENJSON:
 	case TR_CHANGES:
 		sql = from_function(t, ref);
 		break;

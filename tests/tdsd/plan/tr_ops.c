@@ -4,6 +4,7 @@
 
 #include "plan/translate.h"
 #include "value/collation.h"
+#include "value/convert.h"
 #include "value/decimal.h"
 
 static const char *op_word(int op)
@@ -80,6 +81,9 @@ static struct ex date_arith(struct tr *t, int op, struct ex a, struct ex b)
 {
 	struct type type = a.type.kind >= b.type.kind ? a.type : b.type;
 
+	if (op != '+' && op != '-' &&
+	    (type.kind == TY_DATETIME || type.kind == TY_SMALLDATETIME))
+		return tr_fail(t, 8117, type_name(type), op_word(op), NULL);
 	if ((op != '+' && op != '-') ||
 	    (type.kind != TY_DATETIME && type.kind != TY_SMALLDATETIME)) {
 		if (type_is_temporal(a.type) && type_is_temporal(b.type))
@@ -185,6 +189,20 @@ static bool operand_ok(struct tr *t, int op, struct ex a)
 	return !bad;
 }
 
+/* Types that can never meet; 206 before an operator's own refusal. */
+static bool clash(struct tr *t, struct ex a, struct ex b)
+{
+	bool swap = a.type.kind < b.type.kind;
+	struct type win = swap ? b.type : a.type, lose = swap ? a.type : b.type;
+
+	if (a.type.null || b.type.null || type_is_temporal(win) ||
+	    win.kind == lose.kind || win.kind == TY_VARIANT ||
+	    convert_rule(lose, win) != CONVERT_NEVER)
+		return false;
+	tr_fail(t, 206, type_name(a.type), type_name(b.type), NULL);
+	return true;
+}
+
 struct ex tr_binary(struct tr *t, int op, struct ex a, struct ex b)
 {
 	struct type type;
@@ -198,7 +216,7 @@ struct ex tr_binary(struct tr *t, int op, struct ex a, struct ex b)
 	     (type_is_binary(a.type) && type_is_text(b.type)) ||
 	     (type_is_binary(b.type) && type_is_text(a.type))))
 		return concat(t, a, b);
-	if (!operand_ok(t, op, a) || !operand_ok(t, op, b))
+	if (clash(t, a, b) || !operand_ok(t, op, a) || !operand_ok(t, op, b))
 		return tr_nothing();
 	if (op == '&' || op == '|' || op == '^')
 		return bits(t, op, a, b);

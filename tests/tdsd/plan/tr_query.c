@@ -650,8 +650,6 @@ struct rel *tr_any_query(struct tr *t, const struct query *q,
 		rel = tr_values(t, q);
 	else if (q->kind != Q_SELECT)
 		rel = tr_set_query(t, q, top_level);
-	else if (q->group_kind != GROUP_PLAIN)
-		rel = tr_grouping_sets(t, q, top_level);
 	else
 		rel = select_query(t, q, top_level);
 	t->depth--;

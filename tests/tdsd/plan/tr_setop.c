@@ -6,6 +6,8 @@
 #include "plan/query.h"
 #include "sql/lex.h"
 
+#define COMPOUND_MAX 400
+
 /* --- VALUES --- */
 
 struct rel *tr_values(struct tr *t, const struct query *q)
@@ -16,6 +18,7 @@ struct rel *tr_values(struct tr *t, const struct query *q)
 	struct strbuf sb;
 	struct ex *cells;
 	int rows = 0, r = 0, i;
+	bool many;
 
 	for (row = q->rows; row; row = row->next)
 		rows++;
@@ -48,16 +51,29 @@ struct rel *tr_values(struct tr *t, const struct query *q)
 		}
 	}
 	strbuf_init_max(&sb, (size_t)512 << 20);
+	/* SQLite's limit of terms in a compound does not count for VALUES */
+	many = rows > COMPOUND_MAX;
+	for (i = 0; i < rel->count && many; i++)
+		strbuf_addf(&sb, "%s column%d AS x%d", i ? "," : "SELECT",
+			    i + 1, i + 1);
+	if (many)
+		strbuf_addstr(&sb, " FROM (VALUES");
 	for (r = 0; r < rows && !t->failed; r++) {
-		strbuf_addstr(&sb, r ? " UNION ALL SELECT " : "SELECT ");
+		if (many)
+			strbuf_addstr(&sb, r ? "),(" : "(");
+		else
+			strbuf_addstr(&sb, r ? " UNION ALL SELECT " : "SELECT ");
 		for (i = 0; i < rel->count; i++) {
 			struct ex x = tr_implicit(t, cells[r * rel->count + i],
 						  rel->columns[i].type);
 
-			strbuf_addf(&sb, "%s%s AS x%d", i ? "," : "", x.sql,
-				    i + 1);
+			strbuf_addf(&sb, "%s%s", i ? "," : "", x.sql);
+			if (!many)
+				strbuf_addf(&sb, " AS x%d", i + 1);
 		}
 	}
+	if (many)
+		strbuf_addstr(&sb, "))");
 	for (i = 0; i < rel->count; i++)
 		rel->columns[i].type.null = false;
 	rel->sql = pool_strndup(t->pool, sb.data, sb.len);

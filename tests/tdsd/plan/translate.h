@@ -58,11 +58,19 @@ struct plan_home {
 	int lock; /* enum lock_mode to take for reading, or -1 */
 };
 
+/* A table that is read and whose uncommitted changes are waited for. */
+struct plan_read {
+	struct attached *home;
+	int object_id;
+};
+
 struct plan_needs {
 	struct plan_home homes[12];
 	int home_count;
 	struct table **tables; /* we hold references */
 	int table_count, table_room;
+	struct plan_read *reads;
+	int read_count, read_room;
 	struct param *params;
 	int param_count, param_room;
 	struct apply **applies; /* sub-queries of APPLY; see plan/apply.h */
@@ -172,6 +180,7 @@ struct tr {
 	struct extras *extras;
 	struct attached *default_home; /* names in a view: its own database */
 	const char *default_schema;
+	const struct table_ref *written; /* target: SELECT is asked for later */
 	bool want_rowids;	/* derived tables show their base row ids */
 	bool deterministic;	/* was nothing else used so far? */
 	bool uses_columns;
@@ -225,6 +234,8 @@ const char *tr_cond(struct tr *t, const struct expr *e);
 struct ex tr_column(struct tr *t, const struct name *name);
 struct ex tr_call(struct tr *t, const struct expr *e);
 struct ex tr_aggregate(struct tr *t, const struct expr *e, bool *is_one);
+/* Readers of this table wait for writers, unless a hint says otherwise. */
+void tr_use_rows(struct tr *t, const struct table *table, unsigned hints);
 struct ex tr_user_function(struct tr *t, const struct expr *e);
 struct ex tr_global(struct tr *t, const struct expr *e);
 struct ex tr_binary(struct tr *t, int op, struct ex a, struct ex b);

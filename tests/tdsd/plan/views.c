@@ -430,8 +430,6 @@ struct rel *views_function(struct tr *t, const struct table_ref *ref)
 	}
 	if (!strcmp(fn->type, "IF"))
 		return views_inline(t, fn, ref->args);
-	if (!strcmp(fn->type, "TF"))
-		return tvf_module(t, fn, ref->args);
 	return tr_fail(t, 215, ref->name.part[ref->name.count - 1], NULL), NULL;
 }
 

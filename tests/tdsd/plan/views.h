@@ -15,7 +15,7 @@ struct rel *views_user(struct tr *t, struct table *view);
 struct rel *views_inline(struct tr *t, struct table *fn,
 			 const struct expr *args);
 
-/* f(args): STRING_SPLIT, OPENJSON, CHANGETABLE, fn_… and users' functions. */
+/* f(args): STRING_SPLIT, CHANGETABLE, fn_… and users' functions. */
 struct rel *views_function(struct tr *t, const struct table_ref *ref);
 
 /* Translate a CTE, unless it was already, and put it into t->with. */

@@ -37,7 +37,7 @@ enum expr_kind {
 	EX_VAR,	      /* @name; `text` */
 	EX_GLOBAL,    /* @@name; `text` */
 	EX_COLUMN,    /* `name` */
-	EX_PSEUDO,    /* $identity, $rowguid, $action */
+	EX_PSEUDO,    /* $identity, $rowguid */
 	EX_NEGATE,    /* -a */
 	EX_PLUS,      /* +a */
 	EX_BIT_NOT,   /* ~a */
@@ -135,8 +135,7 @@ enum table_kind {
 	TR_DERIVED,  /* (query) */
 	TR_VALUES,   /* (VALUES …): rows in `query` */
 	TR_JOIN,
-	TR_OPENJSON,
-	TR_CHANGES,  /* CHANGETABLE(CHANGES t, v) / (VERSION t, (…), (…)) */
+	TR_CHANGES, /* CHANGETABLE(CHANGES t, v) / (VERSION t, (…), (…)) */
 };
 
 enum join_kind {
@@ -155,15 +154,6 @@ struct name_list {
 	struct name_list *next;
 };
 
-/* WITH (name type 'path') of OPENJSON. */
-struct json_column {
-	const char *name;
-	struct type_ref type;
-	const char *path; /* NULL: the name */
-	bool as_json;
-	struct json_column *next;
-};
-
 struct table_ref {
 	enum table_kind kind;
 	int line;
@@ -176,7 +166,6 @@ struct table_ref {
 	enum join_kind join;
 	struct table_ref *left, *right;
 	struct expr *on;
-	struct json_column *json;
 	bool changes_version; /* CHANGETABLE(VERSION …) */
 	struct expr *args2;
 	struct table_ref *next; /* comma list in FROM */
@@ -206,14 +195,6 @@ struct row_list {
 	struct row_list *next;
 };
 
-enum group_kind { GROUP_PLAIN, GROUP_ROLLUP, GROUP_CUBE, GROUP_SETS };
-
-/* A set of GROUPING SETS. */
-struct group_set {
-	struct expr *exprs;
-	struct group_set *next;
-};
-
 struct query {
 	enum query_kind kind;
 	int line;
@@ -229,8 +210,6 @@ struct query {
 	struct expr *where;
 	struct expr *group; /* list */
 	bool grouped;	    /* GROUP BY was written */
-	enum group_kind group_kind;
-	struct group_set *sets;
 	struct expr *having;
 	/* of the whole */
 	struct cte *ctes;
@@ -248,7 +227,6 @@ enum stmt_kind {
 	ST_INSERT,
 	ST_UPDATE,
 	ST_DELETE,
-	ST_MERGE,
 	ST_TRUNCATE,
 	ST_INSERT_BULK,
 	ST_DECLARE,
@@ -288,7 +266,6 @@ enum stmt_kind {
 	ST_SECURITY,
 	ST_GRANT,
 	ST_DBCC,
-	ST_CURSOR,
 	ST_KILL,
 	ST_EXECUTE_AS,
 	ST_NOTHING,	/* understood, and nothing to do */
@@ -326,35 +303,9 @@ struct dml {
 	struct set_clause *sets;
 	struct table_ref *from;
 	struct expr *where;
-	const char *current_of;	 /* cursor */
 	struct output_clause *output;
 	struct output_clause *output_into; /* the second one may go into */
 	int max_recursion;
-};
-
-struct merge_action {
-	int when;	/* 'M' matched, 'N' not matched, 'S' not by source */
-	struct expr *condition;
-	char action;	/* 'U', 'D', 'I' */
-	struct set_clause *sets;
-	struct name_list *columns;
-	struct row_list *values; /* NULL with I: DEFAULT VALUES */
-	int line;
-	struct merge_action *next;
-};
-
-struct merge {
-	struct cte *ctes;
-	struct expr *top;
-	struct name target;
-	const char *target_var;
-	const char *alias;
-	unsigned hints;
-	struct table_ref *source;
-	struct expr *on;
-	struct merge_action *actions;
-	struct output_clause *output;
-	struct output_clause *output_into;
 };
 
 enum constraint_kind {
@@ -478,14 +429,13 @@ struct param_def {
 	struct column_def *table; /* DECLARE @t TABLE (…) */
 	struct constraint_def *table_constraints;
 	struct index_def *table_indexes;
-	bool is_table, is_cursor;
-	struct query *cursor_query;
+	bool is_table;
 	int line;
 	struct param_def *next;
 };
 
 struct create_module {
-	char kind; /* 'P', 'V', 'F' scalar, 'I' inline, 'M' multi, 'T' trigger */
+	char kind; /* 'P', 'V', 'F' scalar, 'I' inline, 'T' trigger */
 	struct name name;
 	bool alter, or_alter;
 	struct param_def *params;
@@ -493,7 +443,6 @@ struct create_module {
 	struct query *query;	   /* view, inline function */
 	struct stmt *body;
 	struct type_ref returns;
-	struct param_def *returns_table; /* multi-statement function */
 	struct name on; /* trigger's table */
 	bool on_insert, on_update, on_delete, instead, on_database;
 	bool schema_binding, recompile, check_option, encryption;
@@ -570,17 +519,6 @@ struct security {
 	bool without_login, if_exists;
 };
 
-struct cursor_stmt {
-	char verb; /* 'D'eclare, 'O'pen, 'F'etch, 'C'lose, 'X' deallocate */
-	const char *name;
-	bool is_var;
-	struct query *query;
-	bool scroll, is_static, global, read_only;
-	char direction; /* N P F L A R */
-	struct expr *position;
-	struct name_list *into;
-};
-
 struct bulk_column {
 	const char *name;
 	struct type_ref type;
@@ -602,14 +540,12 @@ struct stmt {
 	union {
 		struct query *query;
 		struct dml *dml;
-		struct merge *merge;
 		struct name *name; /* TRUNCATE, USE */
 		struct param_def *declare;
 		struct {
 			const char *var;
 			char assign;
 			struct expr *value;
-			struct query *cursor; /* SET @c = CURSOR FOR … */
 		} set;
 		struct {
 			const char *name; /* words joined by '_', upper case */
@@ -664,7 +600,6 @@ struct stmt {
 		} type;
 		struct security *security;
 		struct grant *grant;
-		struct cursor_stmt *cursor;
 		struct insert_bulk *bulk;
 		struct {
 			const char *name;

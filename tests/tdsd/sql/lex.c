@@ -3,6 +3,8 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "value/utf.h"
+
 static const char *const names[] = {
 	"",
 #define KEYWORD(word) #word,
@@ -140,6 +142,16 @@ static bool skip(struct lexer *lx)
 	return true;
 }
 
+static int short_enough(struct lexer *lx, const struct token *t)
+{
+	if (t->len <= 128 || utf_units(t->text, t->len) <= 128)
+		return 0;
+	return diag_free_text(lx->d, 103, 15, 4,
+			      "The identifier that starts with '%.*s' is too "
+			      "long. Maximum length is 128.",
+			      (int)utf_offset(t->text, t->len, 128), t->text);
+}
+
 /* 'text', "text", [text]: the closing sign doubled stands for itself. */
 static int quoted(struct lexer *lx, enum token_kind kind, size_t start,
 		  char close)
@@ -180,7 +192,7 @@ static int quoted(struct lexer *lx, enum token_kind kind, size_t start,
 	t->line = first_line;
 	t->text = text;
 	t->len = n;
-	return 0;
+	return kind == T_QUOTED ? short_enough(lx, t) : 0;
 }
 
 static int hex_value(char c)
@@ -282,12 +294,7 @@ static int word(struct lexer *lx, size_t start, enum token_kind kind)
 	set_text(lx, t, start, lx->pos);
 	if (kind == T_WORD)
 		t->word = keyword_find(t->text, t->len);
-	if (t->len > 128 * 4)
-		return diag_free_text(lx->d, 103, 15, 4,
-				      "The identifier that starts with '%.128s'"
-				      " is too long. Maximum length is 128.",
-				      t->text);
-	return 0;
+	return short_enough(lx, t);
 }
 
 static int next(struct lexer *lx)

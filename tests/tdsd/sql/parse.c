@@ -15,7 +15,7 @@
 
 static const struct token end_token = {.kind = T_END, .text = ""};
 
-static void stop(struct parser *p)
+void parse_stop(struct parser *p)
 {
 	p->failed = true;
 	if (!p->d->line)
@@ -36,7 +36,7 @@ void *parse_fail(struct parser *p, int number, ...)
 	c = b ? va_arg(ap, const char *) : NULL;
 	va_end(ap);
 	diag_set(p->d, number, a, b, c);
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 
@@ -49,12 +49,8 @@ void *parse_syntax(struct parser *p)
 	if (t->kind == T_END && p->prev) {
 		t = p->prev;
 		p->d->line = t->line;
-		if (t->kind == T_WORD && t->word)
-			diag_set(p->d, 156, t->text);
-		else
-			diag_free_text(p->d, 102, 15, 1,
-				       "Incorrect syntax near '%.128s'.",
-				       t->text);
+		diag_free_text(p->d, 102, 15, 1,
+			       "Incorrect syntax near '%.128s'.", t->text);
 		p->d->line = t->line;
 	} else if (t->kind == T_WORD && t->word) {
 		diag_set(p->d, 156, t->text);
@@ -69,7 +65,7 @@ void *parse_syntax(struct parser *p)
 		diag_free_text(p->d, 102, 15, 1,
 			       "Incorrect syntax near '%.128s'.", t->text);
 	}
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 
@@ -78,7 +74,7 @@ void *parse_unsupported(struct parser *p, const char *what)
 	if (p->failed)
 		return NULL;
 	diag_set(p->d, 40517, what);
-	stop(p);
+	parse_stop(p);
 	return NULL;
 }
 
@@ -298,7 +294,7 @@ static void long_type_name(struct parser *p, struct type_ref *out)
 	bool national = parse_accept(p, K_NATIONAL);
 
 	if (!national && parse_accept(p, K_DOUBLE)) {
-		parse_expect(p, K_PRECISION);
+		parse_expect_word(p, "precision");
 		out->name.count = 1;
 		out->name.part[0] = "float";
 		return;
@@ -328,9 +324,7 @@ void parse_type_ref(struct parser *p, struct type_ref *out)
 	memset(out, 0, sizeof(*out));
 	out->name.line = p->tok->line;
 	if (parse_is(p, K_CURSOR)) {
-		parse_advance(p);
-		out->name.count = 1;
-		out->name.part[0] = "cursor";
+		parse_unsupported(p, "CURSOR");
 		return;
 	}
 	long_type_name(p, out);

@@ -106,13 +106,8 @@ struct stmt *parse_database(struct parser *p, bool alter)
 	s->database = d;
 	d->alter = alter;
 	parse_expect(p, K_DATABASE);
-	if (alter && parse_is_word(p, "scoped")) {
-		/* DATABASE SCOPED CONFIGURATION …: no effect here */
-		s->kind = ST_NOTHING;
-		while (p->tok->kind != T_END && !parse_is_op(p, ";"))
-			parse_advance(p);
-		return s;
-	}
+	if (alter && parse_is_word(p, "scoped"))
+		return parse_unsupported(p, "DATABASE SCOPED CONFIGURATION");
 	if (parse_is(p, K_CURRENT)) {
 		parse_advance(p);
 		d->name = "";
@@ -210,30 +205,6 @@ static struct stmt *create_synonym(struct parser *p)
 	return s;
 }
 
-/* "CREATE STATISTICS x ON t(c)" does nothing that can be seen. */
-static struct stmt *create_statistics(struct parser *p)
-{
-	struct stmt *s = parse_new_stmt(p, ST_NOTHING);
-	struct name table;
-
-	parse_advance(p);
-	parse_ident(p);
-	parse_expect(p, K_ON);
-	parse_object_name(p, &table);
-	parse_skip_parens(p);
-	if (parse_accept(p, K_WHERE))
-		parse_search(p);
-	if (parse_accept(p, K_WITH))
-		while (p->tok->kind == T_WORD && !p->tok->word) {
-			parse_advance(p);
-			if (p->tok->kind == T_INT)
-				parse_advance(p);
-			parse_accept(p, K_PERCENT);
-			parse_accept_op(p, ",");
-		}
-	return s;
-}
-
 static bool is_module_word(const struct parser *p)
 {
 	return parse_is(p, K_VIEW) || parse_is(p, K_PROC) ||
@@ -279,7 +250,7 @@ struct stmt *parse_create(struct parser *p)
 	if (parse_is_word(p, "synonym"))
 		return create_synonym(p);
 	if (parse_is(p, K_STATISTICS))
-		return create_statistics(p);
+		return parse_unsupported(p, "CREATE STATISTICS");
 	if (is_security_word(p))
 		return parse_security(p, "CREATE");
 	if (p->tok->kind == T_WORD && !p->tok->word)
@@ -334,24 +305,6 @@ static struct stmt *alter_schema(struct parser *p)
 	return s;
 }
 
-/* ALTER AUTHORIZATION ON x TO y: owners are all alike here. */
-static struct stmt *alter_authorization(struct parser *p)
-{
-	struct stmt *s = parse_new_stmt(p, ST_NOTHING);
-	struct name n;
-
-	parse_advance(p);
-	parse_expect(p, K_ON);
-	if (parse_is_next_op(p, 1, "::")) {
-		parse_advance(p);
-		parse_advance(p);
-	}
-	parse_object_name(p, &n);
-	parse_expect(p, K_TO);
-	parse_object_name(p, &n);
-	return s;
-}
-
 struct stmt *parse_alter(struct parser *p)
 {
 	size_t start = p->tok->start;
@@ -368,16 +321,9 @@ struct stmt *parse_alter(struct parser *p)
 	if (parse_is(p, K_SCHEMA))
 		return alter_schema(p);
 	if (parse_is(p, K_AUTHORIZATION))
-		return alter_authorization(p);
+		return parse_unsupported(p, "ALTER AUTHORIZATION");
 	if (is_security_word(p))
 		return parse_security(p, "ALTER");
-	if (parse_is_word(p, "server")) {
-		struct stmt *s = parse_new_stmt(p, ST_NOTHING);
-
-		while (p->tok->kind != T_END && !parse_is_op(p, ";"))
-			parse_advance(p);
-		return s;
-	}
 	if (p->tok->kind == T_WORD && !p->tok->word)
 		return parse_unsupported(
 			p, pool_printf(p->pool, "ALTER %s", p->tok->text));

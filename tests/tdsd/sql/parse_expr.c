@@ -82,8 +82,8 @@ static struct expr *need_condition(struct parser *p, struct expr *e)
 					     : p->tok->text);
 	p->d->line = p->tok->kind == T_END && p->prev ? p->prev->line
 						      : p->tok->line;
-	p->failed = true;
-	return parse_syntax(p), e;
+	parse_stop(p);
+	return e;
 }
 
 /* --- primary expressions --- */

@@ -21,8 +21,7 @@ struct stmt *parse_declare(struct parser *p)
 
 	parse_expect(p, K_DECLARE);
 	if (p->tok->kind != T_VAR) { /* DECLARE name CURSOR */
-		p->tok = p->prev;
-		return parse_cursor_stmt(p);
+		return parse_unsupported(p, "CURSOR");
 	}
 	do {
 		struct param_def *v = pool_alloc(p->pool, sizeof(*v));
@@ -37,10 +36,6 @@ struct stmt *parse_declare(struct parser *p)
 			declare_table(p, v);
 		} else {
 			parse_type_ref(p, &v->type);
-			v->is_cursor = !strcasecmp(v->type.name.part[0]
-							   ? v->type.name.part[0]
-							   : "",
-						   "cursor");
 			parse_accept(p, K_NULL);
 			if (parse_accept(p, K_NOT))
 				parse_expect(p, K_NULL);
@@ -72,18 +67,6 @@ static struct stmt *set_variable(struct parser *p, struct stmt *s)
 		if (!parse_accept_op(p, ops[i]))
 			continue;
 		s->set.assign = ops[i][0];
-		if (parse_is(p, K_CURSOR)) {
-			struct cursor_stmt *c = pool_alloc(p->pool, sizeof(*c));
-
-			parse_advance(p);
-			c->verb = 'D';
-			c->name = s->set.var;
-			c->is_var = true;
-			c->query = parse_cursor_query(p, c);
-			s->kind = ST_CURSOR;
-			s->cursor = c;
-			return s;
-		}
 		s->set.value = parse_value(p);
 		return s;
 	}
@@ -120,8 +103,7 @@ static bool takes_value(const char *name)
 {
 	static const char *const names[] = {
 		"TEXTSIZE", "ROWCOUNT", "LOCK_TIMEOUT", "DEADLOCK_PRIORITY",
-		"DATEFORMAT", "DATEFIRST", "LANGUAGE", "CONTEXT_INFO",
-		"QUERY_GOVERNOR_COST_LIMIT", "FIPS_FLAGGER"};
+		"DATEFORMAT", "DATEFIRST", "LANGUAGE", "CONTEXT_INFO"};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(names); i++)
@@ -133,15 +115,12 @@ static bool takes_value(const char *name)
 static bool known_switch(const char *name)
 {
 	static const char *const names[] = {
-		"ANSI_DEFAULTS", "ANSI_NULLS", "ANSI_NULL_DFLT_ON",
+		"ANSI_NULLS", "ANSI_NULL_DFLT_ON",
 		"ANSI_NULL_DFLT_OFF", "ANSI_PADDING", "ANSI_WARNINGS",
-		"ARITHABORT", "ARITHIGNORE", "CONCAT_NULL_YIELDS_NULL",
-		"CURSOR_CLOSE_ON_COMMIT", "FMTONLY", "FORCEPLAN",
-		"IMPLICIT_TRANSACTIONS", "NOCOUNT", "NOEXEC",
-		"NUMERIC_ROUNDABORT", "PARSEONLY", "QUOTED_IDENTIFIER",
-		"REMOTE_PROC_TRANSACTIONS", "SHOWPLAN_ALL", "SHOWPLAN_TEXT",
-		"SHOWPLAN_XML", "XACT_ABORT", "NO_BROWSETABLE",
-		"DISABLE_DEF_CNST_CHK", "RESULT_SET_CACHING", "OFFSETS"};
+		"ARITHABORT", "CONCAT_NULL_YIELDS_NULL",
+		"CURSOR_CLOSE_ON_COMMIT", "FMTONLY", "IMPLICIT_TRANSACTIONS",
+		"NOCOUNT", "NOEXEC", "NUMERIC_ROUNDABORT", "QUOTED_IDENTIFIER",
+		"XACT_ABORT"};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(names); i++)
@@ -201,18 +180,6 @@ static struct stmt *set_switches(struct parser *p, struct stmt *s)
 	return first;
 }
 
-static struct stmt *set_statistics(struct parser *p, struct stmt *s)
-{
-	parse_advance(p);
-	do {
-		parse_advance(p); /* IO, TIME, XML, PROFILE */
-	} while (parse_accept_op(p, ","));
-	if (!parse_accept(p, K_ON))
-		parse_expect(p, K_OFF);
-	s->kind = ST_NOTHING;
-	return s;
-}
-
 struct stmt *parse_set(struct parser *p)
 {
 	struct stmt *s = parse_new_stmt(p, ST_SET_OPTION);
@@ -233,8 +200,6 @@ struct stmt *parse_set(struct parser *p)
 			parse_expect(p, K_OFF);
 		return s;
 	}
-	if (parse_is(p, K_STATISTICS))
-		return set_statistics(p, s);
 	if (p->tok->kind == T_WORD && takes_value(p->tok->text)) {
 		s->option.name = p->tok->text;
 		parse_advance(p);
@@ -242,117 +207,4 @@ struct stmt *parse_set(struct parser *p)
 		return s;
 	}
 	return set_switches(p, s);
-}
-
-/* --- cursors --- */
-
-/* "[SCROLL …] FOR SELECT … [FOR UPDATE …]" */
-struct query *parse_cursor_query(struct parser *p, struct cursor_stmt *c)
-{
-	struct query *q;
-
-	while (p->tok->kind == T_WORD && !parse_is(p, K_FOR)) {
-		if (parse_is_word(p, "scroll") || parse_is_word(p, "static") ||
-		    parse_is_word(p, "keyset") || parse_is_word(p, "dynamic"))
-			c->scroll = !parse_is_word(p, "dynamic") || c->scroll;
-		if (parse_is_word(p, "global"))
-			c->global = true;
-		parse_advance(p);
-	}
-	parse_expect(p, K_FOR);
-	q = parse_query(p);
-	if (parse_accept(p, K_FOR)) {
-		if (parse_accept(p, K_UPDATE)) {
-			if (parse_accept(p, K_OF))
-				do {
-					struct name column;
-
-					parse_object_name(p, &column);
-				} while (parse_accept_op(p, ","));
-		} else {
-			parse_expect(p, K_READ);
-			parse_expect_word(p, "only");
-		}
-	}
-	return q;
-}
-
-static const char *cursor_name(struct parser *p, struct cursor_stmt *c)
-{
-	const char *name = p->tok->text;
-
-	parse_accept_word(p, "global");
-	if (p->tok->kind == T_VAR) {
-		name = p->tok->text;
-		c->is_var = true;
-		parse_advance(p);
-		return name;
-	}
-	return parse_ident(p);
-}
-
-static void fetch(struct parser *p, struct cursor_stmt *c)
-{
-	static const struct {
-		const char *word;
-		char direction;
-	} words[] = {{"next", 'N'},  {"prior", 'P'},	{"first", 'F'},
-		     {"last", 'L'},  {"absolute", 'A'}, {"relative", 'R'}};
-	struct name_list **link = &c->into;
-	size_t i;
-
-	c->direction = 'N';
-	for (i = 0; i < LENGTH_OF(words); i++)
-		if (parse_accept_word(p, words[i].word)) {
-			c->direction = words[i].direction;
-			if (i >= 4)
-				c->position = parse_value(p);
-			break;
-		}
-	parse_accept(p, K_FROM);
-	c->name = cursor_name(p, c);
-	if (!parse_accept(p, K_INTO))
-		return;
-	do {
-		*link = pool_alloc(p->pool, sizeof(**link));
-		(*link)->name = p->tok->text;
-		(*link)->line = p->tok->line;
-		if (p->tok->kind != T_VAR)
-			parse_syntax(p);
-		parse_advance(p);
-		link = &(*link)->next;
-	} while (parse_accept_op(p, ","));
-}
-
-struct stmt *parse_cursor_stmt(struct parser *p)
-{
-	struct stmt *s = parse_new_stmt(p, ST_CURSOR);
-	struct cursor_stmt *c = pool_alloc(p->pool, sizeof(*c));
-
-	s->cursor = c;
-	if (parse_accept(p, K_DECLARE)) {
-		c->verb = 'D';
-		c->name = parse_ident(p);
-		while (parse_is_word(p, "insensitive") ||
-		       parse_is_word(p, "scroll")) {
-			c->scroll |= parse_is_word(p, "scroll");
-			parse_advance(p);
-		}
-		parse_expect(p, K_CURSOR);
-		c->query = parse_cursor_query(p, c);
-	} else if (parse_accept(p, K_OPEN)) {
-		c->verb = 'O';
-		c->name = cursor_name(p, c);
-	} else if (parse_accept(p, K_FETCH)) {
-		c->verb = 'F';
-		fetch(p, c);
-	} else if (parse_accept(p, K_CLOSE)) {
-		c->verb = 'C';
-		c->name = cursor_name(p, c);
-	} else {
-		parse_expect(p, K_DEALLOCATE);
-		c->verb = 'X';
-		c->name = cursor_name(p, c);
-	}
-	return s;
 }

@@ -166,20 +166,11 @@ static void function(struct parser *p, struct create_module *m)
 		return;
 	}
 	if (p->tok->kind == T_VAR) {
-		m->kind = 'M';
-		m->returns_table = pool_alloc(p->pool,
-					      sizeof(*m->returns_table));
-		m->returns_table->name = p->tok->text;
-		m->returns_table->is_table = true;
-		parse_advance(p);
-		parse_expect(p, K_TABLE);
-		parse_table_body(p, &m->returns_table->table,
-				 &m->returns_table->table_constraints,
-				 &m->returns_table->table_indexes);
-	} else {
-		m->kind = 'F';
-		parse_type_ref(p, &m->returns);
+		parse_unsupported(p, "multi-statement table function");
+		return;
 	}
+	m->kind = 'F';
+	parse_type_ref(p, &m->returns);
 	module_options(p, m);
 	parse_accept(p, K_AS);
 	if (parse_is(p, K_EXTERNAL))

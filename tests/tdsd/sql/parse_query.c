@@ -220,31 +220,6 @@ static void alias_columns(struct parser *p, struct table_ref *t)
 		t->columns = parse_name_list(p);
 }
 
-static struct json_column *json_columns(struct parser *p)
-{
-	struct json_column *first = NULL, **link = &first;
-
-	parse_expect_op(p, "(");
-	do {
-		struct json_column *c = pool_alloc(p->pool, sizeof(*c));
-
-		c->name = parse_ident(p);
-		parse_type_ref(p, &c->type);
-		if (p->tok->kind == T_STRING || p->tok->kind == T_NSTRING) {
-			c->path = p->tok->text;
-			parse_advance(p);
-		}
-		if (parse_accept(p, K_AS)) {
-			parse_expect_word(p, "json");
-			c->as_json = true;
-		}
-		*link = c;
-		link = &c->next;
-	} while (parse_accept_op(p, ","));
-	parse_expect_op(p, ")");
-	return first;
-}
-
 /* CHANGETABLE(CHANGES t, v) or (VERSION t, (a, b), (1, 2)) */
 static void changetable(struct parser *p, struct table_ref *t)
 {
@@ -283,13 +258,6 @@ static void function_args(struct parser *p, struct table_ref *t)
 	if (!parse_is_op(p, ")"))
 		t->args = parse_expr_list(p, &count);
 	parse_expect_op(p, ")");
-	if (t->name.count == 1 && !strcasecmp(t->name.part[0], "openjson")) {
-		t->kind = TR_OPENJSON;
-		if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
-			parse_advance(p);
-			t->json = json_columns(p);
-		}
-	}
 }
 
 static struct table_ref *new_ref(struct parser *p, enum table_kind kind)
@@ -401,8 +369,6 @@ static struct table_ref *table_primary(struct parser *p)
 		parse_advance(p);
 		changetable(p, t);
 		alias(p, t);
-		if (!t->alias)
-			parse_syntax(p);
 		alias_columns(p, t);
 		return t;
 	}
@@ -563,81 +529,24 @@ static void top_clause(struct parser *p, struct query *q)
 	}
 }
 
-static struct expr *group_element(struct parser *p)
-{
-	/* "()" is the grand total */
-	if (parse_is_op(p, "(") && parse_is_next_op(p, 1, ")")) {
-		parse_advance(p);
-		parse_advance(p);
-		return NULL;
-	}
-	return parse_value(p);
-}
-
-static void grouping_sets(struct parser *p, struct query *q)
-{
-	struct group_set **link = &q->sets;
-
-	q->group_kind = GROUP_SETS;
-	parse_expect_op(p, "(");
-	do {
-		struct group_set *set = pool_alloc(p->pool, sizeof(*set));
-		int count;
-
-		if (parse_is_op(p, "(")) {
-			parse_advance(p);
-			if (!parse_is_op(p, ")"))
-				set->exprs = parse_expr_list(p, &count);
-			parse_expect_op(p, ")");
-		} else {
-			set->exprs = parse_value(p);
-		}
-		*link = set;
-		link = &set->next;
-	} while (parse_accept_op(p, ","));
-	parse_expect_op(p, ")");
-}
-
 static void group_clause(struct parser *p, struct query *q)
 {
-	struct expr **link = &q->group;
 	int count;
 
 	if (!parse_accept(p, K_GROUP))
 		return;
 	parse_expect(p, K_BY);
-	parse_accept(p, K_ALL);
 	q->grouped = true;
-	if ((parse_is_word(p, "rollup") || parse_is_word(p, "cube")) &&
-	    parse_is_next_op(p, 1, "(")) {
-		q->group_kind = parse_is_word(p, "cube") ? GROUP_CUBE
-							 : GROUP_ROLLUP;
-		parse_advance(p);
-		parse_expect_op(p, "(");
-		q->group = parse_expr_list(p, &count);
-		parse_expect_op(p, ")");
+	if (((parse_is_word(p, "rollup") || parse_is_word(p, "cube")) &&
+	     parse_is_next_op(p, 1, "(")) ||
+	    (parse_is_word(p, "grouping") && parse_is_next_word(p, 1, "sets"))) {
+		parse_unsupported(p, p->tok->text);
 		return;
 	}
-	if (parse_is_word(p, "grouping") && parse_is_next_word(p, 1, "sets")) {
-		parse_advance(p);
-		parse_advance(p);
-		grouping_sets(p, q);
-		return;
-	}
-	do {
-		*link = group_element(p);
-		if (*link)
-			link = &(*link)->next;
-	} while (parse_accept_op(p, ","));
-	if (parse_is(p, K_WITH) && parse_is_next_word(p, 1, "rollup")) {
-		parse_advance(p);
-		parse_advance(p);
-		q->group_kind = GROUP_ROLLUP;
-	} else if (parse_is(p, K_WITH) && parse_is_next_word(p, 1, "cube")) {
-		parse_advance(p);
-		parse_advance(p);
-		q->group_kind = GROUP_CUBE;
-	}
+	q->group = parse_expr_list(p, &count);
+	if (parse_is(p, K_WITH) && (parse_is_next_word(p, 1, "rollup") ||
+				    parse_is_next_word(p, 1, "cube")))
+		parse_unsupported(p, "ROLLUP");
 }
 
 static struct query *select_spec(struct parser *p)
@@ -807,7 +716,21 @@ struct cte *parse_ctes(struct parser *p)
 	return first;
 }
 
-/* OPTION (…): hints for the optimizer, all taken, one obeyed. */
+static bool query_hint(struct parser *p)
+{
+	static const char *const names[] = {
+		"recompile", "maxdop", "loop", "hash", "merge", "force",
+		"fast", "optimize", "keep", "keepfixed", "querytraceon",
+		"use", "concat", "robust", "expand"};
+	size_t i;
+
+	for (i = 0; i < LENGTH_OF(names); i++)
+		if (p->tok->kind == T_WORD && !strcasecmp(p->tok->text, names[i]))
+			return true;
+	return false;
+}
+
+/* OPTION (…): hints for the optimizer, one of them obeyed. */
 void parse_query_options(struct parser *p, int *max_recursion)
 {
 	if (!parse_is(p, K_OPTION))
@@ -818,18 +741,24 @@ void parse_query_options(struct parser *p, int *max_recursion)
 		return;
 	}
 	parse_advance(p);
-	while (!p->failed && !parse_is_op(p, ")")) {
+	do {
 		if (parse_accept_word(p, "maxrecursion")) {
 			*max_recursion = parse_integer(p);
 			if (*max_recursion < 0 || *max_recursion > 32767)
 				parse_fail(p, 310, NULL);
-		} else if (parse_is_op(p, "(")) {
-			parse_skip_parens(p);
-		} else if (p->tok->kind == T_END) {
-			parse_syntax(p);
-		} else {
-			parse_advance(p);
+			continue;
 		}
-	}
+		if (!query_hint(p))
+			parse_syntax(p);
+		while (!p->failed && !parse_is_op(p, ")") &&
+		       !parse_is_op(p, ",")) {
+			if (parse_is_op(p, "("))
+				parse_skip_parens(p);
+			else if (p->tok->kind == T_END)
+				parse_syntax(p);
+			else
+				parse_advance(p);
+		}
+	} while (parse_accept_op(p, ","));
 	parse_expect_op(p, ")");
 }

@@ -321,15 +321,6 @@ static struct stmt *trigger_state(struct parser *p)
 	return s;
 }
 
-static struct stmt *nothing_until_end(struct parser *p)
-{
-	struct stmt *s = parse_new_stmt(p, ST_NOTHING);
-
-	while (p->tok->kind != T_END && !parse_is_op(p, ";"))
-		parse_advance(p);
-	return s;
-}
-
 struct stmt *parse_misc(struct parser *p)
 {
 	struct stmt *s;
@@ -366,7 +357,6 @@ struct stmt *parse_misc(struct parser *p)
 		parse_advance(p);
 		return s;
 	case K_BACKUP:
-		return nothing_until_end(p);
 	case K_RESTORE:
 	case K_SHUTDOWN:
 	case K_SETUSER:

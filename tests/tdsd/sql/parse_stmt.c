@@ -276,7 +276,7 @@ struct stmt *parse_select_stmt(struct parser *p, struct cte *ctes)
 	return s;
 }
 
-/* WITH … in front of SELECT, INSERT, UPDATE, DELETE, MERGE. */
+/* WITH … in front of SELECT, INSERT, UPDATE, DELETE. */
 static struct stmt *with_stmt(struct parser *p)
 {
 	struct stmt *s;
@@ -291,7 +291,7 @@ static struct stmt *with_stmt(struct parser *p)
 	else if (parse_is(p, K_DELETE))
 		s = parse_delete(p, ctes);
 	else if (parse_is(p, K_MERGE))
-		s = parse_merge(p, ctes);
+		return parse_unsupported(p, "MERGE");
 	else
 		s = parse_select_stmt(p, ctes);
 	if (s) {
@@ -332,27 +332,8 @@ static struct stmt *goto_stmt(struct parser *p)
 
 static struct stmt *update_stmt(struct parser *p)
 {
-	if (parse_is_next(p, 1, K_STATISTICS)) {
-		struct stmt *s = parse_new_stmt(p, ST_NOTHING);
-		struct name table;
-
-		parse_advance(p);
-		parse_advance(p);
-		parse_object_name(p, &table);
-		if (parse_at_ident(p))
-			parse_ident(p);
-		parse_skip_parens(p);
-		if (parse_accept(p, K_WITH))
-			while (p->tok->kind == T_WORD &&
-			       (!p->tok->word || parse_is(p, K_ALL))) {
-				parse_advance(p);
-				if (p->tok->kind == T_INT)
-					parse_advance(p);
-				parse_accept(p, K_PERCENT);
-				parse_accept_op(p, ",");
-			}
-		return s;
-	}
+	if (parse_is_next(p, 1, K_STATISTICS))
+		return parse_unsupported(p, "UPDATE STATISTICS");
 	return parse_update(p, NULL);
 }
 
@@ -373,7 +354,7 @@ static struct stmt *keyword_stmt(struct parser *p)
 	case K_DELETE:
 		return parse_delete(p, NULL);
 	case K_MERGE:
-		return parse_merge(p, NULL);
+		return parse_unsupported(p, "MERGE");
 	case K_TRUNCATE:
 		return parse_truncate(p);
 	case K_DECLARE:
@@ -423,7 +404,7 @@ static struct stmt *keyword_stmt(struct parser *p)
 	case K_FETCH:
 	case K_CLOSE:
 	case K_DEALLOCATE:
-		return parse_cursor_stmt(p);
+		return parse_unsupported(p, "CURSOR");
 	default:
 		if (parse_is_op(p, "("))
 			return parse_select_stmt(p, NULL);

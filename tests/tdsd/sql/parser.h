@@ -27,6 +27,8 @@ struct parser {
 
 /* Errors. All return NULL for convenience. */
 void *parse_fail(struct parser *p, int number, ...);
+/* The error is in p->d already: read no further. */
+void parse_stop(struct parser *p);
 void *parse_syntax(struct parser *p); /* 102 or 156 at the current token */
 void *parse_unsupported(struct parser *p, const char *what);
 
@@ -86,7 +88,6 @@ struct stmt *parse_select_stmt(struct parser *p, struct cte *ctes);
 struct stmt *parse_insert(struct parser *p, struct cte *ctes);
 struct stmt *parse_update(struct parser *p, struct cte *ctes);
 struct stmt *parse_delete(struct parser *p, struct cte *ctes);
-struct stmt *parse_merge(struct parser *p, struct cte *ctes);
 struct stmt *parse_exec(struct parser *p);
 struct stmt *parse_create(struct parser *p);
 struct stmt *parse_alter(struct parser *p);
@@ -94,7 +95,6 @@ struct stmt *parse_drop(struct parser *p);
 struct stmt *parse_truncate(struct parser *p);
 struct stmt *parse_declare(struct parser *p);
 struct stmt *parse_set(struct parser *p);
-struct stmt *parse_cursor_stmt(struct parser *p);
 struct stmt *parse_grant(struct parser *p);
 struct stmt *parse_security(struct parser *p, const char *verb);
 struct stmt *parse_misc(struct parser *p); /* NULL: not one of these */
@@ -108,6 +108,5 @@ struct param_def *parse_param_list(struct parser *p, bool parens);
 void parse_table_body(struct parser *p, struct column_def **columns,
 		      struct constraint_def **constraints,
 		      struct index_def **indexes);
-struct query *parse_cursor_query(struct parser *p, struct cursor_stmt *c);
 
 #endif

@@ -659,7 +659,7 @@ static int load(struct session *s, struct table *t, struct diag *d)
 	    load_fks(s, t, "parent", &t->out, &t->out_count, d) < 0 ||
 	    load_fks(s, t, "referenced", &t->in, &t->in_count, d) < 0)
 		return -1;
-	if (t->db && t->db->cdc_enabled &&
+	if (t->db &&
 	    catalog_int(s, d, &tracked,
 			"SELECT 1 FROM %s._meta WHERE k = 'cdc:%d'",
 			t->home->prefix, t->id) < 0)

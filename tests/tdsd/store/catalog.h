@@ -77,7 +77,7 @@ struct table {
 	struct database *db;	/* NULL: temporary */
 	int id, schema_id;
 	const char *schema, *name;
-	char type[4];		/* "U", "V", "S", "IF", "TF" … */
+	char type[4];		/* "U", "V", "S", "IF" … */
 	bool is_ms;		/* system objects such as cdc tables */
 	int64_t version;	/* of the catalog when it was loaded */
 	int64_t tran_seq;	/* loaded inside a transaction with DDL */

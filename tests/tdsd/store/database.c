@@ -25,8 +25,8 @@ static const char *const server_tables[] = {
 	"CREATE TABLE IF NOT EXISTS logins(id INTEGER PRIMARY KEY,"
 	" name TEXT COLLATE NOCASE UNIQUE, hash BLOB, salt BLOB,"
 	" disabled INTEGER, default_database TEXT)",
-	"CREATE TABLE IF NOT EXISTS role_members(role TEXT COLLATE NOCASE,"
-	" login INTEGER, PRIMARY KEY(role, login))",
+	("CREATE TABLE IF NOT EXISTS role_members(role TEXT COLLATE NOCASE,"
+	 " login INTEGER, PRIMARY KEY(role, login))"),
 	"CREATE TABLE IF NOT EXISTS settings(k TEXT PRIMARY KEY, v)",
 };
 

@@ -35,6 +35,7 @@ struct database {
 	int change_tracking; /* 0, 1 */
 	int ct_retention;    /* minutes; 0 = never cleaned */
 	int ct_auto_cleanup;
+	int64_t ct_cleaned_ms; /* when last; under the writer's lock */
 	int dropped;
 	int offline;
 	int64_t commits;     /* counts commits that wrote, under the db's lock */
@@ -108,6 +109,8 @@ struct login {
 /* 0 and fills `out`; -1 when there is none. */
 int login_find(struct registry *r, const char *name, struct login *out);
 int login_by_id(struct registry *r, int id, struct login *out);
+/* The login with the next higher id, for lists. */
+int login_next(struct registry *r, int after, struct login *out);
 bool login_check(const struct login *l, const char *password);
 int login_create(struct registry *r, const char *name, const char *password,
 		 const char *default_database, struct diag *d);

@@ -399,3 +399,29 @@ int lock_blocker(struct session *s)
 	pthread_mutex_unlock(&table_lock);
 	return spid;
 }
+
+void lock_walk(void (*see)(void *arg, const struct lock_seen *l), void *arg)
+{
+	struct resource *r;
+	struct lock_grant *g;
+	struct lock_wait *w;
+
+	pthread_mutex_lock(&table_lock);
+	for (r = resources; r; r = r->next) {
+		for (g = r->grants; g; g = g->next_of_resource) {
+			struct lock_seen l = {r->name,	g->mode,
+					      g->owner, g->session->spid,
+					      g->count, true};
+
+			see(arg, &l);
+		}
+		for (w = r->queue; w; w = w->next) {
+			struct lock_seen l = {
+				r->name,	  w->mode, LOCK_OF_TRANSACTION,
+				w->session->spid, 0,	   false};
+
+			see(arg, &l);
+		}
+	}
+	pthread_mutex_unlock(&table_lock);
+}

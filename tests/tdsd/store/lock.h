@@ -57,4 +57,17 @@ const char *lock_mode_held(struct session *s, const char *name);
 /* The session that keeps `s` waiting, 0 when none: for dm_exec_requests. */
 int lock_blocker(struct session *s);
 
+/*
+ * See all locks that are held or waited for, for sys.dm_tran_locks. `see`
+ * runs with the lock table locked.
+ */
+struct lock_seen {
+	const char *resource;
+	enum lock_mode mode;
+	enum lock_owner owner;
+	int spid, count;
+	bool granted;
+};
+void lock_walk(void (*see)(void *arg, const struct lock_seen *l), void *arg);
+
 #endif

@@ -78,21 +78,34 @@ int login_find(struct registry *r, const char *name, struct login *out)
 	return ret;
 }
 
-int login_by_id(struct registry *r, int id, struct login *out)
+static int by_number(struct registry *r, const char *sql, int id,
+		     struct login *out)
 {
 	sqlite3_stmt *st = NULL;
 	int ret = -1;
 
 	pthread_mutex_lock(&r->lock);
-	if (sqlite3_prepare_v2(r->sql,
-			       "SELECT " LOGIN_COLUMNS
-			       " FROM logins l WHERE id = ?",
-			       -1, &st, NULL) == SQLITE_OK) {
+	if (sqlite3_prepare_v2(r->sql, sql, -1, &st, NULL) == SQLITE_OK) {
 		sqlite3_bind_int(st, 1, id);
 		ret = load(r, st, out);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return ret;
+}
+
+int login_by_id(struct registry *r, int id, struct login *out)
+{
+	return by_number(r,
+			 "SELECT " LOGIN_COLUMNS " FROM logins l WHERE id = ?",
+			 id, out);
+}
+
+int login_next(struct registry *r, int after, struct login *out)
+{
+	return by_number(r,
+			 "SELECT " LOGIN_COLUMNS
+			 " FROM logins l WHERE id > ? ORDER BY id LIMIT 1",
+			 after, out);
 }
 
 bool login_check(const struct login *l, const char *password)

@@ -301,11 +301,17 @@ static int store_int(int128 value, struct type from, struct type to,
 	return 0;
 }
 
-static int double_to_int(double r, struct type from, struct type to,
-			 struct val *out, struct diag *d)
+static int too_large(double r, struct type to, struct diag *d)
 {
 	char text[400];
 
+	snprintf(text, sizeof(text), "%.6f", r);
+	return diag_set(d, 232, type_name(to), text);
+}
+
+static int double_to_int(double r, struct type from, struct type to,
+			 struct val *out, struct diag *d)
+{
 	if (to.kind == TY_BIT) {
 		*out = val_int(r != 0);
 		return 0;
@@ -316,8 +322,7 @@ static int double_to_int(double r, struct type from, struct type to,
 	    (int64_t)r > type_int_max((enum type_kind)to.kind)) {
 		if (to.kind == TY_BIGINT)
 			return diag_set(d, 8115, "expression", "bigint");
-		snprintf(text, sizeof(text), "%.6f", r);
-		return diag_set(d, 232, type_name(to), text);
+		return too_large(r, to, d);
 	}
 	(void)from;
 	*out = val_int((int64_t)r);
@@ -414,7 +419,7 @@ static int to_float(const struct val *in, struct type from, struct type to,
 	}
 	if (to.kind == TY_REAL) {
 		if (fabs(r) > 3.4028235677973366e38)
-			return diag_set(d, 8115, type_name(from), "real");
+			return too_large(r, to, d);
 		r = (double)(float)r;
 	}
 	*out = val_real(r);
@@ -452,8 +457,11 @@ static int to_decimal(const struct convert *c, const struct val *in,
 		if (!decimal_rescale(&n, scale, to.scale, false))
 			return diag_set(d, 8115, number_name(from), "numeric");
 	}
-	if (!decimal_fits(n, to.prec))
-		return diag_set(d, 8115, number_name(from), "numeric");
+	if (!decimal_fits(n, to.prec)) {
+		diag_set(d, 8115, number_name(from), "numeric");
+		d->state = 8;
+		return -1;
+	}
 	buf = strbuf_reserve(c->mem, DECIMAL_BLOB);
 	*out = decimal_store(n, to.prec, buf);
 	return 0;

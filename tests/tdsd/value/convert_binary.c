@@ -4,6 +4,7 @@
 #include "value/codepage.h"
 #include "value/collation.h"
 #include "value/convert.h"
+#include "value/datetime.h"
 #include "value/decimal.h"
 #include "value/utf.h"
 
@@ -201,8 +202,10 @@ static int temporal_to_binary(const struct convert *c, const struct val *in,
 			      struct type from, struct type to,
 			      struct val *out, struct diag *d)
 {
-	char bytes[8];
+	char bytes[MOMENT_BYTES_MAX];
+	struct moment m;
 	int64_t day;
+	size_t len;
 
 	if (from.kind == TY_DATETIME) {
 		day = in->i / 25920000 - (in->i % 25920000 < 0);
@@ -215,13 +218,11 @@ static int temporal_to_binary(const struct convert *c, const struct val *in,
 		put_be(bytes + 2, (uint64_t)(in->i % 1440), 2);
 		return fit_number(c, bytes, 4, to, out);
 	}
-	if (from.kind == TY_DATE) {
-		bytes[0] = (char)in->i;
-		bytes[1] = (char)(in->i >> 8);
-		bytes[2] = (char)(in->i >> 16);
-		return fit_number(c, bytes, 3, to, out);
-	}
-	return diag_set(d, 529, type_name(from), type_name(to));
+	moment_load(&m, from, in);
+	len = moment_to_bytes(m, from, (unsigned char *)bytes);
+	return convert_fit_binary(
+		c, memcpy(strbuf_reserve(c->mem, 8020), bytes, len), len, to,
+		out, d);
 }
 
 static int hex_to_binary(const struct convert *c, const struct val *in,

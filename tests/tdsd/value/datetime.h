@@ -52,6 +52,16 @@ void moment_load(struct moment *m, struct type t, const struct val *v);
 bool moment_store(const struct moment *m, struct type t, struct val *out,
 		  char *buf);
 
+/*
+ * The bytes that CONVERT makes of date, time, datetime2 and datetimeoffset:
+ * the scale (but for date), then as they travel in TDS. The length; and back,
+ * false when the bytes are none of these.
+ */
+#define MOMENT_BYTES_MAX 11
+size_t moment_to_bytes(struct moment m, struct type t, unsigned char *bytes);
+bool moment_from_bytes(struct moment *m, struct type t,
+		       const unsigned char *bytes, size_t len);
+
 /* Move by some ticks and carry into the days. False outside year 1 to 9999. */
 bool moment_add_ticks(struct moment *m, int64_t ticks);
 
