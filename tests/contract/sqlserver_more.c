@@ -93,12 +93,12 @@ static void describe_both(void)
 }
 
 /* Move what was begun to be read into what was begun to be written. */
-static int move(struct error *err)
+static int move(const struct table *rows, struct error *err)
 {
 	struct batch batch;
 	int rc;
 
-	if (batch_init(&batch, &shape, 3, BATCH_BYTES, err) < 0)
+	if (batch_init(&batch, rows, 3, BATCH_BYTES, err) < 0)
 		return -1;
 	while ((rc = src->ops->next(src, &batch, err)) > 0) {
 		rc = dst->ops->write(dst, &batch, err);
@@ -121,7 +121,8 @@ static int load(enum target_mode mode, const struct position *at,
 		next.position = *at;
 	error_clear(err);
 	if (src->ops->read_begin(src, &shape, NULL, err) < 0 ||
-	    dst->ops->begin(dst, mode, &shape, err) < 0 || move(err) < 0 ||
+	    dst->ops->begin(dst, mode, &shape, err) < 0 ||
+	    move(&shape, err) < 0 ||
 	    dst->ops->commit(dst, NULL, &next, &counts, err) < 0) {
 		src->ops->end(src);
 		dst->ops->rollback(dst);
@@ -130,28 +131,45 @@ static int load(enum target_mode mode, const struct position *at,
 	return 0;
 }
 
-/* Apply all that changed since; `at` moves on. */
-static int apply(struct position *at, struct error *err)
+/* One window; `newest` says whether there are more. */
+static int apply_window(struct position *at, bool *newest, struct error *err)
 {
 	struct checkpoint next = {.consistent_after_us = 0};
 	struct target_counts counts;
+	struct table *rows = &shape;
 	struct window window;
 	int rc;
 
-	sqlserver_settle();
 	rc = src->ops->changes_begin(src, &shape, at, MANY, &window, err);
+	*newest = rc < 0 || window.newest;
 	if (rc <= 0 || !window.has_rows) {
 		src->ops->end(src);
-		return rc;
+		if (rc > 0)
+			*at = window.to;
+		return rc < 0 ? -1 : 0;
 	}
 	next.position = window.to;
-	if (dst->ops->begin(dst, TARGET_APPLY, &shape, err) < 0 ||
-	    move(err) < 0 ||
+	if (window.shape)
+		rows = window.shape;
+	if (dst->ops->begin(dst, TARGET_APPLY, rows, err) < 0 ||
+	    move(rows, err) < 0 ||
 	    dst->ops->commit(dst, NULL, &next, &counts, err) < 0) {
 		dst->ops->rollback(dst);
 		return -1;
 	}
 	*at = window.to;
+	return 0;
+}
+
+/* Apply all that changed since; `at` moves on. */
+static int apply(struct position *at, struct error *err)
+{
+	bool newest = false;
+
+	sqlserver_settle();
+	while (!newest)
+		if (apply_window(at, &newest, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -608,7 +626,7 @@ static void test_load_keeps_what_hangs_on_the_table(void **state)
 		sqlserver_number(LAB_DEST,
 				 "SELECT COUNT(*) FROM sys.tables WHERE "
 				 "schema_id = SCHEMA_ID(N'dataflow') AND "
-				 "name LIKE N'load%%'"),
+				 "name LIKE N'load[_]%%[_]%%'"),
 		0);
 }
 
@@ -818,7 +836,7 @@ static void test_cancel_cuts_a_wait_short(void **state)
 				 1);
 	}
 	MUST(dst->ops->begin(dst, TARGET_APPLY, &shape, &err));
-	MUST(move(&err));
+	MUST(move(&shape, &err));
 	sqlserver_exec(LAB_DEST, "BEGIN TRANSACTION; "
 				 "UPDATE dbo.t SET c = c WHERE id = 1");
 	assert_int_equal(pthread_create(&thread, NULL, cancel_later, NULL), 0);
