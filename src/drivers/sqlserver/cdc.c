@@ -23,7 +23,8 @@
 #include "base/text.h"
 #include "drivers/sqlserver/sql.h"
 
-#define LSN_BYTES 10
+#define LSN_BYTES      10
+#define NO_SUCH_OBJECT 208
 
 /* An idle capture job writes an entry about every five minutes. */
 #define CAPTURE_SILENCE_MS (15 * 60 * 1000)
@@ -437,6 +438,18 @@ static int begin_window(struct sqlserver_source *source, struct table *shape,
 	return rc;
 }
 
+/* A dropped table takes its change tables with it: say what is really gone. */
+static void explain(struct sqlserver_source *source, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+
+	if (err->native != NO_SUCH_OBJECT || !tds_usable(source->conn))
+		return;
+	source->described = false;
+	if (source_know_table(source, &reason) < 0)
+		*err = reason;
+}
+
 static int cdc_begin(struct sqlserver_source *source, struct table *shape,
 		     const struct position *from, unsigned limit,
 		     struct window *window, struct error *err)
@@ -454,8 +467,10 @@ static int cdc_begin(struct sqlserver_source *source, struct table *shape,
 		rc = begin_window(source, shape, from, limit, window, err);
 		if (rc < 0 || source->drained)
 			capture_forget(source);
-		if (rc < 0)
+		if (rc < 0) {
 			sqlserver_source_ops.end(&source->base);
+			explain(source, err);
+		}
 		if (rc != 0 || !source->drained)
 			break;
 	}
