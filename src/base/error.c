@@ -15,7 +15,8 @@ void error_clear(struct error *err)
 	err->message[0] = '\0';
 }
 
-static void format_message(struct error *err, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+format_message(struct error *err, const char *fmt, va_list ap)
 {
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	text_trim_partial_utf8(err->message);

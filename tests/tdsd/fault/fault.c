@@ -281,7 +281,6 @@ enum flow fault_proc_option(struct call *c)
 		{"capture_delay", &srv->capture_delay_ms},
 		{"capture_interval", &srv->capture_interval_ms},
 		{"idle_interval", &srv->idle_interval_ms},
-		{"commit_delay", &srv->commit_delay_ms},
 		{"count_statements", &srv->count_statements},
 	};
 	struct arena pool;
