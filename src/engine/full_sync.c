@@ -129,9 +129,10 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 					err);
 	if (rc < 0)
 		return -1;
-	if (rc > 0)
-		report_log(link->subject, LOG_INFO, "FULL_SYNC", -1, -1,
-			   "going on with the load that broke off");
+	report_log(link->subject, LOG_INFO, "FULL_SYNC", -1, -1,
+		   rc > 0 ? "going on with the load in %zu parts that broke off"
+			  : "loading in %zu parts",
+		   plan->count);
 	*position = plan->position;
 	return parts_load(link, plan, rows, err);
 }

@@ -1,3 +1,4 @@
+/* clang-format off */
 /* Included by diag.c alone: sorted by number. {number, severity, state, format} */
 {102, 15, 1, "Incorrect syntax near '%s'."},
 {103, 15, 4, "The identifier that starts with '%s' is too long. Maximum length is 128."},

@@ -34,7 +34,8 @@ static const char usage[] =
 	"  --user NAME      the administrator's login (sa)\n"
 	"  --password PW    its password; the environment's TDSD_PASSWORD "
 	"else\n"
-	"  --tls-cert FILE  certificate chain, PEM; encryption is offered then\n"
+	"  --tls-cert FILE  certificate chain, PEM; encryption is offered "
+	"then\n"
 	"  --tls-key FILE   its private key, PEM\n"
 	"  --log FILE       where messages go instead of standard error\n"
 	"  --help, --version\n";
@@ -126,9 +127,8 @@ static int ensure_admin(struct server *srv, const struct settings_cli *c,
 		if (login_create(&srv->registry, c->user, password, NULL, d) <
 		    0)
 			return -1;
-	} else if (c->password &&
-		   login_alter(&srv->registry, c->user, password, 0, NULL, NULL,
-			       d) < 0) {
+	} else if (c->password && login_alter(&srv->registry, c->user, password,
+					      0, NULL, NULL, d) < 0) {
 		return -1;
 	}
 	login_role(&srv->registry, "sysadmin", c->user, true);

@@ -31,13 +31,13 @@ char *pool_printf(struct arena *pool, const char *fmt, ...)
  * `MEM_GROW(ptr, count, room)`, where `room` is the array's own counter of
  * allocated elements.
  */
-#define MEM_GROW(ptr, count, room)                                             \
-	do {                                                                   \
-		if ((count) >= (room)) {                                       \
-			(room) = (room) ? (room) * 2 : 8;                      \
-			(ptr) = mem_realloc((ptr),                             \
-					    (size_t)(room) * sizeof(*(ptr)));  \
-		}                                                              \
+#define MEM_GROW(ptr, count, room)                                            \
+	do {                                                                  \
+		if ((count) >= (room)) {                                      \
+			(room) = (room) ? (room)*2 : 8;                       \
+			(ptr) = mem_realloc((ptr),                            \
+					    (size_t)(room) * sizeof(*(ptr))); \
+		}                                                             \
 	} while (0)
 
 #define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -72,8 +72,9 @@ static int fill_rowversion(struct ddl *x, struct table *t,
 	char phys[64];
 
 	table_phys(t, phys, sizeof(phys));
-	if (catalog_exec(x->s, x->d, "UPDATE %s SET c%d = rowversion_(rowid,"
-				     " (SELECT rowversion FROM %s._cat))",
+	if (catalog_exec(x->s, x->d,
+			 "UPDATE %s SET c%d = rowversion_(rowid,"
+			 " (SELECT rowversion FROM %s._cat))",
 			 phys, c->phys, x->home->prefix) < 0)
 		return -1;
 	return catalog_exec(x->s, x->d,
@@ -117,9 +118,9 @@ static int add_column(struct ddl *x, struct table **tp,
 			 x->home->prefix, c.phys + 1, (long long)catalog_now(),
 			 t->id) < 0)
 		return -1;
-	if (c.stored && catalog_exec(x->s, x->d,
-				     "ALTER TABLE %s.t%d ADD COLUMN c%d",
-				     x->home->prefix, t->phys, c.phys) < 0)
+	if (c.stored &&
+	    catalog_exec(x->s, x->d, "ALTER TABLE %s.t%d ADD COLUMN c%d",
+			 x->home->prefix, t->phys, c.phys) < 0)
 		return -1;
 	if (reload(x, tp) < 0)
 		return -1;
@@ -152,8 +153,7 @@ static int alter_add(struct ddl *x, struct table **t,
 			return -1;
 		}
 		for (k = c->constraints; k; k = k->next)
-			if (ddl_add_constraint(x, t, k, a->no_check, false) <
-			    0)
+			if (ddl_add_constraint(x, t, k, a->no_check, false) < 0)
 				return -1;
 	}
 	for (k = a->constraints; k; k = k->next)
@@ -269,8 +269,7 @@ static int drop_column(struct ddl *x, struct table **tp,
 	if (dependencies(x, t, at, "ALTER TABLE DROP COLUMN", false) < 0)
 		return -1;
 	/* the values go; the SQLite column stays behind, as pages do there */
-	if (t->columns[at].stored &&
-	    t->columns[at].phys != t->rowid_col &&
+	if (t->columns[at].stored && t->columns[at].phys != t->rowid_col &&
 	    type_is_lob(t->columns[at].type) &&
 	    catalog_exec(x->s, x->d, "UPDATE %s.t%d SET c%d = NULL",
 			 x->home->prefix, t->phys, t->columns[at].phys) < 0)
@@ -312,8 +311,7 @@ static int convert_rows(struct ddl *x, struct table *t, const struct column *c,
 
 	table_phys(t, phys, sizeof(phys));
 	/* a shorter type must not cut what is there */
-	if ((type_is_text(to) || type_is_binary(to)) &&
-	    to.len != TYPE_MAX) {
+	if ((type_is_text(to) || type_is_binary(to)) && to.len != TYPE_MAX) {
 		if (catalog_int(x->s, x->d, &bad,
 				"SELECT 1 FROM %s WHERE fits_(c%d, %lld, %lld)"
 				" = 0 LIMIT 1",
@@ -375,8 +373,8 @@ static int set_not_null(struct ddl *x, const struct table *t,
 			table_phys(t, phys, sizeof(phys)), c->phys) < 0)
 		return -1;
 	if (bad)
-		return diag_set(x->d, 515, c->name,
-				table_full_name(t, x->pool), "UPDATE");
+		return diag_set(x->d, 515, c->name, table_full_name(t, x->pool),
+				"UPDATE");
 	return 0;
 }
 

@@ -91,16 +91,15 @@ static int computed(struct ddl *x, struct table *t,
 		c->nullable = def->nullable == 0 ? false : true;
 		c->computed = pool_strdup(&t->pool, def->computed_text);
 		c->persisted = def->persisted;
-		c->stored = tr.deterministic && !tr.uses_udf &&
-			    !tr.uses_subquery;
+		c->stored =
+			tr.deterministic && !tr.uses_udf && !tr.uses_subquery;
 	}
 	plan_needs_release(&needs);
 	return ret;
 }
 
 int ddl_make_column(struct ddl *x, struct table *t,
-		    const struct column_def *def, int ordinal,
-		    struct column *c)
+		    const struct column_def *def, int ordinal, struct column *c)
 {
 	memset(c, 0, sizeof(*c));
 	if (table_column(t, def->name) >= 0)

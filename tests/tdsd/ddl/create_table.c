@@ -25,8 +25,8 @@ static struct table *blank(struct ddl *x, int schema_id, const char *name,
 	t->name = pool_strdup(&t->pool, name);
 	memcpy(t->type, "U", 2);
 	t->identity_column = t->rowversion_column = -1;
-	t->columns = pool_alloc(&t->pool, (size_t)(room + 1) *
-						  sizeof(*t->columns));
+	t->columns =
+		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*t->columns));
 	return t;
 }
 
@@ -68,9 +68,9 @@ static int key_not_null(struct ddl *x, struct table *t,
 	return 0;
 }
 
-static const struct constraint_def *
-primary_of(const struct column_def *columns,
-	   const struct constraint_def *constraints)
+static const struct constraint_def *primary_of(
+	const struct column_def *columns,
+	const struct constraint_def *constraints)
 {
 	const struct constraint_def *c;
 
@@ -201,8 +201,8 @@ static int make_columns(struct ddl *x, struct table *t,
 	for (c = columns; c; c = c->next) {
 		if (++ordinal > 1024)
 			return diag_set(x->d, 1702, c->name, t->name);
-		if (ddl_make_column(x, t, c, ordinal,
-				    &t->columns[t->count]) < 0) {
+		if (ddl_make_column(x, t, c, ordinal, &t->columns[t->count]) <
+		    0) {
 			if (!x->d->line)
 				x->d->line = c->line;
 			return -1;

@@ -154,8 +154,7 @@ static int change_tracking(struct session *s, struct database *db,
 
 			if (sub->value && contains(sub->value, "hour"))
 				n *= 60;
-			else if (!sub->value ||
-				 !contains(sub->value, "minute"))
+			else if (!sub->value || !contains(sub->value, "minute"))
 				n *= 1440;
 			db->ct_retention = n;
 		}
@@ -167,11 +166,15 @@ static int set_option(struct session *s, struct database *db,
 		      const struct option_item *o, struct diag *d)
 {
 	/* what is taken and changes nothing that a client can see */
-	static const char *const unseen[] = {
-		"auto_close", "auto_shrink", "auto_create_statistics",
-		"auto_update_statistics", "auto_update_statistics_async",
-		"page_verify", "parameterization", "trustworthy",
-		"db_chaining"};
+	static const char *const unseen[] = {"auto_close",
+					     "auto_shrink",
+					     "auto_create_statistics",
+					     "auto_update_statistics",
+					     "auto_update_statistics_async",
+					     "page_verify",
+					     "parameterization",
+					     "trustworthy",
+					     "db_chaining"};
 	size_t i;
 
 	if (!strcasecmp(o->name, "allow_snapshot_isolation")) {
@@ -216,9 +219,8 @@ static int set_option(struct session *s, struct database *db,
 int ddl_alter_database(struct session *s, const struct create_database *c,
 		       struct diag *d)
 {
-	struct database *db = *c->name ? database_find(&s->server->registry,
-						       c->name)
-				       : s->db;
+	struct database *db =
+		*c->name ? database_find(&s->server->registry, c->name) : s->db;
 	const struct option_item *o;
 	int ret = 0;
 

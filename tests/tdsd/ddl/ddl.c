@@ -90,11 +90,10 @@ int ddl_add_object(struct ddl *x, int schema_id, int parent_id, int parent_col,
 		    " system_named, is_ms, quoted, ansi_nulls, next_col, ct,"
 		    " ct_columns) VALUES(%d, %d, %d, %d, %Q, %Q, %lld, %lld,"
 		    " %Q, %Q, 0, 0, %d, 0, 0, %d, %d, %d, %d, 0, 0, 0)",
-		    x->home->prefix, id, schema_id, parent_id, parent_col,
-		    name, type, now, now, text, extra,
+		    x->home->prefix, id, schema_id, parent_id, parent_col, name,
+		    type, now, now, text, extra,
 		    x->s->frame ? x->s->frame->level : 0, system_named,
-		    x->s->internal, x->s->set.quoted_identifier,
-		    true) < 0)
+		    x->s->internal, x->s->set.quoted_identifier, true) < 0)
 		return -1;
 	return id;
 }

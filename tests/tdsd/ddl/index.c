@@ -44,8 +44,7 @@ static const char *filter_sql(struct ddl *x, struct table *t,
 	tr_push_scope(&tr, &scope);
 	src = tr_table_source(&tr, t, NULL);
 	for (i = 0; i < src->count; i++)
-		src->columns[i].sql =
-			tr_printf(&tr, "c%d", t->columns[i].phys);
+		src->columns[i].sql = tr_printf(&tr, "c%d", t->columns[i].phys);
 	tr_add_source(&tr, src);
 	sql = tr_cond(&tr, e);
 	plan_needs_release(&needs);
@@ -108,8 +107,7 @@ static int make_twin(struct ddl *x, struct table *t, const struct index *ix,
 			   "CREATE UNIQUE INDEX %s.%sn ON t%d(%s) WHERE (%s)"
 			   "%s%s",
 			   x->home->prefix, ix->phys, t->phys, keys.data,
-			   cond.data, where ? " AND " : "",
-			   where ? where : "");
+			   cond.data, where ? " AND " : "", where ? where : "");
 	strbuf_release(&keys);
 	strbuf_release(&cond);
 	return ret;
@@ -224,9 +222,9 @@ static int store(struct ddl *x, const struct table *t, const struct index *ix)
 			 "INSERT INTO %s._indexes VALUES(%d, %d, %Q, %d, %d,"
 			 " %d, %d, %d, %d, %Q, %d, %Q)",
 			 x->home->prefix, t->id, ix->id, ix->name,
-			 ix->clustered, ix->unique, ix->primary,
-			 ix->constraint, ix->constraint_id, ix->disabled,
-			 ix->filter, ix->ignore_dup, ix->phys) < 0)
+			 ix->clustered, ix->unique, ix->primary, ix->constraint,
+			 ix->constraint_id, ix->disabled, ix->filter,
+			 ix->ignore_dup, ix->phys) < 0)
 		return -1;
 	for (i = 0; i < ix->count; i++)
 		if (catalog_exec(x->s, x->d,

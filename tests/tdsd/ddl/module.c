@@ -62,13 +62,14 @@ static int store_params(struct ddl *x, int id, const struct create_module *m)
 	int n = 0;
 	struct type t;
 
-	if (catalog_exec(x->s, x->d, "DELETE FROM %s._params WHERE object_id ="
-				     " %d",
+	if (catalog_exec(x->s, x->d,
+			 "DELETE FROM %s._params WHERE object_id ="
+			 " %d",
 			 x->home->prefix, id) < 0)
 		return -1;
 	if (m->kind == 'F') { /* the result is parameter 0 */
-		if (catalog_type(x->s, &m->returns, 0, "type", &t, NULL,
-				 x->d) < 0)
+		if (catalog_type(x->s, &m->returns, 0, "type", &t, NULL, x->d) <
+		    0)
 			return -1;
 		if (catalog_exec(x->s, x->d,
 				 "INSERT INTO %s._params VALUES(%d, 0, '', %d,"
@@ -87,12 +88,13 @@ static int store_params(struct ddl *x, int id, const struct create_module *m)
 			int64_t table = 0;
 
 			/* a table type? */
-			if (catalog_int(x->s, x->d, &table,
-					"SELECT id FROM %s._types WHERE name ="
-					" %Q AND table_id > 0",
-					x->home->prefix,
-					p->type.name.part[p->type.name.count -
-							  1]) < 0 ||
+			if (catalog_int(
+				    x->s, x->d, &table,
+				    "SELECT id FROM %s._types WHERE name ="
+				    " %Q AND table_id > 0",
+				    x->home->prefix,
+				    p->type.name.part[p->type.name.count - 1]) <
+				    0 ||
 			    !table)
 				return -1;
 			t = type_of(TY_TABLE);
@@ -148,8 +150,7 @@ static int trigger_table(struct ddl *x, const struct create_module *m,
 	if (found < 0)
 		return -1;
 	if (!found || (strcmp(o->type, "U") != 0 && strcmp(o->type, "V") != 0))
-		return diag_set(x->d, 8197,
-				m->on.part[m->on.count - 1]);
+		return diag_set(x->d, 8197, m->on.part[m->on.count - 1]);
 	if (m->instead || !strcmp(o->type, "V"))
 		return diag_set(x->d, 40517, "INSTEAD OF trigger");
 	return 0;
@@ -183,8 +184,7 @@ static bool fits_alter(char kind, const char *type)
 	return !strcmp(type, type_of_kind(kind));
 }
 
-int ddl_create_module(struct ddl *x, struct create_module *m,
-		      const char *batch)
+int ddl_create_module(struct ddl *x, struct create_module *m, const char *batch)
 {
 	const char *name = m->name.part[m->name.count - 1];
 	const char *text = stored_text(x, m, batch);
@@ -219,8 +219,7 @@ int ddl_create_module(struct ddl *x, struct create_module *m,
 	if (m->kind == 'T') {
 		if (trigger_table(x, m, &table) < 0)
 			return -1;
-		extra = pool_printf(x->pool, "%s%s%s",
-				    m->on_insert ? "I" : "",
+		extra = pool_printf(x->pool, "%s%s%s", m->on_insert ? "I" : "",
 				    m->on_update ? "U" : "",
 				    m->on_delete ? "D" : "");
 	}
@@ -233,13 +232,13 @@ int ddl_create_module(struct ddl *x, struct create_module *m,
 		if (catalog_exec(x->s, x->d,
 				 "UPDATE %s._objects SET type = %Q WHERE id ="
 				 " %d",
-				 x->home->prefix, type_of_kind(m->kind), id) <
-		    0)
+				 x->home->prefix, type_of_kind(m->kind),
+				 id) < 0)
 			return -1;
 	} else {
-		id = ddl_add_object(x, schema_id,
-				    m->kind == 'T' ? table.id : 0, 0, name,
-				    type_of_kind(m->kind), text, extra, false);
+		id = ddl_add_object(x, schema_id, m->kind == 'T' ? table.id : 0,
+				    0, name, type_of_kind(m->kind), text, extra,
+				    false);
 		if (id < 0)
 			return -1;
 	}

@@ -133,8 +133,8 @@ int ddl_rename(struct ddl *x, const char *object, const char *new_name,
 	} else if (type && !strcasecmp(type, "index")) {
 		ret = rename_index(x, &n, new_name);
 	} else if (type && !strcasecmp(type, "database")) {
-		struct database *db = database_find(&x->s->server->registry,
-						    object);
+		struct database *db =
+			database_find(&x->s->server->registry, object);
 
 		if (!db)
 			return diag_set(x->d, 911, object);

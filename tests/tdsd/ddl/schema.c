@@ -72,9 +72,7 @@ int ddl_create_type(struct ddl *x, const struct stmt *st)
 			x->home->prefix, name, schema_id) < 0)
 		return -1;
 	if (id || type_kind_find(name) != TY_NONE)
-		return diag_set(x->d, 219,
-				pool_printf(x->pool, "%s",
-					    name));
+		return diag_set(x->d, 219, pool_printf(x->pool, "%s", name));
 	if (st->type.table) {
 		const char *hidden = ddl_name(x, "TT", name, "");
 
@@ -114,8 +112,8 @@ int ddl_create_synonym(struct ddl *x, const struct stmt *st)
 	    ddl_check_free(x, schema_id, name) < 0)
 		return -1;
 	for (i = 0; i < base->count; i++)
-		target = pool_printf(x->pool, "%s%s[%s]", target,
-				     i ? "." : "", base->part[i]);
+		target = pool_printf(x->pool, "%s%s[%s]", target, i ? "." : "",
+				     base->part[i]);
 	if (ddl_add_object(x, schema_id, 0, 0, name, "SN", NULL, target,
 			   false) < 0)
 		return -1;

@@ -45,11 +45,10 @@ static int same_columns(struct ddl *x, const struct table *a,
 		    c->type.len != k->type.len ||
 		    c->type.prec != k->type.prec ||
 		    c->type.scale != k->type.scale)
-			return diag_set(x->d, 4944, c->name,
-					type_text(c->type, ta, sizeof(ta)),
-					full(x, a),
-					type_text(k->type, tb, sizeof(tb)),
-					full(x, b));
+			return diag_set(
+				x->d, 4944, c->name,
+				type_text(c->type, ta, sizeof(ta)), full(x, a),
+				type_text(k->type, tb, sizeof(tb)), full(x, b));
 		if (c->type.coll != k->type.coll)
 			return diag_set(x->d, 4945, c->name, full(x, a),
 					full(x, b));
@@ -64,8 +63,8 @@ static int same_columns(struct ddl *x, const struct table *a,
 					full(x, b));
 		if (c->nullable != k->nullable) {
 			if (c->nullable)
-				return diag_set(x->d, 4961, c->name,
-						full(x, a), full(x, b));
+				return diag_set(x->d, 4961, c->name, full(x, a),
+						full(x, b));
 			return diag_free_text(
 				x->d, 4961, 16, 1,
 				"ALTER TABLE SWITCH statement failed. Column "
@@ -255,9 +254,8 @@ static int set_indexes(struct ddl *x, const struct table *owner,
 	memset(used, 0, (size_t)from->index_count * sizeof(*used));
 	for (i = 0; i < owner->index_count; i++) {
 		for (k = 0; k < from->index_count; k++)
-			if (!used[k] &&
-			    same_index(owner, &owner->indexes[i], from,
-				       &from->indexes[k]))
+			if (!used[k] && same_index(owner, &owner->indexes[i],
+						   from, &from->indexes[k]))
 				break;
 		if (k == from->index_count)
 			continue;
@@ -296,8 +294,7 @@ static int move_fk_indexes(struct ddl *x, const struct table *owner,
 				strbuf_addf(&keys, " COLLATE \"%s\"",
 					    collation_get(c->type.coll)->name);
 		}
-		ret = catalog_exec(x->s, x->d,
-				   "DROP INDEX IF EXISTS %s.f%d",
+		ret = catalog_exec(x->s, x->d, "DROP INDEX IF EXISTS %s.f%d",
 				   x->home->prefix, owner->out[i].id);
 		if (ret == 0)
 			ret = catalog_exec(x->s, x->d,
@@ -330,8 +327,8 @@ int ddl_switch(struct ddl *x, struct table *from, struct table *to)
 		return -1;
 	if (from->id == to->id)
 		return 0;
-	used = mem_calloc((size_t)from->index_count +
-				  (size_t)to->index_count + 1,
+	used = mem_calloc((size_t)from->index_count + (size_t)to->index_count +
+				  1,
 			  sizeof(*used));
 	ret = set_phys(x, from->id, to) < 0 || set_phys(x, to->id, from) < 0 ||
 			      set_columns(x, from, to) < 0 ||

@@ -13,8 +13,12 @@
 #include "net/typeio.h"
 #include "sql/parse.h"
 
-enum { TOK_COLMETADATA = 0x81, TOK_ROW = 0xD1, TOK_NBCROW = 0xD2,
-       TOK_DONE = 0xFD };
+enum {
+	TOK_COLMETADATA = 0x81,
+	TOK_ROW = 0xD1,
+	TOK_NBCROW = 0xD2,
+	TOK_DONE = 0xFD
+};
 
 /* What INSERT BULK announced. */
 struct bulk {
@@ -129,8 +133,8 @@ enum flow exec_insert_bulk(struct session *s, struct stmt *st)
 	b->line = st->line;
 	for (c = st->bulk->columns; c; c = c->next)
 		b->count++;
-	b->names = pool_alloc(&b->pool, ((size_t)b->count + 1) *
-						sizeof(*b->names));
+	b->names = pool_alloc(&b->pool,
+			      ((size_t)b->count + 1) * sizeof(*b->names));
 	for (c = st->bulk->columns; c; c = c->next)
 		b->names[i++] = pool_strdup(&b->pool, c->name);
 	s->bulk = b;
@@ -304,10 +308,10 @@ static int load_defaults(struct session *s, const struct table *t,
 static int store_rows(struct session *s, struct bulk *b, struct incoming *in,
 		      struct table *t, int64_t *rows, struct diag *d)
 {
-	struct cell *defaults = mem_calloc((size_t)t->count + 1,
-					   sizeof(*defaults));
-	struct val *row = mem_calloc((size_t)(t->count + in->count) + 2,
-				     sizeof(*row));
+	struct cell *defaults =
+		mem_calloc((size_t)t->count + 1, sizeof(*defaults));
+	struct val *row =
+		mem_calloc((size_t)(t->count + in->count) + 2, sizeof(*row));
 	struct val *sent = row + t->count + 1;
 	int *map = mem_calloc((size_t)in->count + 1, sizeof(*map));
 	struct write w;
@@ -339,9 +343,8 @@ static int store_rows(struct session *s, struct bulk *b, struct incoming *in,
 					row[at] = val_null();
 				continue;
 			}
-			if (write_convert(s, t, at, &sent[i],
-					  in->info[i].type, &in->mem[i],
-					  &row[at], d) < 0)
+			if (write_convert(s, t, at, &sent[i], in->info[i].type,
+					  &in->mem[i], &row[at], d) < 0)
 				goto done;
 		}
 		if (write_insert(&w, row, d) < 0)
@@ -439,8 +442,7 @@ void bulk_receive(struct session *s)
 		ret = tran_begin_statement(s, &d);
 		if (ret == 0 && in.count)
 			ret = store(s, s->bulk, &in, &rows, &d);
-		if (tran_end_statement(s, ret < 0, ret < 0 ? &ignored : &d) <
-		    0)
+		if (tran_end_statement(s, ret < 0, ret < 0 ? &ignored : &d) < 0)
 			ret = -1;
 	}
 	if (s->attention || s->broken)

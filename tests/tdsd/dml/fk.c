@@ -20,8 +20,8 @@ static const char *db_name(const struct table *t)
 
 static int child_error(struct write *w, const struct fkey *f, struct diag *d)
 {
-	struct table *parent = catalog_table(w->s, w->t->home, f->referenced,
-					     d);
+	struct table *parent =
+		catalog_table(w->s, w->t->home, f->referenced, d);
 	char tail[300] = "";
 
 	if (!parent)
@@ -126,14 +126,13 @@ static int reference_error(struct write *w, const struct fkey *f,
 		snprintf(tail, sizeof(tail), ", column '%s'",
 			 c < 0 ? "" : child->columns[c].name);
 	}
-	return diag_free_text(d, 547, 16, 0,
-			      "The %s statement conflicted with the %s"
-			      "REFERENCE constraint \"%s\". The conflict "
-			      "occurred in database \"%s\", table \"%s.%s\"%s.",
-			      w->verb,
-			      child->id == w->t->id ? "SAME TABLE " : "",
-			      f->name, db_name(child), child->schema,
-			      child->name, tail);
+	return diag_free_text(
+		d, 547, 16, 0,
+		"The %s statement conflicted with the %s"
+		"REFERENCE constraint \"%s\". The conflict "
+		"occurred in database \"%s\", table \"%s.%s\"%s.",
+		w->verb, child->id == w->t->id ? "SAME TABLE " : "", f->name,
+		db_name(child), child->schema, child->name, tail);
 }
 
 static int read_row(struct write *w, int64_t rowid, struct val *out,
@@ -184,8 +183,8 @@ static int new_child_row(struct write *cw, const struct fkey *f,
 		const struct column *c = &cw->t->columns[at];
 
 		if (action == FK_CASCADE) {
-			int from = table_column_by_id(parent,
-						      f->ref_columns[i]);
+			int from =
+				table_column_by_id(parent, f->ref_columns[i]);
 
 			row[at] = parent_new[from];
 		} else if (action == FK_SET_DEFAULT && c->default_text) {
@@ -272,18 +271,17 @@ done:
 }
 
 /* One old parent row against one foreign key. */
-static int parent_gone(struct write *w, struct fk_ops *f,
-		       const struct val *old, const struct val *new_row,
-		       struct diag *d)
+static int parent_gone(struct write *w, struct fk_ops *f, const struct val *old,
+		       const struct val *new_row, struct diag *d)
 {
-	enum fk_action action = w->op == 'D' ? f->fk->on_delete
-					     : f->fk->on_update;
+	enum fk_action action =
+		w->op == 'D' ? f->fk->on_delete : f->fk->on_update;
 	struct table *child;
 	int64_t *rowids = NULL;
 	int count = 0, room = 0, rc, ret = 0;
 
-	if (new_row && same_key(w->t, f->fk->ref_columns, f->fk->count, old,
-				new_row))
+	if (new_row &&
+	    same_key(w->t, f->fk->ref_columns, f->fk->count, old, new_row))
 		return 0;
 	if (!bind_key(w->t, f->self, f->fk->ref_columns, f->fk->count, old))
 		return 0;
@@ -326,8 +324,8 @@ static int check_parents(struct write *w, struct diag *d)
 	rows_rewind(&w->old_rows);
 	rows_rewind(&w->new_rows);
 	while (ret == 0 && rows_next(&w->old_rows, old)) {
-		bool have_new = w->op == 'U' &&
-				rows_next(&w->new_rows, new_row);
+		bool have_new =
+			w->op == 'U' && rows_next(&w->new_rows, new_row);
 
 		for (i = 0; i < w->ops->in_count && ret == 0; i++)
 			ret = parent_gone(w, &w->ops->in[i], old,

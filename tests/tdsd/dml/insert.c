@@ -194,16 +194,15 @@ static void build_outputs(struct tr *t, const struct dml *dml,
 			  struct dml_plan *m, char op, struct extras *extras)
 {
 	if (dml->output && !t->failed)
-		m->outputs[m->output_count++] = output_build(
-			t, dml->output, m->target, op, extras);
+		m->outputs[m->output_count++] =
+			output_build(t, dml->output, m->target, op, extras);
 	if (dml->output_into && !t->failed)
 		m->outputs[m->output_count++] = output_build(
 			t, dml->output_into, m->target, op, extras);
 }
 
 /* A view as target: its base table and the columns mapped to it. */
-static void through_view(struct tr *t, struct dml_plan *m,
-			 struct dml *dml)
+static void through_view(struct tr *t, struct dml_plan *m, struct dml *dml)
 {
 	struct table *view = m->target;
 	struct rel *rel;
@@ -358,10 +357,9 @@ done:
 /* --- running --- */
 
 /* One source row, by target column; NULL where nothing was given. */
-static int make_row(struct session *s, struct dml_plan *m,
-		    const struct val *in, const struct out_column *columns,
-		    int count, struct strbuf *mem, struct val *row,
-		    struct diag *d)
+static int make_row(struct session *s, struct dml_plan *m, const struct val *in,
+		    const struct out_column *columns, int count,
+		    struct strbuf *mem, struct val *row, struct diag *d)
 {
 	int i;
 
@@ -409,8 +407,7 @@ static int insert_all(struct session *s, struct plan *p, struct write *w,
 
 	if (!st)
 		return -1;
-	in = mem_calloc((size_t)(p->count + m->target->count) + 2,
-			sizeof(*in));
+	in = mem_calloc((size_t)(p->count + m->target->count) + 2, sizeof(*in));
 	row = in + p->count + 1;
 	mem = mem_calloc((size_t)p->count + 1, sizeof(*mem));
 	for (i = 0; i < p->count; i++)
@@ -501,11 +498,11 @@ int insert_rows_from_store(struct session *s, struct table *t,
 			   const int *map, int count, int64_t *inserted,
 			   struct diag *d)
 {
-	struct val *in = mem_calloc((size_t)(count + t->count) + 2,
-				    sizeof(*in));
+	struct val *in =
+		mem_calloc((size_t)(count + t->count) + 2, sizeof(*in));
 	struct val *row = in + count + 1;
-	struct cell *defaults = mem_calloc((size_t)t->count + 1,
-					   sizeof(*defaults));
+	struct cell *defaults =
+		mem_calloc((size_t)t->count + 1, sizeof(*defaults));
 	struct strbuf *mem = mem_calloc((size_t)count + 1, sizeof(*mem));
 	struct write w;
 	bool *given = mem_calloc((size_t)t->count + 1, sizeof(bool));
@@ -518,8 +515,7 @@ int insert_rows_from_store(struct session *s, struct table *t,
 	}
 	if (write_begin(&w, s, t, 'I', d) < 0)
 		goto done;
-	w.keep_identity = t->identity_column >= 0 &&
-			  given[t->identity_column];
+	w.keep_identity = t->identity_column >= 0 && given[t->identity_column];
 	for (i = 0; i < t->count; i++) {
 		const struct column *c = &t->columns[i];
 		struct arena pool;
@@ -622,11 +618,10 @@ static enum flow insert_exec(struct session *s, struct stmt *st)
 	if (exec_check_doomed(s, &d) < 0)
 		return run_error(s, &d, st, false);
 	if (tran_begin_statement(s, &d) == 0)
-		p = plan_get(s, &st->plan, &st->plan_free, build_target, st,
-			     &d, &compile);
+		p = plan_get(s, &st->plan, &st->plan_free, build_target, st, &d,
+			     &compile);
 	if (!p)
-		return dml_done(s, st, false, compile, 0, CMD_INSERT, NULL,
-				&d);
+		return dml_done(s, st, false, compile, 0, CMD_INSERT, NULL, &d);
 	m = p->more;
 	memset(&sink, 0, sizeof(sink));
 	sink.wanted = m->set_count;
@@ -643,13 +638,11 @@ static enum flow insert_exec(struct session *s, struct stmt *st)
 		if (p) {
 			m = p->more;
 			ok = !sink.have_columns ||
-			     insert_rows_from_store(s, m->target, &sink.rows,
-						    sink.types, m->map,
-						    m->set_count, &rows,
-						    &d) == 0;
+			     insert_rows_from_store(
+				     s, m->target, &sink.rows, sink.types,
+				     m->map, m->set_count, &rows, &d) == 0;
 		}
-		flow = dml_done(s, st, ok, compile, rows, CMD_INSERT, NULL,
-				&d);
+		flow = dml_done(s, st, ok, compile, rows, CMD_INSERT, NULL, &d);
 	}
 	rows_release(&sink.rows);
 	free(sink.types);

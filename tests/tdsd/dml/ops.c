@@ -127,15 +127,14 @@ static int build_checks(struct session *s, struct plan *p, void *arg,
 	return t.failed ? -1 : 0;
 }
 
-static int compile_exprs(struct session *s, struct table_ops *o,
-			 struct diag *d)
+static int compile_exprs(struct session *s, struct table_ops *o, struct diag *d)
 {
 	struct table *t = o->table;
 	int i;
 
 	o->computed_columns = mem_calloc((size_t)t->count + 1, sizeof(int));
-	o->check_list = mem_calloc((size_t)t->check_count + 1,
-				   sizeof(*o->check_list));
+	o->check_list =
+		mem_calloc((size_t)t->check_count + 1, sizeof(*o->check_list));
 	for (i = 0; i < t->count; i++)
 		if (t->columns[i].computed && t->columns[i].stored)
 			o->computed_columns[o->computed_count++] = i;
@@ -182,17 +181,17 @@ static int compile_statements(struct session *s, struct table_ops *o,
 		goto done;
 	/* a key that is the row id says itself where the row goes */
 	if (t->rowid_col)
-		o->insert_at = catalog_prepare(s, d,
-					       "INSERT INTO %s(%s) VALUES(%s)",
-					       phys, names.data, marks.data);
+		o->insert_at =
+			catalog_prepare(s, d, "INSERT INTO %s(%s) VALUES(%s)",
+					phys, names.data, marks.data);
 	else
 		o->insert_at = catalog_prepare(
 			s, d, "INSERT INTO %s(%s,rowid) VALUES(%s,?%d)", phys,
 			names.data, marks.data, o->stored_count + 1);
 	if (!o->insert_at)
 		goto done;
-	o->delete_ = catalog_prepare(s, d, "DELETE FROM %s WHERE rowid = ?1",
-				     phys);
+	o->delete_ =
+		catalog_prepare(s, d, "DELETE FROM %s WHERE rowid = ?1", phys);
 	if (!o->delete_)
 		goto done;
 	o->read = catalog_prepare(s, d, "SELECT %s FROM %s WHERE rowid = ?1",
@@ -224,11 +223,11 @@ static void key_condition(const struct table *t, const int *ids, int count,
 	}
 }
 
-static int compile_out(struct session *s, struct table_ops *o,
-		       struct fk_ops *f, struct diag *d)
+static int compile_out(struct session *s, struct table_ops *o, struct fk_ops *f,
+		       struct diag *d)
 {
-	struct table *parent = catalog_table(s, o->table->home,
-					     f->fk->referenced, d);
+	struct table *parent =
+		catalog_table(s, o->table->home, f->fk->referenced, d);
 	struct strbuf sb;
 	char phys[64];
 
@@ -247,8 +246,8 @@ static int compile_out(struct session *s, struct table_ops *o,
 static int compile_in(struct session *s, struct table_ops *o, struct fk_ops *f,
 		      struct diag *d)
 {
-	struct table *child = catalog_table(s, o->table->home, f->fk->parent,
-					    d);
+	struct table *child =
+		catalog_table(s, o->table->home, f->fk->parent, d);
 	struct strbuf sb;
 	char phys[64];
 
@@ -256,9 +255,9 @@ static int compile_in(struct session *s, struct table_ops *o, struct fk_ops *f,
 		return -1;
 	strbuf_init(&sb);
 	key_condition(child, f->fk->parent_columns, f->fk->count, &sb);
-	f->find = catalog_prepare(s, d, "SELECT rowid FROM %s WHERE %s",
-				  table_phys(child, phys, sizeof(phys)),
-				  sb.data);
+	f->find =
+		catalog_prepare(s, d, "SELECT rowid FROM %s WHERE %s",
+				table_phys(child, phys, sizeof(phys)), sb.data);
 	strbuf_reset(&sb);
 	key_condition(o->table, f->fk->ref_columns, f->fk->count, &sb);
 	f->self = catalog_prepare(s, d, "SELECT 1 FROM %s WHERE %s LIMIT 1",

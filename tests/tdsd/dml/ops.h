@@ -9,24 +9,24 @@
  * computed columns. Made on first use, kept with the loaded table.
  */
 struct table_ops {
-	struct table *table; /* not counted: the table owns us */
-	sqlite3_stmt *insert;	  /* ?1 … one for each stored column */
-	sqlite3_stmt *insert_at;  /* the same with the row id at the end */
-	sqlite3_stmt *delete_;	  /* by row id */
-	sqlite3_stmt *read;	  /* all stored columns by row id */
-	struct plan *computed;	  /* values of computed_columns */
+	struct table *table;	 /* not counted: the table owns us */
+	sqlite3_stmt *insert;	 /* ?1 … one for each stored column */
+	sqlite3_stmt *insert_at; /* the same with the row id at the end */
+	sqlite3_stmt *delete_;	 /* by row id */
+	sqlite3_stmt *read;	 /* all stored columns by row id */
+	struct plan *computed;	 /* values of computed_columns */
 	int computed_count;
 	int *computed_columns;
-	struct plan *checks;	  /* one condition for each enabled check */
+	struct plan *checks; /* one condition for each enabled check */
 	int check_count;
 	const struct check **check_list;
-	struct fk_ops *out;	  /* one for each enabled foreign key */
+	struct fk_ops *out; /* one for each enabled foreign key */
 	int out_count;
-	struct fk_ops *in;	  /* one for each enabled key onto us */
+	struct fk_ops *in; /* one for each enabled key onto us */
 	int in_count;
 	bool enforced_in;
 	int stored_count;
-	int *stored;		  /* columns that are in SQLite's table */
+	int *stored; /* columns that are in SQLite's table */
 };
 
 struct fk_ops {
@@ -48,8 +48,7 @@ int ops_compute(struct session *s, struct table_ops *o, struct val *row,
  * expression itself failed.
  */
 const struct check *ops_check(struct session *s, struct table_ops *o,
-			      const struct val *row, bool *bad,
-			      struct diag *d);
+			      const struct val *row, bool *bad, struct diag *d);
 
 /* Bind a plan's parameters to the rows in hand. */
 void ops_bind(struct session *s, struct plan *p, sqlite3_stmt *st,

@@ -137,8 +137,9 @@ int trigger_fire(struct write *w, struct diag *d)
 	memset(mask, w->op == 'U' ? 0 : 0xFF, sizeof(mask));
 	for (i = 0; i < w->t->count && w->set; i++)
 		if (w->set[i] && w->t->columns[i].id <= 2048)
-			mask[(w->t->columns[i].id - 1) / 8] |= (unsigned char)(
-				1 << (w->t->columns[i].id - 1) % 8);
+			mask[(w->t->columns[i].id - 1) / 8] |=
+				(unsigned char)(1 << (w->t->columns[i].id - 1) %
+							     8);
 	inserted = make_table(w, &w->new_rows, d);
 	if (!inserted)
 		return -1;

@@ -20,8 +20,8 @@ static void show_key(struct write *w, const struct index *x,
 	for (i = 0; i < x->keys; i++) {
 		const struct column *c = &w->t->columns[x->columns[i].column];
 		const struct val *v = &row[x->columns[i].column];
-		struct type text = type_char(TY_NVARCHAR, 512,
-					     COLLATION_DEFAULT);
+		struct type text =
+			type_char(TY_NVARCHAR, 512, COLLATION_DEFAULT);
 		struct convert cv = session_convert(w->s);
 		struct strbuf mem;
 		struct val out;
@@ -73,8 +73,7 @@ static bool key_exists(struct write *w, const struct index *x,
 	return found;
 }
 
-int unique_error(struct write *w, const struct val *row, int rc,
-		 struct diag *d)
+int unique_error(struct write *w, const struct val *row, int rc, struct diag *d)
 {
 	struct table *t = w->t;
 	struct strbuf key;

@@ -143,11 +143,11 @@ static void target_base(struct driving *g, struct dml_plan *m,
 		for (; sets; sets = sets->next) {
 			struct source_column *c =
 				sets->column.count
-					? source_find(src,
-						      sets->column.part
-							      [sets->column
-								       .count -
-							       1])
+					? source_find(
+						  src,
+						  sets->column.part
+							  [sets->column.count -
+							   1])
 					: NULL;
 
 			if (!c || !c->base_table)
@@ -177,9 +177,8 @@ static void start(struct driving *g, struct session *s, struct plan *p,
 	plan_tr(s, p, &g->t, d);
 	g->t.line = st->line;
 	if (st->dml->max_recursion >= 0)
-		g->t.max_recursion = st->dml->max_recursion
-					     ? st->dml->max_recursion
-					     : -1;
+		g->t.max_recursion =
+			st->dml->max_recursion ? st->dml->max_recursion : -1;
 	strbuf_init_max(&g->with, (size_t)512 << 20);
 	strbuf_init_max(&g->select, (size_t)512 << 20);
 	g->t.with = &g->with;
@@ -230,8 +229,8 @@ static void outputs(struct driving *g, const struct dml *dml,
 
 	g->scope.clause = "OUTPUT";
 	if (dml->output && !g->t.failed)
-		m->outputs[m->output_count++] = output_build(
-			&g->t, dml->output, m->target, op, extras);
+		m->outputs[m->output_count++] =
+			output_build(&g->t, dml->output, m->target, op, extras);
 	if (dml->output_into && !g->t.failed)
 		m->outputs[m->output_count++] = output_build(
 			&g->t, dml->output_into, m->target, op, extras);
@@ -276,8 +275,8 @@ static int set_column(struct driving *g, struct dml_plan *m,
 		return -1;
 	}
 	if (!sc->base || sc->base_table != m->target) {
-		tr_fail(&g->t, 4406,
-			g->target->alias ? g->target->alias : name, NULL);
+		tr_fail(&g->t, 4406, g->target->alias ? g->target->alias : name,
+			NULL);
 		return -1;
 	}
 	at = (int)(sc->base - m->target->columns);
@@ -395,8 +394,8 @@ static int build_update(struct session *s, struct plan *p, void *arg,
 }
 
 /* May SQLite delete by itself, because nobody asks for the rows? */
-static void direct_delete(struct driving *g, struct dml_plan *m,
-			  struct plan *p, const struct dml *dml)
+static void direct_delete(struct driving *g, struct dml_plan *m, struct plan *p,
+			  const struct dml *dml)
 {
 	const struct table *t = m->target;
 	char phys[64];
@@ -405,13 +404,12 @@ static void direct_delete(struct driving *g, struct dml_plan *m,
 	    t->tracked_by_cdc || t->change_tracking || t->trigger_count)
 		return;
 	table_phys(t, phys, sizeof(phys));
-	if (!dml->where && !dml->from && !dml->top &&
-	    g->target->table)
+	if (!dml->where && !dml->from && !dml->top && g->target->table)
 		m->direct = tr_printf(&g->t, "DELETE FROM %s", phys);
 	else
-		m->direct = tr_printf(&g->t,
-				      "DELETE FROM %s WHERE rowid IN (%s)",
-				      phys, p->sql);
+		m->direct =
+			tr_printf(&g->t, "DELETE FROM %s WHERE rowid IN (%s)",
+				  phys, p->sql);
 }
 
 static int build_delete(struct session *s, struct plan *p, void *arg,
@@ -433,8 +431,8 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
 		top = top_clause(&g, st->dml, where);
-	p->columns = pool_alloc(&p->pool,
-				(EXTRAS_MAX + 1) * sizeof(*p->columns));
+	p->columns =
+		pool_alloc(&p->pool, (EXTRAS_MAX + 1) * sizeof(*p->columns));
 	p->count = 1;
 	if (!g.t.failed)
 		outputs(&g, st->dml, m, p, 'D');
@@ -637,10 +635,8 @@ static int update_keys(struct updating *u, struct row_store *rows,
 {
 	int n = u->m->target->count, i, ret = -1;
 	struct row_store kept; /* row id, old row, extras */
-	struct val *k = mem_calloc((size_t)(n + u->p->count +
-					    u->m->extra_count) +
-					   2,
-				   sizeof(*k));
+	struct val *k = mem_calloc(
+		(size_t)(n + u->p->count + u->m->extra_count) + 2, sizeof(*k));
 	int width = n + u->p->count + u->m->extra_count;
 
 	rows_init(&kept, width);

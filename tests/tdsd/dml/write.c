@@ -55,9 +55,9 @@ bool write_needs_old(const struct write *w)
 	const struct table *t = w->t;
 
 	return w->keep_old || t->tracked_by_cdc || t->change_tracking ||
-	       w->key_change || (w->op == 'U' && (w->ops->check_count ||
-						  w->ops->computed_count ||
-						  w->ops->out_count));
+	       w->key_change ||
+	       (w->op == 'U' && (w->ops->check_count ||
+				 w->ops->computed_count || w->ops->out_count));
 }
 
 /* --- converting into columns --- */
@@ -127,8 +127,7 @@ int write_check_nulls(struct write *w, const struct val *row, struct diag *d)
 		if (c->nullable || row[i].cls != VAL_NULL || !c->stored)
 			continue;
 		arena_init(&pool, 0);
-		diag_set(d, 515, c->name, table_full_name(t, &pool),
-			 w->verb);
+		diag_set(d, 515, c->name, table_full_name(t, &pool), w->verb);
 		arena_release(&pool);
 		return -1;
 	}
@@ -489,8 +488,7 @@ int write_update(struct write *w, int64_t rowid, const struct val *old,
 	strbuf_reserve(&w->mem, 64);
 	if (complete_new(w, false, d) < 0)
 		return -1;
-	if (old ? check_row(w, w->row, old, d) < 0
-		: check_set_nulls(w, d) < 0)
+	if (old ? check_row(w, w->row, old, d) < 0 : check_set_nulls(w, d) < 0)
 		return -1;
 	if (!w->update)
 		return after_update(w, old, d);
@@ -546,8 +544,7 @@ int write_end(struct write *w, bool failed, struct diag *d)
 	if (w->identity_used && failed && w->t->db) /* numbers are lost */
 		identity_put(w->t->db, w->t->id, w->identity_last);
 	if (w->mark[0])
-		ret = tran_unmark(w->s, w->mark, failed,
-				  failed ? &ignored : d);
+		ret = tran_unmark(w->s, w->mark, failed, failed ? &ignored : d);
 	sqlite3_finalize(w->update);
 	rows_release(&w->new_rows);
 	rows_release(&w->old_rows);

@@ -24,8 +24,7 @@ static void finished(struct session *s)
 }
 
 /* DBCC CHECKIDENT (table [, RESEED [, value] | NORESEED]) */
-static int check_ident(struct session *s, const struct stmt *st,
-		       struct diag *d)
+static int check_ident(struct session *s, const struct stmt *st, struct diag *d)
 {
 	const struct expr *a = st->dbcc.args;
 	bool reseed = false, have_value = false, known;
@@ -94,8 +93,9 @@ static int check_ident(struct session *s, const struct stmt *st,
 	run_info(s, &info);
 	if (reseed) {
 		const struct column *c = &t->columns[t->identity_column];
-		int64_t set = have_value ? value : highest > last ? highest
-								  : last;
+		int64_t set = have_value       ? value
+			      : highest > last ? highest
+					       : last;
 		bool used = false;
 
 		/* an unused table gives the new seed itself first */
@@ -139,8 +139,7 @@ enum flow exec_dbcc(struct session *s, struct stmt *st)
 		ret = tran_begin_statement(s, &d);
 		if (ret == 0)
 			ret = check_ident(s, st, &d);
-		if (tran_end_statement(s, ret < 0, ret < 0 ? &ignored : &d) <
-		    0)
+		if (tran_end_statement(s, ret < 0, ret < 0 ? &ignored : &d) < 0)
 			ret = -1;
 		if (ret < 0)
 			return run_error(s, &d, st, false);
@@ -220,8 +219,8 @@ enum flow exec_execute_as(struct session *s, struct stmt *st)
 				" %Q",
 				home->prefix, st->option.value) < 0)
 			return run_error(s, &d, st, false);
-		if (!id || login_by_id(&s->server->registry, (int)id, &login) <
-				   0) {
+		if (!id ||
+		    login_by_id(&s->server->registry, (int)id, &login) < 0) {
 			diag_set(&d, 15517, st->option.value);
 			return run_error(s, &d, st, false);
 		}

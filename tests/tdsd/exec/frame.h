@@ -21,7 +21,7 @@ struct variable {
 	struct type type;
 	struct cell cell;
 	bool is_table, output, readonly;
-	bool borrowed;	  /* the table belongs to the caller */
+	bool borrowed;	     /* the table belongs to the caller */
 	struct table *table; /* of a table variable; we hold a reference */
 };
 
@@ -38,28 +38,28 @@ struct frame {
 	const struct batch_ast *ast;
 	struct variable *vars;
 	int var_count, var_room;
-	uint64_t signature;	/* of the variables: plans depend on them */
-	const char *proc;	/* name for messages and ERROR_PROCEDURE() */
+	uint64_t signature; /* of the variables: plans depend on them */
+	const char *proc;   /* name for messages and ERROR_PROCEDURE() */
 	const char *proc_schema;
-	int proc_id;		/* @@PROCID */
+	int proc_id; /* @@PROCID */
 	struct attached *proc_home;
-	char kind;		/* 'B'atch, 'E'xec string, 'P'roc, 'F'unction,
+	char kind;	       /* 'B'atch, 'E'xec string, 'P'roc, 'F'unction,
 				 * 'T'rigger */
-	int try_depth;		/* TRY blocks of this frame around us */
-	struct caught *caught;	/* innermost CATCH */
+	int try_depth;	       /* TRY blocks of this frame around us */
+	struct caught *caught; /* innermost CATCH */
 	int return_value;
 	bool returned;
 	struct val scope_identity; /* SCOPE_IDENTITY() */
-	struct cell result;	/* a function's value */
+	struct cell result;	   /* a function's value */
 	struct type result_type;
 	/* triggers: the tables behind the names, and COLUMNS_UPDATED() */
 	struct table *inserted, *deleted;
 	struct table *trigger_table;
 	const unsigned char *columns_updated;
-	int first_temp;		/* temp tables from this id on are ours */
+	int first_temp; /* temp tables from this id on are ours */
 	const char *goto_label;
-	bool discard_results;	/* inside a function: no output */
-	struct row_sink *sink;	/* INSERT … EXEC takes the rows; or NULL */
+	bool discard_results;  /* inside a function: no output */
+	struct row_sink *sink; /* INSERT … EXEC takes the rows; or NULL */
 	int level;
 };
 

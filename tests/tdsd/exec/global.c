@@ -84,9 +84,9 @@ struct type global_type(const char *name)
 
 static int options(const struct session *s)
 {
-	return (s->set.implicit_tran ? 2 : 0) |
-	       (s->set.ansi_warnings ? 8 : 0) | 16 /* ANSI_PADDING */ |
-	       32 /* ANSI_NULLS */ | (s->set.arithabort ? 64 : 0) |
+	return (s->set.implicit_tran ? 2 : 0) | (s->set.ansi_warnings ? 8 : 0) |
+	       16 /* ANSI_PADDING */ | 32 /* ANSI_NULLS */ |
+	       (s->set.arithabort ? 64 : 0) |
 	       (s->set.quoted_identifier ? 256 : 0) |
 	       (s->set.nocount ? 512 : 0) |
 	       (s->set.ansi_null_dflt_on ? 1024 : 0) |

@@ -131,8 +131,8 @@ static void pad(struct strbuf *out, const char *text, size_t n,
 {
 	size_t units = utf_units(text, n);
 	bool left = strchr(sp->flags, '-') != NULL;
-	char fill = !left && strchr(sp->flags, '0') && sp->type != 's' ? '0'
-								       : ' ';
+	char fill =
+		!left && strchr(sp->flags, '0') && sp->type != 's' ? '0' : ' ';
 	size_t blanks = sp->width > (int)units ? (size_t)sp->width - units : 0;
 
 	if (fill == '0' && n && *text == '-') {
@@ -164,21 +164,24 @@ static void format_number(struct strbuf *out, int64_t n, struct spec *sp)
 		break;
 	case 'u':
 		snprintf(text, sizeof(text), "%llu",
-			 n < 0 && n >= INT32_MIN ? (unsigned long long)(uint32_t)n
-						 : (unsigned long long)n);
+			 n < 0 && n >= INT32_MIN
+				 ? (unsigned long long)(uint32_t)n
+				 : (unsigned long long)n);
 		break;
 	case 'o':
 		snprintf(text, sizeof(text), "%llo",
-			 n < 0 && n >= INT32_MIN ? (unsigned long long)(uint32_t)n
-						 : (unsigned long long)n);
+			 n < 0 && n >= INT32_MIN
+				 ? (unsigned long long)(uint32_t)n
+				 : (unsigned long long)n);
 		break;
 	default:
 		snprintf(text, sizeof(text),
 			 sp->type == 'X'
 				 ? (strchr(sp->flags, '#') ? "0X%llX" : "%llX")
 				 : (strchr(sp->flags, '#') ? "0x%llx" : "%llx"),
-			 n < 0 && n >= INT32_MIN ? (unsigned long long)(uint32_t)n
-						 : (unsigned long long)n);
+			 n < 0 && n >= INT32_MIN
+				 ? (unsigned long long)(uint32_t)n
+				 : (unsigned long long)n);
 		break;
 	}
 	pad(out, text, strlen(text), sp);
@@ -354,12 +357,13 @@ enum flow exec_throw(struct session *s, struct stmt *st)
 
 	if (!st->call.args) {
 		if (!s->frame->caught) {
-			diag_free_text(&d, 10704, 15, 1,
-				       "To rethrow an error, a THROW statement "
-				       "must be used inside a CATCH block. "
-				       "Insert the THROW statement inside a "
-				       "CATCH block, or add error parameters to "
-				       "the THROW statement.");
+			diag_free_text(
+				&d, 10704, 15, 1,
+				"To rethrow an error, a THROW statement "
+				"must be used inside a CATCH block. "
+				"Insert the THROW statement inside a "
+				"CATCH block, or add error parameters to "
+				"the THROW statement.");
 			return run_error(s, &d, st, true);
 		}
 		d = s->frame->caught->d;
@@ -370,15 +374,14 @@ enum flow exec_throw(struct session *s, struct stmt *st)
 		strbuf_init(&sb);
 		if (n == 3)
 			as_text(s, &cells[1].v, types[1], &sb, &d);
-		diag_free_text(&d,
-			       n == 3 && cells[0].v.cls == VAL_INT
-				       ? (int)cells[0].v.i
-				       : 50000,
-			       16,
-			       n == 3 && cells[2].v.cls == VAL_INT
-				       ? (int)cells[2].v.i
-				       : 1,
-			       "%s", sb.data);
+		diag_free_text(
+			&d,
+			n == 3 && cells[0].v.cls == VAL_INT ? (int)cells[0].v.i
+							    : 50000,
+			16,
+			n == 3 && cells[2].v.cls == VAL_INT ? (int)cells[2].v.i
+							    : 1,
+			"%s", sb.data);
 		strbuf_release(&sb);
 		release(cells, n);
 		d.line = st->line;

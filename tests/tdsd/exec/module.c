@@ -247,8 +247,8 @@ static int bind_args(struct session *s, struct frame *f,
 				 d) < 0)
 			return -1;
 		slot = frame_add(f, p->name, type);
-		if (i < count && run_assign(s, &f->vars[slot], &args[i],
-					    types[i], d) < 0)
+		if (i < count &&
+		    run_assign(s, &f->vars[slot], &args[i], types[i], d) < 0)
 			return -1;
 	}
 	return 0;

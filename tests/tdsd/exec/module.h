@@ -12,12 +12,12 @@ struct module {
 	struct arena pool;
 	struct attached *home;
 	int id;
-	int64_t version;  /* of the catalog */
+	int64_t version; /* of the catalog */
 	char *text;
 	struct batch_ast ast;
 	struct create_module *def;
 	bool quoted;
-	int busy;	  /* running frames; a recursion shares the AST */
+	int busy; /* running frames; a recursion shares the AST */
 	bool stale;
 	struct module *next;
 };

@@ -162,10 +162,9 @@ void output_columns(struct session *s, const struct out_column *cols, int n)
 		wire_put_type(c, t, cols[i].nullable);
 		if (t.kind == TY_TEXT || t.kind == TY_NTEXT ||
 		    t.kind == TY_IMAGE) {
-			const char *name =
-				cols[i].base_table
-					? cols[i].base_table->name
-					: "";
+			const char *name = cols[i].base_table
+						   ? cols[i].base_table->name
+						   : "";
 
 			if (!old_tds(c))
 				conn_put8(c, 1);
@@ -334,8 +333,8 @@ void output_message(struct session *s, const struct diag *d)
 	if (!c)
 		return;
 	len = 4 + 1 + 1 + 2 +
-	      utf_units(d->message, utf_offset(d->message, strlen(d->message),
-					       4000)) *
+	      utf_units(d->message,
+			utf_offset(d->message, strlen(d->message), 4000)) *
 		      2 +
 	      bvarchar_size(s->server->name) + bvarchar_size(d->proc) +
 	      (old_tds(c) ? 2 : 4);

@@ -60,8 +60,8 @@ int perm_enter(struct session *s, struct database *db, struct diag *d)
 	return 0;
 }
 
-void perm_user_name(struct session *s, struct attached *home, int id,
-		    char *buf, size_t size)
+void perm_user_name(struct session *s, struct attached *home, int id, char *buf,
+		    size_t size)
 {
 	struct diag d;
 	sqlite3_stmt *st = catalog_prepare(
@@ -99,7 +99,7 @@ const char *perm_default_schema(struct session *s, struct attached *home)
 
 /* The user's roles and itself, and public, as a SQLite sub-query. */
 #define ALL_ROLES                                                              \
-	"(WITH RECURSIVE r(id) AS (SELECT %d UNION SELECT 0 UNION SELECT"     \
+	"(WITH RECURSIVE r(id) AS (SELECT %d UNION SELECT 0 UNION SELECT"      \
 	" m.role FROM %s._members m JOIN r ON m.member = r.id) SELECT id FROM" \
 	" r)"
 
@@ -200,13 +200,14 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 		return false;
 	if (role_gives(s, home, permission))
 		return true;
-	catalog_int(s, &d, &granted,
-		    "SELECT 1 FROM %s._permissions WHERE state IN ('G', 'W')"
-		    " AND permission IN (%Q, 'CONTROL') AND grantee IN "
-		    ALL_ROLES " AND ((class = 1 AND major = %d) OR (class = 3"
-		    " AND major = %d) OR class = 0)",
-		    home->prefix, permission, user, home->prefix,
-		    class_ == 1 ? id : -1, schema_id);
+	catalog_int(
+		s, &d, &granted,
+		"SELECT 1 FROM %s._permissions WHERE state IN ('G', 'W')"
+		" AND permission IN (%Q, 'CONTROL') AND grantee IN " ALL_ROLES
+		" AND ((class = 1 AND major = %d) OR (class = 3"
+		" AND major = %d) OR class = 0)",
+		home->prefix, permission, user, home->prefix,
+		class_ == 1 ? id : -1, schema_id);
 	return granted;
 }
 

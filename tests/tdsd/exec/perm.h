@@ -46,8 +46,8 @@ bool perm_in_role(struct session *s, struct attached *home, const char *role);
 
 /* The principal in this database, 0 when the login has none. */
 int perm_user_id(struct session *s, struct attached *home);
-void perm_user_name(struct session *s, struct attached *home, int id,
-		    char *buf, size_t size);
+void perm_user_name(struct session *s, struct attached *home, int id, char *buf,
+		    size_t size);
 
 /* Where names without a schema are looked for first. */
 const char *perm_default_schema(struct session *s, struct attached *home);

@@ -97,9 +97,9 @@ static int take_locks(struct session *s, struct plan *p, struct diag *d)
 	return taken;
 }
 
-struct plan *plan_get(struct session *s, void **slot, void (**slot_free)(void *),
-		      plan_build *build, void *arg, struct diag *d,
-		      bool *compile)
+struct plan *plan_get(struct session *s, void **slot,
+		      void (**slot_free)(void *), plan_build *build, void *arg,
+		      struct diag *d, bool *compile)
 {
 	struct plan *p = *slot;
 	int valid, round;
@@ -188,8 +188,8 @@ static int build_eval(struct session *s, struct plan *p, void *arg,
 	strbuf_init_max(&sb, (size_t)512 << 20);
 	strbuf_addstr(&sb, "SELECT ");
 	p->count = ea->count;
-	p->columns = pool_alloc(&p->pool, (size_t)(ea->count + 1) *
-						  sizeof(*p->columns));
+	p->columns = pool_alloc(&p->pool,
+				(size_t)(ea->count + 1) * sizeof(*p->columns));
 	for (i = 0; i < ea->count && !t.failed; i++) {
 		struct ex x;
 
@@ -228,8 +228,7 @@ static struct plan *get_for_eval(struct session *s, void **slot,
 	return plan_get(s, slot, slot_free, build_eval, arg, d, compile);
 }
 
-static int finish_eval(struct session *s, bool in_tran, int ret,
-		       struct diag *d)
+static int finish_eval(struct session *s, bool in_tran, int ret, struct diag *d)
 {
 	struct diag ignored;
 

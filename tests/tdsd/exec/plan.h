@@ -13,7 +13,7 @@ struct plan {
 	const char *sql;
 	struct out_column *columns;
 	int count;
-	int *targets;	/* SELECT @x = …: variable slot of each column */
+	int *targets; /* SELECT @x = …: variable slot of each column */
 	sqlite3_stmt *st;
 	int64_t settings; /* SET options that translation depends on */
 	struct database *db;
@@ -32,9 +32,9 @@ typedef int plan_build(struct session *s, struct plan *p, void *arg,
  * statement's transaction. NULL with `d`; `*compile` says whether it was the
  * translation that failed.
  */
-struct plan *plan_get(struct session *s, void **slot, void (**slot_free)(void *),
-		      plan_build *build, void *arg, struct diag *d,
-		      bool *compile);
+struct plan *plan_get(struct session *s, void **slot,
+		      void (**slot_free)(void *), plan_build *build, void *arg,
+		      struct diag *d, bool *compile);
 
 /* A plan that is not kept. */
 struct plan *plan_new(struct session *s, plan_build *build, void *arg,

@@ -5,7 +5,7 @@
 
 #include "sql/parse.h"
 
-#define CACHE_ENTRIES 300
+#define CACHE_ENTRIES  300
 #define CACHE_TEXT_MAX 65536
 
 struct plan_cache {
@@ -86,9 +86,8 @@ struct cached_batch *plan_cache_take(struct session *s, const char *sql,
 
 	if (!c)
 		c = s->plans = mem_calloc(1, sizeof(*c));
-	b = len <= CACHE_TEXT_MAX
-		    ? find(c, sql, len, s->set.quoted_identifier)
-		    : NULL;
+	b = len <= CACHE_TEXT_MAX ? find(c, sql, len, s->set.quoted_identifier)
+				  : NULL;
 	if (b) {
 		b->busy = true;
 		b->used = ++c->clock;

@@ -136,8 +136,8 @@ static enum flow run(struct call *c, const char *text, size_t len,
 		return call_error(c, &d);
 	}
 	arena_init(&pool, 0);
-	if (params && parse_params(&pool, params, strlen(params), &list, &d) <
-			      0) {
+	if (params &&
+	    parse_params(&pool, params, strlen(params), &list, &d) < 0) {
 		arena_release(&pool);
 		return call_error(c, &d);
 	}

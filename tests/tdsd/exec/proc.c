@@ -363,8 +363,8 @@ enum flow proc_call(struct session *s, const struct name *name, struct call *c)
 
 		arena_init(&pool, 0);
 		diag_set(&d, found > 0 ? 2809 : 2812,
-			 found > 0 ? "procedure" : full_name(name, &pool),
-			 last, last, "table");
+			 found > 0 ? "procedure" : full_name(name, &pool), last,
+			 last, "table");
 		flow = call_error(c, &d);
 		arena_release(&pool);
 		return flow;
@@ -388,10 +388,10 @@ static enum flow exec_strings(struct session *s, struct stmt *st)
 	for (e = st->exec->strings; e; e = e->next) {
 		struct cell cell = {0};
 
-		if (run_value(s, e,
-			      type_char(TY_NVARCHAR, TYPE_MAX,
-					COLLATION_DEFAULT),
-			      &cell, &d) < 0) {
+		if (run_value(
+			    s, e,
+			    type_char(TY_NVARCHAR, TYPE_MAX, COLLATION_DEFAULT),
+			    &cell, &d) < 0) {
 			strbuf_release(&text);
 			cell_release(&cell);
 			return run_error(s, &d, st, false);
@@ -469,9 +469,9 @@ static int give_back(struct session *s, struct stmt *st, struct call *c,
 		    a->value->kind != EX_VAR)
 			continue;
 		slot = frame_find(s->frame, a->value->text);
-		if (slot >= 0 && run_assign(s, &s->frame->vars[slot],
-					    &c->args[i].result.v,
-					    c->args[i].result_type, d) < 0)
+		if (slot >= 0 &&
+		    run_assign(s, &s->frame->vars[slot], &c->args[i].result.v,
+			       c->args[i].result_type, d) < 0)
 			return -1;
 	}
 	if (st->exec->return_var && c->has_status) {
@@ -480,15 +480,15 @@ static int give_back(struct session *s, struct stmt *st, struct call *c,
 		slot = frame_find(s->frame, st->exec->return_var);
 		if (slot < 0)
 			return diag_set(d, 137, st->exec->return_var);
-		return run_assign(s, &s->frame->vars[slot], &v,
-				  type_of(TY_INT), d);
+		return run_assign(s, &s->frame->vars[slot], &v, type_of(TY_INT),
+				  d);
 	}
 	return 0;
 }
 
 /* EXEC @name: the procedure's name is in a variable. */
-static int variable_name(struct session *s, struct stmt *st,
-			 struct arena *pool, struct name *out, struct diag *d)
+static int variable_name(struct session *s, struct stmt *st, struct arena *pool,
+			 struct name *out, struct diag *d)
 {
 	int slot = frame_find(s->frame, st->exec->proc_var);
 	const struct val *v;
@@ -522,8 +522,7 @@ enum flow exec_exec(struct session *s, struct stmt *st)
 	d.line = 0;
 	d.proc[0] = '\0';
 	arena_init(&pool, 0);
-	if (st->exec->proc_var &&
-	    variable_name(s, st, &pool, &name, &d) < 0) {
+	if (st->exec->proc_var && variable_name(s, st, &pool, &name, &d) < 0) {
 		arena_release(&pool);
 		return run_error(s, &d, st, false);
 	}

@@ -7,11 +7,11 @@
  * Calling procedures: EXEC, RPC, and the system procedures in C.
  */
 struct call_arg {
-	const char *name;  /* "@p", NULL or "" when by position */
-	struct val value;  /* in its own type */
+	const char *name; /* "@p", NULL or "" when by position */
+	struct val value; /* in its own type */
 	struct type type;
 	bool output;
-	bool is_default;   /* DEFAULT was passed */
+	bool is_default;    /* DEFAULT was passed */
 	struct cell result; /* after the call, for OUTPUT */
 	struct type result_type;
 	bool has_result;
@@ -22,9 +22,9 @@ struct call {
 	struct session *s;
 	struct call_arg *args;
 	int count;
-	int status;	   /* return value */
+	int status; /* return value */
 	bool has_status;
-	struct stmt *st;   /* the EXEC, NULL for RPC */
+	struct stmt *st; /* the EXEC, NULL for RPC */
 	bool rpc;
 };
 

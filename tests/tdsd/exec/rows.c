@@ -120,7 +120,7 @@ bool rows_next(struct row_store *r, struct val *values)
 	if (!p)
 		return false;
 	for (i = 0; i < r->columns; i++) {
-		values[i].cls = (enum val_class)*p++;
+		values[i].cls = (enum val_class) * p++;
 		if (values[i].cls == VAL_TEXT || values[i].cls == VAL_BLOB) {
 			uint32_t n;
 

@@ -17,7 +17,7 @@ struct row_store {
 	size_t len, room, pos;
 	FILE *file; /* when the memory was not enough */
 	int64_t count;
-	bool failed; /* the disk is full */
+	bool failed;	    /* the disk is full */
 	unsigned char *row; /* a row read from the file */
 	size_t row_room;
 };
@@ -34,7 +34,7 @@ bool rows_next(struct row_store *r, struct val *values);
 /* INSERT … EXEC */
 struct row_sink {
 	struct row_store rows;
-	int wanted;	/* columns */
+	int wanted;	    /* columns */
 	struct type *types; /* of the result that came */
 	bool have_columns, mismatch, nested;
 };

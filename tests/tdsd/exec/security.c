@@ -46,8 +46,8 @@ static struct config_row options[] = {
 	 "Enable compression of backups by default", true, false},
 	{16384, "Agent XPs", 1, 0, 1, "Enable or disable Agent XPs", true,
 	 true},
-	{16390, "xp_cmdshell", 0, 0, 1, "Enable or disable command shell",
-	 true, true},
+	{16390, "xp_cmdshell", 0, 0, 1, "Enable or disable command shell", true,
+	 true},
 };
 
 static pthread_mutex_t options_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -106,7 +106,8 @@ static int login_statement(struct session *s, const struct security *y,
 		return diag_set(d, 15247);
 	if (!strcmp(y->verb, "CREATE")) {
 		if (!y->password)
-			return diag_set(d, 40517, "CREATE LOGIN without a password");
+			return diag_set(d, 40517,
+					"CREATE LOGIN without a password");
 		return login_create(r, y->name, y->password,
 				    y->default_database, d);
 	}
@@ -175,9 +176,9 @@ static int create_principal(struct session *s, struct attached *home,
 			 " ifnull(max(id) + 1, 5)) FROM %s._principals WHERE id"
 			 " < 16384), %Q, %Q, %d, %Q, 1, 0, %lld)",
 			 home->prefix, home->prefix, y->name, type, login_id,
-			 *type == 'R'	       ? NULL
+			 *type == 'R'	     ? NULL
 			 : y->default_schema ? y->default_schema
-					       : "dbo",
+					     : "dbo",
 			 (long long)catalog_now()) < 0)
 		return -1;
 	if (*type == 'R')
@@ -295,9 +296,8 @@ static int database_principal(struct session *s, const struct security *y,
 	if (catalog_touch(s, home, d) < 0)
 		return -1;
 	if (!strcmp(y->verb, "CREATE"))
-		return create_principal(s, home, y,
-					!strcmp(y->what, "ROLE") ? "R" : "S",
-					d);
+		return create_principal(
+			s, home, y, !strcmp(y->what, "ROLE") ? "R" : "S", d);
 	if (!strcmp(y->verb, "ALTER"))
 		return alter_principal(s, home, y, d);
 	return drop_principal(s, home, y, d);
@@ -419,7 +419,7 @@ static int one_permission(struct session *s, struct attached *home,
 			  int64_t grantee, const struct perm *p,
 			  struct arena *pool, struct diag *d)
 {
-	static const char *const all[] = {"SELECT", "INSERT", "UPDATE",
+	static const char *const all[] = {"SELECT", "INSERT",	  "UPDATE",
 					  "DELETE", "REFERENCES", "EXECUTE"};
 	const char *word = permission_word(pool, p->name);
 	const struct name_list *c;
@@ -446,8 +446,8 @@ static int one_permission(struct session *s, struct attached *home,
 			table_unref(t);
 			return -1;
 		}
-		if (set_permission(s, home, g, sec, grantee,
-				   t->columns[at].id, word, d) < 0) {
+		if (set_permission(s, home, g, sec, grantee, t->columns[at].id,
+				   word, d) < 0) {
 			table_unref(t);
 			return -1;
 		}
@@ -467,8 +467,8 @@ static int grant(struct session *s, const struct grant *g, struct arena *pool,
 	if (find_securable(s, g, &home, &sec, d) < 0 ||
 	    tran_write(s, home, d) < 0)
 		return -1;
-	if (!perm_is_owner(s, home) && !perm_in_role(s, home,
-						     "db_securityadmin"))
+	if (!perm_is_owner(s, home) &&
+	    !perm_in_role(s, home, "db_securityadmin"))
 		return diag_set(d, 15247);
 	for (n = g->to; n; n = n->next) {
 		int64_t id = principal(s, home, n->name, d);

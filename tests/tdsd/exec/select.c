@@ -27,8 +27,8 @@ static void find_targets(struct tr *t, struct plan *p, const struct query *q)
 	for (item = q->items; item; item = item->next)
 		n++;
 	p->targets = pool_alloc(&p->pool, (size_t)(n + 1) * sizeof(int));
-	t->live_vars = pool_alloc(&p->pool,
-				  (size_t)(n + 1) * sizeof(*t->live_vars));
+	t->live_vars =
+		pool_alloc(&p->pool, (size_t)(n + 1) * sizeof(*t->live_vars));
 	for (item = q->items, n = 0; item; item = item->next, n++) {
 		if (!item->var) {
 			tr_fail(t, 141, NULL);
@@ -195,8 +195,7 @@ static int into_table(struct session *s, struct plan *p, const struct query *q,
 	bool fresh_identity = false;
 
 	x.pool = &p->pool;
-	cols = pool_alloc(&p->pool,
-			  (size_t)(p->count + 1) * sizeof(*cols));
+	cols = pool_alloc(&p->pool, (size_t)(p->count + 1) * sizeof(*cols));
 	memcpy(cols, p->columns, (size_t)p->count * sizeof(*cols));
 	keep_identity(q, cols, p->count);
 	/* read first: the lock on the target may renew the snapshot */
@@ -233,7 +232,8 @@ static int into_table(struct session *s, struct plan *p, const struct query *q,
 		for (i = 0; i < p->count; i++)
 			if (cols[i].identity)
 				map[i] = -1;
-	ret = insert_rows_from_store(s, t, &store, types, map, p->count, rows, d);
+	ret = insert_rows_from_store(s, t, &store, types, map, p->count, rows,
+				     d);
 	table_unref(t);
 done:
 	rows_release(&store);
@@ -278,8 +278,8 @@ enum flow exec_select(struct session *s, struct stmt *st)
 		return run_error(s, &d, st, true);
 	}
 	if (tran_begin_statement(s, &d) == 0)
-		p = plan_get(s, &st->plan, &st->plan_free, build_select, st,
-			     &d, &compile);
+		p = plan_get(s, &st->plan, &st->plan_free, build_select, st, &d,
+			     &compile);
 	if (p) {
 		if (p->targets)
 			ret = assign_rows(s, p, &rows, &d);

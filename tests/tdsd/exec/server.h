@@ -26,7 +26,7 @@ struct server {
 	int64_t next_tran;
 	int stopping; /* atomic */
 	/* switches of sp_tdsd_option */
-	int login_delay_ms, commit_delay_ms;
+	int login_delay_ms;
 	int capture_delay_ms, capture_interval_ms, idle_interval_ms;
 	int agent_stopped;
 	int tracking_age_ms; /* added to the age of tracked changes */

@@ -143,8 +143,7 @@ static void isolation(struct session *s, const char *value)
 			s->set.isolation = levels[i].level;
 }
 
-static int context_info(struct session *s, const struct cell *c,
-			struct diag *d)
+static int context_info(struct session *s, const struct cell *c, struct diag *d)
 {
 	size_t n = c->v.cls == VAL_BLOB ? c->v.n : 0;
 
@@ -195,7 +194,8 @@ static int value_option(struct session *s, struct stmt *st, struct diag *d,
 			ret = context_info(s, &cell, d);
 		else if (cell.v.cls == VAL_INT)
 			ret = number_option(s, name, cell.v.i, d);
-		else if (cell.v.cls == VAL_TEXT && !strcasecmp(name, "LANGUAGE"))
+		else if (cell.v.cls == VAL_TEXT &&
+			 !strcasecmp(name, "LANGUAGE"))
 			ret = language(s, cell.mem, d);
 		else if (cell.v.cls == VAL_TEXT &&
 			 !strcasecmp(name, "DATEFORMAT"))
@@ -258,27 +258,27 @@ enum flow exec_set_identity(struct session *s, struct stmt *st)
 	if (found > 0)
 		t = catalog_table(s, o.home, o.id, &d);
 	if (found == 0)
-		ret = diag_free_text(&d, 1088, 16, 11,
-				     "Cannot find the object \"%s\" because it "
-				     "does not exist or you do not have "
-				     "permissions.",
-				     st->option.table
-					     ->part[st->option.table->count -
-						    1]);
+		ret = diag_free_text(
+			&d, 1088, 16, 11,
+			"Cannot find the object \"%s\" because it "
+			"does not exist or you do not have "
+			"permissions.",
+			st->option.table->part[st->option.table->count - 1]);
 	else if (!t)
 		ret = -1;
 	else if (t->identity_column < 0)
-		ret = diag_set(&d, 8106, st->option.table->part
-						 [st->option.table->count - 1]);
+		ret = diag_set(
+			&d, 8106,
+			st->option.table->part[st->option.table->count - 1]);
 	else if (on && s->identity_insert_table &&
 		 s->identity_insert_table != t->id)
-		ret = diag_free_text(&d, 8107, 16, 1,
-				     "IDENTITY_INSERT is already ON for table "
-				     "'%s'. Cannot perform SET operation for "
-				     "table '%s'.",
-				     s->identity_insert_name,
-				     st->option.table->part
-					     [st->option.table->count - 1]);
+		ret = diag_free_text(
+			&d, 8107, 16, 1,
+			"IDENTITY_INSERT is already ON for table "
+			"'%s'. Cannot perform SET operation for "
+			"table '%s'.",
+			s->identity_insert_name,
+			st->option.table->part[st->option.table->count - 1]);
 	else if (on) {
 		struct arena pool;
 

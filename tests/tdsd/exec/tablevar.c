@@ -45,8 +45,8 @@ static struct table *blank(struct session *s, const char *name, int room,
 	t->name = pool_strdup(&t->pool, name);
 	memcpy(t->type, "U", 2);
 	t->identity_column = t->rowversion_column = -1;
-	t->columns = pool_alloc(&t->pool,
-				(size_t)(room + 1) * sizeof(*t->columns));
+	t->columns =
+		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*t->columns));
 	return t;
 }
 
@@ -62,8 +62,7 @@ static int make_sqlite(struct session *s, struct table *t, struct diag *d)
 		if (t->columns[i].stored)
 			strbuf_addf(&sb, "%sc%d", n++ ? "," : "",
 				    t->columns[i].phys);
-	ret = catalog_exec(s, d, "CREATE TABLE temp.t%d(%s)", t->phys,
-			   sb.data);
+	ret = catalog_exec(s, d, "CREATE TABLE temp.t%d(%s)", t->phys, sb.data);
 	strbuf_release(&sb);
 	for (i = 0; i < t->index_count && ret == 0; i++)
 		ret = ddl_make_physical(&x, t, &t->indexes[i]);
@@ -88,8 +87,8 @@ static void add_key(struct table *t, const struct key_column *k, bool primary,
 	ix->constraint = true;
 	ix->clustered = clustered;
 	ix->phys = pool_printf(&t->pool, "x%d_%d", t->phys, ix->id);
-	ix->columns = pool_alloc(&t->pool, (size_t)(room + 1) *
-						   sizeof(*ix->columns));
+	ix->columns =
+		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*ix->columns));
 	for (; k; k = k->next) {
 		int at = table_column(t, k->name);
 
@@ -179,8 +178,8 @@ static struct table *from_definition(struct session *s, const char *name,
 		t->count++;
 	}
 	n = count_constraints(columns, constraints);
-	t->indexes = pool_alloc(&t->pool,
-				(size_t)(n + 1) * sizeof(*t->indexes));
+	t->indexes =
+		pool_alloc(&t->pool, (size_t)(n + 1) * sizeof(*t->indexes));
 	t->checks = pool_alloc(&t->pool, (size_t)(n + 1) * sizeof(*t->checks));
 	t->triggers = pool_alloc(&t->pool, sizeof(*t->triggers));
 	for (c = columns; c; c = c->next)
@@ -268,10 +267,10 @@ static struct table *copy_table(struct session *s, const struct table *from,
 		*c = from->columns[i];
 		c->name = pool_strdup(&t->pool, c->name);
 		c->phys = i + 1;
-		c->default_text = c->default_text && everything
-					  ? pool_strdup(&t->pool,
-							c->default_text)
-					  : NULL;
+		c->default_text =
+			c->default_text && everything
+				? pool_strdup(&t->pool, c->default_text)
+				: NULL;
 		c->computed = c->computed && everything
 				      ? pool_strdup(&t->pool, c->computed)
 				      : NULL;
@@ -297,8 +296,9 @@ static struct table *copy_table(struct session *s, const struct table *from,
 		ix->name = pool_strdup(&t->pool, ix->name);
 		ix->filter = NULL;
 		ix->phys = pool_printf(&t->pool, "x%d_%d", t->phys, ix->id);
-		ix->columns = pool_alloc(&t->pool, (size_t)(ix->count + 1) *
-							   sizeof(*ix->columns));
+		ix->columns =
+			pool_alloc(&t->pool, (size_t)(ix->count + 1) *
+						     sizeof(*ix->columns));
 		for (k = 0; k < ix->count; k++)
 			ix->columns[k] = from->indexes[i].columns[k];
 		t->index_count++;

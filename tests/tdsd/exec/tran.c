@@ -312,8 +312,8 @@ int tran_lock_read(struct session *s, struct attached *home,
 	return 0;
 }
 
-static void table_lock_name(const struct database *db, int object_id,
-			    char *buf, size_t size)
+static void table_lock_name(const struct database *db, int object_id, char *buf,
+			    size_t size)
 {
 	snprintf(buf, size, "table:%d:%d", db->id, object_id);
 }
@@ -357,8 +357,8 @@ int tran_check_snapshot(struct session *s, struct attached *home,
 		s->tran_snapshot = true;
 	if (!home->snapshot_known) {
 		/* what a snapshot taken from now on will contain */
-		home->snapshot = __atomic_load_n(&home->db->commits,
-						 __ATOMIC_SEQ_CST);
+		home->snapshot =
+			__atomic_load_n(&home->db->commits, __ATOMIC_SEQ_CST);
 		home->snapshot_known = true;
 	}
 	return 0;
@@ -547,8 +547,7 @@ int tran_mark(struct session *s, const char *name, struct diag *d)
 	return run(s, sql, d);
 }
 
-int tran_unmark(struct session *s, const char *name, bool undo,
-		struct diag *d)
+int tran_unmark(struct session *s, const char *name, bool undo, struct diag *d)
 {
 	char sql[80];
 

@@ -65,7 +65,6 @@ int tran_implicit(struct session *s, struct diag *d);
 
 /* Undo one statement inside a transaction; used by DML itself. */
 int tran_mark(struct session *s, const char *name, struct diag *d);
-int tran_unmark(struct session *s, const char *name, bool undo,
-		struct diag *d);
+int tran_unmark(struct session *s, const char *name, bool undo, struct diag *d);
 
 #endif

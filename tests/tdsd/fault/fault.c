@@ -283,7 +283,6 @@ enum flow fault_proc_option(struct call *c)
 		{"idle_interval", &srv->idle_interval_ms},
 		{"agent_stopped", &srv->agent_stopped},
 		{"tracking_age", &srv->tracking_age_ms},
-		{"commit_delay", &srv->commit_delay_ms},
 		{"count_statements", &srv->count_statements},
 	};
 	struct arena pool;

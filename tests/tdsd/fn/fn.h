@@ -34,7 +34,7 @@ void fn_result_buf(sqlite3_context *ctx, struct strbuf *sb);
 /* One function to register. */
 struct fn_def {
 	const char *name;
-	int args; /* -1: any number */
+	int args;  /* -1: any number */
 	int flags; /* FN_PURE or 0 */
 	void (*call)(sqlite3_context *, int, sqlite3_value **);
 };

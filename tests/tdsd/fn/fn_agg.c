@@ -125,10 +125,10 @@ static void avg_dec(sqlite3_context *ctx, int more)
 		give_decimal(ctx, n);
 }
 
-#define AVG_DEC(k)                                                             \
-	static void avg_dec##k(sqlite3_context *ctx)                           \
-	{                                                                      \
-		avg_dec(ctx, k);                                               \
+#define AVG_DEC(k)                                   \
+	static void avg_dec##k(sqlite3_context *ctx) \
+	{                                            \
+		avg_dec(ctx, k);                     \
 	}
 AVG_DEC(0)
 AVG_DEC(1)
@@ -376,8 +376,8 @@ static void sort_pieces(const struct pieces *p, struct piece *at,
 	sort_pieces(p, at, spare, half);
 	sort_pieces(p, at + half, spare, n - half);
 	while (i < half && j < n)
-		spare[k++] = piece_before(p, &at[j], &at[i]) ? at[j++]
-							     : at[i++];
+		spare[k++] =
+			piece_before(p, &at[j], &at[i]) ? at[j++] : at[i++];
 	while (i < half)
 		spare[k++] = at[i++];
 	while (j < n)

@@ -182,10 +182,10 @@ static void fn_cat2(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	(void)argc;
 	if (fn_null(ctx, 2, argv)) {
 		if (!s->set.concat_null && type_is_text(t))
-			sqlite3_result_value(
-				ctx, sqlite3_value_type(argv[0]) == SQLITE_NULL
-					     ? argv[1]
-					     : argv[0]);
+			sqlite3_result_value(ctx, sqlite3_value_type(argv[0]) ==
+								  SQLITE_NULL
+							  ? argv[1]
+							  : argv[0]);
 		return;
 	}
 	a = fn_val(argv[0]);
@@ -219,8 +219,7 @@ static void fn_cat2(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	} else if (!type_is_text(t)) {
 		size_t max = t.len == TYPE_MAX ? sb.len : (size_t)t.len;
 
-		sqlite3_result_blob64(ctx, sb.data,
-				      sb.len < max ? sb.len : max,
+		sqlite3_result_blob64(ctx, sb.data, sb.len < max ? sb.len : max,
 				      SQLITE_TRANSIENT);
 	} else {
 		both = val_text(sb.data, sb.len);
@@ -312,8 +311,7 @@ static void fn_variant_pack(sqlite3_context *ctx, int argc,
 	if (in.cls == VAL_NULL)
 		return;
 	strbuf_init(&sb);
-	variant_pack(&in, type_unpack(sqlite3_value_int64(argv[1])), &sb,
-		     &out);
+	variant_pack(&in, type_unpack(sqlite3_value_int64(argv[1])), &sb, &out);
 	fn_result(ctx, &out);
 	strbuf_release(&sb);
 }

@@ -372,9 +372,8 @@ static void fn_eomonth(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	}
 	civil_from_days(m.days, &year, &month, &day);
-	sqlite3_result_int64(ctx,
-			     civil_to_days(year, month,
-					   civil_month_days(year, month)));
+	sqlite3_result_int64(
+		ctx, civil_to_days(year, month, civil_month_days(year, month)));
 }
 
 /* --- …FROMPARTS --- */
@@ -634,10 +633,11 @@ static void fn_isdate(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	}
 	text = fn_text(argv[0], &n);
-	sqlite3_result_int(ctx, n && moment_parse(&m, text, n,
-						  s->set.date_order, true,
-						  0) == PARSE_OK &&
-					m.days >= DAYS_1753);
+	sqlite3_result_int(ctx,
+			   n &&
+				   moment_parse(&m, text, n, s->set.date_order,
+						true, 0) == PARSE_OK &&
+				   m.days >= DAYS_1753);
 }
 
 static const struct fn_def defs[] = {

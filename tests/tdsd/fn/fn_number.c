@@ -171,11 +171,12 @@ static void fn_mop(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 static void float_result(sqlite3_context *ctx, double r, enum type_kind kind)
 {
-	if (!isfinite(r) || (kind == TY_REAL && fabs(r) > 3.4028235677973366e38))
+	if (!isfinite(r) ||
+	    (kind == TY_REAL && fabs(r) > 3.4028235677973366e38))
 		overflow(ctx, kind);
 	else
-		sqlite3_result_double(ctx, kind == TY_REAL ? (double)(float)r
-							   : r);
+		sqlite3_result_double(ctx,
+				      kind == TY_REAL ? (double)(float)r : r);
 }
 
 /* fop(op, a, b, kind) */
@@ -460,7 +461,8 @@ static void fn_rand(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	struct session *s = fn_session(ctx);
 
 	if (argc == 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL) {
-		s->rand_state = (uint64_t)sqlite3_value_int64(argv[0]) * 2654435761u;
+		s->rand_state =
+			(uint64_t)sqlite3_value_int64(argv[0]) * 2654435761u;
 		s->rand_seeded = true;
 	} else if (!s->rand_seeded) {
 		sqlite3_randomness(sizeof(s->rand_state), &s->rand_state);

@@ -238,8 +238,8 @@ static void fn_patindex(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	p = piece_of(argv[0]);
 	s = piece_of(argv[1]);
-	sqlite3_result_int64(
-		ctx, like_index(coll_of(argv[2]), p.p, p.n, s.p, s.n));
+	sqlite3_result_int64(ctx,
+			     like_index(coll_of(argv[2]), p.p, p.n, s.p, s.n));
 }
 
 /* like_(text, pattern, escape, type, rtrim) */
@@ -265,8 +265,7 @@ static void fn_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		}
 	}
 	sqlite3_result_int(ctx, like_match(coll_of(argv[3]), s.p, s.n, p.p, p.n,
-					   escape,
-					   sqlite3_value_int(argv[4])));
+					   escape, sqlite3_value_int(argv[4])));
 }
 
 static void fn_replace(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -747,8 +746,10 @@ static void fn_hashbytes(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	static const struct {
 		const char *name;
 		const char *openssl;
-	} names[] = {{"MD5", "MD5"},	      {"SHA", "SHA1"},
-		     {"SHA1", "SHA1"},	      {"SHA2_256", "SHA256"},
+	} names[] = {{"MD5", "MD5"},
+		     {"SHA", "SHA1"},
+		     {"SHA1", "SHA1"},
+		     {"SHA2_256", "SHA256"},
 		     {"SHA2_512", "SHA512"}};
 	unsigned char out[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -765,8 +766,8 @@ static void fn_hashbytes(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 			const EVP_MD *md =
 				EVP_get_digestbyname(names[i].openssl);
 
-			if (md && EVP_Digest(data.p, data.n, out, &len, md,
-					     NULL))
+			if (md &&
+			    EVP_Digest(data.p, data.n, out, &len, md, NULL))
 				sqlite3_result_blob(ctx, out, (int)len,
 						    SQLITE_TRANSIENT);
 			return;
@@ -787,9 +788,8 @@ static void fn_checksum(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		size_t k;
 
 		if (type_is_integer(t) && v.cls == VAL_INT) {
-			x = (uint32_t)v.i ^ (t.kind == TY_BIGINT
-						     ? (uint32_t)(v.i >> 32)
-						     : 0);
+			x = (uint32_t)v.i ^
+			    (t.kind == TY_BIGINT ? (uint32_t)(v.i >> 32) : 0);
 			if (argc == 3) { /* CHECKSUM of an int is the int */
 				sqlite3_result_int(ctx, (int)x);
 				return;

@@ -65,8 +65,8 @@ static int raw_recv(struct conn *c, unsigned char *buf, size_t room,
 		*got = (size_t)n;
 		return 1;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
-		      errno == EINTR))
+	if (n < 0 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return 0;
 	c->dead = true;
 	return -1;

@@ -34,28 +34,28 @@ enum packet_type {
 struct conn {
 	int fd;
 	struct server *server;
-	struct tls *tls;     /* NULL: plain */
-	bool tls_active;     /* bytes go through TLS now */
-	unsigned char *in;   /* bytes received and not used yet */
+	struct tls *tls;   /* NULL: plain */
+	bool tls_active;   /* bytes go through TLS now */
+	unsigned char *in; /* bytes received and not used yet */
 	size_t in_len, in_pos, in_room;
-	unsigned char *out;  /* the packet being filled */
+	unsigned char *out; /* the packet being filled */
 	size_t out_len;
 	size_t packet_size;
 	unsigned char out_id;
-	bool dead;	     /* closed by either side */
+	bool dead;	      /* closed by either side */
 	uint32_t tds_version; /* 0x74000004 … */
 	int spid;
-	bool attention;	     /* seen, not answered yet */
-	int64_t next_poll;   /* monotonic ms */
-	bool pending_done;   /* a DONE token waits in `done` */
+	bool attention;	   /* seen, not answered yet */
+	int64_t next_poll; /* monotonic ms */
+	bool pending_done; /* a DONE token waits in `done` */
 	unsigned char done[13];
 	size_t done_len;
 	char address[64];
 	/* the message being read packet by packet */
 	bool in_last; /* its last packet has been seen */
 	unsigned char in_type;
-	bool reset;   /* RESETCONNECTION was asked for */
-	bool ignore;  /* the message was cut off by the client */
+	bool reset;	    /* RESETCONNECTION was asked for */
+	bool ignore;	    /* the message was cut off by the client */
 	unsigned char *pkt; /* payload of the current packet */
 	size_t pkt_len, pkt_pos;
 	bool utf8;

@@ -36,9 +36,9 @@ static int client_encryption(const unsigned char *p, size_t len)
 static void prelogin_reply(struct conn *c, int encryption)
 {
 	/* version, encryption, instance, thread id, MARS */
-	static const unsigned char table[] = {
-		0, 0, 26, 0, 6, 1, 0, 32, 0, 1, 2,   0, 33,
-		0, 1, 3, 0, 34, 0, 0, 4, 0, 34, 0, 1, 0xFF};
+	static const unsigned char table[] = {0, 0, 26, 0,  6,	1, 0, 32,  0,
+					      1, 2, 0,	33, 0,	1, 3, 0,   34,
+					      0, 0, 4,	0,  34, 0, 1, 0xFF};
 	const unsigned char version[6] = {15, 0, 4322 >> 8, 4322 & 0xFF, 0, 0};
 
 	conn_put(c, table, sizeof(table));
@@ -210,10 +210,9 @@ static void packet_size(struct session *s, uint32_t wanted)
 static bool open_database(struct session *s, const struct login7 *l,
 			  const struct login *login)
 {
-	const char *name = *l->database ? l->database
-			   : *login->default_database
-				   ? login->default_database
-				   : "master";
+	const char *name = *l->database		      ? l->database
+			   : *login->default_database ? login->default_database
+						      : "master";
 	struct diag d;
 
 	if (session_open(s, name, &d) == 0)
@@ -292,9 +291,9 @@ bool login_run(struct session *s)
 	if (type == PKT_PRELOGIN) {
 		if (conn_read_all(c, &msg) < 0)
 			goto done;
-		encryption = agree(
-			c, client_encryption((unsigned char *)msg.data,
-					     msg.len));
+		encryption =
+			agree(c, client_encryption((unsigned char *)msg.data,
+						   msg.len));
 		prelogin_reply(c, encryption);
 		if ((encryption == ENCRYPT_ON || encryption == ENCRYPT_OFF) &&
 		    conn_start_tls(c) < 0)

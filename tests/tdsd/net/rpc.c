@@ -34,13 +34,22 @@ size_t all_headers(const struct session *s, const unsigned char *msg,
 /* Procedures that have numbers. */
 static const char *well_known(unsigned id)
 {
-	static const char *const names[] = {
-		NULL,		   "sp_cursor",	     "sp_cursoropen",
-		"sp_cursorprepare", "sp_cursorexecute", "sp_cursorprepexec",
-		"sp_cursorunprepare", "sp_cursorfetch", "sp_cursoroption",
-		"sp_cursorclose",  "sp_executesql",  "sp_prepare",
-		"sp_execute",	   "sp_prepexec",    "sp_prepexecrpc",
-		"sp_unprepare"};
+	static const char *const names[] = {NULL,
+					    "sp_cursor",
+					    "sp_cursoropen",
+					    "sp_cursorprepare",
+					    "sp_cursorexecute",
+					    "sp_cursorprepexec",
+					    "sp_cursorunprepare",
+					    "sp_cursorfetch",
+					    "sp_cursoroption",
+					    "sp_cursorclose",
+					    "sp_executesql",
+					    "sp_prepare",
+					    "sp_execute",
+					    "sp_prepexec",
+					    "sp_prepexecrpc",
+					    "sp_unprepare"};
 
 	return id < LENGTH_OF(names) ? names[id] : NULL;
 }
@@ -83,8 +92,7 @@ static int read_param(struct rpc *x, struct diag *d)
 	if (x->count >= x->room) {
 		int room = x->room ? x->room * 2 : 16;
 
-		x->args = mem_realloc(x->args,
-				      (size_t)room * sizeof(*x->args));
+		x->args = mem_realloc(x->args, (size_t)room * sizeof(*x->args));
 		x->mem = mem_realloc(x->mem, (size_t)room * sizeof(*x->mem));
 		x->room = room;
 	}
@@ -176,7 +184,7 @@ static int read_tvp(struct rpc *x, struct call_arg *a, struct diag *d)
 	unsigned n, token;
 	int ret = 0;
 
-	rd8(&x->r);		   /* 0xF3 */
+	rd8(&x->r);			 /* 0xF3 */
 	rd_skip(&x->r, rd8(&x->r) * 2u); /* database */
 	rd_skip(&x->r, rd8(&x->r) * 2u); /* schema */
 	rd_skip(&x->r, rd8(&x->r) * 2u); /* type */
@@ -291,7 +299,8 @@ static enum flow call_one(struct rpc *x)
 
 	c.args = x->args;
 	c.count = x->count;
-	if (!x->name || !parse_name(&x->pool, x->name, strlen(x->name), &name)) {
+	if (!x->name ||
+	    !parse_name(&x->pool, x->name, strlen(x->name), &name)) {
 		diag_set(&d, 2812, x->name ? x->name : "");
 		d.line = 1;
 		output_message(s, &d);

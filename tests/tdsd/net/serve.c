@@ -233,8 +233,7 @@ int serve_open(struct server *srv, const char *host, int port, char *err,
 		return -1;
 	}
 	for (a = list; a && listener < 0; a = a->ai_next) {
-		listener = socket(a->ai_family, a->ai_socktype,
-				  a->ai_protocol);
+		listener = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
 		if (listener < 0)
 			continue;
 		setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one,

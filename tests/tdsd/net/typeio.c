@@ -452,8 +452,8 @@ static void put_variant(struct conn *c, const struct val *v,
 		bool scale = t.kind != TY_DATE;
 
 		conn_put32(c, (uint32_t)(2 + scale + temporal_bytes(t)));
-		conn_put8(c, t.kind == TY_DATE	     ? W_DATE
-			     : t.kind == TY_TIME     ? W_TIME
+		conn_put8(c, t.kind == TY_DATE	      ? W_DATE
+			     : t.kind == TY_TIME      ? W_TIME
 			     : t.kind == TY_DATETIME2 ? W_DATETIME2
 						      : W_DATETIMEOFFSET);
 		conn_put8(c, scale);
@@ -508,8 +508,7 @@ void wire_put_value(struct conn *c, struct type t, bool nullable,
 	static const struct val zero = {.cls = VAL_INT};
 	struct type sent = wire_type(c, t);
 
-	if (sent.kind != t.kind && v->cls != VAL_NULL &&
-	    type_is_temporal(t)) {
+	if (sent.kind != t.kind && v->cls != VAL_NULL && type_is_temporal(t)) {
 		put_converted(c, t, sent, nullable, v, scratch);
 		return;
 	}
@@ -739,8 +738,8 @@ void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
 		break;
 	case W_DATETIMN:
 		o->size = rd8(r);
-		o->type = type_of(o->size == 4 ? TY_SMALLDATETIME
-					       : TY_DATETIME);
+		o->type =
+			type_of(o->size == 4 ? TY_SMALLDATETIME : TY_DATETIME);
 		break;
 	case W_GUID:
 		short_type(o, TY_GUID, rd8(r));
@@ -769,9 +768,10 @@ void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
 
 		if (scale > 7)
 			r->failed = true;
-		o->type = type_scaled(o->token == W_TIME	? TY_TIME
-				      : o->token == W_DATETIME2 ? TY_DATETIME2
-								: TY_DATETIMEOFFSET,
+		o->type = type_scaled(o->token == W_TIME ? TY_TIME
+				      : o->token == W_DATETIME2
+					      ? TY_DATETIME2
+					      : TY_DATETIMEOFFSET,
 				      (int)(scale & 7));
 		break;
 	}
@@ -796,10 +796,9 @@ void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
 	case W_VARCHAR_OLD:
 	case W_CHAR_OLD:
 		o->size = rd8(r);
-		o->type = type_char(o->token == W_CHAR_OLD ? TY_CHAR
-							   : TY_VARCHAR,
-				    (int32_t)(o->size ? o->size : 1),
-				    COLLATION_DEFAULT);
+		o->type = type_char(
+			o->token == W_CHAR_OLD ? TY_CHAR : TY_VARCHAR,
+			(int32_t)(o->size ? o->size : 1), COLLATION_DEFAULT);
 		break;
 	case W_VARBINARY_OLD:
 	case W_BINARY_OLD:
@@ -935,10 +934,10 @@ static void rd_temporal(struct reader *r, struct type t, uint32_t bytes,
 			struct strbuf *mem, struct val *out)
 {
 	struct moment m = {.days = DAYS_1900};
-	int tb = t.kind == TY_DATE ? 0
-				   : (int)bytes - (t.kind == TY_TIME ? 0 : 3) -
-					     (t.kind == TY_DATETIMEOFFSET ? 2
-									  : 0);
+	int tb = t.kind == TY_DATE
+			 ? 0
+			 : (int)bytes - (t.kind == TY_TIME ? 0 : 3) -
+				   (t.kind == TY_DATETIMEOFFSET ? 2 : 0);
 	char *buf;
 	int i;
 
@@ -1075,8 +1074,8 @@ static void rd_variant(struct reader *r, struct strbuf *mem, struct val *out)
 	case W_NCHAR:
 	case W_BIGVARBIN:
 	case W_BIGBINARY: {
-		bool text = info.token != W_BIGVARBIN &&
-			    info.token != W_BIGBINARY;
+		bool text =
+			info.token != W_BIGVARBIN && info.token != W_BIGBINARY;
 		int coll = text ? rd_collation(r) : 0;
 		unsigned len = rd16(r);
 
@@ -1121,9 +1120,9 @@ static void rd_variant(struct reader *r, struct strbuf *mem, struct val *out)
 		rd_temporal(r, info.type, (uint32_t)data, mem, &inner);
 		break;
 	default: {
-		struct reader one = {.p = (unsigned char[]){(unsigned char)
-								    info.token},
-				     .left = 1};
+		struct reader one = {
+			.p = (unsigned char[]){(unsigned char)info.token},
+			.left = 1};
 
 		rd_type(&one, NULL, &info);
 		if (one.failed || info.size != data) {

@@ -35,11 +35,11 @@ void rd_skip(struct reader *r, size_t n);
 
 /* What TYPE_INFO says. */
 struct wire_info {
-	unsigned token;	 /* the TDS type */
+	unsigned token; /* the TDS type */
 	struct type type;
-	uint32_t size;	 /* as sent */
+	uint32_t size; /* as sent */
 	bool plp;
-	bool is_null;	 /* NULLTYPE */
+	bool is_null; /* NULLTYPE */
 	bool unknown;
 };
 

@@ -249,8 +249,7 @@ static int vt_filter(sqlite3_vtab_cursor *base, int num, const char *str,
 			else
 				sqlite3_bind_null(c->st, i + 1);
 		} else {
-			run_bind_param(v->session, c->st, i + 1,
-				       &n->params[i]);
+			run_bind_param(v->session, c->st, i + 1, &n->params[i]);
 		}
 	}
 	c->row = 0;

@@ -16,7 +16,8 @@ struct apply {
 	const char *sql;
 	int columns;
 	struct plan_needs needs;
-	const char *args[APPLY_ARGS]; /* SQLite expressions of the outer query */
+	const char
+		*args[APPLY_ARGS]; /* SQLite expressions of the outer query */
 	int arg_count;
 	sqlite3_stmt *idle; /* prepared and not in use */
 };

@@ -95,8 +95,8 @@ static struct ex datepart_fn(struct tr *t, const struct expr *e)
 	if (t->failed)
 		return tr_nothing();
 	d = builtin_arg(t, call_arg(e, 1), 'D', 2, "datepart");
-	if (t->failed || !part_fits(t, part, d, "datepart",
-				    e->args->name.part[0]))
+	if (t->failed ||
+	    !part_fits(t, part, d, "datepart", e->args->name.part[0]))
 		return tr_nothing();
 	if (part == PART_WEEKDAY || part == PART_WEEK)
 		t->deterministic = false;
@@ -167,8 +167,8 @@ static struct ex from_parts(struct tr *t, const struct expr *e,
 
 		list = tr_printf(t, "%s,%s", list, a.sql);
 	}
-	return builtin_call(t, type, "fromparts_(%s,'%s'%s)",
-			    tr_pack(t, type), layout, list);
+	return builtin_call(t, type, "fromparts_(%s,'%s'%s)", tr_pack(t, type),
+			    layout, list);
 }
 
 /* The last argument of the newer ones is the precision: a literal. */
@@ -211,8 +211,8 @@ static struct ex datetime2_parts_fn(struct tr *t, const struct expr *e)
 static struct ex offset_parts_fn(struct tr *t, const struct expr *e)
 {
 	return from_parts(
-		t, e, type_scaled(TY_DATETIMEOFFSET, precision_arg(t, e, 9)),
-		9, "ymdhnsfoz");
+		t, e, type_scaled(TY_DATETIMEOFFSET, precision_arg(t, e, 9)), 9,
+		"ymdhnsfoz");
 }
 
 static struct ex time_parts_fn(struct tr *t, const struct expr *e)
@@ -286,9 +286,9 @@ static struct ex todatetimeoffset_fn(struct tr *t, const struct expr *e)
 	return offset_fn(t, e, false);
 }
 
-#define CUSTOM(name, min, max, fn)                                             \
-	{                                                                      \
-		name, min, max, "", "", "", fn, false, false                   \
+#define CUSTOM(name, min, max, fn)                           \
+	{                                                    \
+		name, min, max, "", "", "", fn, false, false \
 	}
 
 const struct builtin builtins_date[] = {

@@ -187,13 +187,13 @@ static struct ex identity_fn(struct tr *t, const struct expr *e)
 static struct ex sql_variant_property_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = tr_expr(t, e->args);
-	struct ex p = builtin_arg(t, e->args->next, 'n', 2,
-				  "sql_variant_property");
+	struct ex p =
+		builtin_arg(t, e->args->next, 'n', 2, "sql_variant_property");
 
 	if (!t->failed)
 		a = tr_convert(t, a, type_of(TY_VARIANT));
-	return builtin_call(t, type_of(TY_VARIANT),
-			    "variant_property_(%s,%s)", a.sql, p.sql);
+	return builtin_call(t, type_of(TY_VARIANT), "variant_property_(%s,%s)",
+			    a.sql, p.sql);
 }
 
 const struct builtin builtins_logic[] = {

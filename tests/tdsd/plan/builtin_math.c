@@ -44,8 +44,7 @@ static struct ex sign_fn(struct tr *t, const struct expr *e)
 	if (type_is_decimal(to) && to.prec == to.scale && to.prec < 38)
 		to = type_decimal(to.prec + 1, to.scale); /* room for 1 */
 	to.kind = a.type.kind;
-	return builtin_call(t, to, "sign_(%s,%s)", a.sql,
-			    tr_pack(t, to));
+	return builtin_call(t, to, "sign_(%s,%s)", a.sql, tr_pack(t, to));
 }
 
 static struct ex floor_like(struct tr *t, const struct expr *e, bool up)
@@ -74,8 +73,8 @@ static struct ex ceiling_fn(struct tr *t, const struct expr *e)
 static struct ex round_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = number_arg(t, e, 0, "round");
-	struct ex n = tr_implicit(t, tr_expr(t, call_arg(e, 1)),
-				  type_of(TY_INT));
+	struct ex n =
+		tr_implicit(t, tr_expr(t, call_arg(e, 1)), type_of(TY_INT));
 	struct ex cut = e->arg_count > 2
 				? tr_implicit(t, tr_expr(t, call_arg(e, 2)),
 					      type_of(TY_INT))
@@ -89,8 +88,8 @@ static struct ex power_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = number_arg(t, e, 0, "power");
 	struct ex x = tr_convert(t, a, type_of(TY_FLOAT));
-	struct ex y = tr_implicit(t, tr_expr(t, call_arg(e, 1)),
-				  type_of(TY_FLOAT));
+	struct ex y =
+		tr_implicit(t, tr_expr(t, call_arg(e, 1)), type_of(TY_FLOAT));
 	struct type type = a.type;
 
 	if (type_is_decimal(type)) {
@@ -105,8 +104,8 @@ static struct ex rand_fn(struct tr *t, const struct expr *e)
 {
 	t->deterministic = false;
 	if (e->arg_count) {
-		struct ex seed = tr_implicit(t, tr_expr(t, e->args),
-					     type_of(TY_INT));
+		struct ex seed =
+			tr_implicit(t, tr_expr(t, e->args), type_of(TY_INT));
 
 		return builtin_call(t, type_of(TY_FLOAT), "rand_(%s)",
 				    seed.sql);

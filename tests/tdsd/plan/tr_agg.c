@@ -14,10 +14,10 @@ enum agg_kind {
 	AGG_FLOAT, /* stdev, var */
 	AGG_CHECKSUM,
 	AGG_STRING,
-	AGG_RANK,  /* row_number, rank, dense_rank */
+	AGG_RANK, /* row_number, rank, dense_rank */
 	AGG_NTILE,
-	AGG_LAG,   /* lag, lead */
-	AGG_FIRST, /* first_value, last_value */
+	AGG_LAG,     /* lag, lead */
+	AGG_FIRST,   /* first_value, last_value */
 	AGG_PERCENT, /* percent_rank, cume_dist */
 };
 
@@ -177,10 +177,9 @@ static struct ex string_agg(struct tr *t, const struct expr *e)
 static struct ex count(struct tr *t, const struct expr *e,
 		       const struct aggregate *agg)
 {
-	struct type type =
-		type_of(agg->kind == AGG_COUNT ? TY_INT : TY_BIGINT);
-	bool distinct = e->distinct || !strcmp(agg->name,
-					       "approx_count_distinct");
+	struct type type = type_of(agg->kind == AGG_COUNT ? TY_INT : TY_BIGINT);
+	bool distinct =
+		e->distinct || !strcmp(agg->name, "approx_count_distinct");
 	struct ex a, x;
 
 	if (e->args->kind == EX_STAR) {
@@ -224,8 +223,8 @@ static struct ex lag(struct tr *t, const struct expr *e,
 		more = tr_printf(t, ",%s", n.sql);
 	}
 	if (e->arg_count > 2) {
-		struct ex d = tr_implicit(
-			t, tr_expr(t, e->args->next->next), a.type);
+		struct ex d =
+			tr_implicit(t, tr_expr(t, e->args->next->next), a.type);
 
 		more = tr_printf(t, "%s,%s", more, d.sql);
 	}
@@ -248,8 +247,7 @@ static struct ex one(struct tr *t, const struct expr *e,
 	case AGG_AVG:
 		a = tr_expr(t, e->args);
 		return t->failed ? a
-				 : sum(t, e, a, agg->kind == AGG_AVG,
-				       distinct);
+				 : sum(t, e, a, agg->kind == AGG_AVG, distinct);
 	case AGG_MIN:
 	case AGG_MAX:
 		return min_max(t, e, agg);
@@ -259,8 +257,8 @@ static struct ex one(struct tr *t, const struct expr *e,
 				    agg->sqlite, distinct, a.sql);
 	case AGG_CHECKSUM:
 		a = tr_implicit(t, tr_expr(t, e->args), type_of(TY_INT));
-		return builtin_call(t, type_of(TY_INT), "%s(%s%s)",
-				    agg->sqlite, distinct, a.sql);
+		return builtin_call(t, type_of(TY_INT), "%s(%s%s)", agg->sqlite,
+				    distinct, a.sql);
 	case AGG_STRING:
 		return string_agg(t, e);
 	case AGG_RANK:

@@ -411,9 +411,9 @@ struct ex tr_cast(struct tr *t, struct ex a, struct type to, const char *style,
 	if (type_is_text(to))
 		e.label = a.label == COLL_NONE ? COLL_DEFAULT : a.label;
 	if (style || a.label == COLL_NONE)
-		t->deterministic = t->deterministic &&
-				   !(type_is_temporal(to) &&
-				     type_is_text(a.type) && !style);
+		t->deterministic =
+			t->deterministic && !(type_is_temporal(to) &&
+					      type_is_text(a.type) && !style);
 	return e;
 }
 
@@ -498,8 +498,8 @@ const char *tr_compare(struct tr *t, int op, struct ex a, struct ex b,
 {
 	static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
 	static const char *const names[] = {
-		"equal to",    "not equal to",
-		"less than",   "less than or equal to",
+		"equal to",	"not equal to",
+		"less than",	"less than or equal to",
 		"greater than", "greater than or equal to"};
 	enum coll_label label;
 
@@ -512,8 +512,7 @@ const char *tr_compare(struct tr *t, int op, struct ex a, struct ex b,
 		return tr_printf(t, "(variant_compare(%s,%s) %s 0)", a.sql,
 				 b.sql, ops[op]);
 	if (type_is_text(a.type) && type_is_text(b.type)) {
-		a.type.coll =
-			(uint16_t)tr_collation(t, a, b, what, &label);
+		a.type.coll = (uint16_t)tr_collation(t, a, b, what, &label);
 		return tr_printf(t, "(%s %s %s)", tr_collated(t, a), ops[op],
 				 b.sql);
 	}

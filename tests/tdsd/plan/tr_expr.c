@@ -213,9 +213,8 @@ static struct ex column_ex(struct tr *t, struct source *src,
 	x.table = c->base_table;
 	x.derived = c->derived;
 	x.source_alias = src->sql_alias;
-	x.label = type_is_text(c->type)
-			  ? (c->label ? c->label : COLL_IMPLICIT)
-			  : COLL_NONE;
+	x.label = type_is_text(c->type) ? (c->label ? c->label : COLL_IMPLICIT)
+					: COLL_NONE;
 	x.name = c->name;
 	t->uses_columns = true;
 	if (t->extras)
@@ -227,7 +226,8 @@ static struct ex column_ex(struct tr *t, struct source *src,
 static bool row_column(struct tr *t, const struct name *name, struct ex *out)
 {
 	const char *column = name->part[name->count - 1];
-	const char *prefix = name->count > 1 ? name->part[name->count - 2] : NULL;
+	const char *prefix =
+		name->count > 1 ? name->part[name->count - 2] : NULL;
 	struct row_scope *r;
 
 	for (r = t->row; r; r = r->next) {
@@ -240,14 +240,13 @@ static bool row_column(struct tr *t, const struct name *name, struct ex *out)
 		i = table_column(r->table, column);
 		if (i < 0)
 			continue;
-		*out = tr_ex(tr_param(t, r->kind, i,
-				      r->table->columns[i].type),
+		*out = tr_ex(tr_param(t, r->kind, i, r->table->columns[i].type),
 			     r->table->columns[i].type, true);
-		out->nullable = r->table->columns[i].nullable ||
-				r->kind == PARAM_OLD;
+		out->nullable =
+			r->table->columns[i].nullable || r->kind == PARAM_OLD;
 		out->name = r->table->columns[i].name;
-		out->label = type_is_text(out->type) ? COLL_IMPLICIT
-						     : COLL_NONE;
+		out->label =
+			type_is_text(out->type) ? COLL_IMPLICIT : COLL_NONE;
 		t->uses_columns = true;
 		return true;
 	}
@@ -255,8 +254,8 @@ static bool row_column(struct tr *t, const struct name *name, struct ex *out)
 }
 
 /* A column of an aggregated query must be grouped; 8120 and its like. */
-static void check_grouped(struct tr *t, struct scope *scope,
-			  struct source *src, const struct source_column *c)
+static void check_grouped(struct tr *t, struct scope *scope, struct source *src,
+			  const struct source_column *c)
 {
 	const char *full;
 	int number = 8120;
@@ -327,10 +326,10 @@ static struct ex pseudo_column(struct tr *t, const struct expr *e)
 		for (i = 0; i < src->count; i++) {
 			const struct column *c = src->columns[i].base;
 
-			if (c && ((!strcasecmp(e->text, "$identity") &&
-				   c->identity) ||
-				  (!strcasecmp(e->text, "$rowguid") &&
-				   c->rowguid)))
+			if (c &&
+			    ((!strcasecmp(e->text, "$identity") &&
+			      c->identity) ||
+			     (!strcasecmp(e->text, "$rowguid") && c->rowguid)))
 				return column_ex(t, src, &src->columns[i]);
 		}
 	return tr_fail(t, 207, e->text, NULL);
@@ -418,9 +417,9 @@ static const char *in_condition(struct tr *t, const struct expr *e)
 		const char *any = "0";
 
 		for (i = 0; i < e->arg_count; i++)
-			any = tr_printf(t, "%s OR %s", any,
-					tr_compare(t, OP_EQ, a, items[i],
-						   NULL));
+			any = tr_printf(
+				t, "%s OR %s", any,
+				tr_compare(t, OP_EQ, a, items[i], NULL));
 		return tr_printf(t, "(%s (%s))", e->negated ? "NOT" : "", any);
 	}
 	if (!type_is_text(common)) {
@@ -456,8 +455,8 @@ static const char *like_condition(struct tr *t, const struct expr *e)
 	/* trailing blanks of the text count for nvarchar only */
 	unicode = type_is_unicode(a.type) || type_is_unicode(b.type);
 	if (!type_is_text(a.type))
-		a = tr_implicit(t, a, type_char(TY_VARCHAR, 8000,
-						COLLATION_DEFAULT));
+		a = tr_implicit(t, a,
+				type_char(TY_VARCHAR, 8000, COLLATION_DEFAULT));
 	if (!type_is_text(b.type))
 		b = tr_implicit(t, b, wide);
 	if (t->failed)
@@ -466,8 +465,7 @@ static const char *like_condition(struct tr *t, const struct expr *e)
 	return tr_printf(t, "(%s like_(%s,%s,%s,%s,%d))",
 			 e->negated ? "NOT" : "", a.sql, b.sql,
 			 e->c ? c.sql : "NULL",
-			 tr_pack(t, type_char(TY_NVARCHAR, 2, coll)),
-			 !unicode);
+			 tr_pack(t, type_char(TY_NVARCHAR, 2, coll)), !unicode);
 }
 
 static const char *between_condition(struct tr *t, const struct expr *e)
@@ -622,8 +620,8 @@ static struct ex case_value(struct tr *t, const struct expr *e)
 	values = pool_alloc(t->pool, (size_t)e->arg_count * sizeof(*values));
 	conds = pool_alloc(t->pool, (size_t)e->arg_count * sizeof(*conds));
 	for (i = 0; i < e->arg_count && !t->failed; i++) {
-		conds[i] = e->a ? tr_compare(t, OP_EQ, operand,
-					     tr_expr(t, arg), NULL)
+		conds[i] = e->a ? tr_compare(t, OP_EQ, operand, tr_expr(t, arg),
+					     NULL)
 				: tr_cond(t, arg);
 		arg = arg->next;
 		values[i] = tr_expr(t, arg);
@@ -712,8 +710,8 @@ static struct ex collate_value(struct tr *t, const struct expr *e)
 		return tr_fail(t, 447, type_name(a.type), NULL);
 	if (a.label == COLL_EXPLICIT && e->a->kind == EX_COLLATE)
 		return tr_fail(t, 445, NULL);
-	if (!type_is_unicode(a.type) && collation_get(coll)->page !=
-						collation_get(a.type.coll)->page) {
+	if (!type_is_unicode(a.type) &&
+	    collation_get(coll)->page != collation_get(a.type.coll)->page) {
 		struct type to = a.type;
 
 		to.coll = (uint16_t)coll;
@@ -735,13 +733,13 @@ static struct ex time_zone(struct tr *t, const struct expr *e)
 		return a;
 	if (!type_is_temporal(a.type) || a.type.kind == TY_TIME ||
 	    a.type.kind == TY_DATE)
-		return tr_fail(t, 8116, type_name(a.type), "1",
-			       "AT TIME ZONE", NULL);
+		return tr_fail(t, 8116, type_name(a.type), "1", "AT TIME ZONE",
+			       NULL);
 	z = tr_implicit(t, z, type_char(TY_NVARCHAR, 256, COLLATION_DEFAULT));
-	to = type_scaled(TY_DATETIMEOFFSET,
-			 a.type.kind == TY_DATETIME	   ? 3
-			 : a.type.kind == TY_SMALLDATETIME ? 0
-							   : a.type.scale);
+	to = type_scaled(TY_DATETIMEOFFSET, a.type.kind == TY_DATETIME ? 3
+					    : a.type.kind == TY_SMALLDATETIME
+						    ? 0
+						    : a.type.scale);
 	return tr_ex(tr_printf(t, "at_zone(%s,%s,%s,%s)", a.sql,
 			       tr_pack(t, a.type), z.sql, tr_pack(t, to)),
 		     to, true);
@@ -891,9 +889,9 @@ static bool same_column(struct tr *t, const struct name *a,
 
 	if (!same(a->part[a->count - 1], b->part[b->count - 1]))
 		return false;
-	if (a->count == b->count && (a->count == 1 ||
-				     same(a->part[a->count - 2],
-					  b->part[b->count - 2])))
+	if (a->count == b->count &&
+	    (a->count == 1 ||
+	     same(a->part[a->count - 2], b->part[b->count - 2])))
 		return true;
 	/* "c" and "t.c" may be the same column */
 	t->d = &d;

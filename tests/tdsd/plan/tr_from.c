@@ -71,8 +71,8 @@ struct source *tr_table_source(struct tr *t, struct table *table,
 		sc->base_table = table;
 		sc->label = COLL_IMPLICIT;
 		if (c->stored)
-			sc->sql = tr_printf(t, "%s.c%d", src->sql_alias,
-					    c->phys);
+			sc->sql =
+				tr_printf(t, "%s.c%d", src->sql_alias, c->phys);
 	}
 	return src;
 }
@@ -140,14 +140,14 @@ static void check_names(struct tr *t, const struct source *src)
 static void check_duplicate_alias(struct tr *t, const struct source *src)
 {
 	const struct source *other;
-	const char *name = src->alias ? src->alias
+	const char *name = src->alias	   ? src->alias
 			   : src->has_full ? object_name(&src->full)
 					   : NULL;
 
 	if (!name)
 		return;
 	for (other = t->scope->first; other; other = other->next) {
-		const char *its = other->alias ? other->alias
+		const char *its = other->alias	    ? other->alias
 				  : other->has_full ? object_name(&other->full)
 						    : NULL;
 
@@ -460,8 +460,8 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 		outer->base_count = 0;
 		outer->table = NULL;
 		outer->sql_alias = alias;
-		outer->columns = pool_alloc(t->pool,
-					    (size_t)(inner->count + 1) *
+		outer->columns =
+			pool_alloc(t->pool, (size_t)(inner->count + 1) *
 						    sizeof(*outer->columns));
 		for (i = 0; i < inner->count; i++, n++) {
 			outer->columns[i] = inner->columns[i];
@@ -477,9 +477,9 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 static const char *from_join(struct tr *t, const struct table_ref *ref)
 {
 	static const char *const words[] = {
-		[JOIN_INNER] = "JOIN",	     [JOIN_LEFT] = "LEFT JOIN",
-		[JOIN_RIGHT] = "RIGHT JOIN", [JOIN_FULL] = "FULL JOIN",
-		[JOIN_CROSS] = "JOIN",	     [JOIN_CROSS_APPLY] = "JOIN",
+		[JOIN_INNER] = "JOIN",		 [JOIN_LEFT] = "LEFT JOIN",
+		[JOIN_RIGHT] = "RIGHT JOIN",	 [JOIN_FULL] = "FULL JOIN",
+		[JOIN_CROSS] = "JOIN",		 [JOIN_CROSS_APPLY] = "JOIN",
 		[JOIN_OUTER_APPLY] = "LEFT JOIN"};
 	struct source *before = NULL, *s, *left_end = NULL;
 	const char *left, *right, *on = NULL;
@@ -576,8 +576,9 @@ const char *tr_from(struct tr *t, const struct table_ref *refs)
 		if (!sql)
 			sql = one;
 		else
-			sql = tr_printf(t, has_outer_right(refs) ? "%s JOIN (%s)"
-								 : "%s JOIN %s",
+			sql = tr_printf(t,
+					has_outer_right(refs) ? "%s JOIN (%s)"
+							      : "%s JOIN %s",
 					sql, one);
 	}
 	t->scope->clause = clause;

@@ -68,9 +68,9 @@ static struct ex concat(struct tr *t, struct ex a, struct ex b)
 			sum = limit;
 		type.len = (int32_t)sum * (type_is_unicode(type) ? 2 : 1);
 	}
-	e = tr_ex(tr_printf(t, "cat2(%s,%s,%s)", a.sql, b.sql,
-			    tr_pack(t, type)),
-		  type, a.nullable || b.nullable);
+	e = tr_ex(
+		tr_printf(t, "cat2(%s,%s,%s)", a.sql, b.sql, tr_pack(t, type)),
+		type, a.nullable || b.nullable);
 	if (type_is_text(type))
 		e.label = label;
 	return e;
@@ -122,17 +122,19 @@ static struct ex bits(struct tr *t, int op, struct ex a, struct ex b)
 	}
 	type = type_common(a.type, b.type);
 	if (op == '^')
-		return tr_ex(tr_printf(t, "bit_xor(%s,%s)", a.sql, b.sql),
-			     type, true);
+		return tr_ex(tr_printf(t, "bit_xor(%s,%s)", a.sql, b.sql), type,
+			     true);
 	return tr_ex(tr_printf(t, "(%s %c %s)", a.sql, op, b.sql), type, true);
 }
 
 static struct ex integers(struct tr *t, int op, struct ex a, struct ex b,
 			  struct type type)
 {
-	static const char *const names[] = {
-		['+'] = "iadd", ['-'] = "isub", ['*'] = "imul",
-		['/'] = "idiv", ['%'] = "imod"};
+	static const char *const names[] = {['+'] = "iadd",
+					    ['-'] = "isub",
+					    ['*'] = "imul",
+					    ['/'] = "idiv",
+					    ['%'] = "imod"};
 
 	a = tr_implicit(t, a, type);
 	b = tr_implicit(t, b, type);
@@ -245,9 +247,9 @@ struct ex tr_binary(struct tr *t, int op, struct ex a, struct ex b)
 	if (op == '%')
 		return tr_fail(t, 402, type_name(a.type), type_name(b.type),
 			       "modulo", NULL);
-	return tr_ex(tr_printf(t, "fop('%c',%s,%s,%d)", op, a.sql, b.sql,
-			       type.kind),
-		     type, true);
+	return tr_ex(
+		tr_printf(t, "fop('%c',%s,%s,%d)", op, a.sql, b.sql, type.kind),
+		type, true);
 }
 
 struct ex tr_negate(struct tr *t, struct ex a)
@@ -277,9 +279,9 @@ struct ex tr_negate(struct tr *t, struct ex a)
 	if (type_is_float(a.type))
 		return tr_ex(tr_printf(t, "(-%s)", a.sql), a.type, true);
 	if (type_is_money(a.type))
-		return tr_ex(tr_printf(t, "mop('-',0,%s,%d)", a.sql,
-				       a.type.kind),
-			     a.type, true);
+		return tr_ex(
+			tr_printf(t, "mop('-',0,%s,%d)", a.sql, a.type.kind),
+			a.type, true);
 	if (a.type.kind == TY_TINYINT)
 		a.type = type_of(TY_SMALLINT);
 	if (type_is_integer(a.type) && a.type.kind != TY_BIT)

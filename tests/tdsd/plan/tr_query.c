@@ -43,7 +43,7 @@ struct select {
 	const char *from, *where, *having;
 	struct strbuf group, order;
 	struct with_clause with;
-	bool top_level; /* ORDER BY is allowed without TOP */
+	bool top_level;		  /* ORDER BY is allowed without TOP */
 	const char *window_order; /* ORDER BY without positions */
 };
 
@@ -87,10 +87,9 @@ static void add_item(struct select *sel, struct ex x, const char *name,
 static bool prefix_is(const struct source *src, const struct name *p)
 {
 	const char *last = p->part[p->count - 1];
-	const char *own = src->alias ? src->alias
-			  : src->has_full
-				  ? src->full.part[src->full.count - 1]
-				  : "";
+	const char *own = src->alias	  ? src->alias
+			  : src->has_full ? src->full.part[src->full.count - 1]
+					  : "";
 
 	if (strcasecmp(last, own) != 0)
 		return false;
@@ -114,10 +113,10 @@ static bool star_of_row(struct tr *t, struct select *sel,
 		    strcasecmp(r->prefix, item->prefix.part[0]) != 0)
 			continue;
 		for (i = 0; i < r->table->count; i++) {
-			struct name n = {.count = 2,
-					 .part = {r->prefix,
-						  r->table->columns[i].name},
-					 .line = item->line};
+			struct name n = {
+				.count = 2,
+				.part = {r->prefix, r->table->columns[i].name},
+				.line = item->line};
 
 			add_item(sel, tr_column(t, &n),
 				 r->table->columns[i].name, NULL);
@@ -163,8 +162,7 @@ static void star(struct tr *t, struct select *sel,
 		tr_fail(t, 107, item->prefix.part[item->prefix.count - 1],
 			NULL);
 	else
-		tr_fail_text(t, 263, 16,
-			     "Must specify table to select from.");
+		tr_fail_text(t, 263, 16, "Must specify table to select from.");
 }
 
 static int64_t number_of(const struct expr *e)
@@ -252,8 +250,8 @@ static void group_by(struct tr *t, struct select *sel)
 		return;
 	for (e = q->group; e; e = e->next)
 		n++;
-	sel->scope.groups = pool_alloc(t->pool,
-				       (size_t)(n + 1) * sizeof(struct expr *));
+	sel->scope.groups =
+		pool_alloc(t->pool, (size_t)(n + 1) * sizeof(struct expr *));
 	sel->scope.clause = "GROUP BY";
 	for (e = q->group; e && !t->failed; e = e->next) {
 		struct ex x;
@@ -289,8 +287,8 @@ static int find_item(struct tr *t, struct select *sel, const struct expr *e)
 
 	if (e->kind == EX_COLUMN && e->name.count == 1) {
 		for (i = 0; i < sel->count; i++) {
-			if (strcasecmp(sel->items[i].name,
-				       e->name.part[0]) != 0)
+			if (strcasecmp(sel->items[i].name, e->name.part[0]) !=
+			    0)
 				continue;
 			if (found >= 0 && strcmp(sel->items[found].x.sql,
 						 sel->items[i].x.sql) != 0) {
@@ -312,7 +310,8 @@ static int find_item(struct tr *t, struct select *sel, const struct expr *e)
 static struct ex order_value(struct tr *t, struct select *sel,
 			     const struct order_item *o, int place, int *item)
 {
-	const struct expr *e = (o->expr->kind == EX_PLUS ? o->expr->a : o->expr);
+	const struct expr *e =
+		(o->expr->kind == EX_PLUS ? o->expr->a : o->expr);
 	struct ex x;
 
 	*item = -1;
@@ -508,8 +507,9 @@ static void assemble(struct tr *t, struct select *sel, struct rel *rel,
 		strbuf_addf(sb, "SELECT %s FROM (", names);
 		head(t, sel, sb);
 		row_ids(t, sel, rel, sb);
-		strbuf_addf(sb, ",%s OVER (ORDER BY %s) AS rk,"
-				"count(*) OVER () AS rn",
+		strbuf_addf(sb,
+			    ",%s OVER (ORDER BY %s) AS rk,"
+			    "count(*) OVER () AS rn",
 			    q->top_ties ? "rank()" : "row_number()", over);
 		body(sel, sb);
 		strbuf_addf(sb, ") WHERE rk <= %s",
@@ -632,8 +632,7 @@ static struct rel *select_query(struct tr *t, const struct query *q,
 	return rel;
 }
 
-struct rel *tr_any_query(struct tr *t, const struct query *q,
-			     bool top_level)
+struct rel *tr_any_query(struct tr *t, const struct query *q, bool top_level)
 {
 	struct rel *rel;
 

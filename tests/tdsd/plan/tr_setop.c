@@ -62,7 +62,8 @@ struct rel *tr_values(struct tr *t, const struct query *q)
 		if (many)
 			strbuf_addstr(&sb, r ? "),(" : "(");
 		else
-			strbuf_addstr(&sb, r ? " UNION ALL SELECT " : "SELECT ");
+			strbuf_addstr(&sb,
+				      r ? " UNION ALL SELECT " : "SELECT ");
 		for (i = 0; i < rel->count; i++) {
 			struct ex x = tr_implicit(t, cells[r * rel->count + i],
 						  rel->columns[i].type);
@@ -124,9 +125,10 @@ static const char *side_sql(struct tr *t, const struct rel *r,
 static void set_columns(struct tr *t, const struct query *q, struct rel *out,
 			const struct rel *l, const struct rel *r)
 {
-	static const char *const names[] = {
-		[Q_UNION] = "UNION", [Q_UNION_ALL] = "UNION ALL",
-		[Q_EXCEPT] = "EXCEPT", [Q_INTERSECT] = "INTERSECT"};
+	static const char *const names[] = {[Q_UNION] = "UNION",
+					    [Q_UNION_ALL] = "UNION ALL",
+					    [Q_EXCEPT] = "EXCEPT",
+					    [Q_INTERSECT] = "INTERSECT"};
 	int i;
 
 	out->count = l->count;
@@ -139,8 +141,8 @@ static void set_columns(struct tr *t, const struct query *q, struct rel *out,
 
 		o->name = a->name;
 		o->type = type_common(a->type, b->type);
-		o->nullable = a->nullable ||
-			      (b->nullable && q->kind != Q_EXCEPT);
+		o->nullable =
+			a->nullable || (b->nullable && q->kind != Q_EXCEPT);
 		o->computed = true;
 		if (!a->type.null && !b->type.null &&
 		    (convert_rule(a->type, o->type) != CONVERT_IMPLICIT ||
@@ -165,8 +167,8 @@ static void set_order(struct tr *t, const struct query *q, struct rel *rel,
 	int i;
 
 	for (o = q->order; o && !t->failed; o = o->next) {
-		const struct expr *e = o->expr->kind == EX_PLUS ? o->expr->a
-								: o->expr;
+		const struct expr *e =
+			o->expr->kind == EX_PLUS ? o->expr->a : o->expr;
 		const char *name = e->kind == EX_COLUMN
 					   ? e->name.part[e->name.count - 1]
 					   : NULL;
@@ -196,9 +198,10 @@ static void set_order(struct tr *t, const struct query *q, struct rel *rel,
 
 struct rel *tr_set_query(struct tr *t, const struct query *q, bool top_level)
 {
-	static const char *const words[] = {
-		[Q_UNION] = "UNION", [Q_UNION_ALL] = "UNION ALL",
-		[Q_EXCEPT] = "EXCEPT", [Q_INTERSECT] = "INTERSECT"};
+	static const char *const words[] = {[Q_UNION] = "UNION",
+					    [Q_UNION_ALL] = "UNION ALL",
+					    [Q_EXCEPT] = "EXCEPT",
+					    [Q_INTERSECT] = "INTERSECT"};
 	struct rel *out = pool_alloc(t->pool, sizeof(*out)), *l, *r;
 	struct with_clause with;
 	struct strbuf sb;
@@ -230,4 +233,3 @@ struct rel *tr_set_query(struct tr *t, const struct query *q, bool top_level)
 	strbuf_release(&sb);
 	return out;
 }
-

@@ -26,11 +26,11 @@ struct macro {
 
 /* Where the value of an SQLite parameter comes from. */
 enum param_kind {
-	PARAM_VAR,    /* variable slot */
-	PARAM_ROW,    /* column `index` of the row that is being written */
-	PARAM_OLD,    /* the same of the row as it was */
-	PARAM_EXTRA,  /* more outputs of the driving query */
-	PARAM_OUTER,  /* APPLY: argument number `index` */
+	PARAM_VAR,   /* variable slot */
+	PARAM_ROW,   /* column `index` of the row that is being written */
+	PARAM_OLD,   /* the same of the row as it was */
+	PARAM_EXTRA, /* more outputs of the driving query */
+	PARAM_OUTER, /* APPLY: argument number `index` */
 };
 
 struct param {
@@ -48,7 +48,7 @@ struct out_column {
 	struct table *base_table;
 	bool identity; /* keeps its identity property in SELECT INTO */
 	int64_t seed, increment; /* of IDENTITY() in SELECT INTO */
-	};
+};
 
 /* What a statement depends on and needs; lives as long as its plan. */
 struct plan_home {
@@ -75,7 +75,7 @@ struct plan_needs {
 	int param_count, param_room;
 	struct apply **applies; /* sub-queries of APPLY; see plan/apply.h */
 	int apply_count, apply_room;
-	bool uses_temp;	/* reads temporary tables or table variables */
+	bool uses_temp; /* reads temporary tables or table variables */
 };
 
 void plan_needs_release(struct plan_needs *n);
@@ -87,15 +87,15 @@ struct ex {
 	const char *sql;
 	struct type type;
 	bool nullable;
-	bool literal;	     /* `value` holds it */
+	bool literal; /* `value` holds it */
 	struct val value;
-	bool param;	     /* a bare variable */
+	bool param; /* a bare variable */
 	enum coll_label label;
 	const struct column *column; /* a bare column */
 	struct table *table;
 	const struct out_column *derived; /* column of a derived table */
-	const char *source_alias;    /* SQLite alias of the bare column */
-	const char *name;	     /* column's name, for result sets */
+	const char *source_alias;	  /* SQLite alias of the bare column */
+	const char *name;		  /* column's name, for result sets */
 };
 
 /* One column that a name can mean. */
@@ -111,15 +111,15 @@ struct source_column {
 };
 
 struct source {
-	const char *alias;  /* exposed name; NULL for an inner, unnamed one */
-	struct name full;   /* when it was named without alias */
+	const char *alias; /* exposed name; NULL for an inner, unnamed one */
+	struct name full;  /* when it was named without alias */
 	bool has_full;
 	const char *sql_alias;
 	struct table *table; /* a base table; its row id is "alias.rowid" */
 	int count;
 	struct source_column *columns;
 	struct source *next;
-	bool nullable;	     /* behind an outer join */
+	bool nullable;	      /* behind an outer join */
 	struct table **bases; /* derived, with row ids "alias.r1" … */
 	int base_count;
 };
@@ -136,10 +136,10 @@ struct scope {
 	int group_ok;	     /* inside an expression of GROUP BY */
 	bool has_aggregates;
 	bool allow_aggregates, allow_windows;
-	const char *clause;  /* for messages: "select list", "HAVING", … */
+	const char *clause; /* for messages: "select list", "HAVING", … */
 	struct select_item *items; /* of the query, for ORDER BY */
-	const char *recursive; /* SQLite alias of the CTE we recurse into */
-	bool lateral;	     /* the outer scope belongs to an APPLY */
+	const char *recursive;	   /* SQLite alias of the CTE we recurse into */
+	bool lateral;		   /* the outer scope belongs to an APPLY */
 	struct apply *apply;
 };
 
@@ -149,7 +149,7 @@ struct cte_def {
 	const struct cte *ast;
 	struct cte_def *outer;
 	bool in_progress, done;
-	const char *sql_name;	/* recursive: its name in SQLite */
+	const char *sql_name; /* recursive: its name in SQLite */
 	struct out_column *columns;
 	int count;
 	struct rel *rel;
@@ -181,12 +181,12 @@ struct tr {
 	struct attached *default_home; /* names in a view: its own database */
 	const char *default_schema;
 	const struct table_ref *written; /* target: SELECT is asked for later */
-	bool want_rowids;	/* derived tables show their base row ids */
-	bool deterministic;	/* was nothing else used so far? */
+	bool want_rowids;   /* derived tables show their base row ids */
+	bool deterministic; /* was nothing else used so far? */
 	bool uses_columns;
 	bool uses_subquery;
 	bool uses_udf;
-	bool in_check;		/* no subqueries, variables, aggregates */
+	bool in_check; /* no subqueries, variables, aggregates */
 };
 
 #define EXTRAS_MAX 256
@@ -270,7 +270,7 @@ bool expr_has_window(const struct expr *e);
 struct rel {
 	const char *sql;
 	struct out_column *columns;
-	int count;	/* what the user sees */
+	int count; /* what the user sees */
 	/* want_rowids: the base tables whose row ids are there as r1, r2, … */
 	struct table **bases;
 	int base_count;

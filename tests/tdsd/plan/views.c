@@ -75,8 +75,7 @@ static bool ref_mentions(const struct table_ref *r, const char *name)
 	if (!r)
 		return false;
 	if (r->kind == TR_NAME)
-		return r->name.count == 1 &&
-		       !strcasecmp(r->name.part[0], name);
+		return r->name.count == 1 && !strcasecmp(r->name.part[0], name);
 	if (r->kind == TR_JOIN)
 		return ref_mentions(r->left, name) ||
 		       ref_mentions(r->right, name);
@@ -89,8 +88,8 @@ static void name_columns(struct tr *t, struct cte_def *c, struct rel *rel)
 	int i, k;
 
 	c->count = rel->count;
-	c->columns = pool_alloc(t->pool, (size_t)(rel->count + 1) *
-						 sizeof(*c->columns));
+	c->columns = pool_alloc(t->pool,
+				(size_t)(rel->count + 1) * sizeof(*c->columns));
 	memcpy(c->columns, rel->columns,
 	       (size_t)rel->count * sizeof(*c->columns));
 	if (n) {

@@ -171,12 +171,12 @@ static int quoted(struct lexer *lx, enum token_kind kind, size_t start,
 		lx->pos++;
 	}
 	if (lx->pos >= lx->len) {
-		diag_free_text(lx->d, 105, 15, 1,
-			       "Unclosed quotation mark after the character "
-			       "string '%.*s'.",
-			       (int)(lx->len - from > 128 ? 128
-							  : lx->len - from),
-			       lx->s + from);
+		diag_free_text(
+			lx->d, 105, 15, 1,
+			"Unclosed quotation mark after the character "
+			"string '%.*s'.",
+			(int)(lx->len - from > 128 ? 128 : lx->len - from),
+			lx->s + from);
 		lx->d->line = first_line;
 		return -1;
 	}

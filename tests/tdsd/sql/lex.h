@@ -17,17 +17,17 @@ enum keyword {
 
 enum token_kind {
 	T_END,
-	T_WORD,	  /* an identifier or keyword without quotes */
-	T_QUOTED, /* [name] or "name" */
-	T_VAR,	  /* @name, @@name */
-	T_STRING, /* 'text' */
+	T_WORD,	   /* an identifier or keyword without quotes */
+	T_QUOTED,  /* [name] or "name" */
+	T_VAR,	   /* @name, @@name */
+	T_STRING,  /* 'text' */
 	T_NSTRING, /* N'text' */
 	T_INT,
 	T_DECIMAL,
 	T_FLOAT,
 	T_MONEY,
 	T_HEX,
-	T_OP, /* punctuation: one or two characters */
+	T_OP,	  /* punctuation: one or two characters */
 	T_PSEUDO, /* $action, $identity, $rowguid, $partition */
 };
 

@@ -55,12 +55,11 @@ void *parse_syntax(struct parser *p)
 	} else if (t->kind == T_WORD && t->word) {
 		diag_set(p->d, 156, t->text);
 	} else if (t->kind == T_HEX) {
-		diag_free_text(p->d, 102, 15, 1,
-			       "Incorrect syntax near '%.*s'.",
-			       (int)(t->end - t->start > 128
-					     ? 128
-					     : t->end - t->start),
-			       p->sql + t->start);
+		diag_free_text(
+			p->d, 102, 15, 1, "Incorrect syntax near '%.*s'.",
+			(int)(t->end - t->start > 128 ? 128
+						      : t->end - t->start),
+			p->sql + t->start);
 	} else {
 		diag_free_text(p->d, 102, 15, 1,
 			       "Incorrect syntax near '%.128s'.", t->text);
@@ -401,8 +400,8 @@ static struct option_item *one_option(struct parser *p)
 	parse_advance(p);
 	/* "2 DAYS", "5 MINUTES", "ROWS 10" */
 	while (p->tok->kind == T_WORD && !p->tok->word) {
-		o->value = pool_printf(p->pool, "%s %s", o->value,
-				       p->tok->text);
+		o->value =
+			pool_printf(p->pool, "%s %s", o->value, p->tok->text);
 		parse_advance(p);
 	}
 	if (parse_is_op(p, "("))
@@ -528,8 +527,7 @@ int parse_params(struct arena *pool, const char *sql, size_t len,
 	return p.failed ? -1 : 0;
 }
 
-bool parse_name(struct arena *pool, const char *s, size_t len,
-		struct name *out)
+bool parse_name(struct arena *pool, const char *s, size_t len, struct name *out)
 {
 	struct parser p;
 	struct diag d;

@@ -10,8 +10,7 @@ static void database_files(struct parser *p)
 {
 	for (;;) {
 		if (parse_is(p, K_ON) || parse_is_word(p, "log") ||
-		    parse_is_word(p, "filegroup") ||
-		    parse_is(p, K_PRIMARY)) {
+		    parse_is_word(p, "filegroup") || parse_is(p, K_PRIMARY)) {
 			parse_advance(p);
 			if (parse_at_ident(p) && !parse_is_word(p, "log"))
 				parse_advance(p); /* filegroup's name */
@@ -216,7 +215,8 @@ static bool is_security_word(const struct parser *p)
 {
 	return parse_is_word(p, "login") || parse_is(p, K_USER) ||
 	       parse_is_word(p, "role") ||
-	       (parse_is_word(p, "server") && parse_is_next_word(p, 1, "role")) ||
+	       (parse_is_word(p, "server") &&
+		parse_is_next_word(p, 1, "role")) ||
 	       (parse_is_word(p, "application") &&
 		parse_is_next_word(p, 1, "role"));
 }
@@ -373,10 +373,10 @@ static const char *drop_kind(struct parser *p)
 	static const struct {
 		enum keyword word;
 		const char *name;
-	} kinds[] = {{K_TABLE, "TABLE"},	 {K_VIEW, "VIEW"},
-		     {K_PROCEDURE, "PROCEDURE"}, {K_PROC, "PROCEDURE"},
-		     {K_FUNCTION, "FUNCTION"},	 {K_TRIGGER, "TRIGGER"},
-		     {K_DATABASE, "DATABASE"},	 {K_SCHEMA, "SCHEMA"},
+	} kinds[] = {{K_TABLE, "TABLE"},	  {K_VIEW, "VIEW"},
+		     {K_PROCEDURE, "PROCEDURE"},  {K_PROC, "PROCEDURE"},
+		     {K_FUNCTION, "FUNCTION"},	  {K_TRIGGER, "TRIGGER"},
+		     {K_DATABASE, "DATABASE"},	  {K_SCHEMA, "SCHEMA"},
 		     {K_STATISTICS, "STATISTICS"}};
 	size_t i;
 

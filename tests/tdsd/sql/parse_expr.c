@@ -80,8 +80,8 @@ static struct expr *need_condition(struct parser *p, struct expr *e)
 		       "context where a condition is expected, near '%.128s'.",
 		       p->tok->kind == T_END ? (p->prev ? p->prev->text : "")
 					     : p->tok->text);
-	p->d->line = p->tok->kind == T_END && p->prev ? p->prev->line
-						      : p->tok->line;
+	p->d->line =
+		p->tok->kind == T_END && p->prev ? p->prev->line : p->tok->line;
 	parse_stop(p);
 	return e;
 }
@@ -383,7 +383,8 @@ static struct expr *paren_value(struct parser *p)
 			for (i = 1;; i++) {
 				if (parse_is_next_op(p, i, "("))
 					depth++;
-				else if (parse_is_next_op(p, i, ")") && !--depth)
+				else if (parse_is_next_op(p, i, ")") &&
+					 !--depth)
 					break;
 				if (save[i].kind == T_END)
 					break;
@@ -553,9 +554,9 @@ static bool compare_operator(struct parser *p, int *op)
 	static const struct {
 		const char *text;
 		enum compare_op op;
-	} ops[] = {{"=", OP_EQ},  {"<>", OP_NE}, {"!=", OP_NE}, {"<", OP_LT},
-		   {"<=", OP_LE}, {"!>", OP_LE}, {">", OP_GT},	{">=", OP_GE},
-		   {"!<", OP_GE}};
+	} ops[] = {{"=", OP_EQ}, {"<>", OP_NE}, {"!=", OP_NE},
+		   {"<", OP_LT}, {"<=", OP_LE}, {"!>", OP_LE},
+		   {">", OP_GT}, {">=", OP_GE}, {"!<", OP_GE}};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(ops); i++) {

@@ -54,8 +54,8 @@ struct stmt *parse_declare(struct parser *p)
 
 static struct stmt *set_variable(struct parser *p, struct stmt *s)
 {
-	static const char *const ops[] = {"=",	"+=", "-=", "*=", "/=",
-					  "%=", "&=", "|=", "^="};
+	static const char *const ops[] = {
+		"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="};
 	size_t i;
 
 	s->kind = ST_SET_VAR;
@@ -102,8 +102,8 @@ static void isolation_level(struct parser *p, struct stmt *s)
 static bool takes_value(const char *name)
 {
 	static const char *const names[] = {
-		"TEXTSIZE", "ROWCOUNT", "LOCK_TIMEOUT", "DEADLOCK_PRIORITY",
-		"DATEFORMAT", "DATEFIRST", "LANGUAGE", "CONTEXT_INFO"};
+		"TEXTSIZE",   "ROWCOUNT",  "LOCK_TIMEOUT", "DEADLOCK_PRIORITY",
+		"DATEFORMAT", "DATEFIRST", "LANGUAGE",	   "CONTEXT_INFO"};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(names); i++)
@@ -114,13 +114,21 @@ static bool takes_value(const char *name)
 
 static bool known_switch(const char *name)
 {
-	static const char *const names[] = {
-		"ANSI_NULLS", "ANSI_NULL_DFLT_ON",
-		"ANSI_NULL_DFLT_OFF", "ANSI_PADDING", "ANSI_WARNINGS",
-		"ARITHABORT", "CONCAT_NULL_YIELDS_NULL",
-		"CURSOR_CLOSE_ON_COMMIT", "FMTONLY", "IMPLICIT_TRANSACTIONS",
-		"NOCOUNT", "NOEXEC", "NUMERIC_ROUNDABORT", "QUOTED_IDENTIFIER",
-		"XACT_ABORT"};
+	static const char *const names[] = {"ANSI_NULLS",
+					    "ANSI_NULL_DFLT_ON",
+					    "ANSI_NULL_DFLT_OFF",
+					    "ANSI_PADDING",
+					    "ANSI_WARNINGS",
+					    "ARITHABORT",
+					    "CONCAT_NULL_YIELDS_NULL",
+					    "CURSOR_CLOSE_ON_COMMIT",
+					    "FMTONLY",
+					    "IMPLICIT_TRANSACTIONS",
+					    "NOCOUNT",
+					    "NOEXEC",
+					    "NUMERIC_ROUNDABORT",
+					    "QUOTED_IDENTIFIER",
+					    "XACT_ABORT"};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(names); i++)

@@ -142,11 +142,13 @@ static void security_tail(struct parser *p, struct security *y)
 			y->without_login = true;
 		} else if (parse_accept(p, K_AUTHORIZATION)) {
 			y->owner = parse_ident(p);
-		} else if (parse_is(p, K_ADD) && parse_is_next_word(p, 1, "member")) {
+		} else if (parse_is(p, K_ADD) &&
+			   parse_is_next_word(p, 1, "member")) {
 			parse_advance(p);
 			parse_advance(p);
 			y->add_member = parse_ident(p);
-		} else if (parse_is(p, K_DROP) && parse_is_next_word(p, 1, "member")) {
+		} else if (parse_is(p, K_DROP) &&
+			   parse_is_next_word(p, 1, "member")) {
 			parse_advance(p);
 			parse_advance(p);
 			y->drop_member = parse_ident(p);
@@ -260,7 +262,8 @@ static struct stmt *dbcc(struct parser *p)
 			(*link)->negated = minus;
 			(*link)->text = p->tok->text;
 			(*link)->len = p->tok->len;
-			if (p->tok->kind == T_WORD || p->tok->kind == T_QUOTED) {
+			if (p->tok->kind == T_WORD ||
+			    p->tok->kind == T_QUOTED) {
 				struct name n;
 
 				if (p->tok->word) {

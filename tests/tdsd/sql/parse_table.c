@@ -34,13 +34,15 @@ static void index_options(struct parser *p, bool *ignore_dup_key,
 	if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
 		parse_advance(p);
 		o = parse_options(p);
-	} else if (parse_is(p, K_WITH) && (parse_is_next(p, 1, K_FILLFACTOR) ||
-					   parse_is_next_word(p, 1, "pad_index"))) {
+	} else if (parse_is(p, K_WITH) &&
+		   (parse_is_next(p, 1, K_FILLFACTOR) ||
+		    parse_is_next_word(p, 1, "pad_index"))) {
 		parse_advance(p);
 		parse_advance(p);
 		parse_expect_op(p, "=");
 		parse_advance(p);
-	} else if (parse_is(p, K_WITH) && parse_is_next_word(p, 1, "ignore_dup_key")) {
+	} else if (parse_is(p, K_WITH) &&
+		   parse_is_next_word(p, 1, "ignore_dup_key")) {
 		parse_advance(p);
 		parse_advance(p);
 		*ignore_dup_key = true;
@@ -362,15 +364,14 @@ static struct column_def *column(struct parser *p)
 		start = p->tok->start;
 		c->computed = parse_value(p);
 		if (p->prev)
-			c->computed_text =
-				parse_source(p, start, p->prev->end);
+			c->computed_text = parse_source(p, start, p->prev->end);
 		column_attributes(p, c);
 		return c;
 	}
 	/* "timestamp" alone is a column of that type */
 	if (!strcasecmp(c->name, "timestamp") &&
-	    (parse_is_op(p, ",") || parse_is_op(p, ")") ||
-	     parse_is(p, K_NOT) || parse_is(p, K_NULL))) {
+	    (parse_is_op(p, ",") || parse_is_op(p, ")") || parse_is(p, K_NOT) ||
+	     parse_is(p, K_NULL))) {
 		c->type.name.count = 1;
 		c->type.name.part[0] = "timestamp";
 	} else {
@@ -554,7 +555,8 @@ static void alter_switch(struct parser *p, struct alter_table *a)
 		parse_unsupported(p, "SWITCH PARTITION");
 	if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
 		parse_advance(p);
-		parse_skip_parens(p); /* WAIT_AT_LOW_PRIORITY, TRUNCATE_TARGET */
+		parse_skip_parens(
+			p); /* WAIT_AT_LOW_PRIORITY, TRUNCATE_TARGET */
 	}
 }
 
@@ -606,8 +608,8 @@ struct stmt *parse_alter_table(struct parser *p)
 	s->alter_table = a;
 	parse_expect(p, K_TABLE);
 	parse_object_name(p, &a->name);
-	if (parse_is(p, K_WITH) && (parse_is_next(p, 1, K_NOCHECK) ||
-				    parse_is_next(p, 1, K_CHECK))) {
+	if (parse_is(p, K_WITH) &&
+	    (parse_is_next(p, 1, K_NOCHECK) || parse_is_next(p, 1, K_CHECK))) {
 		parse_advance(p);
 		a->check_said = true;
 		a->no_check = parse_is(p, K_NOCHECK);

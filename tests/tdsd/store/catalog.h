@@ -22,8 +22,8 @@ struct column {
 	bool nullable, identity, rowguid, sparse, hidden;
 	int generated; /* 1 row start, 2 row end */
 	int64_t seed, increment;
-	int phys;	  /* the SQLite column is c<phys> */
-	int default_id;	  /* 0: none */
+	int phys;	/* the SQLite column is c<phys> */
+	int default_id; /* 0: none */
 	const char *default_name, *default_text;
 	const char *computed; /* its expression, NULL for plain columns */
 	bool persisted;
@@ -74,15 +74,15 @@ struct table {
 	int refs;
 	struct arena pool;
 	struct attached *home;
-	struct database *db;	/* NULL: temporary */
+	struct database *db; /* NULL: temporary */
 	int id, schema_id;
 	const char *schema, *name;
-	char type[4];		/* "U", "V", "S", "IF" … */
-	bool is_ms;		/* system objects such as cdc tables */
-	int64_t version;	/* of the catalog when it was loaded */
-	int64_t tran_seq;	/* loaded inside a transaction with DDL */
+	char type[4];	  /* "U", "V", "S", "IF" … */
+	bool is_ms;	  /* system objects such as cdc tables */
+	int64_t version;  /* of the catalog when it was loaded */
+	int64_t tran_seq; /* loaded inside a transaction with DDL */
 	int phys;
-	int rowid_col;		/* phys number of the column that is the rowid */
+	int rowid_col; /* phys number of the column that is the rowid */
 	int count;
 	struct column *columns;
 	int index_count;
@@ -93,8 +93,8 @@ struct table {
 	struct fkey *out, *in;
 	int trigger_count;
 	struct trigger *triggers;
-	int identity_column;	/* place in columns, -1: none */
-	int rowversion_column;	/* likewise */
+	int identity_column;   /* place in columns, -1: none */
+	int rowversion_column; /* likewise */
 	bool tracked_by_cdc;
 	bool change_tracking, ct_columns;
 	int next_phys;
@@ -125,8 +125,8 @@ struct attached *catalog_home(struct session *s, const struct name *name,
  * Find an object. 1 found, 0 not there, -1 with `d` set. The default schema
  * is the user's, then dbo.
  */
-int catalog_find(struct session *s, const struct name *name,
-		 struct object *out, struct diag *d);
+int catalog_find(struct session *s, const struct name *name, struct object *out,
+		 struct diag *d);
 int catalog_find_in(struct session *s, struct attached *home,
 		    const char *schema, const char *name, struct object *out,
 		    struct diag *d);

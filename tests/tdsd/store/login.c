@@ -48,8 +48,8 @@ static int load(struct registry *r, sqlite3_stmt *st, struct login *out)
 		copy_blob(out->hash, sizeof(out->hash), st, 2);
 		copy_blob(out->salt, sizeof(out->salt), st, 3);
 		out->disabled = sqlite3_column_int(st, 4);
-		text_copy(out->default_database,
-			  sizeof(out->default_database), db ? db : "master");
+		text_copy(out->default_database, sizeof(out->default_database),
+			  db ? db : "master");
 		out->sysadmin = sqlite3_column_int(st, 6);
 		ret = 0;
 	}
@@ -57,8 +57,8 @@ static int load(struct registry *r, sqlite3_stmt *st, struct login *out)
 	return ret;
 }
 
-#define LOGIN_COLUMNS                                                          \
-	"id, name, hash, salt, disabled, default_database, EXISTS(SELECT 1"   \
+#define LOGIN_COLUMNS                                                       \
+	"id, name, hash, salt, disabled, default_database, EXISTS(SELECT 1" \
 	" FROM role_members m WHERE m.login = l.id AND m.role = 'sysadmin')"
 
 int login_find(struct registry *r, const char *name, struct login *out)
@@ -202,8 +202,7 @@ int login_drop(struct registry *r, const char *name, struct diag *d)
 		return diag_set(d, 15151, "drop", "login", name);
 	pthread_mutex_lock(&r->lock);
 	schema_try(r->sql, "DELETE FROM logins WHERE id = %d", old.id);
-	schema_try(r->sql, "DELETE FROM role_members WHERE login = %d",
-		   old.id);
+	schema_try(r->sql, "DELETE FROM role_members WHERE login = %d", old.id);
 	pthread_mutex_unlock(&r->lock);
 	return 0;
 }

@@ -19,9 +19,9 @@ struct page {
 	int number;
 	const char *iconv_name;
 	bool double_byte;
-	uint16_t high[256];	/* single-byte: code point of each byte */
+	uint16_t high[256];	 /* single-byte: code point of each byte */
 	uint16_t pair[256][256]; /* double-byte: code point, 0 = none */
-	uint16_t *back;		/* 65536 entries: bytes of a code point */
+	uint16_t *back;		 /* 65536 entries: bytes of a code point */
 };
 
 static struct page pages[] = {

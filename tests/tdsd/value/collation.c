@@ -341,10 +341,10 @@ const char *collation_list(int index, char *buf, size_t size)
 {
 	static const char *const versions[] = {"", "_90", "_100"};
 	static const char *const kinds[] = {
-		"_BIN",	       "_BIN2",	      "_CI_AI",	  "_CI_AS",
-		"_CS_AI",      "_CS_AS",      "_CI_AS_KS_WS", "_CS_AS_KS_WS",
-		"_CI_AS_SC",   "_CS_AS_SC",   "_CI_AS_SC_UTF8",
-		"_CS_AS_SC_UTF8", "_BIN2_UTF8"};
+		"_BIN",	     "_BIN2",	  "_CI_AI",	    "_CI_AS",
+		"_CS_AI",    "_CS_AS",	  "_CI_AS_KS_WS",   "_CS_AS_KS_WS",
+		"_CI_AS_SC", "_CS_AS_SC", "_CI_AS_SC_UTF8", "_CS_AS_SC_UTF8",
+		"_BIN2_UTF8"};
 	const int per = (int)(LENGTH_OF(versions) * LENGTH_OF(kinds));
 	const int windows = (int)LENGTH_OF(locales) * per;
 

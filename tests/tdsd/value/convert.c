@@ -88,11 +88,11 @@ enum convert_rule convert_rule(struct type from, struct type to)
 	/* rows: from, columns: to; I implicit, E explicit, N never */
 	static const char *const rules[] = {
 		/*             num txt bin dtm tim gid xml var ltx img */
-		[G_NUMBER] = "IIIINNNINN",   [G_TEXT] = "IIEIIIIIII",
-		[G_BINARY] = "IIIIEIIIEI",   [G_DATETIME] = "EIEIINNINN",
-		[G_TIME] = "NIEIINNINN",     [G_GUID] = "NIINNINIIN",
-		[G_XML] = "NEENNNINNN",	     [G_VARIANT] = "EEEEEENINN",
-		[G_LOBTEXT] = "NINNNNININ",  [G_IMAGE] = "NNINNNNNNI",
+		[G_NUMBER] = "IIIINNNINN",  [G_TEXT] = "IIEIIIIIII",
+		[G_BINARY] = "IIIIEIIIEI",  [G_DATETIME] = "EIEIINNINN",
+		[G_TIME] = "NIEIINNINN",    [G_GUID] = "NIINNINIIN",
+		[G_XML] = "NEENNNINNN",	    [G_VARIANT] = "EEEEEENINN",
+		[G_LOBTEXT] = "NINNNNININ", [G_IMAGE] = "NNINNNNNNI",
 	};
 	char rule;
 
@@ -182,12 +182,12 @@ static int text_to_int(const char *s, size_t n, struct type from,
 		*out = 1;
 		return 0;
 	}
-	if (to.kind == TY_BIT && ((n == 4 && (s[0] | 32) == 't' &&
-				   (s[1] | 32) == 'r' && (s[2] | 32) == 'u' &&
-				   (s[3] | 32) == 'e') ||
-				  (n == 5 && (s[0] | 32) == 'f' &&
-				   (s[1] | 32) == 'a' && (s[2] | 32) == 'l' &&
-				   (s[3] | 32) == 's' && (s[4] | 32) == 'e'))) {
+	if (to.kind == TY_BIT &&
+	    ((n == 4 && (s[0] | 32) == 't' && (s[1] | 32) == 'r' &&
+	      (s[2] | 32) == 'u' && (s[3] | 32) == 'e') ||
+	     (n == 5 && (s[0] | 32) == 'f' && (s[1] | 32) == 'a' &&
+	      (s[2] | 32) == 'l' && (s[3] | 32) == 's' &&
+	      (s[4] | 32) == 'e'))) {
 		*out = n == 4;
 		return 0;
 	}
@@ -283,7 +283,8 @@ static int overflow_int(struct type from, struct type to, int64_t value,
 		return diag_set(d, 220, type_name(to), text);
 	}
 	return diag_set(d, 8115,
-			type_is_integer(from) ? "expression" : number_name(from),
+			type_is_integer(from) ? "expression"
+					      : number_name(from),
 			type_name(to));
 }
 

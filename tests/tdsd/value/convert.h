@@ -14,10 +14,10 @@
  * load and the unification of operands all come through convert_value().
  */
 struct convert {
-	int style;		     /* CONVERT's third argument, -1 for none */
-	enum date_order date_order;  /* of the session */
-	bool strict_length;	     /* cutting text or bytes is error 8152 */
-	struct strbuf *mem;	     /* where results that need memory are put */
+	int style;		    /* CONVERT's third argument, -1 for none */
+	enum date_order date_order; /* of the session */
+	bool strict_length;	    /* cutting text or bytes is error 8152 */
+	struct strbuf *mem;	    /* where results that need memory are put */
 };
 
 /*

@@ -228,7 +228,8 @@ bool moment_format(const struct moment *m, struct type t, int style, char *buf,
 	if (t.kind == TY_DATETIMEOFFSET) {
 		if (style == 127)
 			put(&o, "Z");
-		else if (strchr("Hh", 'H') && style != 23 && style % 100 != 12 &&
+		else if (strchr("Hh", 'H') && style != 23 &&
+			 style % 100 != 12 &&
 			 (style >= 120 || style == 0 || style == 100 ||
 			  style == 20 || style == 21 || style == 25 ||
 			  style % 100 == 9 || style % 100 == 13))

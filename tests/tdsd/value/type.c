@@ -47,8 +47,8 @@ static const struct {
 	const char *name;
 	enum type_kind kind;
 } synonyms[] = {
-	{"integer", TY_INT},	 {"dec", TY_DECIMAL},
-	{"character", TY_CHAR},	 {"rowversion", TY_ROWVERSION},
+	{"integer", TY_INT},	  {"dec", TY_DECIMAL},
+	{"character", TY_CHAR},	  {"rowversion", TY_ROWVERSION},
 	{"sysname", TY_NVARCHAR},
 };
 
@@ -240,10 +240,8 @@ const char *type_text(struct type t, char *buf, size_t size)
 
 int64_t type_pack(struct type t)
 {
-	return (int64_t)t.kind | (int64_t)t.prec << 8 |
-	       (int64_t)t.scale << 16 |
-	       (int64_t)(uint16_t)(int16_t)t.len << 24 |
-	       (int64_t)t.coll << 40;
+	return (int64_t)t.kind | (int64_t)t.prec << 8 | (int64_t)t.scale << 16 |
+	       (int64_t)(uint16_t)(int16_t)t.len << 24 | (int64_t)t.coll << 40;
 }
 
 struct type type_unpack(int64_t packed)
@@ -312,7 +310,8 @@ static struct type common_sized(struct type a, struct type b, struct type win)
 	if (!type_has_length((enum type_kind)win.kind))
 		return win;
 	/* a fixed and a variable length give the variable kind */
-	if (win.kind == TY_NCHAR && (a.kind == TY_VARCHAR || b.kind == TY_VARCHAR))
+	if (win.kind == TY_NCHAR &&
+	    (a.kind == TY_VARCHAR || b.kind == TY_VARCHAR))
 		win.kind = TY_NVARCHAR;
 	if (chars == INT32_MAX || a.len == TYPE_MAX || b.len == TYPE_MAX) {
 		win.len = TYPE_MAX;

@@ -82,16 +82,16 @@ struct type type_null(void);
 enum type_kind type_kind_find(const char *name);
 
 /* Groups. */
-bool type_is_text(struct type t);	/* char … ntext, xml */
-bool type_is_unicode(struct type t);	/* nchar, nvarchar, ntext, xml */
-bool type_is_binary(struct type t);	/* binary, varbinary, image, rowversion */
-bool type_is_integer(struct type t);	/* bit … bigint */
+bool type_is_text(struct type t);    /* char … ntext, xml */
+bool type_is_unicode(struct type t); /* nchar, nvarchar, ntext, xml */
+bool type_is_binary(struct type t);  /* binary, varbinary, image, rowversion */
+bool type_is_integer(struct type t); /* bit … bigint */
 bool type_is_money(struct type t);
 bool type_is_decimal(struct type t);
 bool type_is_float(struct type t);
-bool type_is_number(struct type t);	/* any of the four above */
+bool type_is_number(struct type t); /* any of the four above */
 bool type_is_temporal(struct type t);
-bool type_is_lob(struct type t);	/* text, ntext, image, xml, (max) */
+bool type_is_lob(struct type t); /* text, ntext, image, xml, (max) */
 bool type_has_length(enum type_kind kind);
 
 /*

@@ -84,8 +84,8 @@ void utf_from_16le(struct strbuf *sb, const unsigned char *s, size_t bytes)
 		uint32_t cp = s[2 * i] | (uint32_t)s[2 * i + 1] << 8;
 
 		if (cp >= 0xD800 && cp < 0xDC00 && i + 1 < units) {
-			uint32_t low =
-				s[2 * i + 2] | (uint32_t)s[2 * i + 3] << 8;
+			uint32_t low = s[2 * i + 2] | (uint32_t)s[2 * i + 3]
+							      << 8;
 
 			if (low >= 0xDC00 && low < 0xE000) {
 				cp = 0x10000 + ((cp - 0xD800) << 10) +
