@@ -325,13 +325,27 @@ static struct table_ref *paren_table(struct parser *p)
 	return t;
 }
 
-/* TABLESAMPLE, FOR SYSTEM_TIME: recognised, refused. */
+/* How many rows a sample has is not said: here it has all of them. */
+static void sample(struct parser *p)
+{
+	if (!parse_accept(p, K_TABLESAMPLE))
+		return;
+	parse_accept_word(p, "system");
+	parse_expect_op(p, "(");
+	parse_value(p);
+	if (!parse_accept_word(p, "rows"))
+		parse_accept(p, K_PERCENT);
+	parse_expect_op(p, ")");
+	if (parse_accept_word(p, "repeatable")) {
+		parse_expect_op(p, "(");
+		parse_value(p);
+		parse_expect_op(p, ")");
+	}
+}
+
+/* FOR SYSTEM_TIME: recognised, refused. */
 static void after_table(struct parser *p, struct table_ref *t)
 {
-	if (parse_is(p, K_TABLESAMPLE)) {
-		parse_unsupported(p, "TABLESAMPLE");
-		return;
-	}
 	if (parse_is(p, K_FOR) && parse_is_next_word(p, 1, "system_time")) {
 		parse_unsupported(p, "FOR SYSTEM_TIME");
 		return;
@@ -339,6 +353,7 @@ static void after_table(struct parser *p, struct table_ref *t)
 	t->hints |= parse_hints(p);
 	if (!t->alias)
 		alias(p, t);
+	sample(p);
 	t->hints |= parse_hints(p);
 }
 

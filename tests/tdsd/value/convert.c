@@ -427,6 +427,25 @@ static int to_float(const struct val *in, struct type from, struct type to,
 	return 0;
 }
 
+/* The bytes that CONVERT makes of a decimal: precision, scale, 0, sign, and
+ * the number from its lowest byte on. */
+static bool decimal_from_bytes(const struct val *in, int *scale, int128 *out)
+{
+	const unsigned char *p = (const unsigned char *)in->p;
+	uint128 m = 0;
+
+	if (in->n < 5 || in->n > 20 || !p[0] || p[0] > 38 || p[1] > p[0] ||
+	    p[2] || p[3] > 1)
+		return false;
+	for (size_t i = in->n; i > 4; i--)
+		m = m << 8 | p[i - 1];
+	if (m >> 127)
+		return false;
+	*scale = p[1];
+	*out = p[3] ? (int128)m : -(int128)m;
+	return decimal_fits(*out, p[0]);
+}
+
 static int to_decimal(const struct convert *c, const struct val *in,
 		      struct type from, struct type to, struct val *out,
 		      struct diag *d)
@@ -451,10 +470,11 @@ static int to_decimal(const struct convert *c, const struct val *in,
 	} else if (type_is_temporal(from)) {
 		if (!decimal_from_double(convert_days(from, in), to.scale, &n))
 			return diag_set(d, 8115, type_name(from), "numeric");
-	} else if (type_is_binary(from)) {
-		return diag_set(d, 8114, type_name(from), "numeric");
 	} else {
-		n = exact(in, from, &scale);
+		if (!type_is_binary(from))
+			n = exact(in, from, &scale);
+		else if (!decimal_from_bytes(in, &scale, &n))
+			return diag_set(d, 8114, type_name(from), "numeric");
 		if (!decimal_rescale(&n, scale, to.scale, false))
 			return diag_set(d, 8115, number_name(from), "numeric");
 	}
