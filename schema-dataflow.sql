@@ -90,9 +90,12 @@ FROM (
     (N'query_timeout_seconds', N'600', N'Seconds to wait for the next byte of an answer; 0 waits for ever'),
     (N'initial_full_sync', N'1', N'1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
     (N'full_sync_mode', N'swap', N'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+    (N'load_readers', N'4', N'Most readers of one large table at the same time'),
+    (N'load_part_rows', N'1000000', N'A table of more rows is loaded in parts of about so many, which survive a crash'),
     (N'create_missing_tables', N'1', N'1: a full sync creates a destination table that does not exist'),
     (N'resync_on_gap', N'1', N'1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
     (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),
+    (N'lease_seconds', N'30', N'Seconds without a sign of life after which another daemon takes a mapping over'),
     (N'log_retention_days', N'30', N'Days that rows of the log tables are kept'),
     (N'verification_interval_minutes', N'5', N'Minutes between two verifications of a mapping'),
     (N'verification_row_count', N'10000', N'Newest rows that a verification compares')
@@ -188,6 +191,8 @@ IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
             CONSTRAINT df_table_mappings_paused DEFAULT 0,
         cdc_enabled BIT NOT NULL
             CONSTRAINT df_table_mappings_cdc DEFAULT 0,
+        change_source NVARCHAR(50) NOT NULL
+            CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc',
         last_cdc_lsn BINARY(10) NULL,
         last_full_sync_at DATETIME2 NULL,
         created_at DATETIME2 NOT NULL
@@ -206,6 +211,11 @@ GO
 IF COL_LENGTH(N'dbo.table_mappings', N'is_paused') IS NULL
     ALTER TABLE dbo.table_mappings ADD is_paused BIT NOT NULL
         CONSTRAINT df_table_mappings_paused DEFAULT 0;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'change_source') IS NULL
+    ALTER TABLE dbo.table_mappings ADD change_source NVARCHAR(50) NOT NULL
+        CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc';
 GO
 
 -- The first published version wanted a key column named; now NULL means the
@@ -428,11 +438,38 @@ GO
 IF OBJECT_ID(N'dbo.daemons', N'U') IS NULL
     CREATE TABLE dbo.daemons (
         daemon NVARCHAR(255) NOT NULL CONSTRAINT pk_daemons PRIMARY KEY,
-        version NVARCHAR(50) NOT NULL,
+        [version] NVARCHAR(50) NOT NULL,
         started_at DATETIME2 NOT NULL,
         heartbeat_at DATETIME2 NOT NULL,
-        stopped_at DATETIME2 NULL
+        stopped_at DATETIME2 NULL,
+        beats BIGINT NOT NULL
+            CONSTRAINT df_daemons_beats DEFAULT 0
     );
+GO
+
+IF COL_LENGTH(N'dbo.daemons', N'beats') IS NULL
+    ALTER TABLE dbo.daemons ADD beats BIGINT NOT NULL
+        CONSTRAINT df_daemons_beats DEFAULT 0;
+GO
+
+---------------------------------------------------------- mapping_leases
+-- Which daemon works on which mapping. Whoever takes a mapping over raises its
+-- epoch, under which the destination then refuses what the other one writes.
+
+IF OBJECT_ID(N'dbo.mapping_leases', N'U') IS NULL
+    CREATE TABLE dbo.mapping_leases (
+        mapping_id INT NOT NULL
+            CONSTRAINT pk_mapping_leases PRIMARY KEY
+            CONSTRAINT fk_mapping_leases_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        daemon NVARCHAR(255) NOT NULL,
+        epoch BIGINT NOT NULL,
+        taken_at DATETIME2 NOT NULL
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.mapping_leases'), N'ix_mapping_leases_daemon', 'IndexID') IS NULL
+    CREATE INDEX ix_mapping_leases_daemon ON dbo.mapping_leases (daemon);
 GO
 
 -------------------------------------------------------------------- done

@@ -15,8 +15,8 @@ void error_clear(struct error *err)
 	err->message[0] = '\0';
 }
 
-static void __attribute__((format(printf, 2, 0)))
-format_message(struct error *err, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format_message(
+	struct error *err, const char *fmt, va_list ap)
 {
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	text_trim_partial_utf8(err->message);
@@ -86,6 +86,7 @@ const char *error_kind_name(enum error_kind kind)
 		[ERROR_PERMISSION] = "permission",
 		[ERROR_GAP] = "gap",
 		[ERROR_CONFLICT] = "conflict",
+		[ERROR_FENCED] = "fenced",
 		[ERROR_SERVER] = "server",
 		[ERROR_MEMORY] = "memory",
 		[ERROR_SYSTEM] = "system",

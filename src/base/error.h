@@ -16,6 +16,7 @@ enum error_kind {
 	ERROR_PERMISSION, /* the login may not do this */
 	ERROR_GAP,	  /* the change log no longer reaches back far enough */
 	ERROR_CONFLICT,	  /* somebody else moved what only we should move */
+	ERROR_FENCED,	  /* another daemon has taken the work over */
 	ERROR_SERVER,	  /* a server refused for a reason of its own */
 	ERROR_MEMORY,	  /* a limit or the machine's memory is used up */
 	ERROR_SYSTEM,	  /* the operating system refused */

@@ -49,8 +49,17 @@ int platform_write_file(const char *path, const char *data, size_t len,
  */
 void platform_check_host(const char *host, struct error *err);
 
-/* Name of this machine and process, as "host:pid". */
+/*
+ * A name for this machine and process, as "host:pid:start", which no other
+ * process has, not even one that gets the same number later.
+ */
 void platform_identity(char *out, size_t size);
+
+/*
+ * Is the process behind such a name gone for sure? Only said of processes of
+ * this machine; the names of two machines must differ.
+ */
+bool platform_identity_is_gone(const char *identity);
 
 /* Names that are not for a user's eye: remove them from the environment. */
 void platform_unsetenv(const char *name);

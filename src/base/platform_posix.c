@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 static sigset_t handled;
@@ -141,14 +142,38 @@ void platform_check_host(const char *host, struct error *err)
 		freeaddrinfo(found);
 }
 
+static void host_name(char *host, size_t size)
+{
+	if (gethostname(host, size) < 0)
+		text_copy(host, size, "localhost");
+	host[size - 1] = '\0';
+}
+
 void platform_identity(char *out, size_t size)
 {
 	char host[256];
 
-	if (gethostname(host, sizeof(host)) < 0)
-		text_copy(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	snprintf(out, size, "%s:%ld", host, (long)getpid());
+	host_name(host, sizeof(host));
+	snprintf(out, size, "%s:%ld:%llx", host, (long)getpid(),
+		 (unsigned long long)clock_utc_us());
+}
+
+/* One with our own number is from before we were started. */
+bool platform_identity_is_gone(const char *identity)
+{
+	char host[256];
+	size_t len;
+	long pid;
+
+	host_name(host, sizeof(host));
+	len = strlen(host);
+	if (strncmp(identity, host, len) || identity[len] != ':')
+		return false;
+	pid = strtol(identity + len + 1, NULL, 10);
+	if (pid <= 0)
+		return false;
+	return pid == (long)getpid() ||
+	       (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
 }
 
 void platform_unsetenv(const char *name)

@@ -345,7 +345,7 @@ static int choose_control(struct options *options, struct error *err)
 int options_read(struct options *options, int argc, char **argv,
 		 struct error *err)
 {
-	struct arguments args = {NULL};
+	struct arguments args = {.config = NULL};
 	int rc;
 
 	memset(options, 0, sizeof(*options));

@@ -216,9 +216,11 @@ static int64_t read_time(struct reader *reader, size_t col)
  * Run `sql` and let `read_row` fill an element for each row, in an array that
  * the arena holds.
  */
-static int read_all(struct reader *reader, const char *sql, size_t size,
-		    void (*read_row)(struct reader *reader, void *element),
-		    void **elements, size_t *count, struct error *err)
+static int read_all_of(struct reader *reader, const char *sql,
+		       const struct session_param *params, size_t param_count,
+		       size_t size,
+		       void (*read_row)(struct reader *reader, void *element),
+		       void **elements, size_t *count, struct error *err)
 {
 	struct session *session = reader->session;
 	size_t capacity = 0;
@@ -227,7 +229,7 @@ static int read_all(struct reader *reader, const char *sql, size_t size,
 
 	*elements = NULL;
 	*count = 0;
-	if (session->ops->query(session, sql, NULL, 0, err) < 0)
+	if (session->ops->query(session, sql, params, param_count, err) < 0)
 		return -1;
 	while ((rc = session->ops->fetch(session, err)) > 0) {
 		if (*count == capacity) {
@@ -248,6 +250,14 @@ static int read_all(struct reader *reader, const char *sql, size_t size,
 no_memory:
 	session->ops->finish(session);
 	return error_memory(err, "the control tables' rows");
+}
+
+static int read_all(struct reader *reader, const char *sql, size_t size,
+		    void (*read_row)(struct reader *reader, void *element),
+		    void **elements, size_t *count, struct error *err)
+{
+	return read_all_of(reader, sql, NULL, 0, size, read_row, elements,
+			   count, err);
 }
 
 static void read_setting(struct reader *reader, void *element)
@@ -287,6 +297,7 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->dest_table = read_text(reader, 11);
 	mapping->key_columns = read_text(reader, 12);
 	mapping->trigger_column = read_text(reader, 13);
+	mapping->change_source = read_text(reader, 14);
 }
 
 static void read_request(struct reader *reader, void *element)
@@ -353,7 +364,7 @@ void control_snapshot_release(struct control_snapshot *snapshot)
 	memset(snapshot, 0, sizeof(*snapshot));
 }
 
-/* ------------------------------------------------------------------ write */
+/* ----------------------------------------------------------------- leases */
 
 /* A time as a parameter; 0 is NULL. `text` holds it until the statement ran. */
 static struct session_param param_time(const char *name, int64_t us,
@@ -364,6 +375,103 @@ static struct session_param param_time(const char *name, int64_t us,
 	clock_format(text, us);
 	return param_text(name, text);
 }
+
+static void read_holder(struct reader *reader, void *element)
+{
+	struct control_holder *holder = element;
+
+	holder->daemon = read_text(reader, 0);
+	holder->beats = read_int(reader, 1);
+	holder->gone = read_int(reader, 2) != 0;
+}
+
+static void read_lease(struct reader *reader, void *element)
+{
+	struct control_lease *lease = element;
+
+	lease->mapping_id = read_id(reader, 0);
+	lease->epoch = read_int(reader, 1);
+}
+
+int control_read_holders(struct control *control, const char *daemon,
+			 struct control_holders *out, struct error *err)
+{
+	struct session_param param = param_text("@daemon", daemon);
+	struct reader reader = {
+		.session = control->session,
+		.arena = &out->arena,
+	};
+
+	memset(out, 0, sizeof(*out));
+	arena_init(&out->arena, 0);
+	if (read_all_of(&reader, sql_read_lease_holders, &param, 1,
+			sizeof(*out->holders), read_holder,
+			(void **)&out->holders, &out->count, err) == 0)
+		return 0;
+	control_holders_release(out);
+	return -1;
+}
+
+void control_holders_release(struct control_holders *holders)
+{
+	arena_release(&holders->arena);
+	memset(holders, 0, sizeof(*holders));
+}
+
+int control_read_leases(struct control *control, const char *daemon,
+			struct control_lease **out, size_t *count,
+			struct error *err)
+{
+	struct session_param param = param_text("@daemon", daemon);
+	struct arena arena;
+	struct reader reader = {.session = control->session, .arena = &arena};
+	struct control_lease *rows;
+	int ret;
+
+	arena_init(&arena, 0);
+	ret = read_all_of(&reader, sql_read_leases, &param, 1, sizeof(*rows),
+			  read_lease, (void **)&rows, count, err);
+	*out = NULL;
+	if (ret == 0 && *count) {
+		*out = malloc(*count * sizeof(*rows));
+		if (*out)
+			memcpy(*out, rows, *count * sizeof(*rows));
+		else
+			ret = error_memory(err, "leases");
+	}
+	arena_release(&arena);
+	return ret;
+}
+
+int control_claim_leases(struct control *control, const char *daemon,
+			 struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_text("@daemon", daemon),
+		param_time("@now", clock_utc_us(), now),
+	};
+
+	return session_exec(control->session, sql_claim_leases, params,
+			    COUNT(params), err);
+}
+
+int control_take_leases(struct control *control, const char *daemon,
+			const struct control_holder *other, struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_text("@daemon", daemon),
+		param_text("@other", other->daemon),
+		param_int("@beats", other->beats),
+		param_time("@now", clock_utc_us(), now),
+	};
+
+	return session_exec(control->session, sql_take_leases, params,
+			    COUNT(params), err);
+}
+
+/* ------------------------------------------------------------------ write */
 
 int control_save_run(struct control *control, const struct control_run *run,
 		     struct error *err)

@@ -73,6 +73,7 @@ struct control_server {
 	const char *type;
 	const char *connection_string;
 	bool enabled;
+	const char *address; /* NULL; for the engine to fill in */
 };
 
 struct control_mapping {
@@ -90,6 +91,7 @@ struct control_mapping {
 	const char *dest_table;
 	const char *key_columns;
 	const char *trigger_column;
+	const char *change_source;
 };
 
 struct control_request {
@@ -123,6 +125,44 @@ struct control_snapshot {
 int control_load(struct control *control, struct control_snapshot *out,
 		 struct error *err) __attribute__((warn_unused_result));
 void control_snapshot_release(struct control_snapshot *snapshot);
+
+/* ------------------------------------------------------------------ leases */
+
+/* A daemon that others see: it is alive as long as its beats go on. */
+struct control_holder {
+	const char *daemon;
+	int64_t beats;
+	bool gone; /* it stopped, or nobody knows it any more */
+};
+
+struct control_lease {
+	int mapping_id;
+	int64_t epoch; /* raised each time that a mapping changes hands */
+};
+
+struct control_holders {
+	struct arena arena;
+	struct control_holder *holders;
+	size_t count;
+};
+
+/* Who holds leases besides `daemon`. */
+int control_read_holders(struct control *control, const char *daemon,
+			 struct control_holders *out, struct error *err)
+	__attribute__((warn_unused_result));
+void control_holders_release(struct control_holders *holders);
+
+/* Let `daemon` have the mappings that nobody has. */
+int control_claim_leases(struct control *control, const char *daemon,
+			 struct error *err) __attribute__((warn_unused_result));
+/* Let it have those of `other`, if that has not beaten since. */
+int control_take_leases(struct control *control, const char *daemon,
+			const struct control_holder *other, struct error *err)
+	__attribute__((warn_unused_result));
+/* The leases that `daemon` has, ordered by mapping; to be freed. */
+int control_read_leases(struct control *control, const char *daemon,
+			struct control_lease **out, size_t *count,
+			struct error *err) __attribute__((warn_unused_result));
 
 /* ------------------------------------------------------ what became of it */
 

@@ -18,10 +18,13 @@ struct settings {
 	int connect_timeout_s;
 	int query_timeout_s;
 	int initial_full_sync;
+	int load_readers;
+	int load_part_rows;
 	int truncate; /* full_sync_mode: 0 swap, 1 truncate */
 	int create_missing_tables;
 	int resync_on_gap;
 	int window_transactions;
+	int lease_s;
 	int log_retention_days;
 	int verification_interval_min;
 	int verification_rows;

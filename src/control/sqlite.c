@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 
+#include "base/strbuf.h"
 #include "control_schema.h" /* made by the build: schema_sqlite[] */
 
 #define BUSY_TIMEOUT_MS 5000
@@ -182,6 +183,75 @@ failed:
 	return error_wrap(err, "cannot open the control store '%s'", file);
 }
 
+/*
+ * The columns that tables of an older version lack. SQLite has no ADD COLUMN
+ * IF NOT EXISTS, so the same tables are made in memory, as `main`, and
+ * compared with those in the file, `store`.
+ */
+static const char missing_sql[] =
+	"SELECT 'ALTER TABLE store.' || t.name || ' ADD COLUMN ' || c.name "
+	"|| ' ' || c.type || CASE c.\"notnull\" WHEN 1 THEN ' NOT NULL' "
+	"ELSE '' END || COALESCE(' DEFAULT ' || c.dflt_value, '') "
+	"FROM main.sqlite_schema AS t, pragma_table_info(t.name, 'main') AS c "
+	"WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' "
+	"AND EXISTS (SELECT 1 FROM store.sqlite_schema AS o "
+	"WHERE o.type = 'table' AND o.name = t.name) "
+	"AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name, 'store') AS o "
+	"WHERE o.name = c.name COLLATE NOCASE)";
+
+static int attach(sqlite3 *db, const char *file)
+{
+	sqlite3_stmt *stmt;
+	int rc = sqlite3_prepare_v2(db, "ATTACH ? AS store", -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_text(stmt, 1, file, -1, SQLITE_STATIC);
+		rc = sqlite3_step(stmt);
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int add_columns(sqlite3 *db)
+{
+	sqlite3_stmt *stmt;
+	int rc = sqlite3_prepare_v2(db, missing_sql, -1, &stmt, NULL);
+	struct strbuf alter;
+
+	/* Collected first: what is read must not change meanwhile. */
+	strbuf_init(&alter);
+	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		strbuf_addf(&alter, "%s; ", sqlite3_column_text(stmt, 0));
+		rc = alter.failed ? SQLITE_NOMEM : SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	if (rc == SQLITE_DONE && alter.len)
+		rc = sqlite3_exec(db, alter.data, NULL, NULL, NULL);
+	strbuf_release(&alter);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int upgrade(const char *file, enum control_trouble *trouble,
+		   struct error *err)
+{
+	sqlite3 *db;
+	int ret = 0;
+
+	if (open_file(":memory:", SQLITE_OPEN_READWRITE, NULL, &db, trouble,
+		      err) < 0)
+		return -1;
+	if (sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL) ||
+	    attach(db, file) ||
+	    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
+	    add_columns(db) || sqlite3_exec(db, "COMMIT", NULL, NULL, NULL)) {
+		sqlite_failed(db, err);
+		ret = error_wrap(
+			err, "cannot upgrade the control tables in '%s'", file);
+	}
+	sqlite3_close(db);
+	return ret;
+}
+
 int session_install_sqlite(const struct control_spec *spec,
 			   enum control_trouble *trouble, struct error *err)
 {
@@ -192,6 +262,10 @@ int session_install_sqlite(const struct control_spec *spec,
 		      NULL, &db, trouble, err) < 0)
 		return -1;
 	*trouble = CONTROL_OTHER;
+	if (upgrade(spec->file, trouble, err) < 0) {
+		sqlite3_close(db);
+		return -1;
+	}
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
 	    sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL) ||
 	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL)) {

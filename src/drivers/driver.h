@@ -7,6 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "drivers/load_plan.h"
 #include "drivers/pool.h"
 #include "row/batch.h"
 #include "row/position.h"
@@ -26,9 +27,8 @@
  */
 
 enum driver_ability {
-	SOURCE_CHANGES = 1 << 0,     /* knows what changed since a position */
-	SOURCE_SNAPSHOTS = 1 << 1,   /* can read a table as of one moment */
-	TARGET_TRANSACTIONS = 1 << 2 /* data and checkpoint commit as one */
+	SOURCE_SNAPSHOTS = 1 << 0,   /* can read a table as of one moment */
+	TARGET_TRANSACTIONS = 1 << 1 /* data and checkpoint commit as one */
 };
 
 /* A row of source_servers or target_servers. Strings are borrowed. */
@@ -49,10 +49,23 @@ struct driver {
 	const char *name; /* as in server_type and target_type */
 	unsigned abilities;
 
+	/*
+	 * The change logs that a mapping may choose from in change_source, the
+	 * default first, ended by NULL. NULL: it cannot tell what changed.
+	 */
+	const char *const *change_sources;
+
 	/* What its client library needs once a process, before the first
 	 * thread and after the last; NULL: nothing. */
 	int (*library_init)(struct error *err);
 	void (*library_exit)(void);
+
+	/*
+	 * Where a connection string leads, in words that are the same for the
+	 * same server: "host,1433". -1 is ERROR_CONFIG.
+	 */
+	int (*address)(const char *connection_string, char *out, size_t size,
+		       struct error *err);
 
 	/*
 	 * Check the connection string and make the object; connects to
@@ -78,12 +91,15 @@ struct source_spec {
 	struct server *server;
 	struct table_name name;	    /* borrowed for the life of the source */
 	const char *trigger_column; /* NULL: none */
+	const char *change_source;  /* one of the driver's; NULL: none */
 	/*
 	 * The target is of the same system: text may travel in its own
 	 * encoding, which column.charset then names.
 	 */
 	bool native_text;
 };
+
+#define WINDOW_NOTE_MAX 512
 
 /* What one call to changes_begin() found. */
 struct window {
@@ -97,6 +113,15 @@ struct window {
 	int64_t complete_us;
 	bool has_rows; /* of this table; if not, next() need not be asked */
 	bool newest;   /* nothing was known after `to` */
+	bool altered;  /* the table is not as describe() said, so there is no
+			* window; everything has to be looked at again */
+	/*
+	 * The columns that its rows have, the key's among them, where the log
+	 * has not got all of those asked for; NULL: all. Valid until end().
+	 */
+	struct table *shape;
+	/* What is odd about the log, such as that it stands still; or "". */
+	char note[WINDOW_NOTE_MAX];
 };
 
 struct source_ops {
@@ -149,13 +174,25 @@ struct source_ops {
 			struct error *err);
 
 	/*
+	 * Cut the table into `count` ranges of about as many rows each, or
+	 * fewer, so that several sources can read it at the same time; the
+	 * system itself says where, since nobody else knows how it sorts.
+	 * Together they hold every row, those that come later too. How many
+	 * ranges were made; 1 is the whole table, which cannot be cut. NULL:
+	 * no table can.
+	 */
+	int (*split)(struct source *src, const struct table *shape,
+		     struct key_range *ranges, size_t count, struct error *err);
+
+	/*
 	 * Begin to read the columns of `shape` (some of describe()'s, by name)
-	 * of all rows, in key order where that is cheap, as of one moment
-	 * where the system can. The trigger column reads as if it had been
-	 * reset. `shape` is borrowed until end(); its charsets are filled in.
+	 * of all rows, or of those in `range`, in key order where that is
+	 * cheap, as of one moment where the system can. The trigger column
+	 * reads as if it had been reset. `shape` is borrowed until end(); its
+	 * charsets are filled in.
 	 */
 	int (*read_begin)(struct source *src, struct table *shape,
-			  struct error *err);
+			  const struct key_range *range, struct error *err);
 
 	/*
 	 * Begin to read what changed after `from`, up to the end of a
@@ -201,6 +238,7 @@ struct target_spec {
 	const char *installation; /* tells several control stores apart */
 	int mapping_id;
 	const char *origin; /* which source table, in words */
+	int64_t epoch;	    /* of the lease that the work is done under */
 };
 
 /* Up to where a target holds every change; stored beside the data. */
@@ -216,7 +254,7 @@ struct checkpoint {
 
 enum target_mode {
 	TARGET_REPLACE, /* load beside the table, then swap */
-	TARGET_REFILL,	/* empty the table and remove the checkpoint, then
+	TARGET_REFILL,	/* empty the table and forget the checkpoint, then
 			 * load it in place */
 	TARGET_APPLY,	/* changes by key */
 };
@@ -244,6 +282,15 @@ struct target_ops {
 	/* Make the table for rows of `shape`: types, nullability, key. */
 	int (*create)(struct target *dst, const struct table *shape,
 		      struct error *err);
+
+	/*
+	 * Shut out whoever worked on this mapping in an earlier epoch: from
+	 * now on nothing of theirs can be committed. ERROR_FENCED when there
+	 * is a later one. Comes before begin() and advance(), once a target is
+	 * enough; both, and commit(), then fail with ERROR_CONFLICT, and
+	 * change nothing, once a later epoch has called this.
+	 */
+	int (*fence)(struct target *dst, struct error *err);
 
 	/*
 	 * What the last commit left. 1: found; 0: none, or it belongs to
@@ -275,8 +322,34 @@ struct target_ops {
 		      struct error *err);
 
 	/* Forget what was written since begin. Safe when nothing was begun;
-	 * tells nobody about trouble, since it runs after trouble. */
+	 * tells nobody about trouble, since it runs after trouble. Of a load
+	 * in parts, what is done stays. */
 	void (*rollback)(struct target *dst);
+
+	/*
+	 * Begin a TARGET_REPLACE in parts. If a load of the same mapping from
+	 * the same source in the same shape broke off, `plan` is freed and
+	 * becomes that one's, and 1 says so; otherwise what broke off is
+	 * dropped, and `plan` is the one to keep: 0. Then other targets of the
+	 * same mapping, with the same epoch, may begin its parts. commit() of
+	 * this one ends the load, when all parts are done. With `fresh` what
+	 * broke off is never taken up. NULL: it cannot load in parts.
+	 */
+	int (*plan_begin)(struct target *dst, const struct table *shape,
+			  struct load_plan *plan, bool fresh,
+			  struct error *err);
+
+	/*
+	 * Begin to write part number `part` of the load that another target of
+	 * this mapping has begun; write() follows, and part_end() or
+	 * rollback(). What rollback() forgets is this part alone.
+	 */
+	int (*part_begin)(struct target *dst, const struct table *shape,
+			  size_t part, struct error *err);
+
+	/* The part is whole: keep it, whatever happens to us. ERROR_CONFLICT,
+	 * and it is not kept, once a later epoch has called fence(). */
+	int (*part_end)(struct target *dst, size_t part, struct error *err);
 
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,

@@ -154,6 +154,20 @@ int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
 	return ret;
 }
 
+unsigned pool_reserve_more(struct pool *pool, unsigned count, unsigned most)
+{
+	unsigned got = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	while (got < most && !pool->waiters &&
+	       pool->reserved + count <= pool->max / 2) {
+		pool->reserved += count;
+		got++;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return got;
+}
+
 /* Only now are there too many, if the limit was lowered meanwhile. */
 void pool_unreserve(struct pool *pool, unsigned count)
 {

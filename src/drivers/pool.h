@@ -41,6 +41,13 @@ int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
 void pool_unreserve(struct pool *pool, unsigned count);
 
 /*
+ * As many more pieces of `count` connections each, up to `most`, as can be had
+ * without waiting, without overtaking those who wait, and without using more
+ * than half of all. For a run that holds some already.
+ */
+unsigned pool_reserve_more(struct pool *pool, unsigned count, unsigned most);
+
+/*
  * An idle connection that was given back under the same owner and key, or
  * NULL: then the caller opens one, room was made for it. Reserve first.
  */

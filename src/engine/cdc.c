@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "engine/copy.h"
 
 #define STORE_EVERY_MS 60000
@@ -27,14 +28,15 @@ static void remember(struct link *link, const struct checkpoint *next)
 	report_position(link->subject, &next->position);
 }
 
-static int apply(struct link *link, const struct checkpoint *next,
-		 uint64_t *rows, struct error *err)
+static int apply(struct link *link, struct table *shape,
+		 const struct checkpoint *next, uint64_t *rows,
+		 struct error *err)
 {
 	const struct settings *settings = &link->settings;
 	struct copy copy = {
 		.src = link->src,
 		.dst = link->dst,
-		.shape = &link->shape,
+		.shape = shape,
 		.batch_rows = (size_t)settings->batch_rows,
 		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
 		.cancel = link->cancel,
@@ -47,7 +49,7 @@ static int apply(struct link *link, const struct checkpoint *next,
 	if (link_connect_target(link, err) < 0)
 		return -1;
 	report_run_continue(link->subject, "CDC");
-	if (dst->ops->begin(dst, TARGET_APPLY, &link->shape, err) < 0 ||
+	if (dst->ops->begin(dst, TARGET_APPLY, shape, err) < 0 ||
 	    copy_run(&copy, rows, err) < 0 ||
 	    dst->ops->commit(dst, &link->stored, next, &counts, err) < 0) {
 		dst->ops->rollback(dst);
@@ -79,7 +81,8 @@ static int use_window(struct link *link, const struct window *window,
 	if (settled)
 		next.consistent_after_us = 0;
 	if (window->has_rows)
-		return apply(link, &next, rows, err);
+		return apply(link, window->shape ? window->shape : &link->shape,
+			     &next, rows, err);
 	link->reached = window->to;
 	return settled ? store(link, &next, err) : 0;
 }
@@ -95,11 +98,18 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 	rc = link->src->ops->changes_begin(
 		link->src, &link->shape, &link->reached,
 		(unsigned)link->settings.window_transactions, &window, err);
-	if (rc >= 0 && (rc > 0 || is_consistent(link, &window)))
+	step->altered = rc == 0 && window.altered;
+	if (rc >= 0 && !step->altered &&
+	    (rc > 0 || is_consistent(link, &window)))
 		rc = use_window(link, &window, &step->rows, err);
 	link->src->ops->end(link->src);
 	if (rc < 0)
 		return error_wrap(err, "changes of '%s'", link->mapping->name);
+	if (step->altered) {
+		link_forget(link);
+		return 0;
+	}
+	text_copy(step->note, sizeof(step->note), window.note);
 	step->caught_up = window.newest;
 	step->consistent = !link->stored.consistent_after_us;
 	if (!window.newest && window.commit_us)

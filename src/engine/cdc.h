@@ -9,6 +9,8 @@ struct cdc_step {
 	bool caught_up;	 /* there was nothing more when it looked */
 	int64_t lag_ms;	 /* of what was applied last, or 0 */
 	bool consistent; /* the copy shows no mixture of a load any more */
+	bool altered;	 /* nothing was done: link_attach() has to look again */
+	char note[WINDOW_NOTE_MAX]; /* what is odd about the log, or "" */
 };
 
 /*

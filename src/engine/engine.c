@@ -53,8 +53,9 @@ void engine_set_settings(struct engine *engine, const struct settings *settings)
 	pool_resize(&engine->pool,
 		    (unsigned)settings->max_connections - CONTROL_CONNECTIONS);
 	if (engine->reporter)
-		reporter_set_retention(engine->reporter,
-				       settings->log_retention_days);
+		reporter_set_limits(engine->reporter,
+				    settings->log_retention_days,
+				    settings->lease_s);
 }
 
 void engine_get_settings(struct engine *engine, struct settings *out)

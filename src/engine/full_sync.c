@@ -10,10 +10,14 @@
  */
 #include "engine/full_sync.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "engine/copy.h"
+#include "engine/parts.h"
+
+#define PARTS_MAX 1000
 
 static int take_position(struct link *link, struct position *out,
 			 struct error *err)
@@ -49,7 +53,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	return 0;
 }
 
-static int copy_table(struct link *link, uint64_t *rows, struct error *err)
+static int copy_whole(struct link *link, uint64_t *rows, struct error *err)
 {
 	const struct settings *settings = &link->settings;
 	struct copy copy = {
@@ -66,20 +70,95 @@ static int copy_table(struct link *link, uint64_t *rows, struct error *err)
 		settings->truncate ? TARGET_REFILL : TARGET_REPLACE;
 	int ret = -1;
 
-	if (link->src->ops->read_begin(link->src, &link->shape, err) == 0 &&
+	if (link->src->ops->read_begin(link->src, &link->shape, NULL, err) ==
+		    0 &&
 	    link->dst->ops->begin(link->dst, mode, &link->shape, err) == 0)
 		ret = copy_run(&copy, rows, err);
 	link->src->ops->end(link->src);
 	return ret;
 }
 
+/* Is it worth it, and can both ends do it? */
+static bool wants_parts(const struct link *link, uint64_t total)
+{
+	const struct settings *settings = &link->settings;
+
+	return settings->load_readers > 1 && !settings->truncate &&
+	       total >= (uint64_t)settings->load_part_rows &&
+	       link->src->ops->split && link->dst->ops->plan_begin;
+}
+
+/* How many ranges the table is cut into; 1: it is not. */
+static int make_plan(struct link *link, uint64_t total, struct load_plan *plan,
+		     struct error *err)
+{
+	uint64_t count = total / (uint64_t)link->settings.load_part_rows + 1;
+	struct key_range *ranges;
+	int made;
+
+	if (count < (uint64_t)link->settings.load_readers)
+		count = (uint64_t)link->settings.load_readers;
+	if (count > PARTS_MAX)
+		count = PARTS_MAX;
+	ranges = calloc(count, sizeof(*ranges));
+	if (!ranges)
+		return error_memory(err, "the parts of a table");
+	made = link->src->ops->split(link->src, &link->shape, ranges, count,
+				     err);
+	if (made > 1 && load_plan_init(plan, (size_t)made, err) < 0)
+		made = -1;
+	for (int i = 0; made > 1 && i < made; i++)
+		plan->parts[i].range = ranges[i];
+	free(ranges);
+	return made;
+}
+
+/*
+ * One that broke off goes on where it was, from the position taken then. But
+ * without change capture nothing would bring its older parts up to date.
+ */
+static int copy_parts(struct link *link, struct load_plan *plan,
+		      struct position *position, uint64_t *rows,
+		      struct error *err)
+{
+	bool fresh = !link->mapping->cdc_enabled;
+	int rc;
+
+	plan->position = *position;
+	rc = link->dst->ops->plan_begin(link->dst, &link->shape, plan, fresh,
+					err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		report_log(link->subject, LOG_INFO, "FULL_SYNC", -1, -1,
+			   "going on with the load that broke off");
+	*position = plan->position;
+	return parts_load(link, plan, rows, err);
+}
+
+static int copy_table(struct link *link, uint64_t total,
+		      struct position *position, uint64_t *rows,
+		      struct error *err)
+{
+	struct load_plan plan = {.parts = NULL};
+	int ret;
+
+	ret = wants_parts(link, total) ? make_plan(link, total, &plan, err) : 1;
+	if (ret > 1)
+		ret = copy_parts(link, &plan, position, rows, err);
+	else if (ret >= 0)
+		ret = copy_whole(link, rows, err);
+	load_plan_release(&plan);
+	return ret;
+}
+
 static int load(struct link *link, const struct position *position,
-		uint64_t *rows, struct error *err)
+		uint64_t total, uint64_t *rows, struct error *err)
 {
 	struct checkpoint next = {.position = *position};
 	struct target_counts counts;
 
-	if (copy_table(link, rows, err) < 0 ||
+	if (copy_table(link, total, &next.position, rows, err) < 0 ||
 	    cancel_check(link->cancel, err) < 0)
 		return -1;
 	if (link->mapping->cdc_enabled)
@@ -108,7 +187,7 @@ int full_sync_run(struct link *link, uint64_t *rows, bool *again,
 	    link->src->ops->estimate(link->src, &total, err) < 0)
 		goto done;
 	report_run_begin(link->subject, "FULL_SYNC", (int64_t)total);
-	if (load(link, &position, rows, err) < 0) {
+	if (load(link, &position, total, rows, err) < 0) {
 		link->dst->ops->rollback(link->dst);
 		goto done;
 	}

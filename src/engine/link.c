@@ -4,40 +4,40 @@
 
 #include "engine/schema_check.h"
 
-static int open_source(struct link *link, struct server *from, bool native,
-		       struct error *err)
+int link_open_ends(const struct link *link, struct source **src,
+		   struct target **dst, struct error *err)
 {
-	struct source_spec spec = {
-		.server = from,
-		.name = link->mapping->source,
-		.trigger_column = link->mapping->trigger_column,
-		.native_text = native,
+	const struct mapping *mapping = link->mapping;
+	struct source_spec from = {
+		.server = link->from,
+		.name = mapping->source,
+		.trigger_column = mapping->trigger_column,
+		.change_source = mapping->change_source,
+		.native_text = link->from->driver == link->to->driver,
+	};
+	struct target_spec to = {
+		.server = link->to,
+		.name = mapping->dest,
+		.installation = link->installation,
+		.mapping_id = mapping->id,
+		.origin = mapping->origin,
+		.epoch = link->epoch,
 	};
 
-	return from->driver->source->open(&spec, &link->src, err);
+	if (link->from->driver->source->open(&from, src, err) < 0)
+		return -1;
+	if (link->to->driver->target->open(&to, dst, err) == 0)
+		return 0;
+	(*src)->ops->close(*src);
+	*src = NULL;
+	return -1;
 }
 
-static int open_target(struct link *link, struct server *to,
-		       const char *installation, struct error *err)
-{
-	struct target_spec spec = {
-		.server = to,
-		.name = link->mapping->dest,
-		.installation = installation,
-		.mapping_id = link->mapping->id,
-		.origin = link->mapping->origin,
-	};
-
-	return to->driver->target->open(&spec, &link->dst, err);
-}
-
-int link_open(struct link *link, struct server *from, struct server *to,
-	      const char *installation, struct error *err)
+int link_open(struct link *link, struct error *err)
 {
 	strbuf_init(&link->details);
 	table_init(&link->shape);
-	if (open_source(link, from, from->driver == to->driver, err) < 0 ||
-	    open_target(link, to, installation, err) < 0) {
+	if (link_open_ends(link, &link->src, &link->dst, err) < 0) {
 		link_close(link);
 		return -1;
 	}
@@ -185,6 +185,8 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 	    link_connect_target(link, err) < 0)
 		goto done;
 	rc = check_schema(link, &source, for_load, err);
+	if (rc > 0 && link->dst->ops->fence(link->dst, err) < 0)
+		rc = -1;
 	if (rc > 0)
 		rc = link->dst->ops->checkpoint(link->dst, &link->stored, err);
 	if (rc < 0)

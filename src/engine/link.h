@@ -14,10 +14,14 @@
  */
 struct link {
 	const struct mapping *mapping;
+	struct server *from, *to; /* borrowed, as all strings */
+	const char *installation;
+	struct pool *pool; /* where this run has reserved its connections */
 	struct source *src;
 	struct target *dst;
 	bool src_connected, dst_connected;
 	struct cancel *cancel;
+	int64_t epoch; /* of the lease that the mapping is worked on under */
 	struct report_subject *subject;
 	struct reporter *reporter;
 	struct settings settings; /* as of the beginning of this run */
@@ -37,9 +41,19 @@ struct link {
 	struct strbuf details; /* more about the last error, may be "" */
 };
 
-/* Make both ends; connects to nothing. `link` is zeroed but for its inputs. */
-int link_open(struct link *link, struct server *from, struct server *to,
-	      const char *installation, struct error *err)
+/*
+ * Make both ends; connects to nothing. `link` is zeroed but for its inputs:
+ * mapping, servers, installation, pool, cancel, epoch, subject, reporter.
+ */
+int link_open(struct link *link, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Another pair of ends for the same mapping, for a thread that helps with a
+ * load. Close both.
+ */
+int link_open_ends(const struct link *link, struct source **src,
+		   struct target **dst, struct error *err)
 	__attribute__((warn_unused_result));
 void link_close(struct link *link); /* safe when it was not opened */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "base/text.h"
 
 static const struct control_server *find_server(
 	const struct control_server *servers, size_t count, int id)
@@ -12,6 +13,36 @@ static const struct control_server *find_server(
 		if (servers[i].id == id)
 			return &servers[i];
 	return NULL;
+}
+
+void mapping_find_address(const char *type, const char *connection_string,
+			  char address[MAPPING_ADDRESS_MAX])
+{
+	struct error ignored;
+	const struct driver *driver = type ? driver_find(type, &ignored) : NULL;
+
+	if (!driver || !connection_string ||
+	    driver->address(connection_string, address, MAPPING_ADDRESS_MAX,
+			    &ignored) < 0)
+		address[0] = '\0';
+}
+
+static void find_all(struct arena *arena, struct control_server *servers,
+		     size_t count)
+{
+	char address[MAPPING_ADDRESS_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		mapping_find_address(servers[i].type,
+				     servers[i].connection_string, address);
+		servers[i].address = arena_strdup(arena, address);
+	}
+}
+
+void mapping_find_addresses(struct control_snapshot *snapshot)
+{
+	find_all(&snapshot->arena, snapshot->sources, snapshot->source_count);
+	find_all(&snapshot->arena, snapshot->targets, snapshot->target_count);
 }
 
 bool mapping_is_enabled(const struct control_mapping *row,
@@ -54,28 +85,40 @@ static void copy_server(struct mapping *mapping, struct mapping_server *to,
 	to->name = keep_or_empty(mapping, from->name, failed);
 	to->type = keep(mapping, from->type, failed);
 	to->connection_string = keep(mapping, from->connection_string, failed);
+	to->address = keep_or_empty(mapping, from->address, failed);
+}
+
+static const char *first_change_source(const struct mapping *mapping)
+{
+	const struct driver *driver = mapping->from.driver;
+
+	return driver && driver->change_sources ? driver->change_sources[0]
+						: NULL;
 }
 
 /*
  * The origin is written out in full, however long: another source table has to
- * have another one.
+ * have another one, and so has another change log, whose positions mean
+ * something else.
  */
-static bool make_names(struct mapping *mapping, int server_id)
+static bool make_names(struct mapping *mapping)
 {
 	const struct table_name *t = &mapping->source;
 	struct strbuf sb;
-	size_t prefix;
-	char *origin;
 
 	strbuf_init(&sb);
-	strbuf_addf(&sb, "%d/", server_id);
-	prefix = sb.len;
 	strbuf_addf(&sb, "%s.%s.%s", t->database, t->schema, t->table);
-	origin = sb.failed ? NULL : arena_strdup(&mapping->arena, sb.data);
+	if (!sb.failed)
+		mapping->name = arena_strdup(&mapping->arena, sb.data);
+	strbuf_reset(&sb);
+	strbuf_addf(&sb, "%d/%s.%s.%s", mapping->from.id, t->database,
+		    t->schema, t->table);
+	if (mapping->change_source != first_change_source(mapping))
+		strbuf_addf(&sb, " by %s", mapping->change_source);
+	if (!sb.failed)
+		mapping->origin = arena_strdup(&mapping->arena, sb.data);
 	strbuf_release(&sb);
-	mapping->origin = origin;
-	mapping->name = origin ? origin + prefix : NULL;
-	return origin != NULL;
+	return mapping->name && mapping->origin;
 }
 
 static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
@@ -98,7 +141,7 @@ static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 	mapping->dest.table = keep_or_empty(mapping, row->dest_table, &failed);
 	mapping->key_columns = keep(mapping, row->key_columns, &failed);
 	mapping->trigger_column = keep(mapping, row->trigger_column, &failed);
-	return !failed && make_names(mapping, row->server_id);
+	return !failed;
 }
 
 static bool copy_servers(struct mapping *mapping,
@@ -114,10 +157,12 @@ static bool copy_servers(struct mapping *mapping,
 		.name = "the control tables' server",
 		.type = fallback->type,
 		.connection_string = fallback->connection_string,
+		.address = fallback->address,
 	};
 	bool failed = false;
 
 	mapping->to.is_target = true;
+	mapping->from.address = mapping->to.address = "";
 	mapping->from.id = row->server_id;
 	mapping->to.id = row->target_id;
 	if (source)
@@ -197,13 +242,42 @@ static int check_abilities(const struct mapping *mapping, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 				 "server '%s': '%s' cannot be a target",
 				 mapping->to.name, mapping->to.type);
-	if (mapping->cdc_enabled &&
-	    !(mapping->from.driver->abilities & SOURCE_CHANGES))
+	return 0;
+}
+
+/* Which of the source's change logs is meant: `wanted`, or the first. */
+static int choose_change_source(struct mapping *mapping, const char *wanted,
+				struct error *err)
+{
+	const char *const *known = mapping->from.driver->change_sources;
+	struct strbuf names;
+
+	mapping->change_source = first_change_source(mapping);
+	if (!mapping->cdc_enabled)
+		return 0;
+	if (!known)
 		return error_set(err, ERROR_CONFIG,
 				 "cdc_enabled is 1, but '%s' cannot tell "
 				 "changes",
 				 mapping->from.type);
-	return 0;
+	if (!wanted)
+		return 0;
+	strbuf_init(&names);
+	for (size_t i = 0; known[i]; i++) {
+		if (text_iequal(known[i], wanted)) {
+			mapping->change_source = known[i];
+			strbuf_release(&names);
+			return 0;
+		}
+		strbuf_addf(&names, "%s'%s'", i ? ", " : "", known[i]);
+	}
+	error_set(err, ERROR_CONFIG,
+		  "table_mappings: change_source '%s' of mapping %d is not one "
+		  "that '%s' has: %s",
+		  wanted, mapping->id, mapping->from.type,
+		  names.failed ? "" : names.data);
+	strbuf_release(&names);
+	return -1;
 }
 
 struct mapping *mapping_new(const struct control_mapping *row,
@@ -212,22 +286,28 @@ struct mapping *mapping_new(const struct control_mapping *row,
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	struct error *problem;
+	const char *change_source;
+	bool failed = false;
 
 	if (!mapping)
 		return NULL;
 	arena_init(&mapping->arena, 0);
-	if (!copy_row(mapping, row) ||
-	    !copy_servers(mapping, row, snapshot, fallback)) {
-		mapping_free(mapping);
-		return NULL;
-	}
+	change_source = keep(mapping, row->change_source, &failed);
+	if (failed || !copy_row(mapping, row) ||
+	    !copy_servers(mapping, row, snapshot, fallback))
+		goto no_memory;
 	problem = &mapping->problem;
 	if (check_names(mapping, problem) == 0 &&
 	    check_server(mapping, &mapping->from, problem) == 0 &&
 	    check_server(mapping, &mapping->to, problem) == 0 &&
-	    check_abilities(mapping, problem) == 0)
+	    check_abilities(mapping, problem) == 0 &&
+	    choose_change_source(mapping, change_source, problem) == 0)
 		error_clear(problem);
-	return mapping;
+	if (make_names(mapping))
+		return mapping;
+no_memory:
+	mapping_free(mapping);
+	return NULL;
 }
 
 void mapping_free(struct mapping *mapping)
@@ -267,5 +347,7 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same_table(&a->dest, &b->dest) &&
 	       same(a->key_columns, b->key_columns) &&
 	       same(a->trigger_column, b->trigger_column) &&
+	       same(a->change_source, b->change_source) &&
+	       !strcmp(a->problem.message, b->problem.message) &&
 	       a->cdc_enabled == b->cdc_enabled && a->paused == b->paused;
 }

@@ -17,6 +17,7 @@ struct mapping_server {
 	const char *name;
 	const char *type;
 	const char *connection_string;
+	const char *address; /* see driver.h; "" when it is not known */
 };
 
 /*
@@ -33,6 +34,7 @@ struct mapping {
 	struct table_name dest;
 	const char *key_columns;    /* NULL: the source's own key */
 	const char *trigger_column; /* NULL: none */
+	const char *change_source;  /* one of the source's driver's */
 	bool cdc_enabled;
 	bool paused;
 	struct error problem; /* kind ERROR_NONE: the row makes sense */
@@ -42,7 +44,19 @@ struct mapping {
 struct mapping_default_target {
 	const char *type; /* NULL: there is none, they need a target_id */
 	const char *connection_string;
+	const char *address;
 };
+
+#define MAPPING_ADDRESS_MAX 512
+
+/*
+ * Work out the addresses of all servers of a snapshot, which then owns them,
+ * or of one server: once, since many mappings share them. What makes no sense
+ * has none; whoever uses that server will say why.
+ */
+void mapping_find_addresses(struct control_snapshot *snapshot);
+void mapping_find_address(const char *type, const char *connection_string,
+			  char address[MAPPING_ADDRESS_MAX]);
 
 /*
  * Copy and check a row. A row that makes no sense still becomes a mapping,

@@ -29,6 +29,7 @@ struct reporter {
 	bool has_ended;
 	struct report_subject *subjects;
 	int retention_days;
+	int lease_s;
 };
 
 /* ----------------------------------------------------------- writing events */
@@ -195,6 +196,17 @@ static void heartbeat(struct reporter *reporter, bool stopped)
 	}
 }
 
+/* Often enough that a beat may be late without anybody minding. */
+static int64_t heartbeat_interval(struct reporter *reporter)
+{
+	int64_t ms;
+
+	pthread_mutex_lock(&reporter->lock);
+	ms = reporter->lease_s * INT64_C(1000) / 3;
+	pthread_mutex_unlock(&reporter->lock);
+	return ms > 0 && ms < HEARTBEAT_MS ? ms : HEARTBEAT_MS;
+}
+
 static void purge(struct reporter *reporter)
 {
 	struct error err = ERROR_INIT;
@@ -228,7 +240,7 @@ static bool work(struct reporter *reporter)
 static void *reporter_main(void *arg)
 {
 	struct reporter *reporter = arg;
-	int64_t next_heartbeat = 0, next_purge = clock_ms() + PURGE_MS;
+	int64_t next_heartbeat = 0, next_purge = 0;
 
 	while (cancel_level(&reporter->cancel) == CANCEL_NONE) {
 		if (!work(reporter)) {
@@ -237,7 +249,8 @@ static void *reporter_main(void *arg)
 		}
 		if (clock_ms() >= next_heartbeat) {
 			heartbeat(reporter, false);
-			next_heartbeat = clock_ms() + HEARTBEAT_MS;
+			next_heartbeat =
+				clock_ms() + heartbeat_interval(reporter);
 		}
 		if (reporter->control && clock_ms() >= next_purge) {
 			purge(reporter);
@@ -339,10 +352,12 @@ void reporter_free(struct reporter *reporter)
 	free(reporter);
 }
 
-void reporter_set_retention(struct reporter *reporter, int days)
+void reporter_set_limits(struct reporter *reporter, int retention_days,
+			 int lease_s)
 {
 	pthread_mutex_lock(&reporter->lock);
-	reporter->retention_days = days;
+	reporter->retention_days = retention_days;
+	reporter->lease_s = lease_s;
 	pthread_mutex_unlock(&reporter->lock);
 }
 

@@ -35,8 +35,9 @@ int reporter_start(struct reporter **out, const struct control_spec *spec,
 bool reporter_stop(struct reporter *reporter, int64_t ms);
 void reporter_free(struct reporter *reporter);
 
-/* For how long finished rows are kept. */
-void reporter_set_retention(struct reporter *reporter, int days);
+/* For how long finished rows are kept, and others wait for our heartbeat. */
+void reporter_set_limits(struct reporter *reporter, int retention_days,
+			 int lease_s);
 
 /* ----------------------------------------------------- what a mapping does */
 

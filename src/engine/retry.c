@@ -52,6 +52,7 @@ const char *retry_error_type(enum error_kind kind)
 	case ERROR_DATA:
 	case ERROR_GAP:
 	case ERROR_CONFLICT:
+	case ERROR_FENCED:
 	case ERROR_SERVER:
 	case ERROR_PERMISSION:
 		return "SYNC";

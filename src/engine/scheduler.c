@@ -9,6 +9,8 @@
 #include "base/platform.h"
 #include "base/text.h"
 #include "engine/engine.h"
+#include "engine/lease.h"
+#include "engine/topology.h"
 #include "engine/worker.h"
 
 /* How the five seconds that a stop may take are spent. */
@@ -36,6 +38,8 @@ struct scheduler {
 	struct engine engine;
 	struct settings settings;
 	struct mapping_default_target fallback;
+	char fallback_address[MAPPING_ADDRESS_MAX];
+	struct leases leases;
 	char daemon[320];
 	struct slot *slots;
 	int *done_requests; /* handled here, until the tables say so */
@@ -65,7 +69,8 @@ static void start_worker(struct scheduler *s, struct mapping *mapping)
 		log_error("mapping %d: no memory to start it", id);
 		return;
 	}
-	slot->worker = worker_start(&s->engine, mapping, &err);
+	slot->worker = worker_start(&s->engine, mapping,
+				    leases_epoch(&s->leases, id), &err);
 	if (!slot->worker) {
 		log_error("mapping %d: %s", id, err.message);
 		free(slot);
@@ -123,41 +128,73 @@ static const struct control_mapping *find_row(
 	return NULL;
 }
 
-/* Bring the worker of a row in line with it. */
-static void reconcile_row(struct scheduler *s,
-			  const struct control_mapping *row,
-			  const struct control_snapshot *snapshot)
+/* Bring the worker of a mapping in line with it; takes the mapping over. */
+static void reconcile_one(struct scheduler *s, struct mapping *mapping)
 {
-	struct slot *slot = find_slot(s, row->id);
-	struct mapping *mapping;
+	struct slot *slot = find_slot(s, mapping->id);
 
-	if (slot && slot->stopping)
-		return; /* its successor starts when it has ended */
-	mapping = mapping_new(row, snapshot, &s->fallback);
-	if (!mapping) {
-		log_error("mapping %d: no memory to read it", row->id);
-	} else if (!slot) {
+	if (!slot && leases_epoch(&s->leases, mapping->id)) {
 		start_worker(s, mapping);
-	} else {
-		if (!mapping_equal(worker_mapping(slot->worker), mapping))
-			stop_slot(slot);
-		mapping_free(mapping);
+		return;
+	}
+	/* The successor of one that stops starts when that has ended. */
+	if (slot && !mapping_equal(worker_mapping(slot->worker), mapping))
+		stop_slot(slot);
+	mapping_free(mapping);
+}
+
+/* The mappings of all rows that are switched on; NULL without memory. */
+static struct mapping **make_mappings(struct scheduler *s,
+				      struct control_snapshot *snapshot,
+				      size_t *count)
+{
+	struct mapping **mappings =
+		calloc(snapshot->mapping_count + 1, sizeof(*mappings));
+
+	*count = 0;
+	mapping_find_addresses(snapshot);
+	for (size_t i = 0; mappings && i < snapshot->mapping_count; i++) {
+		if (!mapping_is_enabled(&snapshot->mappings[i], snapshot))
+			continue;
+		mappings[*count] = mapping_new(&snapshot->mappings[i], snapshot,
+					       &s->fallback);
+		if (mappings[*count])
+			(*count)++;
+		else
+			log_error("mapping %d: no memory to read it",
+				  snapshot->mappings[i].id);
+	}
+	return mappings;
+}
+
+/* What was handed to another daemon is that one's to talk about. */
+static void stop_what_is_not_ours(struct scheduler *s,
+				  const struct control_snapshot *snapshot)
+{
+	for (struct slot *slot = s->slots; slot; slot = slot->next) {
+		int id = worker_mapping(slot->worker)->id;
+		const struct control_mapping *row = find_row(snapshot, id);
+
+		if (row &&
+		    leases_epoch(&s->leases, id) != worker_epoch(slot->worker))
+			worker_disown(slot->worker);
+		else if (row && mapping_is_enabled(row, snapshot))
+			continue;
+		stop_slot(slot);
 	}
 }
 
-static void reconcile(struct scheduler *s,
-		      const struct control_snapshot *snapshot)
+static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next) {
-		const struct control_mapping *row =
-			find_row(snapshot, worker_mapping(slot->worker)->id);
+	struct mapping **mappings;
+	size_t count;
 
-		if (!row || !mapping_is_enabled(row, snapshot))
-			stop_slot(slot);
-	}
-	for (size_t i = 0; i < snapshot->mapping_count; i++)
-		if (mapping_is_enabled(&snapshot->mappings[i], snapshot))
-			reconcile_row(s, &snapshot->mappings[i], snapshot);
+	stop_what_is_not_ours(s, snapshot);
+	mappings = make_mappings(s, snapshot, &count);
+	topology_check(mappings, count);
+	for (size_t i = 0; i < count; i++)
+		reconcile_one(s, mappings[i]);
+	free(mappings);
 }
 
 /* ----------------------------------------------------------------- requests */
@@ -226,6 +263,8 @@ static void handle_request(struct scheduler *s,
 		snprintf(answer, sizeof(answer), "mapping %d does not exist",
 			 request->mapping_id);
 		finish_request(s, request->id, "REJECTED", answer);
+	} else if (!leases_epoch(&s->leases, request->mapping_id)) {
+		return; /* the daemon that has the mapping answers */
 	} else if (text_iequal(type, "FULL_SYNC")) {
 		/* One that is switched off takes it up when it is back. */
 		if (slot && !slot->stopping)
@@ -312,8 +351,16 @@ static void tick(struct scheduler *s)
 			  sizeof(s->engine.installation),
 			  snapshot.installation_id);
 	read_settings(s, &snapshot);
-	reconcile(s, &snapshot);
-	handle_requests(s, &snapshot);
+	if (leases_update(&s->leases, s->control,
+			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
+		reconcile(s, &snapshot);
+		handle_requests(s, &snapshot);
+	} else if (err.kind == ERROR_CONNECTION || err.retryable) {
+		lost_control(s, &err);
+	} else {
+		/* Two daemons claimed the same mapping: the next tick tells. */
+		log_debug("leases: %s", err.message);
+	}
 	control_snapshot_release(&snapshot);
 	pool_expire(&s->engine.pool, NULL, IDLE_MS);
 }
@@ -391,7 +438,10 @@ static int start(struct scheduler *s, struct error *err)
 		goto no_engine;
 	settings_init(&s->settings);
 	platform_identity(s->daemon, sizeof(s->daemon));
-	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
+	s->leases.daemon = s->daemon;
+	/* Before the first claim, or it would pass for one of the dead. */
+	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
+	    reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
 	return 0;
 no_reporter:
@@ -415,6 +465,7 @@ static void stop(struct scheduler *s, bool *clean)
 	reporter_free(s->engine.reporter);
 	engine_release(&s->engine);
 	cancel_release(&s->cancel);
+	leases_release(&s->leases);
 	free(s->done_requests);
 	free(s);
 }
@@ -433,6 +484,9 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 	s->control = control;
 	control_default_target(spec, &s->fallback.type,
 			       &s->fallback.connection_string);
+	mapping_find_address(s->fallback.type, s->fallback.connection_string,
+			     s->fallback_address);
+	s->fallback.address = s->fallback_address;
 	if (start(s, err) < 0)
 		goto failed;
 	platform_notify("READY=1\nSTATUS=running");

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "engine/cdc.h"
 #include "engine/full_sync.h"
 #include "engine/retry.h"
@@ -27,15 +28,20 @@
 /* A step with changes ends now and then, to let others have connections. */
 #define STEP_MAX_MS 5000
 
+/* Nothing is waited for but the end. */
+#define FENCED_SLEEP_MS 60000
+
 #define REQUESTS_MAX 32
 
 struct worker {
 	struct engine *engine;
 	struct mapping *mapping;
+	int64_t epoch; /* of the lease */
 	struct report_subject *subject;
 	struct cancel cancel;
 	pthread_t thread;
 	atomic_bool ended;
+	atomic_bool disowned; /* another daemon works on it */
 
 	pthread_mutex_t lock; /* guards the requests */
 	int requests[REQUESTS_MAX];
@@ -51,6 +57,8 @@ struct worker {
 	int64_t triggers_looked_ms;
 	int64_t idle_sleep_ms;
 	bool connected_told;
+	bool proven;		    /* it has worked once */
+	char note[WINDOW_NOTE_MAX]; /* that stands in error_logs, or "" */
 };
 
 /* ---------------------------------------------------------------- requests */
@@ -104,9 +112,9 @@ static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
 
 	snprintf(answer, sizeof(answer), "%llu rows in %.1f s",
 		 (unsigned long long)rows, (double)ms / 1000.0);
-	report_run_end(worker->subject, "COMPLETED", NULL);
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
 		   "full sync of '%s' done: %s", worker->mapping->name, answer);
+	report_run_end(worker->subject, "COMPLETED", NULL);
 	answer_requests(worker, "COMPLETED", answer);
 }
 
@@ -173,6 +181,28 @@ static int look_for_reasons(struct worker *worker, struct error *err)
 
 /* ----------------------------------------------------------------- changes */
 
+/* A log that stands still is no error of ours, but an error it is. */
+static void tell_note(struct worker *worker, const char *note)
+{
+	struct control_error row = {
+		.mapping_id = worker->mapping->id,
+		.server_id = worker->mapping->from.id,
+		.type = "SYNC",
+		.message = note,
+	};
+
+	/* Not in a step whose success resolves everything. */
+	if (!worker->proven || worker->retry.failures ||
+	    !strcmp(worker->note, note))
+		return;
+	text_copy(worker->note, sizeof(worker->note), note);
+	if (*note)
+		report_error(worker->engine->reporter, &row);
+	else
+		report_resolved(worker->engine->reporter, worker->mapping->id,
+				0);
+}
+
 /*
  * One row of sync_status for a time of changes, from the first to when it is
  * caught up.
@@ -181,10 +211,13 @@ static void tell_changes(struct worker *worker, const struct cdc_step *step)
 {
 	report_lag(worker->subject, step->lag_ms, step->consistent);
 	report_state(worker->subject, "CDC",
-		     step->consistent ? NULL
-				      : "catching up with what changed during "
-					"the full sync",
+		     *step->note ? step->note
+		     : step->consistent
+			     ? NULL
+			     : "catching up with what changed during the full "
+			       "sync",
 		     0);
+	tell_note(worker, step->note);
 	if (step->caught_up)
 		report_run_end(worker->subject, "COMPLETED", NULL);
 }
@@ -200,6 +233,10 @@ static int do_changes(struct worker *worker, struct error *err)
 		    cdc_run_step(&worker->link, &step, err) < 0)
 			return -1;
 		any |= step.rows > 0;
+		if (step.altered) {
+			worker->idle_sleep_ms = 0;
+			return 0;
+		}
 		tell_changes(worker, &step);
 	} while (!step.caught_up && clock_ms() < deadline &&
 		 !has_requests(worker));
@@ -227,11 +264,15 @@ static int open_link(struct worker *worker, struct error *err)
 		goto failed;
 	memset(link, 0, sizeof(*link));
 	link->mapping = worker->mapping;
+	link->from = worker->from;
+	link->to = worker->to;
+	link->installation = worker->engine->installation;
+	link->pool = &worker->engine->pool;
 	link->cancel = &worker->cancel;
+	link->epoch = worker->epoch;
 	link->subject = worker->subject;
 	link->reporter = worker->engine->reporter;
-	if (link_open(link, worker->from, worker->to,
-		      worker->engine->installation, err) < 0)
+	if (link_open(link, err) < 0)
 		goto failed;
 	worker->opened = true;
 	return 0;
@@ -339,7 +380,6 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	};
 	struct retry_decision decision;
 
-	report_run_end(worker->subject, "ERROR", err->message);
 	decision = retry_failed(&worker->retry, err, &policy);
 	if (decision.record)
 		record(worker, err, &decision);
@@ -348,6 +388,7 @@ static int64_t failed(struct worker *worker, const struct error *err)
 			   "attempt %d of %d failed: %s",
 			   worker->retry.failures, policy.max_attempts,
 			   err->message);
+	report_run_end(worker->subject, "ERROR", err->message);
 	/* A gap is told as an error, and healed if that is allowed. */
 	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
 		worker->why_full_sync = "a gap in the change log";
@@ -364,11 +405,18 @@ static int64_t failed(struct worker *worker, const struct error *err)
 
 static void succeeded(struct worker *worker)
 {
-	if (!retry_succeeded(&worker->retry))
-		return;
-	report_resolved(worker->engine->reporter, worker->mapping->id, 0);
-	report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s' works again",
-		   worker->mapping->name);
+	bool failed = retry_succeeded(&worker->retry);
+
+	/* At first also what a worker before this one has told. */
+	if (failed || !worker->proven) {
+		report_resolved(worker->engine->reporter, worker->mapping->id,
+				0);
+		worker->note[0] = '\0'; /* likewise: tell it again */
+	}
+	worker->proven = true;
+	if (failed)
+		report_log(worker->subject, LOG_INFO, NULL, -1, -1,
+			   "'%s' works again", worker->mapping->name);
 }
 
 static int64_t next_sleep(struct worker *worker)
@@ -404,7 +452,19 @@ static int64_t step(struct worker *worker)
 	}
 	if (err.kind == ERROR_CANCELLED)
 		return 0;
+	if (err.kind == ERROR_FENCED) {
+		log_info("%s; this one lets it go", err.message);
+		worker_disown(worker);
+		return 0;
+	}
 	return failed(worker, &err);
+}
+
+/* Until the scheduler stops it. */
+static void wait_for_the_end(struct worker *worker)
+{
+	while (cancel_level(&worker->cancel) == CANCEL_NONE)
+		cancel_sleep(&worker->cancel, FENCED_SLEEP_MS);
 }
 
 /* --------------------------------------------------------------- the thread */
@@ -435,16 +495,20 @@ static void *worker_main(void *arg)
 
 	log_scope(worker->mapping->id, worker->mapping->name, NULL);
 	report_state(worker->subject, "STARTING", NULL, 0);
-	while (cancel_level(&worker->cancel) == CANCEL_NONE) {
+	while (cancel_level(&worker->cancel) == CANCEL_NONE &&
+	       !atomic_load(&worker->disowned)) {
 		int64_t sleep_ms = step(worker);
 
 		if (sleep_ms > 0)
 			cancel_sleep(&worker->cancel, sleep_ms);
 	}
-	store_on_exit(worker);
+	wait_for_the_end(worker);
+	if (!atomic_load(&worker->disowned)) {
+		store_on_exit(worker);
+		report_state(worker->subject, "STOPPED", NULL, 0);
+	}
 	report_run_end(worker->subject, "PAUSED",
 		       "stopped before it was through");
-	report_state(worker->subject, "STOPPED", NULL, 0);
 	close_link(worker);
 	reporter_remove_subject(worker->engine->reporter, worker->subject);
 	log_scope(0, NULL, NULL);
@@ -467,7 +531,7 @@ static int start_thread(struct worker *worker, struct error *err)
 }
 
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
-			    struct error *err)
+			    int64_t epoch, struct error *err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -477,8 +541,10 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	}
 	worker->engine = engine;
 	worker->mapping = mapping;
+	worker->epoch = epoch;
 	worker->triggers_looked_ms = INT64_MIN / 2;
 	atomic_init(&worker->ended, false);
+	atomic_init(&worker->disowned, false);
 	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
 	if (!worker->subject) {
 		error_memory(err, "a worker");
@@ -504,6 +570,16 @@ failed:
 const struct mapping *worker_mapping(const struct worker *worker)
 {
 	return worker->mapping;
+}
+
+int64_t worker_epoch(const struct worker *worker)
+{
+	return worker->epoch;
+}
+
+void worker_disown(struct worker *worker)
+{
+	atomic_store(&worker->disowned, true);
 }
 
 void worker_poke(struct worker *worker)

@@ -12,11 +12,18 @@
  */
 struct worker;
 
-/* Takes the mapping over, on failure too. NULL when there is no thread. */
+/*
+ * Work on a mapping under the lease of that epoch. Takes the mapping over, on
+ * failure too. NULL when there is no thread.
+ */
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
-			    struct error *err);
+			    int64_t epoch, struct error *err);
 
 const struct mapping *worker_mapping(const struct worker *worker);
+int64_t worker_epoch(const struct worker *worker);
+
+/* The lease is another daemon's now: say nothing more of this mapping. */
+void worker_disown(struct worker *worker);
 
 /* A DBA asks for a full sync. Asking twice for the same is asking once. */
 void worker_request_full_sync(struct worker *worker, int request_id);

@@ -207,3 +207,17 @@ const char *table_name_format(char out[TABLE_NAME_TEXT_MAX],
 	}
 	return out;
 }
+
+void table_signature(const struct table *table, struct strbuf *out)
+{
+	for (size_t i = 0; i < table->column_count; i++) {
+		const struct column *c = &table->columns[i];
+
+		strbuf_addf(out, "%s %s %s %s\n", c->name,
+			    c->native ? c->native : row_type_name(c->type),
+			    c->collation ? c->collation : "-",
+			    c->nullable ? "null" : "not null");
+	}
+	for (size_t k = 0; k < table->key_count; k++)
+		strbuf_addf(out, "key %zu\n", table->key[k]);
+}

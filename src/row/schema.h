@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "row/type.h"
 
 /* Which table; every part is UTF-8 as the DBA wrote it, none is quoted. */
@@ -84,6 +85,12 @@ bool table_is_key(const struct table *table, size_t i);
  */
 int table_set_key(struct table *table, const char *list, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * Everything about columns and key, one line each: two tables whose texts are
+ * the same can hold each other's rows.
+ */
+void table_signature(const struct table *table, struct strbuf *out);
 
 #define TABLE_NAME_TEXT_MAX 512
 

@@ -109,18 +109,27 @@ int tds_bulk_row(struct tds *conn, struct error *err)
 	return 0;
 }
 
+/*
+ * bcp_batch() and bcp_done() return the rows that the server counted, which are
+ * -1 under SET NOCOUNT ON, just like a failure. A failure is told as well.
+ */
+static int judge(struct tds *conn, struct error *err)
+{
+	if (tds_failed(conn) || !tds_usable(conn))
+		return bulk_failed(conn, err);
+	return 0;
+}
+
 int tds_bulk_flush(struct tds *conn, struct error *err)
 {
 	tds_begin_call(conn);
-	if (bcp_batch(tds_handle(conn)) < 0 || tds_failed(conn))
-		return bulk_failed(conn, err);
-	return 0;
+	bcp_batch(tds_handle(conn));
+	return judge(conn, err);
 }
 
 int tds_bulk_end(struct tds *conn, struct error *err)
 {
 	tds_begin_call(conn);
-	if (bcp_done(tds_handle(conn)) < 0 || tds_failed(conn))
-		return bulk_failed(conn, err);
-	return 0;
+	bcp_done(tds_handle(conn));
+	return judge(conn, err);
 }

@@ -54,6 +54,7 @@ void contract_open_target(enum lab_table table, const char *installation,
 		.installation = installation,
 		.mapping_id = mapping_id,
 		.origin = origin,
+		.epoch = contract.epoch,
 	};
 
 	if (contract.dst)
@@ -62,6 +63,7 @@ void contract_open_target(enum lab_table table, const char *installation,
 	spec.name = contract.dst_name;
 	MUST(contract.driver->target->open(&spec, &contract.dst, &err));
 	MUST(contract.dst->ops->connect(contract.dst, &contract.cancel, &err));
+	MUST(contract.dst->ops->fence(contract.dst, &err));
 }
 
 int contract_setup(void **state)
@@ -70,6 +72,7 @@ int contract_setup(void **state)
 
 	(void)state;
 	contract.lab->begin();
+	contract.epoch = 1;
 	contract.driver = driver_find(contract.lab->driver, &err);
 	assert_non_null(contract.driver);
 	MUST(cancel_init(&contract.cancel, &err));

@@ -90,6 +90,8 @@ int contract_run(const struct laboratory *lab);
 /* The two halves of it. */
 int contract_run_source(void);
 int contract_run_target(void);
+int contract_run_checkpoint(void); /* a part of that, as is the next */
+int contract_run_plan(void);
 
 /* ----------------------------------------------------------------- fixture */
 
@@ -102,6 +104,7 @@ struct contract {
 	struct server *from, *to;
 	struct source *src;
 	struct target *dst;
+	int64_t epoch; /* under which targets are opened; 1 at first */
 	struct table_name src_name, dst_name; /* of LAB_MAIN at first */
 };
 

@@ -540,7 +540,7 @@ static void test_joining(void **state)
 	contract.lab->settle();
 	MUST(OPS->position(SRC, &at, &err));
 	change(LAB_MAIN, "+1|between -2 +6|f");
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	MUST(batch_init(&batch, &shape, 2, BATCH_BYTES, &err));
 	while ((rc = OPS->next(SRC, &batch, &err)) > 0) {
 		model_apply(&model, &batch);

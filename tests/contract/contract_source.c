@@ -27,7 +27,7 @@ static char *read_table(size_t rows, size_t bytes)
 	char *text;
 
 	describe_source(&shape);
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	text = read_all(&shape, rows, bytes);
 	sort_lines(text); /* they may come in any order */
 	OPS->end(SRC);
@@ -301,7 +301,7 @@ static void test_read_some_columns(void **state)
 	describe_source(&all);
 	table_init(&some);
 	MUST(table_project(&some, &all, NULL, keep, &err));
-	MUST(OPS->read_begin(SRC, &some, &err));
+	MUST(OPS->read_begin(SRC, &some, NULL, &err));
 	text = read_all(&some, 10, BATCH_BYTES);
 	sort_lines(text);
 	assert_text(text, "+ 1|10\n+ 2|20\n");
@@ -323,7 +323,7 @@ static void test_read_native_text(void **state)
 	for (int native = 0; native < 2; native++) {
 		contract_open_source(LAB_MAIN, NULL, native);
 		describe_source(&shape);
-		MUST(OPS->read_begin(SRC, &shape, &err));
+		MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 		/* Unless it was asked for, text is UTF-8. */
 		for (size_t i = 0; i < shape.column_count && !native; i++)
 			assert_null(shape.columns[i].charset);
@@ -380,7 +380,7 @@ static void test_read_too_large_a_row(void **state)
 	open_plain(LAB_WIDE);
 	make_wide_rows(1, 20000);
 	describe_source(&shape);
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	MUST(batch_init(&batch, &shape, 10, 8000, &err));
 	MUST_FAIL(OPS->next(SRC, &batch, &err), ERROR_MEMORY);
 	OPS->end(SRC);
@@ -407,7 +407,7 @@ static void test_read_is_a_snapshot(void **state)
 	contract.lab->change(LAB_MAIN, "+1|a +2|b +3|c +4|d");
 	describe_source(&shape);
 	strbuf_init(&text);
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	MUST(batch_init(&batch, &shape, 1, BATCH_BYTES, &err));
 	while ((rc = OPS->next(SRC, &batch, &err)) > 0) {
 		row_text(&text, &batch, 0);
@@ -442,7 +442,7 @@ static void test_end_early_and_twice(void **state)
 	describe_source(&shape);
 	MUST(batch_init(&batch, &shape, 2, BATCH_BYTES, &err));
 	for (int i = 0; i < 3; i++) {
-		MUST(OPS->read_begin(SRC, &shape, &err));
+		MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 		for (int k = 0; k < i; k++) {
 			batch_reset(&batch);
 			assert_int_equal(OPS->next(SRC, &batch, &err), 1);
@@ -470,7 +470,7 @@ static void test_release_and_connect(void **state)
 	open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1 +2");
 	describe_source(&shape);
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	OPS->release(SRC); /* ends what was begun */
 	OPS->release(SRC);
 	MUST(OPS->connect(SRC, &contract.cancel, &err));
@@ -523,7 +523,7 @@ static void test_next_from_another_thread(void **state)
 	describe_source(&shape);
 	reader.shape = &shape;
 	strbuf_init(&reader.text);
-	MUST(OPS->read_begin(SRC, &shape, &err));
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
 	assert_int_equal(pthread_create(&thread, NULL, read_in_thread, &reader),
 			 0);
 	pthread_join(thread, NULL);

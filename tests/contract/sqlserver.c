@@ -70,7 +70,8 @@ static void exec(struct tds *conn, const char *sql)
 		fail_msg("%.2000s: %s", sql, err.message);
 }
 
-static char *format_sql(const char *format, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *format_sql(
+	const char *format, va_list ap)
 {
 	char text[16384];
 	int len = vsnprintf(text, sizeof(text), format, ap);

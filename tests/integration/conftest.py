@@ -72,8 +72,8 @@ class World:
 
     def config(self, **values):
         for key, value in values.items():
-            self.control(f"UPDATE config SET config_value = N'{value}' "
-                         f"WHERE config_key = N'{key}'")
+            self.control(f"UPDATE config SET config_value = '{value}' "
+                         f"WHERE config_key = '{key}'")
 
     def connection_string(self):
         return (f"server={self.source.address};user id={self.source.user};"

@@ -154,12 +154,21 @@ def test_status(world):
 
 
 def test_status_of_a_running_load(world):
+    """One that is through but for the swap, which waits for a reader."""
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    world.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
     world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
-                    "WHERE i < 60000) INSERT INTO t SELECT i FROM n "
+                    "WHERE i < 6000) INSERT INTO t SELECT i FROM n "
                     "OPTION (MAXRECURSION 0)")
-    world.config(batch_size=10)
     world.add_mapping("t", cdc=0)
+    reader = world.dest.connect(world.dst_db)
+    if world.dest.is_standin: # whose locks are those of the whole database
+        world.dest.query("EXEC sys.sp_tdsd_fault 'stall', "
+                         "@match = N'%SWITCH TO%', @milliseconds = 4000, "
+                         f"@database = N'{world.dst_db}', @times = 1")
+    else:
+        reader.cursor().execute("BEGIN TRANSACTION; SELECT COUNT(*) FROM t "
+                                "WITH (TABLOCKX, HOLDLOCK)")
     world.start()
 
     def running():
@@ -169,5 +178,5 @@ def test_status_of_a_running_load(world):
         return run if run and run["records_processed"] else None
     run = dataflow.wait_for(running, 30, 0.01)
     assert run["sync_type"] == "FULL_SYNC"
-    assert run["records_total"] == 60000
+    assert run["records_total"] == 6000
     assert 0 < run["percent"] <= 100

@@ -270,8 +270,9 @@ def test_the_destination_keeps_what_belongs_to_it(world):
                          "WHERE parent_object_id = OBJECT_ID(N't')") == \
         [("my_default",)]
     left = world.on_dest("SELECT name FROM sys.tables AS t "
-                         "WHERE SCHEMA_NAME(t.schema_id) = N'dataflow'")
-    assert left == [("checkpoints",)]
+                         "WHERE SCHEMA_NAME(t.schema_id) = N'dataflow' "
+                         "ORDER BY name")
+    assert left == [("checkpoints",), ("load_parts",), ("loads",)]
 
 
 def test_truncate_and_insert_as_an_option(world):

@@ -117,7 +117,11 @@ def test_wider_destinations(world):
                     "g BINARY(4) NULL, h VARCHAR(10) NULL)")
     world.on_source("INSERT INTO t VALUES (1, 7, 1.25, 'é', 0.5, "
                     "'2020-01-01T00:00:00.123', 1.2345, 0x01020304, 'x'), "
-                    "(2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)")
+                    "(2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), "
+                    "(3, -2147483648, -99999999.99, '', -1, '9999-12-31T"
+                    "23:59:59.999', -922337203685477.5808, 0x, ' '), "
+                    "(4, 2147483647, 99999999.99, ' ', 3.4e38, '0001-01-01', "
+                    "922337203685477.5807, 0xff, '')")
     world.on_dest("CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, "
                   "a DECIMAL(12, 0) NULL, b DECIMAL(20, 4) NULL, "
                   "c NVARCHAR(20) NULL, d FLOAT NULL, e DATETIME2(7) NULL, "

@@ -16,14 +16,16 @@ static const struct column columns[] = {
 
 static const struct table_name other_name = {"db", "dbo", "other"};
 
-static const struct mapping_default_target no_default = {NULL, NULL};
+static const struct mapping_default_target no_default = {.type = NULL};
 
 static void open_link(struct rig *rig)
 {
 	struct error err = ERROR_INIT;
 	char strings[2][64];
-	struct control_server source = {1, "src", "memory", strings[0], true};
-	struct control_server target = {1, "dst", "memory", strings[1], true};
+	struct control_server source = {1,	    "src", "memory",
+					strings[0], true,  NULL};
+	struct control_server target = {1,	    "dst", "memory",
+					strings[1], true,  NULL};
 	struct control_snapshot snapshot = {
 		.sources = &source,
 		.source_count = 1,
@@ -47,10 +49,15 @@ static void open_link(struct rig *rig)
 	memset(&rig->link, 0, sizeof(rig->link));
 	rig->link.mapping = rig->mapping;
 	rig->link.cancel = &rig->cancel;
+	rig->link.epoch = 1;
 	rig->link.subject = rig->subject;
 	rig->link.reporter = rig->reporter;
 	rig->link.settings = rig->settings;
-	MUST(link_open(&rig->link, rig->from, rig->to, "installation", &err));
+	rig->link.from = rig->from;
+	rig->link.to = rig->to;
+	rig->link.installation = "installation";
+	rig->link.pool = &rig->pool;
+	MUST(link_open(&rig->link, &err));
 	rig->src_ops = *rig->link.src->ops;
 	rig->dst_ops = *rig->link.dst->ops;
 }
@@ -103,6 +110,7 @@ void rig_begin(struct rig *rig, const char *src, const char *dst)
 	rig->spec = store_make(file);
 	store_add_mapping(rig->spec.file);
 	MUST(cancel_init(&rig->cancel, &err));
+	MUST(pool_init(&rig->pool, 48, &err));
 	MUST(reporter_start(&rig->reporter, &rig->spec, "test:1", &err));
 	rig->subject = reporter_add_subject(rig->reporter, 1);
 	assert_non_null(rig->subject);
@@ -117,6 +125,7 @@ void rig_end(struct rig *rig)
 	reporter_stop(rig->reporter, 5000);
 	reporter_free(rig->reporter);
 	cancel_release(&rig->cancel);
+	pool_release(&rig->pool);
 	memory_forget(rig->src);
 	memory_forget(rig->dst);
 	table_release(&rig->table);

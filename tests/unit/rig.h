@@ -25,6 +25,7 @@ struct rig {
 	struct reporter *reporter;
 	struct report_subject *subject;
 	struct cancel cancel;
+	struct pool pool;
 	struct control_mapping row;
 	struct mapping *mapping;
 	struct server *from, *to;

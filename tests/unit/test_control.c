@@ -41,15 +41,13 @@ static void test_init_twice(void **state)
 			      "WHERE config_key = 'batch_size';"
 			      "DELETE FROM config "
 			      "WHERE config_key = 'batch_memory_mb'");
-	before = store_query(spec.file,
-			     "SELECT installation_id, created_at, "
-			     "schema_version FROM installation");
+	before = store_query(spec.file, "SELECT installation_id, created_at, "
+					"schema_version FROM installation");
 	MUST(control_init(&spec, &trouble, &err));
 	MUST(control_init(&spec, &trouble, &err));
 	assert_int_equal(trouble, CONTROL_FINE);
-	after = store_query(spec.file,
-			    "SELECT installation_id, created_at, "
-			    "schema_version FROM installation");
+	after = store_query(spec.file, "SELECT installation_id, created_at, "
+				       "schema_version FROM installation");
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
@@ -68,8 +66,8 @@ static void test_installation_ids_differ(void **state)
 
 	(void)state;
 	first = store_query(a.file, "SELECT installation_id FROM installation");
-	second = store_query(b.file,
-			     "SELECT installation_id FROM installation");
+	second =
+		store_query(b.file, "SELECT installation_id FROM installation");
 	assert_string_not_equal(first, second);
 	assert_int_equal(strlen(first), 37); /* a UUID and a line break */
 	free(first);
@@ -258,7 +256,7 @@ static void test_load_empty(void **state)
 	assert_int_equal(s.target_count, 0);
 	assert_int_equal(s.mapping_count, 0);
 	assert_int_equal(s.request_count, 0);
-	assert_int_equal(s.setting_count, 16);
+	assert_int_equal(s.setting_count, 19);
 	id = store_query(spec.file, "SELECT installation_id FROM installation");
 	id[strlen(id) - 1] = '\0';
 	assert_string_equal(s.installation_id, id);
@@ -430,7 +428,7 @@ static void test_load_nulls(void **state)
 		   "source_database, source_schema, source_table, target_id, "
 		   "dest_database, dest_schema, dest_table, "
 		   "primary_key_column, full_sync_trigger_column, is_enabled, "
-		   "is_paused, cdc_enabled);"
+		   "is_paused, cdc_enabled, change_source);"
 		   "CREATE TABLE source_servers (server_id, server_name, "
 		   "server_type, connection_string, is_enabled);"
 		   "CREATE TABLE sync_requests (request_id, mapping_id, "
@@ -500,6 +498,36 @@ static void test_load_sees_changes(void **state)
 	control_close(control);
 }
 
+/* A file of an older version gets the columns that it lacks. */
+static void test_upgrade(void **state)
+{
+	struct control_spec spec = store_make("older.db");
+	enum control_trouble trouble;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	store_add_mapping(spec.file);
+	store_exec(spec.file,
+		   "DROP VIEW v_sync_summary;"
+		   "ALTER TABLE table_mappings DROP COLUMN change_source;"
+		   "ALTER TABLE daemons DROP COLUMN beats;"
+		   "ALTER TABLE sync_status DROP COLUMN rows_per_second;"
+		   "DROP TABLE mapping_leases;"
+		   "UPDATE installation SET schema_version = 0;"
+		   "INSERT INTO daemons VALUES ('old', '0.1', 'x', 'y', NULL)");
+	MUST(control_init(&spec, &trouble, &err));
+	MUST(control_init(&spec, &trouble, &err)); /* nothing is left to do */
+	assert_query(spec.file,
+		     "SELECT mapping_id, change_source FROM table_mappings",
+		     "1|cdc\n");
+	assert_query(spec.file, "SELECT daemon, beats FROM daemons", "old|0\n");
+	assert_query(spec.file,
+		     "SELECT rows_per_second FROM sync_status UNION ALL "
+		     "SELECT epoch FROM mapping_leases",
+		     "");
+	control_close(store_open(&spec));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_load_nulls),
 		cmocka_unit_test(test_load_after_a_table_went),
 		cmocka_unit_test(test_load_sees_changes),
+		cmocka_unit_test(test_upgrade),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, setup_folder,

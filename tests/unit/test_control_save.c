@@ -221,8 +221,7 @@ static void test_error_is_one_row(void **state)
 		     "SELECT COUNT(*) FROM error_logs WHERE mapping_id = 1 "
 		     "AND error_type = 'SCHEMA'",
 		     "2\n");
-	assert_query(spec.file,
-		     "SELECT DISTINCT created_at FROM error_logs",
+	assert_query(spec.file, "SELECT DISTINCT created_at FROM error_logs",
 		     "2026-01-31T13:00:59.123456\n");
 }
 
@@ -424,7 +423,8 @@ static void test_purge(void **state)
 		"(1, 'X', 'old', 'COMPLETED', '2026-01-31T12:00:00'), "
 		"(1, 'X', 'new', 'COMPLETED', '2026-01-31T14:00:00'), "
 		"(1, 'X', 'open', 'PENDING', NULL);"
-		"INSERT INTO daemons VALUES "
+		"INSERT INTO daemons (daemon, version, started_at, "
+		"heartbeat_at, stopped_at) VALUES "
 		"('old', '1', '2026-01-01', '2026-01-31T12:00:00', NULL), "
 		"('new', '1', '2026-01-01', '2026-01-31T14:00:00', NULL)");
 	MUST(control_purge(control, THEN, &err));

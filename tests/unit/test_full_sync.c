@@ -251,9 +251,8 @@ static void test_checkpoint_and_consistency(void **state)
 	(void)state;
 	rig_change(&rig, "+1|a");
 	load(&again);
-	assert_int_equal(rig.link.dst->ops->checkpoint(rig.link.dst, &stored,
-						       &err),
-			 1);
+	assert_int_equal(
+		rig.link.dst->ops->checkpoint(rig.link.dst, &stored, &err), 1);
 	assert_true(position_equal(&stored.position, &rig.link.reached));
 	assert_true(stored.consistent_after_us >= before);
 	assert_true(stored.consistent_after_us <= clock_utc_us());
@@ -261,9 +260,8 @@ static void test_checkpoint_and_consistency(void **state)
 	rig.row.cdc_enabled = false;
 	rig_reopen(&rig);
 	load(&again);
-	assert_int_equal(rig.link.dst->ops->checkpoint(rig.link.dst, &stored,
-						       &err),
-			 1);
+	assert_int_equal(
+		rig.link.dst->ops->checkpoint(rig.link.dst, &stored, &err), 1);
 	assert_int_equal(stored.position.len, 0);
 	assert_int_equal(stored.consistent_after_us, 0);
 }
@@ -284,11 +282,11 @@ static int next_and_change(struct source *src, struct batch *batch,
 }
 
 static int begin_and_change(struct source *src, struct table *shape,
-			    struct error *err)
+			    const struct key_range *range, struct error *err)
 {
 	if (!during_call)
 		rig_change(&rig, during);
-	return rig.src_ops.read_begin(src, shape, err);
+	return rig.src_ops.read_begin(src, shape, range, err);
 }
 
 /* From now on the source changes at that call; 0: before the read begins. */

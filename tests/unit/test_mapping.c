@@ -6,27 +6,28 @@
 #include "unit/rows.h"
 
 static const struct control_server sources[] = {
-	{1, "src", "memory", "name=s", true},
-	{2, "off", "memory", "name=s", false},
-	{3, NULL, "memory", "name=s", true},
-	{4, "notype", NULL, "name=s", true},
-	{5, "nostring", "memory", NULL, true},
-	{6, "blank", "memory", " \t\n", true},
-	{7, "odd", "dbase", "name=s", true},
-	{8, "blanktype", "  ", "name=s", true},
+	{1, "src", "memory", "name=s", true, NULL},
+	{2, "off", "memory", "name=s", false, NULL},
+	{3, NULL, "memory", "name=s", true, NULL},
+	{4, "notype", NULL, "name=s", true, NULL},
+	{5, "nostring", "memory", NULL, true, NULL},
+	{6, "blank", "memory", " \t\n", true, NULL},
+	{7, "odd", "dbase", "name=s", true, NULL},
+	{8, "blanktype", "  ", "name=s", true, NULL},
+	{9, "sql", "sqlserver", "server=h;user id=u;password=p", true, NULL},
 };
 
 static const struct control_server targets[] = {
-	{1, "dst", "Memory", "name=d", true},
-	{2, "off", "memory", "name=d", false},
-	{3, "notype", NULL, "name=d", true},
-	{4, "nostring", "memory", NULL, true},
-	{5, "odd", "punchcard", "name=d", true},
+	{1, "dst", "Memory", "name=d", true, NULL},
+	{2, "off", "memory", "name=d", false, NULL},
+	{3, "notype", NULL, "name=d", true, NULL},
+	{4, "nostring", "memory", NULL, true, NULL},
+	{5, "odd", "punchcard", "name=d", true, NULL},
 };
 
-static const struct mapping_default_target none = {NULL, NULL};
+static const struct mapping_default_target none = {NULL, NULL, NULL};
 static const struct mapping_default_target fallback = {
-	"sqlserver", "server=h;user id=u;password=SECRET"};
+	"sqlserver", "server=h;user id=u;password=SECRET", NULL};
 
 static struct control_snapshot snapshot(void)
 {
@@ -110,7 +111,7 @@ static void test_key_and_trigger(void **state)
 {
 	static const struct {
 		const char *given, *kept;
-	} cases[] = {{NULL, NULL},    {"", NULL},      {"  ", NULL},
+	} cases[] = {{NULL, NULL},     {"", NULL},   {"  ", NULL},
 		     {"\t\r\n", NULL}, {"id", "id"}, {"a, b", "a, b"}};
 
 	(void)state;
@@ -138,7 +139,7 @@ static void test_key_and_trigger(void **state)
 static void test_owns_its_strings(void **state)
 {
 	char table[] = "orders", string[] = "name=abc";
-	struct control_server source = {1, "src", "memory", string, true};
+	struct control_server source = {1, "src", "memory", string, true, NULL};
 	struct control_snapshot s = snapshot();
 	struct control_mapping row = good_row();
 	struct mapping *mapping;
@@ -373,7 +374,7 @@ static void test_equal_all_the_same(void **state)
 static void test_default_target_changes(void **state)
 {
 	static const struct mapping_default_target other = {
-		"sqlserver", "server=h2;user id=u"};
+		"sqlserver", "server=h2;user id=u", NULL};
 	struct control_mapping row = good_row();
 	struct mapping *a, *b;
 
@@ -435,6 +436,48 @@ static void test_origins_of_long_names(void **state)
 	mapping_free(b);
 }
 
+/* With SQL Server's two change logs, whose positions do not mix. */
+static void test_change_sources(void **state)
+{
+	static const struct {
+		const char *given, *want;
+	} cases[] = {
+		{NULL, "cdc"},
+		{" ", "cdc"},
+		{"CDC", "cdc"},
+		{"Change_Tracking", "change_tracking"},
+	};
+	struct control_mapping row = good_row();
+	struct mapping *first, *mapping;
+
+	(void)state;
+	row.server_id = 9;
+	first = make(&row, &none);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		row.change_source = cases[i].given;
+		mapping = make(&row, &none);
+		assert_int_equal(mapping->problem.kind, ERROR_NONE);
+		assert_string_equal(mapping->change_source, cases[i].want);
+		assert_int_equal(mapping_equal(mapping, first),
+				 !strcmp(cases[i].want, "cdc"));
+		assert_int_equal(strcmp(mapping->origin, first->origin) == 0,
+				 !strcmp(cases[i].want, "cdc"));
+		assert_string_equal(mapping->name, first->name);
+		mapping_free(mapping);
+	}
+	row.change_source = "binlog";
+	mapping = make(&row, &none);
+	assert_int_equal(mapping->problem.kind, ERROR_CONFIG);
+	assert_holds(mapping->problem.message, "'binlog'");
+	assert_holds(mapping->problem.message, "'cdc', 'change_tracking'");
+	mapping_free(mapping);
+	row.cdc_enabled = false; /* then it does not matter */
+	mapping = make(&row, &none);
+	assert_int_equal(mapping->problem.kind, ERROR_NONE);
+	mapping_free(mapping);
+	mapping_free(first);
+}
+
 static void test_enabled(void **state)
 {
 	static const struct {
@@ -442,10 +485,11 @@ static void test_enabled(void **state)
 		int server, target;
 		bool want;
 	} cases[] = {
-		{true, 1, 1, true},   {false, 1, 1, false}, {true, 2, 1, false},
-		{true, 1, 2, false},  {true, 1, 0, true},   {true, 2, 0, false},
+		{true, 1, 1, true},  {false, 1, 1, false},
+		{true, 2, 1, false}, {true, 1, 2, false},
+		{true, 1, 0, true},  {true, 2, 0, false},
 		{true, 99, 1, true}, /* then its worker says what is wrong */
-		{true, 1, 99, true},  {false, 99, 99, false},
+		{true, 1, 99, true}, {false, 99, 99, false},
 	};
 
 	(void)state;
@@ -476,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_default_target_changes),
 		cmocka_unit_test(test_origins),
 		cmocka_unit_test(test_origins_of_long_names),
+		cmocka_unit_test(test_change_sources),
 		cmocka_unit_test(test_enabled),
 	};
 

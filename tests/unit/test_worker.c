@@ -38,22 +38,22 @@ static int setup(void **state)
 static void start(void)
 {
 	struct error err = ERROR_INIT;
-	struct control_server source = {1, "src", "memory", "name=worker_src",
-					true};
-	struct control_server target = {1, "dst", "memory", "name=worker_dst",
-					true};
+	struct control_server source = {
+		1, "src", "memory", "name=worker_src", true, NULL};
+	struct control_server target = {
+		1, "dst", "memory", "name=worker_dst", true, NULL};
 	struct control_snapshot snapshot = {
 		.sources = &source,
 		.source_count = 1,
 		.targets = &target,
 		.target_count = 1,
 	};
-	static const struct mapping_default_target none = {NULL, NULL};
+	static const struct mapping_default_target none = {NULL, NULL, NULL};
 	struct mapping *mapping = mapping_new(&rig.row, &snapshot, &none);
 
 	assert_non_null(mapping);
 	engine_set_settings(&engine, &rig.settings);
-	worker = worker_start(&engine, mapping, &err);
+	worker = worker_start(&engine, mapping, 1, &err);
 	if (!worker)
 		fail_msg("%s", err.message);
 	assert_int_equal(worker_mapping(worker)->id, 1);

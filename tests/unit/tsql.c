@@ -57,7 +57,10 @@ void tsql_next(struct tsql *t)
 		return;
 	}
 	t->kind = !*s ? TSQL_END : is_word(*s) ? TSQL_WORD : TSQL_OTHER;
-	if (t->kind == TSQL_WORD)
+	if (*s == '[') { /* a quoted name */
+		t->kind = TSQL_WORD;
+		len = strcspn(++s, "]");
+	} else if (t->kind == TSQL_WORD)
 		while (is_word(s[len]))
 			len++;
 	else if (*s)
@@ -65,7 +68,7 @@ void tsql_next(struct tsql *t)
 	assert_true(len < sizeof(t->text));
 	memcpy(t->text, s, len);
 	t->text[len] = '\0';
-	t->at = s + len;
+	t->at = s + len + (s[len] == ']');
 }
 
 void tsql_begin(struct tsql *t, const char *text)

@@ -12,6 +12,7 @@ SELECT
     dest_schema,
     dest_table,
     primary_key_column,
-    full_sync_trigger_column
+    full_sync_trigger_column,
+    change_source
 FROM table_mappings
 ORDER BY mapping_id;

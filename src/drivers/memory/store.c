@@ -1,4 +1,5 @@
 #include "drivers/memory/store.h"
+#include "drivers/memory/pending.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,6 +379,22 @@ done:
 	return store;
 }
 
+void load_drop(struct memory_store *store, struct memory_load *load)
+{
+	struct memory_load **link = &store->loads;
+
+	while (*link != load)
+		link = &(*link)->next;
+	*link = load->next;
+	for (size_t i = 0; load->parts && i < load->plan.count; i++)
+		pending_clear(&load->parts[i], load->table);
+	free(load->parts);
+	load_plan_release(&load->plan);
+	free(load->id);
+	free(load->signature);
+	free(load);
+}
+
 void memory_forget(const char *store_name)
 {
 	struct memory_store **link, *store = NULL;
@@ -395,6 +412,8 @@ void memory_forget(const char *store_name)
 	pthread_mutex_unlock(&stores.lock);
 	if (!store)
 		return;
+	while (store->loads)
+		load_drop(store, store->loads);
 	while ((table = store->tables)) {
 		store->tables = table->next;
 		table_free(table);

@@ -40,11 +40,33 @@ struct memory_table {
 	struct memory_change *first, *last;
 };
 
+struct pending {
+	struct pending *next;
+	enum row_op op;
+	struct memory_row *row;
+};
+
+/* Rows that were taken out of a table, or wait to go into one. */
+struct pending_list {
+	struct pending *first, **end;
+};
+
 struct memory_checkpoint {
 	struct memory_checkpoint *next;
 	char *id;
-	char *origin;
+	char *origin; /* "" until the first load */
+	int64_t epoch;
 	struct checkpoint value;
+};
+
+/* A load in parts that is not committed yet. */
+struct memory_load {
+	struct memory_load *next;
+	char *id;	 /* of its checkpoint */
+	char *signature; /* of origin and shape */
+	struct load_plan plan;
+	struct pending_list *parts; /* the rows of those that are done */
+	struct memory_table *table;
 };
 
 struct memory_store {
@@ -53,6 +75,7 @@ struct memory_store {
 	pthread_mutex_t lock; /* guards everything below */
 	struct memory_table *tables;
 	struct memory_checkpoint *checkpoints;
+	struct memory_load *loads;
 	uint64_t commits;
 	uint64_t purged; /* changes up to this transaction are gone */
 	unsigned long calls;
@@ -99,5 +122,8 @@ int store_log_change(struct memory_store *store, struct memory_table *table,
 int table_apply(struct memory_table *table, enum row_op op,
 		struct memory_row *row, struct target_counts *counts);
 void table_clear(struct memory_table *table);
+
+/* Unlink and free a load. */
+void load_drop(struct memory_store *store, struct memory_load *load);
 
 #endif

@@ -11,115 +11,27 @@
  *
  * A window ends with a transaction: at the N-th entry of lsn_time_mapping that
  * stands for one (tran_id 0x00 is the capture job saying that it is alive), or
- * at the newest.
+ * at the newest. It never goes beyond the beginning of a newer instance, which
+ * takes over from there.
  */
-#include "drivers/sqlserver/source.h"
+#include "drivers/sqlserver/capture.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "drivers/sqlserver/sql.h"
 
-#define LSN_BYTES 10
+#define LSN_BYTES      10
+#define NO_SUCH_OBJECT 208
+
+/* An idle capture job writes an entry about every five minutes. */
+#define CAPTURE_SILENCE_MS (15 * 60 * 1000)
+#define NOTE_EVERY_MS	   60000
 
 /* The operations of a change table. */
 enum { CDC_DELETE = 1, CDC_INSERT = 2, CDC_BEFORE = 3, CDC_AFTER = 4 };
-
-/* ---------------------------------------------------------------- instances */
-
-/* Is capture on at all? Without it the cdc schema does not even exist. */
-static int check_enabled(struct sqlserver_source *source, struct error *err)
-{
-	static const char sql[] =
-		"SELECT CAST(d.is_cdc_enabled AS int), "
-		"(SELECT CAST(t.is_tracked_by_cdc AS int) FROM sys.tables AS t "
-		"WHERE t.object_id = @id) "
-		"FROM sys.databases AS d WHERE d.database_id = DB_ID()";
-	struct tds_param id = tds_int("@id", source->catalog.object_id);
-	char name[TABLE_NAME_TEXT_MAX];
-	bool database, table;
-	int rc;
-
-	rc = tds_query_row(source->conn, sql, &id, 1, err);
-	if (rc < 0)
-		return -1;
-	database = rc > 0 && tds_get_int(source->conn, 0);
-	table = rc > 0 && tds_get_int(source->conn, 1);
-	if (rc > 0 && tds_finish(source->conn, err) < 0)
-		return -1;
-	if (!database)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"change data capture is not enabled in source "
-			"database '%s'; run EXEC sys.sp_cdc_enable_db "
-			"there, then EXEC sys.sp_cdc_enable_table "
-			"@source_schema = N'%s', @source_name = N'%s', "
-			"@role_name = NULL",
-			source->name.database, source->name.schema,
-			source->name.table);
-	if (!table)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"change data capture is not enabled for source "
-			"table '%s'; run EXEC sys.sp_cdc_enable_table "
-			"@source_schema = N'%s', @source_name = N'%s', "
-			"@role_name = NULL",
-			table_name_format(name, &source->name),
-			source->name.schema, source->name.table);
-	return 0;
-}
-
-static int keep_instance(struct sqlserver_source *source, struct error *err)
-{
-	const void *name;
-	size_t len;
-
-	name = tds_get_bytes(source->conn, 0, &len);
-	free(source->instance);
-	source->instance = strndup(name ? name : "", len);
-	return source->instance ? 0 : error_memory(err, "a capture instance");
-}
-
-/*
- * Choose the newest instance that reaches back to `from` (NULL: just the
- * newest); if none does, the oldest, which then shows the gap.
- */
-static int choose_instance(struct sqlserver_source *source,
-			   const struct position *from, struct error *err)
-{
-	static const char sql[] =
-		"SELECT TOP (1) c.capture_instance "
-		"FROM cdc.change_tables AS c "
-		"WHERE c.source_object_id = @id "
-		"ORDER BY CASE WHEN @from IS NULL "
-		"OR sys.fn_cdc_get_min_lsn(c.capture_instance) "
-		"<= sys.fn_cdc_increment_lsn(@from) THEN 0 ELSE 1 END, "
-		"CASE WHEN @from IS NULL "
-		"OR sys.fn_cdc_get_min_lsn(c.capture_instance) "
-		"<= sys.fn_cdc_increment_lsn(@from) "
-		"THEN c.start_lsn END DESC, c.start_lsn";
-	struct tds_param params[] = {
-		tds_int("@id", source->catalog.object_id),
-		tds_bytes("@from", from ? from->bytes : NULL,
-			  from ? from->len : 0),
-	};
-	int rc;
-
-	rc = tds_query_row(source->conn, sql, params, 2, err);
-	if (rc < 0)
-		return -1;
-	if (rc == 0)
-		return error_set(err, ERROR_PERMISSION,
-				 "the login may not see a capture instance of "
-				 "'%s.%s'; GRANT SELECT ON SCHEMA::cdc to it",
-				 source->name.schema, source->name.table);
-	if (keep_instance(source, err) < 0) {
-		tds_abandon(source->conn);
-		return -1;
-	}
-	return tds_finish(source->conn, err);
-}
 
 static bool is_zero(const void *lsn, size_t len)
 {
@@ -128,45 +40,35 @@ static bool is_zero(const void *lsn, size_t len)
 	return !lsn || len != LSN_BYTES || !memcmp(lsn, zero, LSN_BYTES);
 }
 
-static int no_minimum(struct sqlserver_source *source, struct error *err)
-{
-	return error_set(err, ERROR_PERMISSION,
-			 "capture instance '%s' is unknown to "
-			 "sys.fn_cdc_get_min_lsn, or the login may not see it; "
-			 "GRANT SELECT on the captured columns and on "
-			 "SCHEMA::cdc to it",
-			 source->instance);
-}
-
 /* ----------------------------------------------------------------- position */
 
 /*
  * While nothing was captured yet there is no highest LSN, or it lies before
  * the instance; then the instance's own start is where the log begins.
  */
-int cdc_position(struct source *src, struct position *out, struct error *err)
+static int cdc_position(struct sqlserver_source *source, struct position *out,
+			struct error *err)
 {
 	static const char sql[] =
 		"DECLARE @min binary(10) = sys.fn_cdc_get_min_lsn(@instance); "
 		"DECLARE @max binary(10) = sys.fn_cdc_get_max_lsn(); "
 		"SELECT @min, "
 		"CASE WHEN @max > @min THEN @max ELSE @min END";
-	struct sqlserver_source *source = (struct sqlserver_source *)src;
 	struct tds_param instance;
 	const void *lsn;
 	size_t len;
 	int rc;
 
 	if (source_know_table(source, err) < 0 ||
-	    check_enabled(source, err) < 0 ||
-	    choose_instance(source, NULL, err) < 0)
+	    capture_check_enabled(source, err) < 0 ||
+	    capture_choose(source, NULL, err) < 0)
 		return -1;
 	instance = tds_text("@instance", source->instance);
 	rc = tds_query_row(source->conn, sql, &instance, 1, err);
 	if (rc <= 0)
 		return rc;
 	lsn = tds_get_bytes(source->conn, 0, &len);
-	rc = is_zero(lsn, len) ? no_minimum(source, err) : 0;
+	rc = is_zero(lsn, len) ? capture_no_minimum(source, err) : 0;
 	lsn = tds_get_bytes(source->conn, 1, &len);
 	if (rc == 0)
 		rc = position_set(out, lsn, len, err);
@@ -179,44 +81,69 @@ int cdc_position(struct source *src, struct position *out, struct error *err)
 
 /* ------------------------------------------------------------------- window */
 
+/* Columns of what window_sql() answers. */
+enum {
+	WINDOW_MIN,	 /* lowest LSN of the instance */
+	WINDOW_TO,	 /* end of the window, or NULL */
+	WINDOW_GAP,	 /* 1: cleaned up, 2: went back */
+	WINDOW_IS_NEW,	 /* `to` lies after `from` */
+	WINDOW_HAS_ROWS, /* of this table */
+	WINDOW_NEWEST,	 /* nothing is known after `to` */
+	WINDOW_AGE_MS,	 /* since the last commit up to `to` */
+	WINDOW_LOG_MS,	 /* since the last entry of all */
+	WINDOW_HAS_NEXT, /* a newer instance waits */
+	WINDOW_DRAINED,	 /* it begins right here */
+	WINDOW_ALTERED,	 /* the table is not as it was described */
+};
+
 /*
- * One statement finds the window, so that an idle poll costs one. The times
- * are differences on the server's own clock, which runs in local time.
+ * One statement finds the window, so that an idle poll costs one. It ends
+ * before the LSN at which the table's next instance begins. The times are
+ * differences on the server's own clock, which runs in local time.
  */
 static void window_sql(const struct sqlserver_source *source,
 		       struct strbuf *sql)
 {
-	struct strbuf table;
-
-	strbuf_init(&table);
-	strbuf_addf(&table, "%s_CT", source->instance);
 	strbuf_addstr(
 		sql,
 		"DECLARE @min binary(10) = sys.fn_cdc_get_min_lsn(@instance); "
 		"DECLARE @max binary(10) = sys.fn_cdc_get_max_lsn(); "
+		"DECLARE @next binary(10) = (SELECT MIN(n.start_lsn) "
+		"FROM cdc.change_tables AS n INNER JOIN cdc.change_tables AS c "
+		"ON n.source_object_id = c.source_object_id "
+		"AND n.start_lsn > c.start_lsn "
+		"WHERE c.capture_instance = @instance); "
+		"DECLARE @end binary(10) = sys.fn_cdc_decrement_lsn(@next); "
 		"DECLARE @to binary(10), @count int, @rows int = 0; "
 		"SELECT @to = MAX(w.start_lsn), @count = COUNT(*) FROM ("
 		"SELECT TOP (@limit) m.start_lsn "
 		"FROM cdc.lsn_time_mapping AS m "
 		"WHERE m.start_lsn > @from AND m.start_lsn <= @max "
-		"AND m.tran_id <> 0x00 ORDER BY m.start_lsn) AS w; "
+		"AND m.tran_id <> CONVERT(varbinary(1), 0) ORDER BY "
+		"m.start_lsn) AS w; "
 		"IF @count < @limit SET @to = @max; "
+		"IF @to > @end SET @to = @end; "
 		"IF @to > @from AND EXISTS (SELECT 1 FROM ");
-	sql_table(sql, "cdc", table.data);
+	sql_change_table(sql, source->instance);
 	strbuf_addstr(
 		sql,
 		" AS c WHERE c.[__$start_lsn] > @from "
 		"AND c.[__$start_lsn] <= @to) SET @rows = 1; "
-		"SELECT @min, @max, @to, "
+		"SELECT @min, @to, "
 		"CASE WHEN @min > sys.fn_cdc_increment_lsn(@from) THEN 1 "
 		"WHEN @max < @from AND @min < @from THEN 2 ELSE 0 END, "
 		"CASE WHEN @to > @from THEN 1 ELSE 0 END, @rows, "
 		"CASE WHEN @to = @max THEN 1 ELSE 0 END, "
+		"(SELECT TOP (1) DATEDIFF_BIG(MILLISECOND, m.tran_end_time, "
+		"GETDATE()) FROM cdc.lsn_time_mapping AS m "
+		"WHERE m.start_lsn <= @to ORDER BY m.start_lsn DESC), "
 		"(SELECT DATEDIFF_BIG(MILLISECOND, m.tran_end_time, GETDATE()) "
-		"FROM cdc.lsn_time_mapping AS m WHERE m.start_lsn = @to)");
-	if (table.failed)
-		sql->failed = table.failed;
-	strbuf_release(&table);
+		"FROM cdc.lsn_time_mapping AS m WHERE m.start_lsn = @max), "
+		"CASE WHEN @next IS NULL THEN 0 ELSE 1 END, "
+		"CASE WHEN @from >= @end THEN 1 ELSE 0 END, "
+		"CASE WHEN EXISTS (SELECT 1 FROM sys.objects AS o "
+		"WHERE o.object_id = @id AND DATEDIFF_BIG(MILLISECOND, "
+		"'20000101', o.modify_date) = @modified) THEN 0 ELSE 1 END");
 }
 
 static int gap(const struct sqlserver_source *source,
@@ -249,14 +176,17 @@ static int read_window(struct sqlserver_source *source,
 		       const struct position *from, int64_t asked_us,
 		       struct window *window, struct error *err)
 {
+	struct tds *conn = source->conn;
 	const void *lsn;
 	size_t len;
-	bool is_new;
 
-	lsn = tds_get_bytes(source->conn, 0, &len);
+	window->altered = tds_get_int(conn, WINDOW_ALTERED) != 0;
+	if (window->altered)
+		return 0;
+	lsn = tds_get_bytes(conn, WINDOW_MIN, &len);
 	if (is_zero(lsn, len))
-		return no_minimum(source, err);
-	switch (tds_get_int(source->conn, 3)) {
+		return capture_no_minimum(source, err);
+	switch (tds_get_int(conn, WINDOW_GAP)) {
 	case 1:
 		return gap(source, from, err);
 	case 2:
@@ -264,20 +194,23 @@ static int read_window(struct sqlserver_source *source,
 	default:
 		break;
 	}
-	is_new = tds_get_int(source->conn, 4) != 0;
-	lsn = tds_get_bytes(source->conn, 2, &len);
-	if (position_set(&window->to, lsn, is_new ? len : 0, err) < 0)
-		return -1;
-	if (!is_new)
-		window->to = *from;
-	window->has_rows = tds_get_int(source->conn, 5) != 0;
-	window->newest = !is_new || tds_get_int(source->conn, 6) != 0;
-	window->commit_us = 0;
-	if (!tds_null(source->conn, 7))
+	source->log_silent =
+		tds_null(conn, WINDOW_LOG_MS) ||
+		tds_get_int(conn, WINDOW_LOG_MS) > CAPTURE_SILENCE_MS;
+	source->has_next = tds_get_int(conn, WINDOW_HAS_NEXT) != 0;
+	source->drained = tds_get_int(conn, WINDOW_DRAINED) != 0;
+	window->to = *from;
+	window->newest = !source->drained;
+	if (!tds_null(conn, WINDOW_AGE_MS))
 		window->commit_us =
-			asked_us - tds_get_int(source->conn, 7) * 1000;
+			asked_us - tds_get_int(conn, WINDOW_AGE_MS) * 1000;
 	window->complete_us = window->commit_us;
-	return is_new;
+	if (!tds_get_int(conn, WINDOW_IS_NEW))
+		return 0;
+	window->has_rows = tds_get_int(conn, WINDOW_HAS_ROWS) != 0;
+	window->newest = tds_get_int(conn, WINDOW_NEWEST) != 0;
+	lsn = tds_get_bytes(conn, WINDOW_TO, &len);
+	return position_set(&window->to, lsn, len, err) < 0 ? -1 : 1;
 }
 
 static int find_window(struct sqlserver_source *source,
@@ -288,15 +221,18 @@ static int find_window(struct sqlserver_source *source,
 		tds_text("@instance", source->instance),
 		tds_bytes("@from", from->bytes, from->len),
 		tds_int("@limit", limit),
+		tds_int("@id", source->catalog.object_id),
+		tds_int("@modified", source->catalog.modified_ms),
 	};
 	int64_t asked_us = clock_utc_us();
 	struct strbuf sql;
 	int rc = -1;
 
+	*window = (struct window){.shape = NULL};
 	strbuf_init(&sql);
 	window_sql(source, &sql);
 	if (strbuf_check(&sql, err) == 0)
-		rc = tds_query_row(source->conn, sql.data, params, 3, err);
+		rc = tds_query_row(source->conn, sql.data, params, 5, err);
 	strbuf_release(&sql);
 	if (rc <= 0)
 		return rc;
@@ -311,60 +247,71 @@ static int find_window(struct sqlserver_source *source,
 /* ------------------------------------------------------------------ changes */
 
 /*
- * What the change table has to have: every column of the shape, and whether
- * it has __$command_id, which older builds lack. The ordinals are the bits of
- * __$update_mask.
+ * The instance lacks some columns. As long as a newer one waits for its turn,
+ * rows from before those columns were added are read without them; a row that
+ * changed after that, but is known to this instance alone, is lost in part.
  */
-static int read_captured(struct sqlserver_source *source, struct table *shape,
-			 int *ordinals, bool *has_command, struct error *err)
+static int narrow(struct sqlserver_source *source, const struct table *shape,
+		  const int *ordinals, const struct position *from,
+		  const struct position *to, struct error *err)
 {
-	static const char sql[] =
-		"SELECT k.column_ordinal, k.column_name, "
-		"CASE WHEN COL_LENGTH(N'cdc.' + QUOTENAME(@instance + N'_CT'), "
-		"N'__$command_id') IS NULL THEN 0 ELSE 1 END "
-		"FROM cdc.captured_columns AS k "
-		"INNER JOIN cdc.change_tables AS c "
-		"ON k.object_id = c.object_id "
-		"WHERE c.capture_instance = @instance";
-	struct tds_param instance = tds_text("@instance", source->instance);
-	struct arena arena;
-	int rc;
+	bool *keep = calloc(shape->column_count, sizeof(*keep));
+	int rc = 0;
 
-	arena_init(&arena, 0);
-	rc = tds_query(source->conn, sql, &instance, 1, err);
-	while (rc >= 0 && (rc = tds_fetch(source->conn, err)) > 0) {
-		char *name = tds_get_text(source->conn, 1, &arena);
-		struct column *column = name ? table_column(shape, name) : NULL;
+	if (!keep)
+		return error_memory(err, "captured columns");
+	for (size_t i = 0; i < shape->column_count && rc == 0; i++) {
+		const char *name = shape->columns[i].name;
 
-		if (!name) {
-			rc = error_memory(err, "captured columns");
-			break;
-		}
-		*has_command = tds_get_int(source->conn, 2) != 0;
-		if (column)
-			ordinals[column - shape->columns] =
-				(int)tds_get_int(source->conn, 0);
+		keep[i] = ordinals[i] != 0;
+		if (keep[i])
+			continue;
+		if (!source->has_next || table_is_key(shape, i))
+			rc = error_set(err, ERROR_SCHEMA,
+				       "column '%s' is not captured by "
+				       "instance '%s'; create a second "
+				       "instance that captures it",
+				       name, source->instance);
+		else
+			rc = capture_missed(source, name, from, to, err);
+		if (rc > 0)
+			rc = error_set(
+				err, ERROR_GAP,
+				"values of column '%s' were not captured "
+				"by instance '%s', which is older than "
+				"the column, while rows changed already",
+				name, source->instance);
 	}
-	if (rc < 0)
-		tds_abandon(source->conn);
-	else
-		rc = tds_finish(source->conn, err);
-	arena_release(&arena);
+	if (rc == 0)
+		rc = table_project(&source->narrow, shape, NULL, keep, err);
+	free(keep);
 	return rc;
 }
 
-static int check_captured(const struct sqlserver_source *source,
-			  const struct table *shape, const int *ordinals,
-			  struct error *err)
+/*
+ * Which columns of the shape the instance has; without some of them *window
+ * gets a shape of its own. `ordinals` has room for all of them, and is for
+ * those of that shape afterwards.
+ */
+static int find_columns(struct sqlserver_source *source, struct table *shape,
+			const struct position *from, struct window *window,
+			int *ordinals, bool *has_command, struct error *err)
 {
+	size_t kept = 0;
+
+	if (capture_columns(source, shape, ordinals, has_command, err) < 0)
+		return -1;
 	for (size_t i = 0; i < shape->column_count; i++)
-		if (!ordinals[i])
-			return error_set(err, ERROR_SCHEMA,
-					 "column '%s' is not captured by "
-					 "instance '%s'; create a second "
-					 "instance that captures it",
-					 shape->columns[i].name,
-					 source->instance);
+		kept += ordinals[i] != 0;
+	if (kept == shape->column_count)
+		return 0;
+	if (narrow(source, shape, ordinals, from, &window->to, err) < 0)
+		return -1;
+	kept = 0;
+	for (size_t i = 0; i < shape->column_count; i++)
+		if (ordinals[i])
+			ordinals[kept++] = ordinals[i];
+	window->shape = &source->narrow;
 	return 0;
 }
 
@@ -402,29 +349,15 @@ static void add_columns(const struct sqlserver_source *source,
 	}
 }
 
-static int build_changes(struct sqlserver_source *source, struct table *shape,
-			 struct strbuf *sql, struct error *err)
+static int build_changes(struct sqlserver_source *source,
+			 const struct table *shape, const int *ordinals,
+			 bool has_command, struct strbuf *sql,
+			 struct error *err)
 {
-	bool has_command = false;
-	struct strbuf table;
-	int *ordinals;
-	int ret = -1;
-
-	strbuf_init(&table);
-	ordinals = calloc(shape->column_count, sizeof(*ordinals));
-	if (!ordinals) {
-		error_memory(err, "captured columns");
-		goto done;
-	}
-	if (source_know_table(source, err) < 0 ||
-	    read_captured(source, shape, ordinals, &has_command, err) < 0 ||
-	    check_captured(source, shape, ordinals, err) < 0)
-		goto done;
-	strbuf_addf(&table, "%s_CT", source->instance);
 	strbuf_addstr(sql, "SELECT c.[__$operation]");
 	add_columns(source, shape, sql);
 	strbuf_addstr(sql, " FROM ");
-	sql_table(sql, "cdc", table.data);
+	sql_change_table(sql, source->instance);
 	strbuf_addf(sql,
 		    " AS c WHERE c.[__$start_lsn] > @from "
 		    "AND c.[__$start_lsn] <= @to "
@@ -435,26 +368,34 @@ static int build_changes(struct sqlserver_source *source, struct table *shape,
 		    ") ORDER BY c.[__$start_lsn], %sc.[__$seqval], "
 		    "c.[__$operation]",
 		    has_command ? "c.[__$command_id], " : "");
-	ret = strbuf_check(sql, err);
-done:
-	strbuf_release(&table);
-	free(ordinals);
-	return ret;
+	return strbuf_check(sql, err);
 }
 
 static int begin_reading(struct sqlserver_source *source, struct table *shape,
-			 const struct position *from, const struct position *to,
+			 const struct position *from, struct window *window,
 			 struct error *err)
 {
 	struct tds_param params[] = {
 		tds_bytes("@from", from->bytes, from->len),
-		tds_bytes("@to", to->bytes, to->len),
+		tds_bytes("@to", window->to.bytes, window->to.len),
 	};
+	int *ordinals = calloc(shape->column_count, sizeof(*ordinals));
+	bool has_command = false;
 	struct strbuf sql;
 	int ret = -1;
 
 	strbuf_init(&sql);
-	if (build_changes(source, shape, &sql, err) < 0 ||
+	if (!ordinals) {
+		error_memory(err, "captured columns");
+		goto done;
+	}
+	if (find_columns(source, shape, from, window, ordinals, &has_command,
+			 err) < 0)
+		goto done;
+	if (window->shape)
+		shape = &source->narrow;
+	if (build_changes(source, shape, ordinals, has_command, &sql, err) <
+		    0 ||
 	    tds_query(source->conn, sql.data, params, 2, err) < 0)
 		goto done;
 	source->reading = READ_CHANGES;
@@ -462,39 +403,81 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 	source_set_charsets(source, shape);
 	source->decoder = decoder_new(source->conn, 1, &source->catalog, shape,
 				      source->native_text, err);
-	if (source->decoder)
-		ret = 0;
-	else
-		sqlserver_source_ops.end(&source->base);
+	ret = source->decoder ? 0 : -1;
 done:
 	strbuf_release(&sql);
+	free(ordinals);
 	return ret;
 }
 
-int cdc_changes_begin(struct source *src, struct table *shape,
-		      const struct position *from, unsigned limit,
-		      struct window *window, struct error *err)
+/* Another look now and then is enough; the last finding stands meanwhile. */
+static void add_note(struct sqlserver_source *source, struct window *window)
 {
-	struct sqlserver_source *source = (struct sqlserver_source *)src;
-	int rc;
-
-	if (!source->instance && (source_know_table(source, err) < 0 ||
-				  check_enabled(source, err) < 0 ||
-				  choose_instance(source, from, err) < 0))
-		return -1;
-	rc = find_window(source, from, limit, window, err);
-	if (rc < 0) {
-		/* Look for another instance the next time. */
-		free(source->instance);
-		source->instance = NULL;
+	if (!source->log_silent) {
+		source->note[0] = '\0';
+	} else if (clock_ms() - source->noted_ms >= NOTE_EVERY_MS) {
+		capture_diagnose(source, source->note, sizeof(source->note));
+		source->noted_ms = clock_ms();
 	}
-	if (rc <= 0 || !window->has_rows)
-		return rc;
-	return begin_reading(source, shape, from, &window->to, err) < 0 ? -1
-									: 1;
+	text_copy(window->note, sizeof(window->note), source->note);
 }
 
-int cdc_read_change(struct sqlserver_source *source, struct batch *batch,
+/* With an instance chosen. 1: a window, 0: nothing new. */
+static int begin_window(struct sqlserver_source *source, struct table *shape,
+			const struct position *from, unsigned limit,
+			struct window *window, struct error *err)
+{
+	int rc = find_window(source, from, limit, window, err);
+
+	if (rc < 0 || window->altered)
+		return rc;
+	add_note(source, window);
+	if (rc > 0 && window->has_rows &&
+	    begin_reading(source, shape, from, window, err) < 0)
+		return -1;
+	return rc;
+}
+
+/* A dropped table takes its change tables with it: say what is really gone. */
+static void explain(struct sqlserver_source *source, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+
+	if (err->native != NO_SUCH_OBJECT || !tds_usable(source->conn))
+		return;
+	source->described = false;
+	if (source_know_table(source, &reason) < 0)
+		*err = reason;
+}
+
+static int cdc_begin(struct sqlserver_source *source, struct table *shape,
+		     const struct position *from, unsigned limit,
+		     struct window *window, struct error *err)
+{
+	int rc = 0;
+
+	/* Twice when the instance turns out to be drained. */
+	for (int tries = 0; tries < 2; tries++) {
+		source->drained = false;
+		if (source_know_table(source, err) < 0 ||
+		    (!source->instance &&
+		     (capture_check_enabled(source, err) < 0 ||
+		      capture_choose(source, from, err) < 0)))
+			return -1;
+		rc = begin_window(source, shape, from, limit, window, err);
+		if (rc < 0 || source->drained)
+			capture_forget(source);
+		if (rc < 0) {
+			sqlserver_source_ops.end(&source->base);
+			explain(source, err);
+		}
+		if (rc != 0 || !source->drained)
+			break;
+	}
+	return rc;
+}
+
+static int cdc_read(struct sqlserver_source *source, struct batch *batch,
 		    struct error *err)
 {
 	int64_t operation = tds_get_int(source->conn, 0);
@@ -506,7 +489,7 @@ int cdc_read_change(struct sqlserver_source *source, struct batch *batch,
 	return rc;
 }
 
-int cdc_check_gap(struct sqlserver_source *source, struct error *err)
+static int cdc_check(struct sqlserver_source *source, struct error *err)
 {
 	static const char sql[] =
 		"SELECT CASE WHEN sys.fn_cdc_get_min_lsn(@instance) "
@@ -525,3 +508,11 @@ int cdc_check_gap(struct sqlserver_source *source, struct error *err)
 		return -1;
 	return moved ? gap(source, &source->from, err) : 0;
 }
+
+const struct change_log cdc_log = {
+	.name = "cdc",
+	.position = cdc_position,
+	.begin = cdc_begin,
+	.read = cdc_read,
+	.check = cdc_check,
+};

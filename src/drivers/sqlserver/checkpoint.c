@@ -6,24 +6,45 @@
 
 /*
  * Two workers may get here at the same time, hence the second look when it
- * fails.
+ * fails. The table that is made last stands for all.
  */
 static const char home_sql[] =
-	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
+	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL "
 	"BEGIN BEGIN TRY "
 	"IF SCHEMA_ID(N'dataflow') IS NULL "
-	"EXEC (N'CREATE SCHEMA dataflow'); "
+	"EXEC sys.sp_executesql N'CREATE SCHEMA dataflow'; "
+	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
 	"CREATE TABLE dataflow.checkpoints ("
 	"installation_id nvarchar(36) NOT NULL, "
 	"mapping_id int NOT NULL, "
 	"origin nvarchar(1000) NOT NULL, "
 	"position varbinary(512) NULL, "
 	"consistent_after datetime2 NULL, "
+	"epoch bigint NOT NULL, "
 	"updated_at datetime2 NOT NULL, "
 	"CONSTRAINT pk_checkpoints PRIMARY KEY (installation_id, mapping_id)); "
+	"IF OBJECT_ID(N'dataflow.loads', N'U') IS NULL "
+	"CREATE TABLE dataflow.loads ("
+	"installation_id nvarchar(36) NOT NULL, "
+	"mapping_id int NOT NULL, "
+	"load_table nvarchar(128) NOT NULL, "
+	"signature nvarchar(max) NOT NULL, "
+	"position varbinary(512) NULL, "
+	"started_at datetime2 NOT NULL, "
+	"CONSTRAINT pk_loads PRIMARY KEY (installation_id, mapping_id)); "
+	"CREATE TABLE dataflow.load_parts ("
+	"installation_id nvarchar(36) NOT NULL, "
+	"mapping_id int NOT NULL, "
+	"part int NOT NULL, "
+	"low varbinary(512) NULL, "
+	"high varbinary(512) NULL, "
+	"is_done bit NOT NULL, "
+	"rows_loaded bigint NOT NULL, "
+	"CONSTRAINT pk_load_parts "
+	"PRIMARY KEY (installation_id, mapping_id, part)); "
 	"END TRY "
 	"BEGIN CATCH "
-	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL THROW; "
+	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL THROW; "
 	"END CATCH END";
 
 static const char read_sql[] =
@@ -33,35 +54,54 @@ static const char read_sql[] =
 	"WHERE installation_id = @installation AND mapping_id = @mapping "
 	"AND origin = @origin";
 
-static const char remove_sql[] =
-	"DELETE FROM dataflow.checkpoints "
+/*
+ * The row is there from the first look on, with an empty origin, so that a
+ * daemon which still loads under an earlier epoch cannot commit either.
+ */
+static const char fence_sql[] =
+	"UPDATE dataflow.checkpoints SET epoch = @epoch "
+	"WHERE installation_id = @installation AND mapping_id = @mapping "
+	"AND epoch < @epoch; "
+	"INSERT INTO dataflow.checkpoints "
+	"(installation_id, mapping_id, origin, epoch, updated_at) "
+	"SELECT @installation, @mapping, N'', @epoch, SYSUTCDATETIME() "
+	"WHERE NOT EXISTS (SELECT 1 FROM dataflow.checkpoints AS c "
+	"WHERE c.installation_id = @installation AND c.mapping_id = @mapping); "
+	"SELECT epoch FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping";
 
-int target_make_home(struct sqlserver_target *target, struct error *err)
+static const char forget_sql[] =
+	"UPDATE dataflow.checkpoints SET origin = N'', position = NULL "
+	"WHERE installation_id = @installation AND mapping_id = @mapping "
+	"AND epoch = @epoch; "
+	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1";
+
+static int make_home(struct sqlserver_target *target, struct error *err)
 {
 	if (target->has_home)
 		return 0;
 	if (tds_exec(target->conn, home_sql, err) < 0)
 		return error_wrap(err,
-				  "cannot make table 'dataflow.checkpoints' in "
-				  "database '%s'",
+				  "cannot make the tables of schema 'dataflow' "
+				  "in database '%s'",
 				  target->name.database);
 	target->has_home = true;
 	return 0;
 }
 
-static void identify(struct checkpoint_params *out,
-		     const struct sqlserver_target *target)
+void checkpoint_identify(struct checkpoint_params *out,
+			 const struct sqlserver_target *target)
 {
 	out->count = 0;
 	out->params[out->count++] =
 		tds_text("@installation", target->installation);
 	out->params[out->count++] = tds_int("@mapping", target->mapping_id);
+	out->params[out->count++] = tds_int("@epoch", target->epoch);
 	out->params[out->count++] = tds_text("@origin", target->origin);
 }
 
-static struct tds_param position_param(const char *name,
-				       const struct position *position)
+struct tds_param checkpoint_position(const char *name,
+				     const struct position *position)
 {
 	return tds_bytes(name, position->len ? position->bytes : NULL,
 			 position->len);
@@ -71,8 +111,8 @@ void checkpoint_fill(struct checkpoint_params *out,
 		     const struct sqlserver_target *target,
 		     const struct checkpoint *from, const struct checkpoint *to)
 {
-	identify(out, target);
-	out->params[out->count++] = position_param("@to", &to->position);
+	checkpoint_identify(out, target);
+	out->params[out->count++] = checkpoint_position("@to", &to->position);
 	if (to->consistent_after_us)
 		clock_format(out->consistent_after, to->consistent_after_us);
 	out->params[out->count++] = tds_text(
@@ -80,7 +120,7 @@ void checkpoint_fill(struct checkpoint_params *out,
 		to->consistent_after_us ? out->consistent_after : NULL);
 	if (from)
 		out->params[out->count++] =
-			position_param("@from", &from->position);
+			checkpoint_position("@from", &from->position);
 }
 
 void checkpoint_sql(struct strbuf *sql, bool with_from)
@@ -90,21 +130,53 @@ void checkpoint_sql(struct strbuf *sql, bool with_from)
 			   "consistent_after = @consistent_after, "
 			   "updated_at = SYSUTCDATETIME() "
 			   "WHERE installation_id = @installation "
-			   "AND mapping_id = @mapping");
+			   "AND mapping_id = @mapping AND epoch = @epoch");
 	if (with_from)
 		strbuf_addstr(sql,
 			      " AND origin = @origin AND (position = @from "
-			      "OR (position IS NULL AND @from IS NULL)); "
-			      "IF @@ROWCOUNT <> 1 "
-			      "THROW 51000, 'the checkpoint moved', 1; ");
-	else
-		strbuf_addstr(sql,
-			      "; IF @@ROWCOUNT = 0 "
-			      "INSERT INTO dataflow.checkpoints ("
-			      "installation_id, mapping_id, origin, position, "
-			      "consistent_after, updated_at) "
-			      "VALUES (@installation, @mapping, @origin, @to, "
-			      "@consistent_after, SYSUTCDATETIME()); ");
+			      "OR (position IS NULL AND @from IS NULL))");
+	strbuf_addstr(sql, "; IF @@ROWCOUNT <> 1 "
+			   "THROW 51000, 'the checkpoint moved', 1; ");
+}
+
+int checkpoint_failed(struct error *err)
+{
+	if (err->native == CHECKPOINT_MOVED)
+		err->kind = ERROR_CONFLICT;
+	return -1;
+}
+
+int checkpoint_run(struct sqlserver_target *target, const char *sql,
+		   struct error *err)
+{
+	struct checkpoint_params id;
+
+	checkpoint_identify(&id, target);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
+	    tds_finish(target->conn, err) < 0)
+		return checkpoint_failed(err);
+	return 0;
+}
+
+int checkpoint_fence(struct sqlserver_target *target, struct error *err)
+{
+	struct checkpoint_params id;
+	int64_t epoch;
+	int rc;
+
+	if (make_home(target, err) < 0)
+		return -1;
+	checkpoint_identify(&id, target);
+	rc = tds_query_row(target->conn, fence_sql, id.params, id.count, err);
+	if (rc < 0)
+		return -1;
+	epoch = rc > 0 ? tds_get_int(target->conn, 0) : 0;
+	if (rc > 0 && tds_finish(target->conn, err) < 0)
+		return -1;
+	if (epoch == target->epoch)
+		return 0;
+	return error_set(err, ERROR_FENCED,
+			 "another daemon works on this mapping now");
 }
 
 int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
@@ -117,7 +189,7 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 	char text[CLOCK_TEXT_MAX] = "";
 	int rc;
 
-	identify(&id, target);
+	checkpoint_identify(&id, target);
 	memset(out, 0, sizeof(*out));
 	rc = tds_query_row(target->conn, read_sql, id.params, id.count, err);
 	if (rc <= 0)
@@ -137,12 +209,7 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 	return tds_finish(target->conn, err) < 0 ? -1 : 1;
 }
 
-int checkpoint_remove(struct sqlserver_target *target, struct error *err)
+int checkpoint_forget(struct sqlserver_target *target, struct error *err)
 {
-	struct checkpoint_params id;
-
-	identify(&id, target);
-	if (tds_query(target->conn, remove_sql, id.params, 2, err) < 0)
-		return -1;
-	return tds_finish(target->conn, err);
+	return checkpoint_run(target, forget_sql, err);
 }

@@ -5,6 +5,18 @@
 #include "drivers/registry.h"
 #include "tds/conf.h"
 
+static int server_address(const char *connection_string, char *out, size_t size,
+			  struct error *err)
+{
+	struct tds_login login = {.port = 0};
+
+	if (tds_login_parse(&login, connection_string, err) < 0)
+		return -1;
+	tds_login_address(&login, out, (int)size);
+	tds_login_release(&login);
+	return 0;
+}
+
 static int server_new(const struct server_spec *spec, struct server **out,
 		      struct error *err)
 {
@@ -82,11 +94,15 @@ static void library_exit(void)
 	tds_conf_release();
 }
 
+static const char *const change_sources[] = {"cdc", "change_tracking", NULL};
+
 const struct driver sqlserver_driver = {
 	.name = "sqlserver",
-	.abilities = SOURCE_CHANGES | SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.change_sources = change_sources,
 	.library_init = library_init,
 	.library_exit = library_exit,
+	.address = server_address,
 	.server_new = server_new,
 	.server_free = server_free,
 	.source = &sqlserver_source_ops,

@@ -168,12 +168,23 @@ static const char *encode_float(struct loader *loader, struct slot *slot,
 	return NULL;
 }
 
+/* Integers go into decimals as well. */
+static row_int128 get_unscaled(const struct slot *slot,
+			       const struct batch *batch, size_t row)
+{
+	if (row_type_store(slot->from->type) == ROW_STORE_WIDE)
+		return get_wide(slot, batch, row)->decimal;
+	if (slot->from->type == ROW_UINT64)
+		return (uint64_t)get_i64(slot, batch, row);
+	return get_i64(slot, batch, row);
+}
+
 /* The unscaled number for `scale` and at most `precision` digits. */
 static const char *rescale(const struct slot *slot, const struct batch *batch,
 			   size_t row, int precision, int scale,
 			   row_int128 *out)
 {
-	row_int128 value = get_wide(slot, batch, row)->decimal;
+	row_int128 value = get_unscaled(slot, batch, row);
 	row_int128 limit = 1;
 	int from = slot->from->scale;
 

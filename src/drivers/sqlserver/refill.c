@@ -4,7 +4,7 @@
  * table, so that the destination's identities, defaults, triggers and
  * computed columns behave as with any INSERT.
  *
- * The checkpoint is removed first: a load that breaks off leaves a table that
+ * The checkpoint is forgotten first: a load that breaks off leaves a table that
  * says it was never loaded.
  */
 #include "drivers/sqlserver/target.h"
@@ -22,21 +22,26 @@ static int empty_table(struct sqlserver_target *target, struct error *err)
 	int ret = -1;
 
 	strbuf_init(&sql);
-	strbuf_addstr(&sql, "TRUNCATE TABLE ");
+	strbuf_addstr(&sql,
+		      "BEGIN TRANSACTION; " CHECKPOINT_GUARD "TRUNCATE TABLE ");
 	sql_table(&sql, target->name.schema, target->name.table);
+	strbuf_addstr(&sql, "; COMMIT TRANSACTION");
 	if (strbuf_check(&sql, err) < 0)
 		goto done;
-	ret = tds_exec(target->conn, sql.data, err);
-	if (ret == 0 || !tds_usable(target->conn) || err->retryable)
+	ret = checkpoint_run(target, sql.data, err);
+	if (ret == 0 || !tds_usable(target->conn) || err->retryable ||
+	    err->kind == ERROR_CONFLICT)
 		goto done;
 	/* Referenced by a foreign key, replicated, or no right to truncate. */
 	strbuf_reset(&sql);
 	strbuf_addstr(&sql, "DECLARE @rows int = 1; WHILE @rows > 0 BEGIN "
+			    "BEGIN TRANSACTION; " CHECKPOINT_GUARD
 			    "DELETE TOP (10000) FROM ");
 	sql_table(&sql, target->name.schema, target->name.table);
-	strbuf_addstr(&sql, "; SET @rows = @@ROWCOUNT; END");
+	strbuf_addstr(&sql, "; SET @rows = @@ROWCOUNT; COMMIT TRANSACTION; "
+			    "END");
 	if (strbuf_check(&sql, err) == 0)
-		ret = tds_exec(target->conn, sql.data, err);
+		ret = checkpoint_run(target, sql.data, err);
 done:
 	strbuf_release(&sql);
 	return ret;
@@ -60,7 +65,7 @@ int refill_begin(struct sqlserver_target *target, struct error *err)
 	loader_columns(&sql, &target->dest, target->shape, false);
 	strbuf_addch(&sql, ')');
 	if (strbuf_check(&sql, err) == 0 &&
-	    checkpoint_remove(target, err) == 0 &&
+	    checkpoint_forget(target, err) == 0 &&
 	    empty_table(target, err) == 0 &&
 	    tds_exec(target->conn, sql.data, err) == 0)
 		ret = begin_chunk(target, err);
@@ -80,15 +85,13 @@ static int end_chunk(struct sqlserver_target *target, struct error *err)
 		goto done;
 	loader_free(target->loader);
 	target->loader = NULL;
+	strbuf_addstr(&sql, "BEGIN TRANSACTION; " CHECKPOINT_GUARD);
 	target_sql_insert(&sql, target, ROWS, "", "");
-	strbuf_addstr(&sql, "TRUNCATE TABLE " ROWS);
+	strbuf_addstr(&sql, "TRUNCATE TABLE " ROWS "; COMMIT TRANSACTION");
 	if (strbuf_check(&sql, err) < 0)
 		goto done;
-	if (tds_exec(target->conn, sql.data, err) < 0) {
-		/* IDENTITY_INSERT may be on: nobody else shall inherit that. */
-		tds_mark_unusable(target->conn);
+	if (checkpoint_run(target, sql.data, err) < 0)
 		goto done;
-	}
 	target->refilled += rows;
 	ret = 0;
 done:

@@ -12,6 +12,7 @@
  */
 #include "drivers/sqlserver/target.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -24,11 +25,49 @@
  */
 #define SWITCH_TIMEOUT_S 60
 
-/* Enough of the installation's id to keep two of them apart. */
-static void load_name(const struct sqlserver_target *target, struct strbuf *out)
+/*
+ * Enough of the installation's id to keep two of them apart. The epoch keeps
+ * us away from a daemon that lost its lease and still loads.
+ */
+static void choose_name(struct sqlserver_target *target)
 {
-	strbuf_addf(out, "[dataflow].[load_%.8s_%d]", target->installation,
+	snprintf(target->load_table, sizeof(target->load_table),
+		 "load_%.8s_%d_%lld", target->installation, target->mapping_id,
+		 (long long)target->epoch);
+}
+
+void replace_table(struct strbuf *sql, const struct sqlserver_target *target)
+{
+	sql_table(sql, "dataflow", target->load_table);
+}
+
+/*
+ * Loads of earlier epochs were cut off. Whoever still writes into one keeps
+ * it, which is none of our business.
+ */
+static void drop_leftovers(struct sqlserver_target *target)
+{
+	static const char sql[] =
+		"SET LOCK_TIMEOUT 0; DECLARE @drop nvarchar(max) = N''; "
+		"SELECT @drop = @drop + N'DROP TABLE dataflow.' "
+		"+ QUOTENAME(t.name) + N'; ' FROM sys.tables AS t "
+		"WHERE t.schema_id = SCHEMA_ID(N'dataflow') "
+		"AND t.name LIKE @pattern; "
+		"EXEC sys.sp_executesql @drop";
+	struct tds_param pattern;
+	struct error ignored;
+	struct strbuf text;
+
+	strbuf_init(&text);
+	strbuf_addf(&text, "load[_]%.8s[_]%d[_]%%", target->installation,
 		    target->mapping_id);
+	pattern = tds_text("@pattern", text.data);
+	if (!text.failed &&
+	    (tds_query(target->conn, sql, &pattern, 1, &ignored) < 0 ||
+	     tds_finish(target->conn, &ignored) < 0))
+		log_debug("cannot drop what loads left behind: %s",
+			  ignored.message);
+	strbuf_release(&text);
 }
 
 /*
@@ -63,7 +102,8 @@ static int read_clone(struct sqlserver_target *target, const char *name,
 			  err);
 }
 
-int replace_begin(struct sqlserver_target *target, struct error *err)
+int replace_make_table(struct sqlserver_target *target, bool heap,
+		       struct error *err)
 {
 	struct strbuf name, sql;
 	struct clone clone;
@@ -71,9 +111,12 @@ int replace_begin(struct sqlserver_target *target, struct error *err)
 
 	strbuf_init(&name);
 	strbuf_init(&sql);
-	load_name(target, &name);
+	choose_name(target);
+	replace_table(&name, target);
+	drop_leftovers(target);
 	if (read_clone(target, name.data, &clone, err) < 0)
 		goto done;
+	strbuf_addstr(&sql, PLAN_REMOVE);
 	strbuf_addf(&sql, "DROP TABLE IF EXISTS %s; CREATE TABLE %s (",
 		    name.data, name.data);
 	loader_columns(&sql, &target->dest, target->shape, false);
@@ -81,19 +124,36 @@ int replace_begin(struct sqlserver_target *target, struct error *err)
 	if (clone.possible && clone.filegroup.len)
 		strbuf_addf(&sql, " ON %s", clone.filegroup.data);
 	strbuf_addstr(&sql, "; ");
-	if (clone.possible)
+	if (clone.possible && !heap)
 		strbuf_addstr(&sql, clone.clustered.data);
-	if (strbuf_check(&sql, err) < 0 ||
-	    tds_exec(target->conn, sql.data, err) < 0)
-		goto done;
-	target->loader = loader_new(target->conn, name.data, &target->dest,
-				    target->shape, false, err);
-	ret = target->loader ? 0 : -1;
+	if (strbuf_check(&sql, err) == 0)
+		ret = checkpoint_run(target, sql.data, err);
 done:
 	clone_release(&clone);
 	strbuf_release(&sql);
 	strbuf_release(&name);
 	return ret;
+}
+
+static int begin_loader(struct sqlserver_target *target, struct error *err)
+{
+	struct strbuf name;
+
+	strbuf_init(&name);
+	replace_table(&name, target);
+	if (strbuf_check(&name, err) == 0)
+		target->loader =
+			loader_new(target->conn, name.data, &target->dest,
+				   target->shape, false, err);
+	strbuf_release(&name);
+	return target->loader ? 0 : -1;
+}
+
+int replace_begin(struct sqlserver_target *target, struct error *err)
+{
+	if (replace_make_table(target, false, err) < 0)
+		return -1;
+	return begin_loader(target, err);
 }
 
 /* ---------------------------------------------------------------- the swap */
@@ -110,7 +170,7 @@ static int try_switch(struct sqlserver_target *target, const char *name,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	strbuf_addstr(&sql, "TRUNCATE TABLE ");
+	strbuf_addstr(&sql, PLAN_REMOVE "TRUNCATE TABLE ");
 	sql_table(&sql, target->name.schema, target->name.table);
 	strbuf_addf(&sql, "; ALTER TABLE %s SWITCH TO ", name);
 	sql_table(&sql, target->name.schema, target->name.table);
@@ -170,6 +230,7 @@ static int exchange(struct sqlserver_target *target, const char *name,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
+	strbuf_addstr(&sql, PLAN_REMOVE);
 	add_exchange(&sql, target, name);
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
@@ -200,6 +261,18 @@ static bool is_refusal(const struct sqlserver_target *target,
 	       err->kind != ERROR_CANCELLED && err->kind != ERROR_CONFLICT;
 }
 
+/* A load in parts went into a heap: several can write one at a time. */
+static int build_indexes(struct sqlserver_target *target,
+			 const struct clone *clone, struct error *err)
+{
+	if (target->in_parts && clone->clustered.len &&
+	    tds_exec(target->conn, clone->clustered.data, err) < 0)
+		return -1;
+	if (!clone->others.len)
+		return 0;
+	return tds_exec(target->conn, clone->others.data, err);
+}
+
 static int swap(struct sqlserver_target *target, const char *name,
 		const struct checkpoint *from, const struct checkpoint *to,
 		struct target_counts *counts, struct error *err)
@@ -210,8 +283,7 @@ static int swap(struct sqlserver_target *target, const char *name,
 	if (read_clone(target, name, &clone, err) < 0)
 		goto done;
 	if (clone.possible) {
-		if (clone.others.len &&
-		    tds_exec(target->conn, clone.others.data, err) < 0)
+		if (build_indexes(target, &clone, err) < 0)
 			goto done;
 		ret = try_switch(target, name, from, to, counts, err);
 		if (ret == 0 || !is_refusal(target, err))
@@ -224,6 +296,15 @@ done:
 	return ret;
 }
 
+/* All rows are in the load table; how many. */
+static int end_load(struct sqlserver_target *target, uint64_t *rows,
+		    struct error *err)
+{
+	if (target->in_parts)
+		return plan_count(target, rows, err);
+	return loader_end(target->loader, rows, err);
+}
+
 int replace_commit(struct sqlserver_target *target,
 		   const struct checkpoint *from, const struct checkpoint *to,
 		   struct target_counts *counts, struct error *err)
@@ -234,9 +315,9 @@ int replace_commit(struct sqlserver_target *target,
 	int ret = -1;
 
 	strbuf_init(&name);
-	load_name(target, &name);
+	replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0 &&
-	    loader_end(target->loader, &rows, err) == 0 &&
+	    end_load(target, &rows, err) == 0 &&
 	    swap(target, name.data, from, to, counts, err) == 0) {
 		counts->inserted = rows;
 		ret = 0;
@@ -254,10 +335,10 @@ void replace_rollback(struct sqlserver_target *target)
 	struct error ignored;
 	struct strbuf name;
 
-	if (!tds_usable(target->conn))
+	if (!tds_usable(target->conn) || target->in_parts)
 		return;
 	strbuf_init(&name);
-	load_name(target, &name);
+	replace_table(&name, target);
 	if (!name.failed && drop_load_table(target, name.data, &ignored) < 0)
 		log_debug("cannot drop %s: %s", name.data, ignored.message);
 	strbuf_release(&name);

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "drivers/sqlserver/loader.h"
+#include "drivers/sqlserver/split.h"
 #include "drivers/sqlserver/sql.h"
 
 /* Rows of one UPDATE of the trigger column: few enough for row locks. */
@@ -12,6 +14,11 @@
 static struct sqlserver_source *self_of(struct source *src)
 {
 	return (struct sqlserver_source *)src;
+}
+
+static const struct change_log *find_log(const char *name)
+{
+	return text_iequal(name, tracking_log.name) ? &tracking_log : &cdc_log;
 }
 
 static int source_open(const struct source_spec *spec, struct source **out,
@@ -26,6 +33,9 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	source->native_text = spec->native_text;
+	source->noted_ms = INT64_MIN / 2;
+	table_init(&source->narrow);
+	source->log = find_log(spec->change_source);
 	*out = &source->base;
 	return 0;
 }
@@ -51,6 +61,7 @@ static void source_end(struct source *src)
 	decoder_free(source->decoder);
 	source->decoder = NULL;
 	source->row_pending = false;
+	table_release(&source->narrow);
 	if (source->reading != READ_NONE)
 		tds_abandon(source->conn);
 	source->reading = READ_NONE;
@@ -286,13 +297,12 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 
 /* --------------------------------------------------------------- the rows */
 
-/* Does the database allow snapshot isolation? */
-static int allows_snapshot(struct sqlserver_source *source, bool *allowed,
+int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 			   struct error *err)
 {
 	static const char sql[] =
 		"SELECT CAST(snapshot_isolation_state AS int) "
-		"FROM sys.databases WHERE database_id = DB_ID()";
+		"FROM sys.databases WHERE name = DB_NAME()";
 	int rc = tds_query_row(source->conn, sql, NULL, 0, err);
 
 	*allowed = false;
@@ -302,19 +312,23 @@ static int allows_snapshot(struct sqlserver_source *source, bool *allowed,
 	return tds_finish(source->conn, err);
 }
 
-static int begin_snapshot(struct sqlserver_source *source, struct error *err)
+int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
 {
-	bool allowed;
-
-	if (allows_snapshot(source, &allowed, err) < 0)
-		return -1;
-	if (!allowed)
-		return 0;
 	source->in_transaction = true;
 	return tds_exec(source->conn,
 			"SET TRANSACTION ISOLATION LEVEL SNAPSHOT; "
 			"BEGIN TRANSACTION",
 			err);
+}
+
+static int begin_snapshot_if_allowed(struct sqlserver_source *source,
+				     struct error *err)
+{
+	bool allowed;
+
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	return allowed ? source_begin_snapshot(source, err) : 0;
 }
 
 static bool is_trigger_column(const struct sqlserver_source *source,
@@ -350,8 +364,8 @@ static int add_select_list(const struct sqlserver_source *source,
  * loads them without a sort.
  */
 static int build_read(const struct sqlserver_source *source,
-		      const struct table *shape, struct strbuf *sql,
-		      struct error *err)
+		      const struct table *shape, const char *where,
+		      struct strbuf *sql, struct error *err)
 {
 	const char *word = " ORDER BY ";
 
@@ -360,7 +374,7 @@ static int build_read(const struct sqlserver_source *source,
 		return -1;
 	strbuf_addstr(sql, " FROM ");
 	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addstr(sql, " AS t");
+	strbuf_addf(sql, " AS t%s", where);
 	for (size_t k = 0; source->catalog.key_is_clustered; k++) {
 		const struct catalog_column *column =
 			catalog_key(&source->catalog, k);
@@ -374,18 +388,36 @@ static int build_read(const struct sqlserver_source *source,
 	return strbuf_check(sql, err);
 }
 
-static int source_read_begin(struct source *src, struct table *shape,
-			     struct error *err)
+static int source_split(struct source *src, const struct table *shape,
+			struct key_range *ranges, size_t count,
+			struct error *err)
 {
 	struct sqlserver_source *source = self_of(src);
-	struct strbuf sql;
+
+	(void)shape;
+	if (source_know_table(source, err) < 0)
+		return -1;
+	return split_table(source, ranges, count, err);
+}
+
+static int source_read_begin(struct source *src, struct table *shape,
+			     const struct key_range *range, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct strbuf sql, where;
+	struct tds_param params[2];
+	size_t count = 0;
 	int ret = -1;
 
 	strbuf_init(&sql);
-	if (source_know_table(source, err) < 0 ||
-	    build_read(source, shape, &sql, err) < 0 ||
-	    begin_snapshot(source, err) < 0 ||
-	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
+	strbuf_init(&where);
+	if (source_know_table(source, err) < 0)
+		goto done;
+	split_condition(source, range, &sql, &where, params, &count);
+	if (strbuf_check(&where, err) < 0 ||
+	    build_read(source, shape, where.data, &sql, err) < 0 ||
+	    begin_snapshot_if_allowed(source, err) < 0 ||
+	    tds_query(source->conn, sql.data, params, count, err) < 0)
 		goto done;
 	source->reading = READ_TABLE;
 	source_set_charsets(source, shape);
@@ -393,6 +425,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 				      source->native_text, err);
 	ret = source->decoder ? 0 : -1;
 done:
+	strbuf_release(&where);
 	strbuf_release(&sql);
 	if (ret < 0)
 		source_end(src);
@@ -405,7 +438,7 @@ static int read_one(struct sqlserver_source *source, struct batch *batch,
 	int rc;
 
 	if (source->reading == READ_CHANGES)
-		return cdc_read_change(source, batch, err);
+		return source->log->read(source, batch, err);
 	rc = decoder_read(source->decoder, batch, false, err);
 	if (rc > 0)
 		batch_add_row(batch, ROW_UPSERT);
@@ -416,8 +449,8 @@ static int finish_reading(struct sqlserver_source *source, struct error *err)
 {
 	if (tds_finish(source->conn, err) < 0)
 		return -1;
-	if (source->reading == READ_CHANGES)
-		return cdc_check_gap(source, err);
+	if (source->reading == READ_CHANGES && source->log->check)
+		return source->log->check(source, err);
 	return 0;
 }
 
@@ -452,6 +485,25 @@ static int source_next(struct source *src, struct batch *batch,
 		break;
 	}
 	return batch->rows > 0;
+}
+
+/* ------------------------------------------------------------- the changes */
+
+static int source_position(struct source *src, struct position *out,
+			   struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	return source->log->position(source, out, err);
+}
+
+static int source_changes_begin(struct source *src, struct table *shape,
+				const struct position *from, unsigned limit,
+				struct window *window, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	return source->log->begin(source, shape, from, limit, window, err);
 }
 
 /* ------------------------------------------------------------------ lookup */
@@ -548,9 +600,10 @@ const struct source_ops sqlserver_source_ops = {
 	.estimate = source_estimate,
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
-	.position = cdc_position,
+	.position = source_position,
+	.split = source_split,
 	.read_begin = source_read_begin,
-	.changes_begin = cdc_changes_begin,
+	.changes_begin = source_changes_begin,
 	.next = source_next,
 	.lookup = source_lookup,
 	.end = source_end,

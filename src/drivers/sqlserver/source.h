@@ -5,13 +5,37 @@
 #include "drivers/sqlserver/decode.h"
 #include "drivers/sqlserver/server.h"
 
-/* source.c holds the connection and reads tables, cdc.c reads changes. */
+struct sqlserver_source;
+
+/*
+ * A change log of SQL Server's, as a mapping names it in change_source. What
+ * the slots do is in driver.h: position(), changes_begin(), and next() for the
+ * change at hand; check(), unless NULL, runs after the last one and tells
+ * whether the log was cleaned up meanwhile.
+ */
+struct change_log {
+	const char *name;
+	int (*position)(struct sqlserver_source *source, struct position *out,
+			struct error *err);
+	int (*begin)(struct sqlserver_source *source, struct table *shape,
+		     const struct position *from, unsigned limit,
+		     struct window *window, struct error *err);
+	int (*read)(struct sqlserver_source *source, struct batch *batch,
+		    struct error *err);
+	int (*check)(struct sqlserver_source *source, struct error *err);
+};
+
+extern const struct change_log cdc_log;	     /* change data capture */
+extern const struct change_log tracking_log; /* change tracking */
+
+/* source.c holds the connection and reads tables, the logs read changes. */
 struct sqlserver_source {
 	struct source base;
 	struct sqlserver *server;
 	struct table_name name;
 	const char *trigger_column;
 	bool native_text;
+	const struct change_log *log;
 
 	struct tds *conn; /* NULL between runs */
 	struct catalog_table catalog;
@@ -23,8 +47,24 @@ struct sqlserver_source {
 	struct decoder *decoder;
 	bool row_pending; /* fetched, but the last batch had no room for it */
 	struct position from; /* where the window of changes began */
-	char *instance;	      /* the capture instance in use; owned */
+
+	/* Of change data capture. */
+	char *instance;	     /* the capture instance in use; owned */
+	bool has_next;	     /* the table has a newer one, for later */
+	bool drained;	     /* and its turn has come */
+	bool log_silent;     /* nothing was captured for long */
+	struct table narrow; /* the columns that an older instance has */
+	char note[WINDOW_NOTE_MAX];
+	int64_t noted_ms;
 };
+
+/* Begin a transaction that sees one moment; source_end() ends it. */
+int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
+	__attribute__((warn_unused_result));
+/* Does the database allow snapshot isolation? */
+int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
+			   struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Read the catalog unless it is known; describe() reads it anew. */
 int source_know_table(struct sqlserver_source *source, struct error *err)
@@ -33,19 +73,5 @@ int source_know_table(struct sqlserver_source *source, struct error *err)
 /* Say in `shape` how its text will be encoded. */
 void source_set_charsets(const struct sqlserver_source *source,
 			 struct table *shape);
-
-/* The slots of driver.h that are about change data capture. */
-int cdc_position(struct source *src, struct position *out, struct error *err);
-int cdc_changes_begin(struct source *src, struct table *shape,
-		      const struct position *from, unsigned limit,
-		      struct window *window, struct error *err);
-
-/* Put the change at hand into the batch; as decoder_read(). */
-int cdc_read_change(struct sqlserver_source *source, struct batch *batch,
-		    struct error *err) __attribute__((warn_unused_result));
-
-/* After the last change: was the log cleaned up while we read? */
-int cdc_check_gap(struct sqlserver_source *source, struct error *err)
-	__attribute__((warn_unused_result));
 
 #endif

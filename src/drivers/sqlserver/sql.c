@@ -18,6 +18,19 @@ void sql_table(struct strbuf *sb, const char *schema, const char *table)
 	sql_name(sb, table);
 }
 
+void sql_change_table(struct strbuf *sb, const char *instance)
+{
+	struct strbuf table;
+
+	strbuf_init(&table);
+	strbuf_addf(&table, "%s_CT", instance);
+	if (table.failed)
+		sb->failed = table.failed;
+	else
+		sql_table(sb, "cdc", table.data);
+	strbuf_release(&table);
+}
+
 void sql_names(struct strbuf *sb, const char *format, const char *a,
 	       const char *b)
 {

@@ -24,6 +24,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->name = spec->name;
 	target->origin = spec->origin;
 	target->mapping_id = spec->mapping_id;
+	target->epoch = spec->epoch;
 	target->installation = strdup(spec->installation);
 	if (!target->installation) {
 		free(target);
@@ -43,6 +44,17 @@ static int target_connect(struct target *dst, struct cancel *cancel,
 			      &target->conn, err);
 }
 
+/* A part's transaction is rolled back; if in no other way, by the server. */
+static void abandon_part(struct sqlserver_target *target)
+{
+	struct error ignored;
+
+	if (tds_usable(target->conn) &&
+	    tds_exec(target->conn, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
+		     &ignored) < 0)
+		tds_mark_unusable(target->conn);
+}
+
 static void target_rollback(struct target *dst)
 {
 	struct sqlserver_target *target = self_of(dst);
@@ -54,7 +66,9 @@ static void target_rollback(struct target *dst)
 		tds_mark_unusable(target->conn);
 	loader_free(target->loader);
 	target->loader = NULL;
-	if (target->mode == TARGET_REPLACE)
+	if (target->is_part)
+		abandon_part(target);
+	else if (target->mode == TARGET_REPLACE)
 		replace_rollback(target);
 	target->begun = false;
 }
@@ -239,6 +253,11 @@ static int target_create(struct target *dst, const struct table *shape,
 	return ret;
 }
 
+static int target_fence(struct target *dst, struct error *err)
+{
+	return checkpoint_fence(self_of(dst), err);
+}
+
 static int target_checkpoint(struct target *dst, struct checkpoint *out,
 			     struct error *err)
 {
@@ -247,20 +266,28 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 
 /* ----------------------------------------------------------------- writing */
 
+static int start(struct sqlserver_target *target, enum target_mode mode,
+		 const struct table *shape, struct error *err)
+{
+	if (!target->described)
+		return error_set(err, ERROR_INTERNAL,
+				 "begin without a described table");
+	target->mode = mode;
+	target->shape = shape;
+	target->begun = true;
+	target->in_parts = false;
+	target->is_part = false;
+	return 0;
+}
+
 static int target_begin(struct target *dst, enum target_mode mode,
 			const struct table *shape, struct error *err)
 {
 	struct sqlserver_target *target = self_of(dst);
 	int ret = -1;
 
-	if (!target->described)
-		return error_set(err, ERROR_INTERNAL,
-				 "begin without a described table");
-	if (target_make_home(target, err) < 0)
+	if (start(target, mode, shape, err) < 0)
 		return -1;
-	target->mode = mode;
-	target->shape = shape;
-	target->begun = true;
 	switch (mode) {
 	case TARGET_REPLACE:
 		ret = replace_begin(target, err);
@@ -275,6 +302,66 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	if (ret < 0)
 		target_rollback(dst);
 	return ret;
+}
+
+static int target_plan_begin(struct target *dst, const struct table *shape,
+			     struct load_plan *plan, bool fresh,
+			     struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+	int rc;
+
+	if (start(target, TARGET_REPLACE, shape, err) < 0)
+		return -1;
+	target->in_parts = true;
+	rc = plan_begin(target, plan, fresh, err);
+	if (rc < 0)
+		target_rollback(dst);
+	return rc;
+}
+
+/* A helper's target was never described: it looks for itself. */
+static int know_table(struct sqlserver_target *target, struct error *err)
+{
+	int rc;
+
+	if (target->described)
+		return 0;
+	rc = catalog_read(target->conn, target->name.schema, target->name.table,
+			  &target->dest, err);
+	if (rc == 0)
+		return error_set(err, ERROR_SCHEMA,
+				 "the destination table is gone");
+	target->described = rc > 0;
+	return rc > 0 ? 0 : -1;
+}
+
+static int target_part_begin(struct target *dst, const struct table *shape,
+			     size_t part, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	if (know_table(target, err) < 0 ||
+	    start(target, TARGET_REPLACE, shape, err) < 0)
+		return -1;
+	target->in_parts = true;
+	target->is_part = true;
+	if (plan_part_begin(target, part, err) == 0)
+		return 0;
+	target_rollback(dst);
+	return -1;
+}
+
+static int target_part_end(struct target *dst, size_t part, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	if (plan_part_end(target, part, err) < 0)
+		return -1;
+	loader_free(target->loader);
+	target->loader = NULL;
+	target->begun = false;
+	return 0;
 }
 
 static int target_write(struct target *dst, const struct batch *batch,
@@ -326,7 +413,7 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
-	if (strbuf_check(&sql, err) == 0 && target_make_home(target, err) == 0)
+	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, &counts, err);
 	strbuf_release(&sql);
 	return ret;
@@ -355,9 +442,7 @@ int target_transact(struct sqlserver_target *target, const char *sql,
 		rc = error_set(err, ERROR_SERVER,
 			       "a transaction did not report its end");
 	}
-	if (rc < 0 && err->native == CHECKPOINT_MOVED)
-		err->kind = ERROR_CONFLICT;
-	return rc;
+	return rc < 0 ? checkpoint_failed(err) : rc;
 }
 
 /* ----------------------------------------------------------- pieces of SQL */
@@ -452,10 +537,14 @@ const struct target_ops sqlserver_target_ops = {
 	.close = target_close,
 	.describe = target_describe,
 	.create = target_create,
+	.fence = target_fence,
 	.checkpoint = target_checkpoint,
 	.begin = target_begin,
 	.write = target_write,
 	.commit = target_commit,
 	.rollback = target_rollback,
+	.plan_begin = target_plan_begin,
+	.part_begin = target_part_begin,
+	.part_end = target_part_end,
 	.advance = target_advance,
 };

@@ -19,6 +19,7 @@ struct sqlserver_target {
 	const char *origin;
 	char *installation;
 	int mapping_id;
+	int64_t epoch;
 
 	struct tds *conn; /* NULL between runs */
 	bool has_home;	  /* schema and checkpoint table exist */
@@ -32,20 +33,20 @@ struct sqlserver_target {
 	enum target_mode mode;
 	const struct table *shape;
 	struct loader *loader;
-	uint64_t refilled; /* rows in place, of TARGET_REFILL */
+	bool in_parts;	     /* of TARGET_REPLACE: the load goes in parts */
+	bool is_part;	     /* and this target writes one of them */
+	char load_table[64]; /* in the schema dataflow; of TARGET_REPLACE */
+	uint64_t refilled;   /* rows in place, of TARGET_REFILL */
 };
-
-/* Make the schema and the checkpoint table if they are not there. */
-int target_make_home(struct sqlserver_target *target, struct error *err)
-	__attribute__((warn_unused_result));
 
 /*
  * Statements for inside a transaction that is about to commit, and their
- * parameters. With a `from`, error CHECKPOINT_MOVED is thrown unless the row
- * is as it says; without, the row is made or overwritten.
+ * parameters. Error CHECKPOINT_MOVED is thrown when a later epoch has the row
+ * or, with a `from`, when it is not as that says; checkpoint_failed() makes an
+ * ERROR_CONFLICT of it and returns -1.
  */
 #define CHECKPOINT_MOVED      51000
-#define CHECKPOINT_PARAMS_MAX 8
+#define CHECKPOINT_PARAMS_MAX 12
 
 struct checkpoint_params {
 	struct tds_param params[CHECKPOINT_PARAMS_MAX];
@@ -53,15 +54,40 @@ struct checkpoint_params {
 	char consistent_after[64];
 };
 
+/* @installation, @mapping, @epoch and @origin, on which more may follow. */
+void checkpoint_identify(struct checkpoint_params *out,
+			 const struct sqlserver_target *target);
+/* An empty position is NULL. */
+struct tds_param checkpoint_position(const char *name,
+				     const struct position *position);
 void checkpoint_sql(struct strbuf *sql, bool with_from);
+int checkpoint_failed(struct error *err);
 void checkpoint_fill(struct checkpoint_params *out,
 		     const struct sqlserver_target *target,
 		     const struct checkpoint *from,
 		     const struct checkpoint *to);
 int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 		    struct error *err) __attribute__((warn_unused_result));
-int checkpoint_remove(struct sqlserver_target *target, struct error *err)
+/* See driver.h. */
+int checkpoint_fence(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
+/* The table no longer holds what the checkpoint says. */
+int checkpoint_forget(struct sqlserver_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Goes first in a transaction that writes without moving the checkpoint. The
+ * lock keeps a later epoch out until that transaction is over. For
+ * checkpoint_run(), which gives the parameters.
+ */
+#define CHECKPOINT_GUARD                                     \
+	"IF NOT EXISTS (SELECT 1 FROM dataflow.checkpoints " \
+	"WITH (UPDLOCK, HOLDLOCK) "                          \
+	"WHERE installation_id = @installation "             \
+	"AND mapping_id = @mapping AND epoch = @epoch) "     \
+	"THROW 51000, 'the checkpoint moved', 1; "
+int checkpoint_run(struct sqlserver_target *target, const char *sql,
+		   struct error *err) __attribute__((warn_unused_result));
 
 /* Run `sql` with a checkpoint's parameters; a moved one is ERROR_CONFLICT. */
 int target_transact(struct sqlserver_target *target, const char *sql,
@@ -77,6 +103,35 @@ int replace_commit(struct sqlserver_target *target,
 		   struct target_counts *counts, struct error *err)
 	__attribute__((warn_unused_result));
 void replace_rollback(struct sqlserver_target *target);
+
+/* "[dataflow].[load_…]": the load table's name, quoted. */
+void replace_table(struct strbuf *sql, const struct sqlserver_target *target);
+/*
+ * Make the load table anew; `heap`: its clustered index, if any, comes when it
+ * is full. Drops what earlier loads left behind.
+ */
+int replace_make_table(struct sqlserver_target *target, bool heap,
+		       struct error *err) __attribute__((warn_unused_result));
+
+/* Loads in parts; see driver.h. */
+int plan_begin(struct sqlserver_target *target, struct load_plan *plan,
+	       bool fresh, struct error *err)
+	__attribute__((warn_unused_result));
+int plan_part_begin(struct sqlserver_target *target, size_t part,
+		    struct error *err) __attribute__((warn_unused_result));
+int plan_part_end(struct sqlserver_target *target, size_t part,
+		  struct error *err) __attribute__((warn_unused_result));
+/* How many rows the parts have that are done; -1 when some are not. */
+int plan_count(struct sqlserver_target *target, uint64_t *rows,
+	       struct error *err) __attribute__((warn_unused_result));
+/* For the transaction that makes the load visible: the plan is fulfilled. */
+#define PLAN_REMOVE                              \
+	"DELETE FROM dataflow.loads "            \
+	"WHERE installation_id = @installation " \
+	"AND mapping_id = @mapping; "            \
+	"DELETE FROM dataflow.load_parts "       \
+	"WHERE installation_id = @installation " \
+	"AND mapping_id = @mapping; "
 
 int refill_begin(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));

@@ -17,6 +17,10 @@ void cdc_stop(struct server *srv);
 /* A table with capture instances is dropped: they go with it. */
 int cdc_table_dropped(struct ddl *x, struct table *t);
 
+/* May this index go? Not one that identifies rows for capture or tracking. */
+int cdc_check_index(struct ddl *x, const struct table *t,
+		    const struct index *ix);
+
 /* The database is dropped: its jobs end. */
 void cdc_forget_database(struct server *srv, struct database *db);
 

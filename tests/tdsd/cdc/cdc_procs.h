@@ -19,5 +19,8 @@ enum flow cdc_proc_scan(struct call *c);
 enum flow cdc_proc_cleanup(struct call *c);
 enum flow cdc_proc_captured_columns(struct call *c);
 enum flow cdc_proc_ddl_history(struct call *c);
+/* msdb.dbo.sp_start_job and sp_stop_job, which know these jobs only. */
+enum flow cdc_proc_agent_start(struct call *c);
+enum flow cdc_proc_agent_stop(struct call *c);
 
 #endif

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dml/merge.h"
 #include "exec/output.h"
 #include "exec/perm.h"
 #include "exec/tran.h"
@@ -34,7 +33,6 @@ void dml_plan_free(void *more)
 	for (i = 0; i < m->output_count; i++)
 		output_plan_free(m->outputs[i]);
 	table_unref(m->target);
-	merge_plan_free(m->merge);
 	free(m->map);
 	free(m->set);
 	free(m->set_columns);
@@ -84,8 +82,7 @@ static bool is_table(const struct table *t)
 	return !strcmp(t->type, "U");
 }
 
-struct table *dml_target(struct tr *t, const struct name *name,
-			 const char *var)
+struct table *dml_target(struct tr *t, const struct name *name, const char *var)
 {
 	struct table *table;
 	int slot;
@@ -107,8 +104,8 @@ struct table *dml_target(struct tr *t, const struct name *name,
 		tr_use_home(t, table->home, 0);
 		return table;
 	}
-	if (name->count >= 2 && !strcasecmp(name->part[name->count - 2],
-					    "sys")) {
+	if (name->count >= 2 &&
+	    !strcasecmp(name->part[name->count - 2], "sys")) {
 		tr_fail(t, 259, NULL);
 		return NULL;
 	}
@@ -166,10 +163,10 @@ static bool output_star(struct tr *t, struct plan *p, struct strbuf *sb,
 		    strcasecmp(r->prefix, item->prefix.part[0]) != 0)
 			continue;
 		for (i = 0; i < r->table->count; i++) {
-			struct name n = {.count = 2,
-					 .part = {r->prefix,
-						  r->table->columns[i].name},
-					 .line = item->line};
+			struct name n = {
+				.count = 2,
+				.part = {r->prefix, r->table->columns[i].name},
+				.line = item->line};
 
 			add_output(p, sb, tr_column(t, &n),
 				   r->table->columns[i].name);
@@ -214,9 +211,8 @@ static void output_into(struct tr *t, struct output_plan *o,
 				at++;
 			o->into_map[i] = at;
 		}
-		while (at < o->into->count &&
-		       (o->into->columns[at].computed ||
-			o->into->columns[at].identity))
+		while (at < o->into->count && (o->into->columns[at].computed ||
+					       o->into->columns[at].identity))
 			at++;
 		if (at != o->into->count && !t->failed)
 			tr_fail(t, 213, NULL);
@@ -239,7 +235,7 @@ struct output_plan *output_build(struct tr *t, const struct output_clause *oc,
 		t->row = &ins;
 	else
 		t->row = &del;
-	if (op == 'U' || op == 'M')
+	if (op == 'U')
 		ins.next = &del;
 	t->needs = &o->plan.needs;
 	t->extras = extras;
@@ -251,15 +247,6 @@ struct output_plan *output_build(struct tr *t, const struct output_clause *oc,
 		t->line = item->line;
 		if (!item->expr)
 			output_star(t, &o->plan, &sb, item);
-		else if (item->expr->kind == EX_PSEUDO &&
-			 !strcasecmp(item->expr->text, "$action"))
-			add_output(&o->plan, &sb,
-				   tr_ex(tr_param(t, PARAM_EXTRA, 0,
-						  type_of(TY_INT)),
-					 type_char(TY_NVARCHAR, 20,
-						   COLLATION_DEFAULT),
-					 false),
-				   item->alias ? item->alias : "$action");
 		else
 			add_output(&o->plan, &sb, tr_expr(t, item->expr),
 				   tr_item_name(item));

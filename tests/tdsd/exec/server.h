@@ -28,6 +28,8 @@ struct server {
 	/* switches of sp_tdsd_option */
 	int login_delay_ms;
 	int capture_delay_ms, capture_interval_ms, idle_interval_ms;
+	int agent_stopped;
+	int tracking_age_ms; /* added to the age of tracked changes */
 	int count_statements;
 	struct fault *faults;
 	void *tls; /* SSL_CTX, NULL without a certificate */

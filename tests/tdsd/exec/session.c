@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "cdc/log.h"
 #include "exec/perm.h"
 #include "exec/planner.h"
 #include "exec/prepared.h"
@@ -69,6 +70,7 @@ static void attached_free(struct attached *a)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	free(a);
 }
 
@@ -249,6 +251,7 @@ static void detach_one(struct session *s)
 	sqlite3_finalize(a->touch);
 	sqlite3_finalize(a->find_object);
 	sqlite3_finalize(a->find_schema);
+	log_free(a->log);
 	schema_try(s->sql, "DETACH %s", a->prefix);
 	free(a);
 }
@@ -262,8 +265,8 @@ struct attached *session_attach(struct session *s, struct database *db,
 
 	for (a = s->attached; a; a = a->next) {
 		if (a->db == db) {
-			a->used = __atomic_add_fetch(&clock, 1,
-						     __ATOMIC_RELAXED);
+			a->used =
+				__atomic_add_fetch(&clock, 1, __ATOMIC_RELAXED);
 			return a;
 		}
 		count += a->db != NULL;

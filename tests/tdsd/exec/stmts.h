@@ -8,7 +8,6 @@ enum flow exec_select(struct session *s, struct stmt *st);
 enum flow exec_insert(struct session *s, struct stmt *st);
 enum flow exec_update(struct session *s, struct stmt *st);
 enum flow exec_delete(struct session *s, struct stmt *st);
-enum flow exec_merge(struct session *s, struct stmt *st);
 enum flow exec_truncate(struct session *s, struct stmt *st);
 enum flow exec_insert_bulk(struct session *s, struct stmt *st);
 enum flow exec_set_option(struct session *s, struct stmt *st);

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "cdc/cdc_procs.h"
+#include "cdc/tracking.h"
 #include "exec/prepared.h"
 #include "exec/sysprocs.h"
 #include "fault/fault.h"
@@ -37,6 +38,9 @@ static const struct sysproc procs[] = {
 	{"sp_cdc_cleanup_change_table", cdc_proc_cleanup},
 	{"sp_cdc_get_captured_columns", cdc_proc_captured_columns},
 	{"sp_cdc_get_ddl_history", cdc_proc_ddl_history},
+	{"sp_flush_CT_internal_table_on_demand", tracking_proc_flush},
+	{"sp_start_job", cdc_proc_agent_start},
+	{"sp_stop_job", cdc_proc_agent_stop},
 	{"sp_configure", sysproc_configure},
 };
 

@@ -9,7 +9,7 @@
  * COUNTER_MAX different ones no new ones are added.
  */
 #define COUNTER_MAX  5000
-#define COUNTER_TEXT 1000 /* bytes of a text that are kept */
+#define COUNTER_TEXT 8000 /* bytes of a text that are kept */
 
 struct statement_count {
 	struct statement_count *next;

@@ -106,7 +106,7 @@ struct stmt *parse_insert(struct parser *p, struct cte *ctes)
 		   parse_is_op(p, "(")) {
 		d->query = parse_query(p);
 	} else if (parse_is(p, K_MERGE)) {
-		parse_unsupported(p, "INSERT over MERGE");
+		parse_unsupported(p, "MERGE");
 	} else {
 		parse_syntax(p);
 	}
@@ -116,8 +116,8 @@ struct stmt *parse_insert(struct parser *p, struct cte *ctes)
 
 static struct set_clause *set_clause(struct parser *p)
 {
-	static const char *const ops[] = {"=",	"+=", "-=", "*=", "/=",
-					  "%=", "&=", "|=", "^="};
+	static const char *const ops[] = {
+		"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="};
 	struct set_clause *c = pool_alloc(p->pool, sizeof(*c));
 	size_t i;
 
@@ -205,93 +205,6 @@ struct stmt *parse_delete(struct parser *p, struct cte *ctes)
 	return s;
 }
 
-/* --- MERGE --- */
-
-static struct merge_action *merge_action(struct parser *p)
-{
-	struct merge_action *a = pool_alloc(p->pool, sizeof(*a));
-
-	a->line = p->tok->line;
-	parse_expect(p, K_WHEN);
-	a->when = parse_accept(p, K_NOT) ? 'N' : 'M';
-	parse_expect_word(p, "matched");
-	if (parse_accept(p, K_BY)) {
-		if (parse_accept_word(p, "source"))
-			a->when = 'S';
-		else
-			parse_expect_word(p, "target");
-	}
-	if (parse_accept(p, K_AND))
-		a->condition = parse_search(p);
-	parse_expect(p, K_THEN);
-	if (parse_is(p, K_UPDATE)) {
-		parse_advance(p);
-		a->action = 'U';
-		a->sets = set_list(p);
-	} else if (parse_accept(p, K_DELETE)) {
-		a->action = 'D';
-	} else {
-		parse_expect(p, K_INSERT);
-		a->action = 'I';
-		if (parse_is_op(p, "("))
-			a->columns = parse_name_list(p);
-		if (parse_accept(p, K_DEFAULT))
-			parse_expect(p, K_VALUES);
-		else
-			a->values = parse_rows(p);
-	}
-	return a;
-}
-
-struct stmt *parse_merge(struct parser *p, struct cte *ctes)
-{
-	struct stmt *s = parse_new_stmt(p, ST_MERGE);
-	struct merge *m = pool_alloc(p->pool, sizeof(*m));
-	struct merge_action **link = &m->actions;
-	int recursion;
-
-	s->merge = m;
-	m->ctes = ctes;
-	parse_expect(p, K_MERGE);
-	if (parse_accept(p, K_TOP)) {
-		parse_expect_op(p, "(");
-		m->top = parse_value(p);
-		parse_expect_op(p, ")");
-		parse_accept(p, K_PERCENT);
-	}
-	parse_accept(p, K_INTO);
-	if (p->tok->kind == T_VAR) {
-		m->target_var = p->tok->text;
-		parse_advance(p);
-	} else {
-		parse_object_name(p, &m->target);
-	}
-	m->hints = parse_hints(p);
-	if (parse_accept(p, K_AS) || parse_at_ident(p))
-		m->alias = parse_ident(p);
-	parse_expect_word(p, "using");
-	m->source = parse_table_source(p);
-	parse_expect(p, K_ON);
-	m->on = parse_search(p);
-	while (parse_is(p, K_WHEN)) {
-		*link = merge_action(p);
-		link = &(*link)->next;
-	}
-	if (!m->actions)
-		parse_syntax(p);
-	outputs(p, &m->output, &m->output_into);
-	parse_query_options(p, &recursion);
-	/* MERGE must end with a semicolon */
-	if (!p->failed && !parse_is_op(p, ";")) {
-		diag_free_text(p->d, 10713, 15, 1,
-			       "A MERGE statement must be terminated by a "
-			       "semi-colon (;).");
-		p->d->line = p->prev->line;
-		parse_stop(p);
-	}
-	return s;
-}
-
 /* --- EXEC --- */
 
 static struct exec_arg *exec_arg(struct parser *p)
@@ -339,12 +252,12 @@ static struct exec_arg *exec_arg(struct parser *p)
 				parse_syntax(p);
 		}
 		a->value = parse_new_expr(
-			p, p->tok->kind == T_VAR
-				   ? (p->tok->text[1] == '@' ? EX_GLOBAL
-							     : EX_VAR)
-			   : parse_is(p, K_NULL)    ? EX_NULL
-			   : parse_is(p, K_DEFAULT) ? EX_DEFAULT
-						    : EX_LITERAL);
+			p,
+			p->tok->kind == T_VAR
+				? (p->tok->text[1] == '@' ? EX_GLOBAL : EX_VAR)
+			: parse_is(p, K_NULL)	 ? EX_NULL
+			: parse_is(p, K_DEFAULT) ? EX_DEFAULT
+						 : EX_LITERAL);
 		a->value->op = (int)p->tok->kind;
 		a->value->text = p->tok->text;
 		a->value->len = p->tok->len;
@@ -440,9 +353,9 @@ struct stmt *parse_exec(struct parser *p)
 	    p->tok->kind == T_NSTRING || p->tok->kind == T_INT ||
 	    p->tok->kind == T_DECIMAL || p->tok->kind == T_FLOAT ||
 	    p->tok->kind == T_MONEY || p->tok->kind == T_HEX ||
-	    parse_is_op(p, "-") || parse_is_op(p, "+") ||
-	    parse_is(p, K_NULL) || parse_is(p, K_DEFAULT) ||
-	    p->tok->kind == T_QUOTED || parse_is(p, K_ON) ||
+	    parse_is_op(p, "-") || parse_is_op(p, "+") || parse_is(p, K_NULL) ||
+	    parse_is(p, K_DEFAULT) || p->tok->kind == T_QUOTED ||
+	    parse_is(p, K_ON) ||
 	    (p->tok->kind == T_WORD && !p->tok->word &&
 	     p->tok->line == p->prev->line)) {
 		do {

@@ -78,8 +78,8 @@ static void transaction_name(struct parser *p, struct stmt *s)
 		s->tran.var = p->tok->text;
 		parse_advance(p);
 	} else if (parse_at_ident(p) &&
-		   (p->tok->line == p->prev->line ||
-		    p->tok[1].kind == T_END || parse_is_next_op(p, 1, ";"))) {
+		   (p->tok->line == p->prev->line || p->tok[1].kind == T_END ||
+		    parse_is_next_op(p, 1, ";"))) {
 		s->tran.name = parse_ident(p);
 	}
 }
@@ -276,7 +276,7 @@ struct stmt *parse_select_stmt(struct parser *p, struct cte *ctes)
 	return s;
 }
 
-/* WITH … in front of SELECT, INSERT, UPDATE, DELETE, MERGE. */
+/* WITH … in front of SELECT, INSERT, UPDATE, DELETE. */
 static struct stmt *with_stmt(struct parser *p)
 {
 	struct stmt *s;
@@ -291,7 +291,7 @@ static struct stmt *with_stmt(struct parser *p)
 	else if (parse_is(p, K_DELETE))
 		s = parse_delete(p, ctes);
 	else if (parse_is(p, K_MERGE))
-		s = parse_merge(p, ctes);
+		return parse_unsupported(p, "MERGE");
 	else
 		s = parse_select_stmt(p, ctes);
 	if (s) {
@@ -354,7 +354,7 @@ static struct stmt *keyword_stmt(struct parser *p)
 	case K_DELETE:
 		return parse_delete(p, NULL);
 	case K_MERGE:
-		return parse_merge(p, NULL);
+		return parse_unsupported(p, "MERGE");
 	case K_TRUNCATE:
 		return parse_truncate(p);
 	case K_DECLARE:
@@ -422,10 +422,10 @@ struct stmt *parse_stmt(struct parser *p)
 		s = keyword_stmt(p);
 	} else if (parse_is_op(p, "(")) {
 		s = parse_select_stmt(p, NULL);
-	} else if (parse_is_word(p, "throw") &&
-		   !parse_is_next_op(p, 1, ".")) {
+	} else if (parse_is_word(p, "throw") && !parse_is_next_op(p, 1, ".")) {
 		s = throw_stmt(p);
-	} else if ((parse_is_word(p, "enable") || parse_is_word(p, "disable")) &&
+	} else if ((parse_is_word(p, "enable") ||
+		    parse_is_word(p, "disable")) &&
 		   parse_is_next(p, 1, K_TRIGGER)) {
 		s = parse_misc(p);
 	} else if (p->tok->kind == T_WORD && parse_is_next_op(p, 1, ":") &&

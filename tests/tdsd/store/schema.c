@@ -104,6 +104,17 @@ static const char *const tables[] = {
 	" WITHOUT ROWID",
 	"CREATE TABLE %s._identity(object_id INTEGER PRIMARY KEY,"
 	" last INTEGER)",
+	/* committed changes that capture has not fetched yet: cdc/log.c */
+	"CREATE TABLE %s._log(id INTEGER PRIMARY KEY, command INTEGER,"
+	" object_id INTEGER, op INTEGER, data BLOB)",
+	"CREATE TABLE %s._log_tran(id INTEGER PRIMARY KEY, first INTEGER,"
+	" began INTEGER, ended INTEGER, ended_ms INTEGER, tran_id BLOB)",
+	/* changes of tracked tables: cdc/tracking.c */
+	"CREATE TABLE %s._ct(object_id INTEGER, key BLOB, version INTEGER,"
+	" op INTEGER, creation INTEGER, columns BLOB, context BLOB,"
+	" PRIMARY KEY(object_id, key, version)) WITHOUT ROWID",
+	"CREATE TABLE %s._ct_tran(version INTEGER PRIMARY KEY,"
+	" ended_ms INTEGER)",
 	"CREATE TABLE %s._properties(class INTEGER, major INTEGER,"
 	" minor INTEGER, name TEXT COLLATE cat, value BLOB,"
 	" PRIMARY KEY(class, major, minor, name)) WITHOUT ROWID",

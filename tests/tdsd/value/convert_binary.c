@@ -4,6 +4,7 @@
 #include "value/codepage.h"
 #include "value/collation.h"
 #include "value/convert.h"
+#include "value/datetime.h"
 #include "value/decimal.h"
 #include "value/utf.h"
 
@@ -49,7 +50,7 @@ static int hex_digit(char c)
 /* "6F9619FF-8B86-D011-B42D-00C04FC964FF", braces allowed. */
 static bool guid_parse(const char *s, size_t n, unsigned char raw[16])
 {
-	static const int place[16] = {3, 2, 1, 0, 5,  4,  7,  6,
+	static const int place[16] = {3, 2, 1,	0,  5,	4,  7,	6,
 				      8, 9, 10, 11, 12, 13, 14, 15};
 	size_t pos = 0;
 	int i;
@@ -193,16 +194,19 @@ static int decimal_to_binary(const struct convert *c, const struct val *in,
 		bytes[i] = (char)m;
 		m >>= 8;
 	}
-	return convert_fit_binary(c, memcpy(strbuf_reserve(c->mem, 8020), bytes, 20),
-				  (size_t)len, to, out, d);
+	return convert_fit_binary(
+		c, memcpy(strbuf_reserve(c->mem, 8020), bytes, 20), (size_t)len,
+		to, out, d);
 }
 
 static int temporal_to_binary(const struct convert *c, const struct val *in,
-			      struct type from, struct type to,
-			      struct val *out, struct diag *d)
+			      struct type from, struct type to, struct val *out,
+			      struct diag *d)
 {
-	char bytes[8];
+	char bytes[MOMENT_BYTES_MAX];
+	struct moment m;
 	int64_t day;
+	size_t len;
 
 	if (from.kind == TY_DATETIME) {
 		day = in->i / 25920000 - (in->i % 25920000 < 0);
@@ -215,13 +219,11 @@ static int temporal_to_binary(const struct convert *c, const struct val *in,
 		put_be(bytes + 2, (uint64_t)(in->i % 1440), 2);
 		return fit_number(c, bytes, 4, to, out);
 	}
-	if (from.kind == TY_DATE) {
-		bytes[0] = (char)in->i;
-		bytes[1] = (char)(in->i >> 8);
-		bytes[2] = (char)(in->i >> 16);
-		return fit_number(c, bytes, 3, to, out);
-	}
-	return diag_set(d, 529, type_name(from), type_name(to));
+	moment_load(&m, from, in);
+	len = moment_to_bytes(m, from, (unsigned char *)bytes);
+	return convert_fit_binary(
+		c, memcpy(strbuf_reserve(c->mem, 8020), bytes, len), len, to,
+		out, d);
 }
 
 static int hex_to_binary(const struct convert *c, const struct val *in,

@@ -19,8 +19,8 @@ static int from_text(const struct convert *c, const struct val *in,
 {
 	bool legacy = to.kind == TY_DATETIME || to.kind == TY_SMALLDATETIME;
 	int style = c->style > 0 ? c->style : 0;
-	enum parse_result r = moment_parse(m, in->p, in->n, c->date_order,
-					   legacy, style);
+	enum parse_result r =
+		moment_parse(m, in->p, in->n, c->date_order, legacy, style);
 
 	if (r == PARSE_OK) {
 		/* a zone is kept by datetimeoffset and applied by nobody */
@@ -69,14 +69,17 @@ static uint32_t be32(const char *p)
 }
 
 /* The server's own bytes of a datetime: days, then 1/300 s. */
-static int from_binary(const struct val *in, struct type from, struct type to,
-		       struct moment *m, struct diag *d)
+static int from_binary(const struct val *in, struct type to, struct moment *m,
+		       struct diag *d)
 {
 	char bytes[8] = {0};
 	size_t n = in->n > 8 ? 8 : in->n;
 
 	if (to.kind != TY_DATETIME && to.kind != TY_SMALLDATETIME)
-		return diag_set(d, 529, type_name(from), type_name(to));
+		return moment_from_bytes(m, to, (const unsigned char *)in->p,
+					 in->n)
+			       ? 0
+			       : diag_set(d, 241);
 	memcpy(bytes + 8 - n, in->p + in->n - n, n);
 	m->days = DAYS_1900 + (int32_t)be32(bytes);
 	m->ticks = (int64_t)be32(bytes + 4) * 100000 / 3;
@@ -114,7 +117,7 @@ int convert_to_temporal(const struct convert *c, const struct val *in,
 		if (from_number(c, in, from, to, &m, d) < 0)
 			return -1;
 	} else if (type_is_binary(from)) {
-		if (from_binary(in, from, to, &m, d) < 0)
+		if (from_binary(in, to, &m, d) < 0)
 			return -1;
 	} else {
 		return diag_set(d, 529, type_name(from), type_name(to));

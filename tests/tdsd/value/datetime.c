@@ -110,8 +110,8 @@ void moment_load(struct moment *m, struct type t, const struct val *v)
 		break;
 	case TY_SMALLDATETIME:
 		m->days += floor_div(n, 1440);
-		m->ticks = (n - floor_div(n, 1440) * 1440) * 60 *
-			   TICKS_PER_SECOND;
+		m->ticks =
+			(n - floor_div(n, 1440) * 1440) * 60 * TICKS_PER_SECOND;
 		break;
 	case TY_DATETIME: {
 		int64_t day = floor_div(n, 25920000);
@@ -186,8 +186,7 @@ bool moment_store(const struct moment *from, struct type t, struct val *out,
 		*out = val_int(m.ticks);
 		return true;
 	case TY_SMALLDATETIME:
-		*out = val_int(day * 1440 + (m.ticks / 10000 + 30001) /
-						    60000);
+		*out = val_int(day * 1440 + (m.ticks / 10000 + 30001) / 60000);
 		return out->i >= 0 && out->i < 65536 * INT64_C(1440);
 	case TY_DATETIME:
 		*out = val_int(day * 25920000 + (m.ticks * 3 + 50000) / 100000);
@@ -236,10 +235,10 @@ void moment_now(struct moment *m, bool utc)
 
 const char *month_name(int month, bool full)
 {
-	static const char *const names[] = {
-		"January",   "February", "March",    "April",
-		"May",	     "June",	 "July",     "August",
-		"September", "October",	 "November", "December"};
+	static const char *const names[] = {"January", "February", "March",
+					    "April",   "May",	   "June",
+					    "July",    "August",   "September",
+					    "October", "November", "December"};
 	static const char *const shorts[] = {"Jan", "Feb", "Mar", "Apr",
 					     "May", "Jun", "Jul", "Aug",
 					     "Sep", "Oct", "Nov", "Dec"};
@@ -254,4 +253,84 @@ const char *weekday_name(int weekday)
 					    "Sunday"};
 
 	return names[weekday % 7];
+}
+
+/* ------------------------------------------------------- as CONVERT has them */
+
+static int64_t ticks_per_unit(int scale)
+{
+	int64_t unit = 1;
+
+	for (; scale < 7; scale++)
+		unit *= 10;
+	return unit;
+}
+
+static size_t time_size(int scale)
+{
+	return scale < 3 ? 3 : scale < 5 ? 4 : 5;
+}
+
+static size_t put_le(unsigned char *to, uint64_t n, size_t len)
+{
+	for (size_t i = 0; i < len; i++, n >>= 8)
+		to[i] = (unsigned char)n;
+	return len;
+}
+
+static uint64_t get_le(const unsigned char *from, size_t len)
+{
+	uint64_t n = 0;
+
+	while (len--)
+		n = n << 8 | from[len];
+	return n;
+}
+
+size_t moment_to_bytes(struct moment m, struct type t, unsigned char *bytes)
+{
+	size_t len = 0;
+
+	if (t.kind == TY_DATETIMEOFFSET)
+		moment_add_ticks(&m, -m.offset * 60 * TICKS_PER_SECOND);
+	if (t.kind != TY_DATE) {
+		bytes[len++] = (unsigned char)t.scale;
+		len += put_le(bytes + len,
+			      (uint64_t)(m.ticks / ticks_per_unit(t.scale)),
+			      time_size(t.scale));
+	}
+	if (t.kind != TY_TIME)
+		len += put_le(bytes + len, (uint64_t)m.days, 3);
+	if (t.kind == TY_DATETIMEOFFSET)
+		len += put_le(bytes + len, (uint64_t)(int64_t)m.offset, 2);
+	return len;
+}
+
+bool moment_from_bytes(struct moment *m, struct type t,
+		       const unsigned char *bytes, size_t len)
+{
+	size_t at = 0, want = (t.kind == TY_TIME ? 0 : 3) +
+			      (t.kind == TY_DATETIMEOFFSET ? 2 : 0);
+	int scale = t.kind == TY_DATE || !len ? 0 : bytes[0];
+
+	if (scale > 7)
+		return false;
+	if (t.kind != TY_DATE)
+		want += 1 + time_size(scale);
+	if (len != want)
+		return false;
+	*m = (struct moment){.days = DAYS_1900};
+	if (t.kind != TY_DATE) {
+		m->ticks = (int64_t)get_le(bytes + 1, time_size(scale)) *
+			   ticks_per_unit(scale);
+		at = 1 + time_size(scale);
+	}
+	if (t.kind != TY_TIME)
+		m->days = (int64_t)get_le(bytes + at, 3);
+	if (m->ticks >= TICKS_PER_DAY || m->days > DAYS_MAX)
+		return false;
+	if (t.kind != TY_DATETIMEOFFSET)
+		return true;
+	m->offset = (int16_t)get_le(bytes + at + 3, 2);
+	return moment_add_ticks(m, m->offset * 60 * TICKS_PER_SECOND);
 }

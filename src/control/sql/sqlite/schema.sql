@@ -27,9 +27,12 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('query_timeout_seconds', '600', 'Seconds to wait for the next byte of an answer; 0 waits for ever'),
 ('initial_full_sync', '1', '1: a mapping that has never been loaded starts with a full sync; 0: it waits for a request'),
 ('full_sync_mode', 'swap', 'swap: load beside the table, then swap; truncate: empty the table and fill it in place'),
+('load_readers', '4', 'Most readers of one large table at the same time'),
+('load_part_rows', '1000000', 'A table of more rows is loaded in parts of about so many, which survive a crash'),
 ('create_missing_tables', '1', '1: a full sync creates a destination table that does not exist'),
 ('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
+('lease_seconds', '30', 'Seconds without a sign of life after which another daemon takes a mapping over'),
 ('log_retention_days', '30', 'Days that rows of the log tables are kept'),
 ('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping'),
 ('verification_row_count', '10000', 'Newest rows that a verification compares');
@@ -73,6 +76,7 @@ CREATE TABLE IF NOT EXISTS table_mappings (
     is_enabled BIT NOT NULL DEFAULT 1,
     is_paused BIT NOT NULL DEFAULT 0,
     cdc_enabled BIT NOT NULL DEFAULT 0,
+    change_source NVARCHAR(50) NOT NULL DEFAULT 'cdc',
     last_cdc_lsn BINARY(10) NULL,
     last_full_sync_at DATETIME2 NULL,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
@@ -179,8 +183,18 @@ CREATE TABLE IF NOT EXISTS daemons (
     version NVARCHAR(50) NOT NULL,
     started_at DATETIME2 NOT NULL,
     heartbeat_at DATETIME2 NOT NULL,
-    stopped_at DATETIME2 NULL
+    stopped_at DATETIME2 NULL,
+    beats BIGINT NOT NULL DEFAULT 0
 );
+
+CREATE TABLE IF NOT EXISTS mapping_leases (
+    mapping_id INT NOT NULL PRIMARY KEY REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    daemon NVARCHAR(255) NOT NULL,
+    epoch BIGINT NOT NULL,
+    taken_at DATETIME2 NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_mapping_leases_daemon ON mapping_leases (daemon);
 
 INSERT INTO installation (installation_id, schema_version)
 SELECT

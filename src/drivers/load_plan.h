@@ -1,0 +1,43 @@
+#ifndef DRIVERS_LOAD_PLAN_H
+#define DRIVERS_LOAD_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "row/position.h"
+
+/*
+ * A stretch of a table in the order of its key: from `low` on, and before
+ * `high`. An empty end is open. Only the source knows what the bytes mean.
+ */
+struct key_range {
+	struct position low, high;
+};
+
+/*
+ * A load in parts, each of which is written by a target of its own and
+ * survives a crash once it is done.
+ */
+struct load_part {
+	struct key_range range;
+	bool done;
+	uint64_t rows; /* of one that is done */
+};
+
+struct load_plan {
+	struct position position; /* taken before the first part was read */
+	struct load_part *parts;
+	size_t count;
+};
+
+/* `count` parts, all zero. */
+int load_plan_init(struct load_plan *plan, size_t count, struct error *err)
+	__attribute__((warn_unused_result));
+void load_plan_release(struct load_plan *plan); /* safe on a zeroed one */
+
+/* A plan of its own that says the same. */
+int load_plan_copy(struct load_plan *to, const struct load_plan *from,
+		   struct error *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,497 @@
+/*
+ * A target keeps what is written in a list of its own and applies it at
+ * commit, under the store's lock, together with the checkpoint.
+ */
+#include "drivers/memory/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "drivers/memory/pending.h"
+
+struct memory_target {
+	struct target base;
+	struct memory_store *store;
+	struct table_name name;
+	char *id; /* of its checkpoint */
+	char *origin;
+	int64_t epoch;
+	enum target_mode mode;
+	struct memory_table *table; /* while begun */
+	struct memory_load *load;   /* while a load in parts is */
+	struct pending_list rows;
+};
+
+static struct memory_target *target_of(struct target *dst)
+{
+	return (struct memory_target *)dst;
+}
+
+static int target_open(const struct target_spec *spec, struct target **out,
+		       struct error *err)
+{
+	struct memory_target *target = calloc(1, sizeof(*target));
+	struct strbuf id;
+
+	if (!target)
+		return error_memory(err, "a target");
+	strbuf_init(&id);
+	strbuf_addf(&id, "%s/%d", spec->installation, spec->mapping_id);
+	target->base.ops = &memory_target_ops;
+	target->store = ((struct memory_server *)spec->server)->store;
+	target->name = spec->name;
+	target->id = strbuf_detach(&id);
+	target->origin = strdup(spec->origin);
+	target->epoch = spec->epoch;
+	pending_init(&target->rows);
+	if (!target->id || !target->origin) {
+		free(target->id);
+		free(target->origin);
+		free(target);
+		return error_memory(err, "a target");
+	}
+	*out = &target->base;
+	return 0;
+}
+
+static int target_connect(struct target *dst, struct cancel *cancel,
+			  struct error *err)
+{
+	(void)cancel;
+	return store_call(target_of(dst)->store, err);
+}
+
+static void target_rollback(struct target *dst)
+{
+	struct memory_target *target = target_of(dst);
+
+	if (target->table)
+		pending_clear(&target->rows, target->table);
+	target->table = NULL;
+	target->load = NULL;
+}
+
+static void target_close(struct target *dst)
+{
+	target_rollback(dst);
+	free(target_of(dst)->id);
+	free(target_of(dst)->origin);
+	free(dst);
+}
+
+static int target_describe(struct target *dst, struct table *out,
+			   struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_table *table;
+	int ret = 0;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	table = store_table(target->store, &target->name);
+	if (table)
+		ret = table_copy(out, &table->def, &target->name, err) < 0 ? -1
+									   : 1;
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+static int target_create(struct target *dst, const struct table *shape,
+			 struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	int ret;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	if (store_table(target->store, &target->name))
+		ret = error_set(err, ERROR_SCHEMA,
+				"there is a table of that name already");
+	else
+		ret = store_add_table(target->store, &target->name, shape, err)
+			      ? 0
+			      : -1;
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+static struct memory_checkpoint *find_checkpoint(struct memory_target *target)
+{
+	struct memory_checkpoint *checkpoint = target->store->checkpoints;
+
+	while (checkpoint && strcmp(checkpoint->id, target->id))
+		checkpoint = checkpoint->next;
+	return checkpoint;
+}
+
+/* Inside the lock. */
+static struct memory_checkpoint *add_checkpoint(struct memory_target *target)
+{
+	struct memory_checkpoint *row = calloc(1, sizeof(*row));
+
+	if (!row)
+		return NULL;
+	row->id = strdup(target->id);
+	row->origin = strdup("");
+	if (!row->id || !row->origin) {
+		free(row->id);
+		free(row->origin);
+		free(row);
+		return NULL;
+	}
+	row->next = target->store->checkpoints;
+	target->store->checkpoints = row;
+	return row;
+}
+
+static int target_fence(struct target *dst, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_checkpoint *row;
+	int ret = 0;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	row = find_checkpoint(target);
+	if (!row)
+		row = add_checkpoint(target);
+	if (!row)
+		ret = error_memory(err, "a checkpoint");
+	else if (row->epoch > target->epoch)
+		ret = error_set(err, ERROR_FENCED,
+				"another daemon works on this mapping now");
+	else
+		row->epoch = target->epoch;
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+/* Inside the lock: our row, unless a later epoch has it. */
+static struct memory_checkpoint *own_checkpoint(struct memory_target *target,
+						struct error *err)
+{
+	struct memory_checkpoint *row = find_checkpoint(target);
+
+	if (row && row->epoch == target->epoch)
+		return row;
+	error_set(err, ERROR_CONFLICT, "the checkpoint moved");
+	return NULL;
+}
+
+static int target_checkpoint(struct target *dst, struct checkpoint *out,
+			     struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_checkpoint *found;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	memset(out, 0, sizeof(*out));
+	pthread_mutex_lock(&target->store->lock);
+	found = find_checkpoint(target);
+	if (found && strcmp(found->origin, target->origin))
+		found = NULL;
+	if (found)
+		*out = found->value;
+	pthread_mutex_unlock(&target->store->lock);
+	return found != NULL;
+}
+
+static int begin(struct memory_target *target, enum target_mode mode,
+		 struct error *err)
+{
+	struct memory_checkpoint *row;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	row = own_checkpoint(target, err);
+	target->table = row ? store_table(target->store, &target->name) : NULL;
+	if (target->table && mode == TARGET_REFILL) {
+		table_clear(target->table);
+		row->origin[0] = '\0';
+	}
+	pthread_mutex_unlock(&target->store->lock);
+	target->mode = mode;
+	if (!row)
+		return -1;
+	if (!target->table)
+		return error_set(err, ERROR_SCHEMA, "no such table");
+	return 0;
+}
+
+/* ------------------------------------------------------------ loads in parts */
+
+/* Inside the lock, as the next ones. */
+static struct memory_load *find_load(const struct memory_target *target)
+{
+	struct memory_load *load = target->store->loads;
+
+	while (load && strcmp(load->id, target->id))
+		load = load->next;
+	return load;
+}
+
+static struct memory_load *add_load(struct memory_target *target,
+				    const struct load_plan *plan,
+				    const char *signature, struct error *err)
+{
+	struct memory_load *load = calloc(1, sizeof(*load));
+
+	if (!load) {
+		error_memory(err, "a load");
+		return NULL;
+	}
+	load->table = target->table;
+	load->next = target->store->loads;
+	target->store->loads = load;
+	load->id = strdup(target->id);
+	load->signature = strdup(signature);
+	load->parts = calloc(plan->count + 1, sizeof(*load->parts));
+	if (!load->id || !load->signature || !load->parts ||
+	    load_plan_copy(&load->plan, plan, err) < 0) {
+		load_drop(target->store, load);
+		error_memory(err, "a load");
+		return NULL;
+	}
+	for (size_t i = 0; i < plan->count; i++)
+		pending_init(&load->parts[i]);
+	return load;
+}
+
+/* 1: the old load goes on; 0: a new one; -1. */
+static int choose_load(struct memory_target *target, struct load_plan *plan,
+		       const char *signature, bool fresh, struct error *err)
+{
+	struct memory_load *load = find_load(target);
+	struct load_plan found;
+
+	if (load && (fresh || strcmp(load->signature, signature) ||
+		     load->table != target->table)) {
+		load_drop(target->store, load);
+		load = NULL;
+	}
+	if (!load) {
+		target->load = add_load(target, plan, signature, err);
+		return target->load ? 0 : -1;
+	}
+	if (load_plan_copy(&found, &load->plan, err) < 0)
+		return -1;
+	load_plan_release(plan);
+	*plan = found;
+	target->load = load;
+	return 1;
+}
+
+static int target_begin(struct target *dst, enum target_mode mode,
+			const struct table *shape, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_load *load;
+
+	(void)shape;
+	if (begin(target, mode, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	load = mode == TARGET_REPLACE ? find_load(target) : NULL;
+	if (load)
+		load_drop(target->store, load);
+	pthread_mutex_unlock(&target->store->lock);
+	return 0;
+}
+
+static int target_plan_begin(struct target *dst, const struct table *shape,
+			     struct load_plan *plan, bool fresh,
+			     struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct strbuf signature;
+	int ret = -1;
+
+	if (begin(target, TARGET_REPLACE, err) < 0)
+		return -1;
+	strbuf_init(&signature);
+	strbuf_addf(&signature, "%s\n", target->origin);
+	table_signature(shape, &signature);
+	if (strbuf_check(&signature, err) == 0) {
+		pthread_mutex_lock(&target->store->lock);
+		ret = choose_load(target, plan, signature.data, fresh, err);
+		pthread_mutex_unlock(&target->store->lock);
+	}
+	strbuf_release(&signature);
+	return ret;
+}
+
+static int target_part_begin(struct target *dst, const struct table *shape,
+			     size_t part, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+
+	(void)shape;
+	if (begin(target, TARGET_REPLACE, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	target->load = find_load(target);
+	pthread_mutex_unlock(&target->store->lock);
+	if (!target->load || part >= target->load->plan.count)
+		return error_set(err, ERROR_INTERNAL, "no such load");
+	return 0;
+}
+
+static void keep_part(struct memory_target *target, size_t part)
+{
+	struct load_part *done = &target->load->plan.parts[part];
+	struct pending_list *rows = &target->load->parts[part];
+
+	*rows = target->rows;
+	if (!rows->first)
+		rows->end = &rows->first;
+	pending_init(&target->rows);
+	for (struct pending *p = rows->first; p; p = p->next)
+		done->rows++;
+	done->done = true;
+	target->table = NULL;
+	target->load = NULL;
+}
+
+/* A load that is gone was dropped by a later epoch, which has the row too. */
+static int target_part_end(struct target *dst, size_t part, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	int ret = -1;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	if (own_checkpoint(target, err)) {
+		keep_part(target, part);
+		ret = 0;
+	}
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+/* Inside the lock: the rows of all parts become those of this target. */
+static int collect_parts(struct memory_target *target, struct error *err)
+{
+	struct memory_load *load = target->load;
+
+	for (size_t i = 0; i < load->plan.count; i++)
+		if (!load->plan.parts[i].done)
+			return error_set(err, ERROR_CONFLICT,
+					 "part %zu of the load is missing", i);
+	for (size_t i = 0; i < load->plan.count; i++) {
+		struct pending_list *rows = &load->parts[i];
+
+		if (!rows->first)
+			continue;
+		*target->rows.end = rows->first;
+		target->rows.end = rows->end;
+		pending_init(rows);
+	}
+	load_drop(target->store, load);
+	target->load = NULL;
+	return 0;
+}
+
+/* ----------------------------------------------------------- rows, commits */
+
+static int target_write(struct target *dst, const struct batch *batch,
+			struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	for (size_t i = 0; i < batch->rows; i++)
+		if (!pending_add(&target->rows, batch_op(batch, i),
+				 row_from_batch(target->table, batch, i)))
+			return error_memory(err, "rows");
+	return 0;
+}
+
+static int save_checkpoint(struct memory_target *target,
+			   const struct checkpoint *from,
+			   const struct checkpoint *to, struct error *err)
+{
+	struct memory_checkpoint *row = own_checkpoint(target, err);
+	char *origin;
+
+	if (!row)
+		return -1;
+	if (from && (strcmp(row->origin, target->origin) ||
+		     !position_equal(&row->value.position, &from->position)))
+		return error_set(err, ERROR_CONFLICT, "the checkpoint moved");
+	origin = strdup(target->origin);
+	if (!origin)
+		return error_memory(err, "a checkpoint");
+	free(row->origin);
+	row->origin = origin;
+	row->value = *to;
+	return 0;
+}
+
+static int target_commit(struct target *dst, const struct checkpoint *from,
+			 const struct checkpoint *to,
+			 struct target_counts *counts, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_row *row;
+	enum row_op op;
+	int ret;
+
+	memset(counts, 0, sizeof(*counts));
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	ret = target->load ? collect_parts(target, err) : 0;
+	if (ret == 0)
+		ret = save_checkpoint(target, from, to, err);
+	if (ret == 0 && target->mode == TARGET_REPLACE)
+		table_clear(target->table);
+	while (ret == 0 && (row = pending_take(&target->rows, &op)))
+		if (table_apply(target->table, op, row, counts) < 0)
+			ret = error_memory(err, "a row");
+	pthread_mutex_unlock(&target->store->lock);
+	if (ret == 0)
+		target->table = NULL;
+	return ret;
+}
+
+static int target_advance(struct target *dst, const struct checkpoint *from,
+			  const struct checkpoint *to, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	int ret;
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	ret = save_checkpoint(target, from, to, err);
+	pthread_mutex_unlock(&target->store->lock);
+	return ret;
+}
+
+const struct target_ops memory_target_ops = {
+	.connections = 1,
+	.open = target_open,
+	.connect = target_connect,
+	.release = target_rollback,
+	.close = target_close,
+	.describe = target_describe,
+	.create = target_create,
+	.fence = target_fence,
+	.checkpoint = target_checkpoint,
+	.begin = target_begin,
+	.write = target_write,
+	.commit = target_commit,
+	.rollback = target_rollback,
+	.plan_begin = target_plan_begin,
+	.part_begin = target_part_begin,
+	.part_end = target_part_end,
+	.advance = target_advance,
+};

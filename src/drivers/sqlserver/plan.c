@@ -1,0 +1,314 @@
+/*
+ * Loads in parts.
+ *
+ * All parts go into one load table, a heap, into which several bulk loads can
+ * write at the same time. Each is one transaction, which also marks the part
+ * as done in dataflow.load_parts, so that a crash leaves whole parts or
+ * nothing of them. The transaction looks whether the mapping is still ours
+ * before it commits: so an older epoch cannot add rows to a load that a later
+ * one has taken over.
+ */
+#include "drivers/sqlserver/target.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "drivers/sqlserver/sql.h"
+
+/* What the load table was made for: nothing else can go on with it. */
+static void add_signature(const struct sqlserver_target *target,
+			  struct strbuf *out)
+{
+	strbuf_addf(out, "%s\n", target->origin);
+	table_signature(target->shape, out);
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *to = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		if (!to)
+			continue; /* the loader will say so */
+		strbuf_addf(out, "%s ", to->name);
+		catalog_type(to, out);
+		strbuf_addf(out, " %s %d\n",
+			    to->collation ? to->collation : "-", to->nullable);
+	}
+}
+
+/* ------------------------------------------------------------ what broke off */
+
+/* 1: there is a load with this signature (NULL: any); 0: none. */
+static int find_load(struct sqlserver_target *target, const char *signature,
+		     struct position *position, struct error *err)
+{
+	static const char sql[] =
+		"SELECT l.load_table, l.position FROM dataflow.loads AS l "
+		"WHERE l.installation_id = @installation "
+		"AND l.mapping_id = @mapping "
+		"AND (@signature IS NULL OR l.signature = @signature) "
+		"AND OBJECT_ID(N'dataflow.' + QUOTENAME(l.load_table), N'U') "
+		"IS NOT NULL";
+	struct checkpoint_params id;
+	const void *bytes;
+	size_t len;
+	int rc;
+
+	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_text("@signature", signature);
+	rc = tds_query_row(target->conn, sql, id.params, id.count, err);
+	if (rc <= 0)
+		return rc;
+	bytes = tds_get_bytes(target->conn, 0, &len);
+	if (len >= sizeof(target->load_table))
+		len = sizeof(target->load_table) - 1;
+	memcpy(target->load_table, bytes, len);
+	target->load_table[len] = '\0';
+	bytes = tds_get_bytes(target->conn, 1, &len);
+	if (position_set(position, bytes, len, err) < 0) {
+		tds_abandon(target->conn);
+		return -1;
+	}
+	return tds_finish(target->conn, err) < 0 ? -1 : 1;
+}
+
+static int read_part(struct sqlserver_target *target, struct load_part *part,
+		     struct error *err)
+{
+	const void *bytes;
+	size_t len;
+
+	bytes = tds_get_bytes(target->conn, 0, &len);
+	if (position_set(&part->range.low, bytes, len, err) < 0)
+		return -1;
+	bytes = tds_get_bytes(target->conn, 1, &len);
+	if (position_set(&part->range.high, bytes, len, err) < 0)
+		return -1;
+	part->done = tds_get_int(target->conn, 2) != 0;
+	part->rows = (uint64_t)tds_get_int(target->conn, 3);
+	return 0;
+}
+
+static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
+		      struct error *err)
+{
+	static const char sql[] =
+		"SELECT p.low, p.high, CAST(p.is_done AS int), p.rows_loaded, "
+		"COUNT(*) OVER () FROM dataflow.load_parts AS p "
+		"WHERE p.installation_id = @installation "
+		"AND p.mapping_id = @mapping ORDER BY p.part";
+	struct checkpoint_params id;
+	size_t i = 0;
+	int rc;
+
+	checkpoint_identify(&id, target);
+	rc = tds_query(target->conn, sql, id.params, id.count, err);
+	while (rc >= 0 && (rc = tds_fetch(target->conn, err)) > 0) {
+		if (i == 0)
+			rc = load_plan_init(
+				plan, (size_t)tds_get_int(target->conn, 4),
+				err);
+		if (rc >= 0 && i < plan->count)
+			rc = read_part(target, &plan->parts[i++], err);
+	}
+	if (rc < 0)
+		tds_abandon(target->conn);
+	else
+		rc = tds_finish(target->conn, err);
+	if (rc == 0 && (i == 0 || i != plan->count))
+		rc = error_set(err, ERROR_INTERNAL,
+			       "dataflow.load_parts does not go with "
+			       "dataflow.loads");
+	return rc;
+}
+
+/*
+ * Somebody who was shut out may still be writing a part. It will not get
+ * through, but until then it holds locks that keep the swap out.
+ */
+static bool is_in_use(struct sqlserver_target *target)
+{
+	struct error ignored = ERROR_INIT;
+	struct strbuf sql;
+	bool in_use = true;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SET LOCK_TIMEOUT 1000; BEGIN TRANSACTION; "
+			    "SELECT TOP (0) 1 FROM ");
+	replace_table(&sql, target);
+	strbuf_addstr(&sql, " WITH (TABLOCKX, HOLDLOCK); COMMIT TRANSACTION");
+	if (!sql.failed)
+		in_use = checkpoint_run(target, sql.data, &ignored) < 0;
+	if (in_use)
+		log_info("%s is in use (%s): loading from the start",
+			 target->load_table, ignored.message);
+	strbuf_release(&sql);
+	return in_use;
+}
+
+static int go_on(struct sqlserver_target *target, const char *signature,
+		 struct load_plan *plan, struct error *err)
+{
+	struct load_plan found = {.parts = NULL};
+	struct position position;
+	int rc;
+
+	rc = find_load(target, signature, &position, err);
+	if (rc <= 0)
+		return rc;
+	if (is_in_use(target))
+		return tds_usable(target->conn)
+			       ? 0
+			       : error_set(err, ERROR_CONNECTION,
+					   "the connection was lost");
+	if (read_parts(target, &found, err) < 0) {
+		load_plan_release(&found);
+		return -1;
+	}
+	found.position = position;
+	load_plan_release(plan);
+	*plan = found;
+	return 1;
+}
+
+/* ---------------------------------------------------------------- a new one */
+
+static int add_part(struct sqlserver_target *target, size_t part,
+		    const struct key_range *range, struct error *err)
+{
+	static const char sql[] =
+		"INSERT INTO dataflow.load_parts (installation_id, mapping_id, "
+		"part, low, high, is_done, rows_loaded) "
+		"VALUES (@installation, @mapping, @part, @low, @high, 0, 0)";
+	struct checkpoint_params id;
+
+	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_int("@part", (int64_t)part);
+	id.params[id.count++] = checkpoint_position("@low", &range->low);
+	id.params[id.count++] = checkpoint_position("@high", &range->high);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0)
+		return -1;
+	return tds_finish(target->conn, err);
+}
+
+/* The load itself comes last: without it the parts are nobody's. */
+static int add_load(struct sqlserver_target *target, const char *signature,
+		    const struct load_plan *plan, struct error *err)
+{
+	static const char sql[] =
+		"BEGIN TRANSACTION; " CHECKPOINT_GUARD
+		"INSERT INTO dataflow.loads (installation_id, mapping_id, "
+		"load_table, signature, position, started_at) "
+		"VALUES (@installation, @mapping, @table, @signature, "
+		"@position, SYSUTCDATETIME()); COMMIT TRANSACTION";
+	struct checkpoint_params id;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (add_part(target, i, &plan->parts[i].range, err) < 0)
+			return -1;
+	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_text("@table", target->load_table);
+	id.params[id.count++] = tds_text("@signature", signature);
+	id.params[id.count++] =
+		checkpoint_position("@position", &plan->position);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
+	    tds_finish(target->conn, err) < 0)
+		return checkpoint_failed(err);
+	return 0;
+}
+
+int plan_begin(struct sqlserver_target *target, struct load_plan *plan,
+	       bool fresh, struct error *err)
+{
+	struct strbuf signature;
+	int rc = -1;
+
+	strbuf_init(&signature);
+	add_signature(target, &signature);
+	if (strbuf_check(&signature, err) == 0)
+		rc = fresh ? 0 : go_on(target, signature.data, plan, err);
+	if (rc == 0 && (replace_make_table(target, true, err) < 0 ||
+			add_load(target, signature.data, plan, err) < 0))
+		rc = -1;
+	strbuf_release(&signature);
+	return rc;
+}
+
+/* -------------------------------------------------------------------- parts */
+
+int plan_part_begin(struct sqlserver_target *target, size_t part,
+		    struct error *err)
+{
+	struct position ignored;
+	struct strbuf name;
+	int rc;
+
+	(void)part;
+	rc = find_load(target, NULL, &ignored, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return error_set(err, ERROR_CONFLICT,
+				 "the load was given up by another daemon");
+	if (tds_exec(target->conn, "BEGIN TRANSACTION", err) < 0)
+		return -1;
+	strbuf_init(&name);
+	replace_table(&name, target);
+	if (strbuf_check(&name, err) == 0)
+		target->loader =
+			loader_new(target->conn, name.data, &target->dest,
+				   target->shape, false, err);
+	strbuf_release(&name);
+	return target->loader ? 0 : -1;
+}
+
+int plan_part_end(struct sqlserver_target *target, size_t part,
+		  struct error *err)
+{
+	static const char sql[] = CHECKPOINT_GUARD
+		"UPDATE dataflow.load_parts SET is_done = 1, "
+		"rows_loaded = @rows WHERE installation_id = @installation "
+		"AND mapping_id = @mapping AND part = @part";
+	struct checkpoint_params id;
+	uint64_t rows;
+
+	if (loader_end(target->loader, &rows, err) < 0)
+		return -1;
+	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_int("@part", (int64_t)part);
+	id.params[id.count++] = tds_int("@rows", (int64_t)rows);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
+	    tds_finish(target->conn, err) < 0)
+		return checkpoint_failed(err);
+	/* Not in there: a procedure may not end a transaction of its caller. */
+	return tds_exec(target->conn, "COMMIT TRANSACTION", err);
+}
+
+int plan_count(struct sqlserver_target *target, uint64_t *rows,
+	       struct error *err)
+{
+	static const char sql[] =
+		"SELECT COALESCE(SUM(CASE WHEN p.is_done = 1 THEN 0 ELSE 1 "
+		"END), 1), COALESCE(SUM(p.rows_loaded), 0) "
+		"FROM dataflow.load_parts AS p "
+		"WHERE p.installation_id = @installation "
+		"AND p.mapping_id = @mapping";
+	struct checkpoint_params id;
+	int64_t missing = 1;
+	int rc;
+
+	checkpoint_identify(&id, target);
+	rc = tds_query_row(target->conn, sql, id.params, id.count, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0) {
+		missing = tds_get_int(target->conn, 0);
+		*rows = (uint64_t)tds_get_int(target->conn, 1);
+		if (tds_finish(target->conn, err) < 0)
+			return -1;
+	}
+	if (!missing)
+		return 0;
+	return error_set(err, ERROR_CONFLICT,
+			 "%lld parts of the load are missing",
+			 (long long)missing);
+}

@@ -1,0 +1,331 @@
+/*
+ * Change tracking, for servers without SQL Server Agent.
+ *
+ * A position is a version: eight bytes, most significant first. The server
+ * keeps the keys of changed rows alone, so what they hold now is read from the
+ * table itself, and everything has to be seen as of one moment: the versions,
+ * the keys and the rows are read in one SNAPSHOT transaction, which also keeps
+ * what the clean-up takes away meanwhile. A window is all there is up to that
+ * moment; it holds each key once.
+ *
+ * Without snapshot isolation rows would come from later moments than the keys,
+ * and the destination could see half of a source transaction. That is why a
+ * database that does not allow it is refused rather than read less well.
+ */
+#include "drivers/sqlserver/source.h"
+
+#include "base/clock.h"
+#include "drivers/sqlserver/sql.h"
+
+#define VERSION_BYTES 8
+
+/* The versions of a table, as of one moment. */
+struct versions {
+	bool tracked;
+	bool altered; /* the table is not as it was described */
+	int64_t min, current;
+	int64_t asked_us;
+};
+
+static int64_t version_of(const struct position *position)
+{
+	uint64_t version = 0;
+
+	for (size_t i = 0; i < position->len; i++)
+		version = version << 8 | position->bytes[i];
+	return (int64_t)version;
+}
+
+static int version_to_position(struct position *out, int64_t version,
+			       struct error *err)
+{
+	unsigned char bytes[VERSION_BYTES];
+
+	for (int i = VERSION_BYTES - 1; i >= 0; i--, version >>= 8)
+		bytes[i] = (unsigned char)(version & 0xff);
+	return position_set(out, bytes, sizeof(bytes), err);
+}
+
+/* ------------------------------------------------------------ is it tracked? */
+
+static int not_enabled(const struct sqlserver_source *source, bool database,
+		       struct error *err)
+{
+	struct strbuf name;
+
+	strbuf_init(&name);
+	if (database)
+		sql_table(&name, source->name.schema, source->name.table);
+	else
+		sql_name(&name, source->name.database);
+	if (strbuf_check(&name, err) == 0)
+		error_set(err, ERROR_SCHEMA,
+			  database ? "change tracking is not enabled for "
+				     "source table %s, or the login lacks VIEW "
+				     "CHANGE TRACKING on it; run ALTER TABLE "
+				     "%s ENABLE CHANGE_TRACKING, or grant it"
+				   : "change tracking is not enabled in source "
+				     "database %s; run ALTER DATABASE %s SET "
+				     "CHANGE_TRACKING = ON "
+				     "(CHANGE_RETENTION = 3 DAYS, "
+				     "AUTO_CLEANUP = ON)",
+			  name.data, name.data);
+	strbuf_release(&name);
+	return -1;
+}
+
+static int no_snapshots(const struct sqlserver_source *source,
+			struct error *err)
+{
+	struct strbuf name;
+
+	strbuf_init(&name);
+	sql_name(&name, source->name.database);
+	if (strbuf_check(&name, err) == 0)
+		error_set(err, ERROR_SCHEMA,
+			  "change tracking can be read reliably only under "
+			  "snapshot isolation, which source database %s does "
+			  "not allow; run ALTER DATABASE %s SET "
+			  "ALLOW_SNAPSHOT_ISOLATION ON",
+			  name.data, name.data);
+	strbuf_release(&name);
+	return -1;
+}
+
+/*
+ * The lowest version is NULL for a table that is not tracked or that this
+ * login may not see, the current one for a database that is not.
+ */
+static int read_versions(struct sqlserver_source *source, struct versions *out,
+			 struct error *err)
+{
+	static const char sql[] =
+		"SELECT CHANGE_TRACKING_MIN_VALID_VERSION(@id), "
+		"CHANGE_TRACKING_CURRENT_VERSION(), "
+		"CASE WHEN EXISTS (SELECT 1 FROM sys.objects AS o "
+		"WHERE o.object_id = @id AND DATEDIFF_BIG(MILLISECOND, "
+		"'20000101', o.modify_date) = @modified) THEN 0 ELSE 1 END";
+	struct tds_param params[] = {
+		tds_int("@id", source->catalog.object_id),
+		tds_int("@modified", source->catalog.modified_ms),
+	};
+	bool database;
+	int rc;
+
+	out->asked_us = clock_utc_us();
+	rc = tds_query_row(source->conn, sql, params, 2, err);
+	if (rc <= 0)
+		return rc;
+	out->altered = tds_get_int(source->conn, 2) != 0;
+	database = !tds_null(source->conn, 1);
+	out->tracked = database && !tds_null(source->conn, 0);
+	out->min = tds_get_int(source->conn, 0);
+	out->current = tds_get_int(source->conn, 1);
+	if (tds_finish(source->conn, err) < 0)
+		return -1;
+	return out->tracked || out->altered
+		       ? 0
+		       : not_enabled(source, database, err);
+}
+
+static int tracking_position(struct sqlserver_source *source,
+			     struct position *out, struct error *err)
+{
+	struct versions versions;
+	bool allowed;
+
+	if (source_know_table(source, err) < 0 ||
+	    read_versions(source, &versions, err) < 0 ||
+	    source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	if (!allowed)
+		return no_snapshots(source, err);
+	return version_to_position(out, versions.current, err);
+}
+
+/* ------------------------------------------------------------------- window */
+
+static int gap(const struct sqlserver_source *source, int64_t from,
+	       const struct versions *versions, struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+
+	table_name_format(name, &source->name);
+	if (versions->current < from)
+		return error_set(err, ERROR_GAP,
+				 "change tracking of '%s' is at version %lld, "
+				 "before the version %lld that was read from "
+				 "it: the database was restored or replaced, "
+				 "or tracking was enabled anew",
+				 name, (long long)versions->current,
+				 (long long)from);
+	return error_set(err, ERROR_GAP,
+			 "changes after version %lld are gone from change "
+			 "tracking of '%s': they were cleaned up before they "
+			 "could be read (retention), the table was truncated, "
+			 "or tracking was enabled anew",
+			 (long long)from, name);
+}
+
+/*
+ * Change tracking tells keys by the primary key: another key could not be
+ * found in a row that is gone.
+ */
+static int check_key(const struct sqlserver_source *source,
+		     const struct table *shape, struct error *err)
+{
+	const struct catalog_column *column;
+	size_t k;
+
+	for (k = 0; (column = catalog_key(&source->catalog, k)); k++) {
+		const struct column *own = table_column(shape, column->name);
+
+		if (!own ||
+		    !table_is_key(shape, (size_t)(own - shape->columns)))
+			break;
+	}
+	if (!column && k == shape->key_count)
+		return 0;
+	return error_set(err, ERROR_SCHEMA,
+			 "change tracking knows rows by the source's primary "
+			 "key alone; leave primary_key_column of the mapping "
+			 "NULL, or use change_source 'cdc'");
+}
+
+static void build_changes(const struct sqlserver_source *source,
+			  const struct table *shape, struct strbuf *sql)
+{
+	strbuf_addstr(sql, "SELECT CASE WHEN c.SYS_CHANGE_OPERATION = 'D' OR ");
+	sql_names(sql, "t.%n IS NULL THEN 1 ELSE 0 END",
+		  catalog_key(&source->catalog, 0)->name, NULL);
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&source->catalog, shape->columns[i].name);
+
+		strbuf_addstr(sql, ", ");
+		decode_expression(sql, column,
+				  table_is_key(shape, i) ? "c" : "t",
+				  source->native_text, false);
+	}
+	strbuf_addstr(sql, " FROM CHANGETABLE(CHANGES ");
+	sql_table(sql, source->name.schema, source->name.table);
+	strbuf_addstr(sql, ", @from) AS c LEFT JOIN ");
+	sql_table(sql, source->name.schema, source->name.table);
+	strbuf_addstr(sql, " AS t ON ");
+	for (size_t k = 0; k < shape->key_count; k++)
+		sql_names(sql, k ? " AND c.%n = t.%n" : "c.%n = t.%n",
+			  catalog_key(&source->catalog, k)->name,
+			  catalog_key(&source->catalog, k)->name);
+}
+
+static int begin_reading(struct sqlserver_source *source, struct table *shape,
+			 const struct position *from, struct error *err)
+{
+	struct tds_param version = tds_int("@from", version_of(from));
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	build_changes(source, shape, &sql);
+	if (strbuf_check(&sql, err) < 0 ||
+	    tds_query(source->conn, sql.data, &version, 1, err) < 0)
+		goto done;
+	source->reading = READ_CHANGES;
+	source_set_charsets(source, shape);
+	source->decoder = decoder_new(source->conn, 1, &source->catalog, shape,
+				      source->native_text, err);
+	ret = source->decoder ? 0 : -1;
+done:
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* Is there a version after `from`, and can it be reached? 1, 0 or -1. */
+static int judge(struct sqlserver_source *source, const struct position *from,
+		 struct versions *versions, struct window *window,
+		 struct error *err)
+{
+	int64_t since = version_of(from);
+
+	if (read_versions(source, versions, err) < 0)
+		return -1;
+	window->altered = versions->altered;
+	if (window->altered)
+		return 0;
+	if (versions->min > since || versions->current < since)
+		return gap(source, since, versions, err);
+	window->newest = true;
+	window->commit_us = versions->asked_us;
+	window->complete_us = versions->asked_us;
+	window->to = *from;
+	return versions->current > since;
+}
+
+static int begin(struct sqlserver_source *source, struct table *shape,
+		 const struct position *from, struct window *window,
+		 struct error *err)
+{
+	struct versions versions;
+	bool allowed;
+	int rc;
+
+	rc = judge(source, from, &versions, window, err);
+	if (rc <= 0)
+		return rc;
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	if (!allowed)
+		return no_snapshots(source, err);
+	/* Again, now that the moment is fixed. */
+	if (source_begin_snapshot(source, err) < 0)
+		return -1;
+	rc = judge(source, from, &versions, window, err);
+	if (rc <= 0)
+		return rc;
+	if (version_to_position(&window->to, versions.current, err) < 0 ||
+	    begin_reading(source, shape, from, err) < 0)
+		return -1;
+	window->has_rows = true;
+	return 1;
+}
+
+static int tracking_begin(struct sqlserver_source *source, struct table *shape,
+			  const struct position *from, unsigned limit,
+			  struct window *window, struct error *err)
+{
+	int rc;
+
+	(void)limit; /* the server cannot stop at an earlier moment */
+	*window = (struct window){.has_rows = false};
+	if (from->len != VERSION_BYTES)
+		return error_set(err, ERROR_GAP,
+				 "the destination's checkpoint is no version "
+				 "of change tracking");
+	if (source_know_table(source, err) < 0 ||
+	    check_key(source, shape, err) < 0)
+		return -1;
+	rc = begin(source, shape, from, window, err);
+	if (rc < 0)
+		sqlserver_source_ops.end(&source->base);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ changes */
+
+static int tracking_read(struct sqlserver_source *source, struct batch *batch,
+			 struct error *err)
+{
+	bool gone = tds_get_int(source->conn, 0) != 0;
+	int rc = decoder_read(source->decoder, batch, gone, err);
+
+	if (rc > 0)
+		batch_add_row(batch, gone ? ROW_DELETE : ROW_UPSERT);
+	return rc;
+}
+
+const struct change_log tracking_log = {
+	.name = "change_tracking",
+	.position = tracking_position,
+	.begin = tracking_begin,
+	.read = tracking_read,
+};

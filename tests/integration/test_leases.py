@@ -1,0 +1,110 @@
+"""Two daemons on one control store: each mapping is worked on by one of them."""
+import signal
+import threading
+import time
+
+import pytest
+
+from support import dataflow
+
+
+@pytest.fixture
+def table(world):
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")
+    world.on_source("INSERT INTO t VALUES (1, 0), (2, 0), (3, 0)")
+    world.enable_cdc("t")
+    return world
+
+
+def holder(world):
+    found = world.control("SELECT daemon, epoch FROM mapping_leases")
+    return found[0] if found else None
+
+
+def daemon_of(world, mapping):
+    return world.control("SELECT daemon FROM mapping_state WHERE mapping_id "
+                         f"= {mapping}")[0][0]
+
+
+def test_one_works_and_the_other_waits(table):
+    mapping = table.add_mapping("t")
+    first = table.start()
+    table.wait_equal("t")
+    second = table.start()
+    dataflow.wait_for(lambda: table.control(
+        "SELECT COUNT(*) FROM daemons WHERE stopped_at IS NULL") == [(2,)])
+    who = holder(table)
+    assert who[1] == 1 and daemon_of(table, mapping) == who[0]
+    time.sleep(2.5)
+    assert holder(table) == who
+    # A new mapping is worked on as well, by either one.
+    table.on_source("CREATE TABLE u (id INT NOT NULL PRIMARY KEY)")
+    table.add_mapping("u", cdc=0)
+    table.wait_equal("u")
+    # The first one says goodbye: nothing is waited for.
+    first.stop()
+    table.on_source("UPDATE t SET n = 1")
+    table.wait_equal("t", timeout=10)
+    assert dataflow.wait_for(lambda: holder(table)[1] == 2)
+    assert daemon_of(table, mapping) == holder(table)[0] != who[0]
+    assert second.is_running() and table.errors() == []
+
+
+def test_killed_one_is_replaced_at_once(table):
+    """On the same machine the other sees that the process is gone."""
+    table.add_mapping("t")
+    first = table.start()
+    table.wait_equal("t")
+    table.start()
+    dataflow.wait_for(lambda: table.control(
+        "SELECT COUNT(*) FROM daemons") == [(2,)])
+    first.kill()
+    table.on_source("UPDATE t SET n = 1")
+    table.wait_equal("t", timeout=10)
+    assert holder(table)[1] == 2
+
+
+def test_frozen_one_is_shut_out(table):
+    """It wakes up in the middle of its work and writes nothing any more."""
+    table.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")
+    table.on_dest("CREATE TABLE audit (at INT IDENTITY PRIMARY KEY, id INT, "
+                  "n INT)")
+    table.on_dest("CREATE TRIGGER seen ON t AFTER INSERT, UPDATE AS "
+                  "INSERT INTO audit (id, n) SELECT id, n FROM inserted")
+    table.config(lease_seconds=3)
+    table.add_mapping("t")
+    first = table.start()
+    table.wait_equal("t")
+    stop = threading.Event()
+
+    def work():
+        with table.source.connect(table.src_db) as connection:
+            with connection.cursor() as cursor:
+                while not stop.is_set():
+                    cursor.execute("UPDATE t SET n = n + 1")
+                    time.sleep(0.01)
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        second = table.start()
+        for frozen, other in ((first, second), (second, first)):
+            before = holder(table)
+            frozen.signal(signal.SIGSTOP)
+            dataflow.wait_for(lambda: holder(table)[1] == before[1] + 1)
+            reached = table.on_dest("SELECT MAX(n) FROM t")[0][0]
+            dataflow.wait_for(lambda: table.on_dest(
+                "SELECT MAX(n) FROM t")[0][0] > reached)
+            frozen.signal(signal.SIGCONT)
+            time.sleep(3)
+            assert holder(table)[1] == before[1] + 1
+            assert other.is_running() and frozen.is_running()
+    finally:
+        stop.set()
+        thread.join()
+    table.wait_equal("t")
+    back = table.on_dest(
+        "SELECT COUNT(*) FROM (SELECT n, LAG(n) OVER (PARTITION BY id ORDER "
+        "BY at) AS before FROM audit) AS a WHERE n < before")
+    assert back == [(0,)], "a row went back to an older value"
+    epochs = table.on_dest("SELECT epoch FROM dataflow.checkpoints")
+    assert epochs == [(3,)]
