@@ -104,8 +104,8 @@ int ddl_check_rows(struct ddl *x, struct table *t, const struct check *c)
 	struct tr tr;
 	struct scope scope;
 	struct source *src;
-	struct expr *e = parse_condition(x->pool, c->text, strlen(c->text),
-					 x->d);
+	struct expr *e =
+		parse_condition(x->pool, c->text, strlen(c->text), x->d);
 	char phys[64];
 	const char *cond;
 	int64_t bad = 0;
@@ -257,8 +257,8 @@ static int fk_types(struct ddl *x, const struct table *child, int a,
 
 int ddl_check_fk(struct ddl *x, struct table *t, const struct fkey *f)
 {
-	struct table *parent = catalog_table(x->s, x->home, f->referenced,
-					     x->d);
+	struct table *parent =
+		catalog_table(x->s, x->home, f->referenced, x->d);
 	struct strbuf on, not_null;
 	char child_phys[64], parent_phys[64];
 	int64_t bad = 0;
@@ -269,8 +269,8 @@ int ddl_check_fk(struct ddl *x, struct table *t, const struct fkey *f)
 	strbuf_init(&on);
 	strbuf_init(&not_null);
 	for (i = 0; i < f->count; i++) {
-		const struct column *a =
-			&t->columns[table_column_by_id(t, f->parent_columns[i])];
+		const struct column *a = &t->columns[table_column_by_id(
+			t, f->parent_columns[i])];
 		const struct column *b = &parent->columns[table_column_by_id(
 			parent, f->ref_columns[i])];
 
@@ -290,9 +290,9 @@ int ddl_check_fk(struct ddl *x, struct table *t, const struct fkey *f)
 	if (ret == 0 && bad) {
 		const char *col =
 			f->count == 1
-				? parent->columns[table_column_by_id(
-							  parent,
-							  f->ref_columns[0])]
+				? parent
+					  ->columns[table_column_by_id(
+						  parent, f->ref_columns[0])]
 					  .name
 				: NULL;
 
@@ -447,11 +447,11 @@ static int add_foreign(struct ddl *x, struct table *t,
 		ret = fk_types(x, t, child_cols[i], parent, parent_cols[i],
 			       name);
 	if (ret == 0)
-		ret = store_fk(x, t, parent, def, name, child_cols,
-			       parent_cols, count, key->id, &id);
+		ret = store_fk(x, t, parent, def, name, child_cols, parent_cols,
+			       count, key->id, &id);
 	if (ret == 0 && !new_table && !no_check) {
-		struct fkey f = {.name = name, .referenced = parent->id,
-				 .count = count};
+		struct fkey f = {
+			.name = name, .referenced = parent->id, .count = count};
 		int a[32], b[32];
 
 		for (i = 0; i < count; i++) {
@@ -558,8 +558,8 @@ int ddl_drop_constraint(struct ddl *x, struct table **t, const char *name,
 			bool if_exists)
 {
 	struct object o;
-	int found = catalog_find_in(x->s, x->home, (*t)->schema, name, &o,
-				    x->d);
+	int found =
+		catalog_find_in(x->s, x->home, (*t)->schema, name, &o, x->d);
 	int ret = 0;
 
 	if (found < 0)

@@ -99,8 +99,8 @@ static int drop_object(struct ddl *x, const struct drop *drop,
 	found = catalog_find(x->s, name, &o, x->d);
 	if (found <= 0)
 		return missing(x, drop, name);
-	if (perm_check_object(x->s, o.home, o.id, o.schema_id, o.schema,
-			      o.name, PERM_CONTROL, &soft) < 0)
+	if (perm_check_object(x->s, o.home, o.id, o.schema_id, o.schema, o.name,
+			      PERM_CONTROL, &soft) < 0)
 		return diag_set(x->d, 3701, "drop", lower_kind(drop->kind),
 				shown(x, name));
 	if (strcmp(o.type, "U") != 0) {
@@ -165,8 +165,8 @@ static int drop_schema(struct ddl *x, const struct drop *drop,
 static int drop_type(struct ddl *x, const struct drop *drop,
 		     const struct name *name)
 {
-	const char *schema = name->count > 1 ? name->part[name->count - 2]
-					     : "dbo";
+	const char *schema =
+		name->count > 1 ? name->part[name->count - 2] : "dbo";
 	int64_t id = 0, table = 0, used = 0;
 
 	if (own_home(x, name) < 0 ||
@@ -197,8 +197,8 @@ static int drop_type(struct ddl *x, const struct drop *drop,
 		return diag_set(x->d, 3732, last(name), o.name);
 	}
 	if (table) {
-		struct table *t = catalog_table(x->s, x->home, (int)table,
-						x->d);
+		struct table *t =
+			catalog_table(x->s, x->home, (int)table, x->d);
 		int ret = t ? ddl_drop_table(x, t) : -1;
 
 		table_unref(t);
@@ -225,11 +225,10 @@ int ddl_drop(struct ddl *x, const struct drop *drop)
 		else if (!strcmp(drop->kind, "STATISTICS"))
 			ret = 0;
 		else if (!strcmp(drop->kind, "SEQUENCE"))
-			ret = drop->if_exists
-				      ? 0
-				      : diag_set(x->d, 3701, "drop",
-						 "sequence object",
-						 shown(x, &n->name));
+			ret = drop->if_exists ? 0
+					      : diag_set(x->d, 3701, "drop",
+							 "sequence object",
+							 shown(x, &n->name));
 		else
 			ret = drop_object(x, drop, &n->name);
 		if (ret < 0)

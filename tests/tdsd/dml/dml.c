@@ -82,8 +82,7 @@ static bool is_table(const struct table *t)
 	return !strcmp(t->type, "U");
 }
 
-struct table *dml_target(struct tr *t, const struct name *name,
-			 const char *var)
+struct table *dml_target(struct tr *t, const struct name *name, const char *var)
 {
 	struct table *table;
 	int slot;
@@ -105,8 +104,8 @@ struct table *dml_target(struct tr *t, const struct name *name,
 		tr_use_home(t, table->home, 0);
 		return table;
 	}
-	if (name->count >= 2 && !strcasecmp(name->part[name->count - 2],
-					    "sys")) {
+	if (name->count >= 2 &&
+	    !strcasecmp(name->part[name->count - 2], "sys")) {
 		tr_fail(t, 259, NULL);
 		return NULL;
 	}
@@ -164,10 +163,10 @@ static bool output_star(struct tr *t, struct plan *p, struct strbuf *sb,
 		    strcasecmp(r->prefix, item->prefix.part[0]) != 0)
 			continue;
 		for (i = 0; i < r->table->count; i++) {
-			struct name n = {.count = 2,
-					 .part = {r->prefix,
-						  r->table->columns[i].name},
-					 .line = item->line};
+			struct name n = {
+				.count = 2,
+				.part = {r->prefix, r->table->columns[i].name},
+				.line = item->line};
 
 			add_output(p, sb, tr_column(t, &n),
 				   r->table->columns[i].name);
@@ -212,9 +211,8 @@ static void output_into(struct tr *t, struct output_plan *o,
 				at++;
 			o->into_map[i] = at;
 		}
-		while (at < o->into->count &&
-		       (o->into->columns[at].computed ||
-			o->into->columns[at].identity))
+		while (at < o->into->count && (o->into->columns[at].computed ||
+					       o->into->columns[at].identity))
 			at++;
 		if (at != o->into->count && !t->failed)
 			tr_fail(t, 213, NULL);

@@ -19,16 +19,16 @@ struct dml_plan {
 	struct output_plan *outputs[2];
 	int output_count;
 	/* INSERT */
-	int *map;	     /* column of the target for each output column */
+	int *map; /* column of the target for each output column */
 	bool identity_given;
-	bool from_target;    /* the source reads the target: keep rows first */
+	bool from_target; /* the source reads the target: keep rows first */
 	/* UPDATE, DELETE */
 	bool *set;
 	int set_count;
-	int *set_columns;    /* target column of each SET, -1: only @x */
-	int *set_vars;	     /* variable slot, -1: none */
-	bool many_sources;   /* a row may come up twice */
-	const char *direct;  /* DELETE that SQLite can do by itself, or NULL */
+	int *set_columns;   /* target column of each SET, -1: only @x */
+	int *set_vars;	    /* variable slot, -1: none */
+	bool many_sources;  /* a row may come up twice */
+	const char *direct; /* DELETE that SQLite can do by itself, or NULL */
 	int extra_at, extra_count;
 	bool whole_table;
 };

@@ -14,32 +14,32 @@ struct write {
 	struct session *s;
 	struct table *t;
 	struct table_ops *ops;
-	char op;		/* 'I', 'U', 'D' */
-	const char *verb;	/* for messages: "INSERT", "UPDATE" */
+	char op;	  /* 'I', 'U', 'D' */
+	const char *verb; /* for messages: "INSERT", "UPDATE" */
 	int64_t rows;
 	bool fire_triggers, check_constraints;
-	bool keep_identity;	/* explicit values for the identity column */
+	bool keep_identity; /* explicit values for the identity column */
 	bool bulk;
-	char mark[32];		/* savepoint, "" when none was needed */
+	char mark[32]; /* savepoint, "" when none was needed */
 	/* identity */
 	bool identity_loaded, identity_used;
-	int64_t identity_last;	/* given out */
+	int64_t identity_last; /* given out */
 	int64_t rowversion;
 	bool rowversion_loaded;
 	/* UPDATE: which columns are set */
 	bool *set;
-	bool key_change;	/* a unique key is among them */
-	sqlite3_stmt *update;	/* only what changes */
+	bool key_change;      /* a unique key is among them */
+	sqlite3_stmt *update; /* only what changes */
 	int *update_columns, update_count;
-	int64_t command;	/* order of statements in the log */
+	int64_t command; /* order of statements in the log */
 	/* kept rows */
 	bool keep_new, keep_old;
 	struct row_store new_rows, old_rows;
 	struct row_store self_keys; /* self-referencing rows to be checked */
-	struct strbuf mem, fit;	/* scratch of the current row */
+	struct strbuf mem, fit;	    /* scratch of the current row */
 	struct val *row;
-	int depth;		/* of cascades */
-	bool ignored;		/* a row was left out: IGNORE_DUP_KEY */
+	int depth;    /* of cascades */
+	bool ignored; /* a row was left out: IGNORE_DUP_KEY */
 };
 
 /* Everything a row needs to know before; takes no reference to the table. */

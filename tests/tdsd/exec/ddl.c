@@ -33,8 +33,8 @@ static int create_table(struct ddl *x, const struct create_table *c)
 
 	if (ddl_place(x, &c->name, &schema_id) < 0)
 		return -1;
-	if (x->home->db && perm_database(x->s, x->home, "CREATE TABLE", x->d) <
-				   0)
+	if (x->home->db &&
+	    perm_database(x->s, x->home, "CREATE TABLE", x->d) < 0)
 		return -1;
 	return ddl_create_table(x, schema_id, c->name.part[c->name.count - 1],
 				c->columns, c->constraints, c->indexes, &id);
@@ -134,12 +134,12 @@ static int drop_index(struct ddl *x, const struct stmt *st)
 		table_unref(t);
 	if (st->alter_index.if_exists)
 		return 0;
-	return diag_set(x->d, 3701, "drop", "index",
-			pool_printf(x->pool, "%s.%s",
-				    st->alter_index.table
-					    .part[st->alter_index.table.count -
-						  1],
-				    st->alter_index.name));
+	return diag_set(
+		x->d, 3701, "drop", "index",
+		pool_printf(x->pool, "%s.%s",
+			    st->alter_index.table
+				    .part[st->alter_index.table.count - 1],
+			    st->alter_index.name));
 }
 
 static int in_transaction(struct ddl *x, struct stmt *st)
@@ -327,7 +327,8 @@ enum flow exec_truncate(struct session *s, struct stmt *st)
 		ret = -1;
 	else {
 		ret = perm_check(s, t, PERM_ALTER, &d);
-		if (ret == 0 && tran_note_write(s, t->db, t->id, t->name, &d) < 0)
+		if (ret == 0 &&
+		    tran_note_write(s, t->db, t->id, t->name, &d) < 0)
 			ret = -1;
 		if (ret == 0)
 			ret = ddl_truncate(&x, t);

@@ -43,8 +43,7 @@ void run_bind_val(sqlite3_stmt *st, int at, const struct val *v)
 void run_bind_param(struct session *s, sqlite3_stmt *st, int at,
 		    const struct param *p)
 {
-	if (p->kind == PARAM_VAR && s->frame &&
-	    p->index < s->frame->var_count)
+	if (p->kind == PARAM_VAR && s->frame && p->index < s->frame->var_count)
 		run_bind_val(st, at, &s->frame->vars[p->index].cell.v);
 }
 
@@ -149,8 +148,7 @@ static bool aborts_batch(const struct session *s, const struct diag *d)
 	return d->severity >= 17 || s->set.xact_abort;
 }
 
-static void fill_place(struct session *s, struct diag *d,
-		       const struct stmt *st)
+static void fill_place(struct session *s, struct diag *d, const struct stmt *st)
 {
 	if (!d->line && st)
 		d->line = st->line;
@@ -669,15 +667,13 @@ static int declare_one(struct session *s, const struct param_def *p,
 		d->line = p->line;
 		return -1;
 	}
-	if (!p->is_table &&
-	    tablevar_is_type(s, &p->type) > 0) {
+	if (!p->is_table && tablevar_is_type(s, &p->type) > 0) {
 		slot = frame_add(f, p->name, type);
 		f->vars[slot].is_table = true;
 		return tablevar_create_typed(s, &f->vars[slot], &p->type, d);
 	}
-	if (!p->is_table &&
-	    catalog_type(s, &p->type, f->var_count + 1, "type", &type, NULL,
-			 d) < 0) {
+	if (!p->is_table && catalog_type(s, &p->type, f->var_count + 1, "type",
+					 &type, NULL, d) < 0) {
 		if (!d->line)
 			d->line = p->line;
 		return -1;

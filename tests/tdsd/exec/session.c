@@ -265,8 +265,8 @@ struct attached *session_attach(struct session *s, struct database *db,
 
 	for (a = s->attached; a; a = a->next) {
 		if (a->db == db) {
-			a->used = __atomic_add_fetch(&clock, 1,
-						     __ATOMIC_RELAXED);
+			a->used =
+				__atomic_add_fetch(&clock, 1, __ATOMIC_RELAXED);
 			return a;
 		}
 		count += a->db != NULL;

@@ -40,10 +40,10 @@ struct settings {
 	bool nocount, fmtonly, noexec, xact_abort, implicit_tran;
 	enum isolation isolation;
 	enum date_order date_order;
-	int datefirst;	   /* 1 = Monday … 7 = Sunday */
-	int lock_timeout;  /* ms, -1: for ever */
+	int datefirst;	  /* 1 = Monday … 7 = Sunday */
+	int lock_timeout; /* ms, -1: for ever */
 	int64_t textsize;
-	int64_t rowcount;  /* 0: no limit */
+	int64_t rowcount; /* 0: no limit */
 	int deadlock_priority;
 	char language[40];
 };
@@ -53,7 +53,7 @@ struct attached {
 	struct database *db; /* NULL: the session's own temp tables */
 	char prefix[16];     /* "d5", "temp" */
 	sqlite3_stmt *get_version, *touch, *find_object, *find_schema;
-	int64_t snapshot;    /* SNAPSHOT: db->commits when it was taken */
+	int64_t snapshot; /* SNAPSHOT: db->commits when it was taken */
 	bool snapshot_known;
 	int64_t used;	     /* for choosing which one to detach */
 	bool ready;	     /* temp: the catalog tables exist */
@@ -89,7 +89,7 @@ struct session {
 	char app[130 * 4], host[130 * 4], client[130 * 4];
 	int client_pid;
 	char login_time[32], address[64];
-	bool internal;	    /* the server itself: no permission is checked */
+	bool internal; /* the server itself: no permission is checked */
 	char default_schema[130 * 4];
 	struct database *user_db;
 	char original_login[130 * 4];
@@ -108,7 +108,7 @@ struct session {
 	bool tran_started; /* the snapshot of a SNAPSHOT transaction is taken */
 	bool tran_snapshot; /* began to read under SNAPSHOT */
 	int64_t tran_id;
-	int64_t tran_seq;  /* counts transactions: cached state of one */
+	int64_t tran_seq; /* counts transactions: cached state of one */
 	char tran_name[130];
 	char tran_begin[32];
 	struct save_point *saves;
@@ -123,16 +123,16 @@ struct session {
 	int trigger_depth;
 	struct moment now, now_utc; /* GETDATE() of the statement */
 	bool now_set;
-	struct diag fn;	     /* error raised inside an SQLite function */
+	struct diag fn; /* error raised inside an SQLite function */
 	bool fn_set;
-	struct strbuf fn_mem; /* its scratch */
+	struct strbuf fn_mem;  /* its scratch */
 	struct strbuf out_mem; /* of output.c */
-	int64_t rowcount;    /* @@ROWCOUNT */
-	int error;	     /* @@ERROR */
-	struct val identity; /* @@IDENTITY */
-	bool attention;	     /* the client asked to cancel */
-	bool broken;	     /* the connection is gone */
-	int killed;	     /* atomic: KILL, shutdown */
+	int64_t rowcount;      /* @@ROWCOUNT */
+	int error;	       /* @@ERROR */
+	struct val identity;   /* @@IDENTITY */
+	bool attention;	       /* the client asked to cancel */
+	bool broken;	       /* the connection is gone */
+	int killed;	       /* atomic: KILL, shutdown */
 	int fault_depth;
 	uint64_t rand_state;
 	bool rand_seeded;
@@ -149,10 +149,10 @@ struct session {
 	char identity_insert_name[400];
 	int prepared_next; /* sp_prepare handles */
 	struct prepared *prepared;
-	struct bulk *bulk;	/* announced by INSERT BULK */
+	struct bulk *bulk; /* announced by INSERT BULK */
 	int temp_next_id;
-	int temp_count;		/* #tables */
-	struct table_keep *keep; /* table variables during a rollback */
+	int temp_count;		  /* #tables */
+	struct table_keep *keep;  /* table variables during a rollback */
 	char last_statement[512]; /* for dm_exec_requests; under server->lock */
 	int stmt_status;	  /* atomic: 0 sleeping, 1 running */
 

@@ -34,7 +34,8 @@ enum flow sysproc_rename(struct call *c)
 	d.line = 0;
 	d.proc[0] = '\0';
 	if (!object || !new_name) {
-		diag_set(&d, 201, "sp_rename", object ? "@newname" : "@objname");
+		diag_set(&d, 201, "sp_rename",
+			 object ? "@newname" : "@objname");
 		flow = call_error(c, &d);
 		arena_release(&pool);
 		return flow;
@@ -153,11 +154,12 @@ enum flow sysproc_releaseapplock(struct call *c)
 		enum flow flow;
 
 		c->status = -999;
-		diag_free_text(&d, 1223, 16, 1,
-			       "Cannot release the application lock (Database "
-			       "Principal: 'public', Resource: '%s') because it "
-			       "is not currently held.",
-			       resource ? resource : "");
+		diag_free_text(
+			&d, 1223, 16, 1,
+			"Cannot release the application lock (Database "
+			"Principal: 'public', Resource: '%s') because it "
+			"is not currently held.",
+			resource ? resource : "");
 		flow = call_error(c, &d);
 		arena_release(&pool);
 		return flow;

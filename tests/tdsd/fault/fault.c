@@ -124,8 +124,8 @@ static int check(struct session *s, const char *event, const char *text,
 
 int fault_login(struct session *s, struct diag *d)
 {
-	int64_t ms = __atomic_load_n(&s->server->login_delay_ms,
-				     __ATOMIC_RELAXED);
+	int64_t ms =
+		__atomic_load_n(&s->server->login_delay_ms, __ATOMIC_RELAXED);
 
 	if (ms)
 		stall(s, ms);
@@ -176,9 +176,9 @@ static void take_text(struct call *c, int n, const char *name, char *out,
 }
 
 static const char *const fault_names[] = {
-	"@action", "@match",   "@event", "@nth",   "@times",	"@when",
-	"@app",	   "@database", "@error", "@number", "@message", "@state",
-	"@class",  "@milliseconds", NULL};
+	"@action",  "@match", "@event",	   "@nth",	    "@times",
+	"@when",    "@app",   "@database", "@error",	    "@number",
+	"@message", "@state", "@class",	   "@milliseconds", NULL};
 
 static int fill(struct call *c, struct fault *f, struct arena *pool,
 		struct diag *d)
@@ -193,8 +193,8 @@ static int fill(struct call *c, struct fault *f, struct arena *pool,
 	take_text(c, 5, "@when", when, sizeof(when), pool);
 	take_text(c, 6, "@app", f->app, sizeof(f->app), pool);
 	take_text(c, 7, "@database", f->database, sizeof(f->database), pool);
-	f->number = (int)call_int(c, 8, "@error",
-				  call_int(c, 9, "@number", 50000));
+	f->number =
+		(int)call_int(c, 8, "@error", call_int(c, 9, "@number", 50000));
 	take_text(c, 10, "@message", f->message, sizeof(f->message), pool);
 	f->state = (int)call_int(c, 11, "@state", 1);
 	f->severity = (int)call_int(c, 12, "@class", 16);

@@ -50,9 +50,9 @@ static struct ex datalength_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = builtin_arg(t, e->args, 'x', 1, "datalength");
 
-	return builtin_call(t, type_of(a.type.len == TYPE_MAX ? TY_BIGINT
-							      : TY_INT),
-			    "datalength_(%s,%s)", a.sql, tr_pack(t, a.type));
+	return builtin_call(
+		t, type_of(a.type.len == TYPE_MAX ? TY_BIGINT : TY_INT),
+		"datalength_(%s,%s)", a.sql, tr_pack(t, a.type));
 }
 
 static struct ex left_fn(struct tr *t, const struct expr *e)
@@ -82,10 +82,10 @@ static struct ex right_fn(struct tr *t, const struct expr *e)
 static struct ex substring_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = tr_expr(t, call_arg(e, 0));
-	struct ex from = tr_implicit(t, tr_expr(t, call_arg(e, 1)),
-				     type_of(TY_BIGINT));
-	struct ex n = tr_implicit(t, tr_expr(t, call_arg(e, 2)),
-				  type_of(TY_BIGINT));
+	struct ex from =
+		tr_implicit(t, tr_expr(t, call_arg(e, 1)), type_of(TY_BIGINT));
+	struct ex n =
+		tr_implicit(t, tr_expr(t, call_arg(e, 2)), type_of(TY_BIGINT));
 	int64_t chars;
 
 	if (t->failed)
@@ -99,9 +99,9 @@ static struct ex substring_fn(struct tr *t, const struct expr *e)
 				n.value.i < type_chars(a.type)
 			? n.value.i
 			: type_chars(a.type);
-	return text_result(t, a, chars,
-			   tr_printf(t, "substr_(%s,%s,%s)", a.sql, from.sql,
-				     n.sql));
+	return text_result(
+		t, a, chars,
+		tr_printf(t, "substr_(%s,%s,%s)", a.sql, from.sql, n.sql));
 }
 
 static struct ex charindex_fn(struct tr *t, const struct expr *e)
@@ -117,10 +117,10 @@ static struct ex charindex_fn(struct tr *t, const struct expr *e)
 	if (t->failed)
 		return a;
 	coll = tr_collation(t, a, b, "charindex", &label);
-	return builtin_call(t, type_of(b.type.len == TYPE_MAX ? TY_BIGINT
-							      : TY_INT),
-			    "charindex_(%s,%s,%s,%s)", a.sql, b.sql, from.sql,
-			    tr_pack(t, type_char(TY_NVARCHAR, 2, coll)));
+	return builtin_call(
+		t, type_of(b.type.len == TYPE_MAX ? TY_BIGINT : TY_INT),
+		"charindex_(%s,%s,%s,%s)", a.sql, b.sql, from.sql,
+		tr_pack(t, type_char(TY_NVARCHAR, 2, coll)));
 }
 
 static struct ex patindex_fn(struct tr *t, const struct expr *e)
@@ -132,10 +132,10 @@ static struct ex patindex_fn(struct tr *t, const struct expr *e)
 	if (t->failed)
 		return a;
 	coll = tr_collation(t, a, b, "patindex", &label);
-	return builtin_call(t, type_of(b.type.len == TYPE_MAX ? TY_BIGINT
-							      : TY_INT),
-			    "patindex_(%s,%s,%s)", a.sql, b.sql,
-			    tr_pack(t, type_char(TY_NVARCHAR, 2, coll)));
+	return builtin_call(
+		t, type_of(b.type.len == TYPE_MAX ? TY_BIGINT : TY_INT),
+		"patindex_(%s,%s,%s)", a.sql, b.sql,
+		tr_pack(t, type_char(TY_NVARCHAR, 2, coll)));
 }
 
 static struct ex replace_fn(struct tr *t, const struct expr *e)
@@ -153,11 +153,10 @@ static struct ex replace_fn(struct tr *t, const struct expr *e)
 		like.type = type_char(TY_NVARCHAR,
 				      a.type.len == TYPE_MAX ? TYPE_MAX : 8000,
 				      a.type.coll);
-	return text_result(t, like, 8000,
-			   tr_printf(t, "replace_(%s,%s,%s,%s)", a.sql, b.sql,
-				     c.sql,
-				     tr_pack(t, type_char(TY_NVARCHAR, 2,
-							  coll))));
+	return text_result(
+		t, like, 8000,
+		tr_printf(t, "replace_(%s,%s,%s,%s)", a.sql, b.sql, c.sql,
+			  tr_pack(t, type_char(TY_NVARCHAR, 2, coll))));
 }
 
 static struct ex stuff_fn(struct tr *t, const struct expr *e)
@@ -181,8 +180,8 @@ static struct ex stuff_fn(struct tr *t, const struct expr *e)
 static struct ex replicate_fn(struct tr *t, const struct expr *e)
 {
 	struct ex a = text_arg(t, e, 0);
-	struct ex n = tr_implicit(t, tr_expr(t, call_arg(e, 1)),
-				  type_of(TY_BIGINT));
+	struct ex n =
+		tr_implicit(t, tr_expr(t, call_arg(e, 1)), type_of(TY_BIGINT));
 	int64_t chars = 8000;
 
 	if (t->failed)
@@ -192,7 +191,7 @@ static struct ex replicate_fn(struct tr *t, const struct expr *e)
 		chars = n.value.i * type_chars(a.type);
 	return text_result(t, a, chars,
 			   tr_printf(t, "replicate_(%s,%s,%d)", a.sql, n.sql,
-				     a.type.len == TYPE_MAX ? -1
+				     a.type.len == TYPE_MAX    ? -1
 				     : type_is_unicode(a.type) ? 4000
 							       : 8000));
 }
@@ -259,9 +258,9 @@ static struct ex trim_fn(struct tr *t, const struct expr *e)
 	if (e->arg_count == 2) { /* TRIM(characters FROM text) */
 		struct ex set = text_arg(t, e, 0), a = text_arg(t, e, 1);
 
-		return text_result(t, a, type_chars(a.type),
-				   tr_printf(t, "trim_(%s,%s)", a.sql,
-					     set.sql));
+		return text_result(
+			t, a, type_chars(a.type),
+			tr_printf(t, "trim_(%s,%s)", a.sql, set.sql));
 	}
 	return trim_like(t, e, "trim_");
 }

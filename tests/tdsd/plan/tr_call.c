@@ -36,16 +36,17 @@ struct ex builtin_call(struct tr *t, struct type type, const char *fmt, ...)
 struct ex tr_as_text(struct tr *t, struct ex a)
 {
 	if (a.type.null)
-		return tr_convert(t, a, type_char(TY_VARCHAR, 1,
-						  COLLATION_DEFAULT));
+		return tr_convert(t, a,
+				  type_char(TY_VARCHAR, 1, COLLATION_DEFAULT));
 	if (type_is_text(a.type))
 		return a;
 	if (a.type.kind == TY_VARIANT)
-		return tr_convert(t, a, type_char(TY_NVARCHAR, 8000,
-						  COLLATION_DEFAULT));
+		return tr_convert(
+			t, a, type_char(TY_NVARCHAR, 8000, COLLATION_DEFAULT));
 	if (type_is_binary(a.type))
-		return tr_convert(t, a, type_char(TY_VARCHAR, a.type.len,
-						  COLLATION_DEFAULT));
+		return tr_convert(
+			t, a,
+			type_char(TY_VARCHAR, a.type.len, COLLATION_DEFAULT));
 	return tr_convert(t, a, type_char(TY_VARCHAR, 60, COLLATION_DEFAULT));
 }
 
@@ -85,8 +86,9 @@ struct ex builtin_arg(struct tr *t, const struct expr *e, char letter, int n,
 				       tr_printf(t, "%d", n), function, NULL);
 		return tr_as_text(t, a);
 	case 'n':
-		return tr_implicit(t, a, type_char(TY_NVARCHAR, TYPE_MAX,
-						   COLLATION_DEFAULT));
+		return tr_implicit(
+			t, a,
+			type_char(TY_NVARCHAR, TYPE_MAX, COLLATION_DEFAULT));
 	case 'i':
 		return tr_implicit(t, a, type_of(TY_INT));
 	case 'I':
@@ -95,8 +97,8 @@ struct ex builtin_arg(struct tr *t, const struct expr *e, char letter, int n,
 		return tr_implicit(t, a, type_of(TY_FLOAT));
 	case 'b':
 		if (type_is_text(a.type))
-			return tr_convert(t, a, type_char(TY_VARBINARY,
-							  TYPE_MAX, 0));
+			return tr_convert(t, a,
+					  type_char(TY_VARBINARY, TYPE_MAX, 0));
 		return tr_implicit(t, a, type_char(TY_VARBINARY, TYPE_MAX, 0));
 	case 'D':
 		if (type_is_text(a.type) || a.type.null)

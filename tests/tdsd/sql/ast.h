@@ -25,41 +25,41 @@ struct name {
 /* A type as written; resolved later, since it may be an alias type. */
 struct type_ref {
 	struct name name;
-	int args;	/* how many of a, b are given */
-	bool max;	/* (max) */
+	int args; /* how many of a, b are given */
+	bool max; /* (max) */
 	int a, b;
 };
 
 enum expr_kind {
-	EX_LITERAL,   /* token kind in `op`, text in `text` */
+	EX_LITERAL, /* token kind in `op`, text in `text` */
 	EX_NULL,
-	EX_DEFAULT,   /* the word DEFAULT in VALUES, SET and EXEC */
-	EX_VAR,	      /* @name; `text` */
-	EX_GLOBAL,    /* @@name; `text` */
-	EX_COLUMN,    /* `name` */
-	EX_PSEUDO,    /* $identity, $rowguid */
-	EX_NEGATE,    /* -a */
-	EX_PLUS,      /* +a */
-	EX_BIT_NOT,   /* ~a */
-	EX_BINARY,    /* a op b, op one of + - * / % & | ^ */
-	EX_COMPARE,   /* a op b, op one of OP_* */
+	EX_DEFAULT,    /* the word DEFAULT in VALUES, SET and EXEC */
+	EX_VAR,	       /* @name; `text` */
+	EX_GLOBAL,     /* @@name; `text` */
+	EX_COLUMN,     /* `name` */
+	EX_PSEUDO,     /* $identity, $rowguid */
+	EX_NEGATE,     /* -a */
+	EX_PLUS,       /* +a */
+	EX_BIT_NOT,    /* ~a */
+	EX_BINARY,     /* a op b, op one of + - * / % & | ^ */
+	EX_COMPARE,    /* a op b, op one of OP_* */
 	EX_QUANTIFIED, /* a op ALL/ANY (query); `all` */
 	EX_AND,
 	EX_OR,
 	EX_NOT,
-	EX_IS_NULL,   /* a IS [NOT] NULL */
-	EX_BETWEEN,   /* a [NOT] BETWEEN b AND c */
-	EX_LIKE,      /* a [NOT] LIKE b [ESCAPE c] */
-	EX_IN,	      /* a [NOT] IN (list) or (query) */
-	EX_EXISTS,    /* (query) */
-	EX_SUBQUERY,  /* (query) as a value */
-	EX_CASE,      /* CASE [a] WHEN … THEN … [ELSE b]; pairs in `args` */
-	EX_CALL,      /* name(args) */
-	EX_CAST,      /* CAST, CONVERT, PARSE; style in b */
-	EX_COLLATE,   /* a COLLATE text */
+	EX_IS_NULL,  /* a IS [NOT] NULL */
+	EX_BETWEEN,  /* a [NOT] BETWEEN b AND c */
+	EX_LIKE,     /* a [NOT] LIKE b [ESCAPE c] */
+	EX_IN,	     /* a [NOT] IN (list) or (query) */
+	EX_EXISTS,   /* (query) */
+	EX_SUBQUERY, /* (query) as a value */
+	EX_CASE,     /* CASE [a] WHEN … THEN … [ELSE b]; pairs in `args` */
+	EX_CALL,     /* name(args) */
+	EX_CAST,     /* CAST, CONVERT, PARSE; style in b */
+	EX_COLLATE,  /* a COLLATE text */
 	EX_AT_TIME_ZONE, /* a AT TIME ZONE b */
-	EX_STAR,      /* count(*) only */
-	EX_CURSOR_NEXT, /* NEXT VALUE FOR name */
+	EX_STAR,	 /* count(*) only */
+	EX_CURSOR_NEXT,	 /* NEXT VALUE FOR name */
 };
 
 enum compare_op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE };
@@ -75,14 +75,14 @@ struct expr {
 	enum expr_kind kind;
 	int op;
 	int line;
-	bool negated; /* NOT IN, IS NOT NULL, … */
-	bool distinct; /* count(DISTINCT a) */
-	bool all;      /* ALL rather than ANY */
-	bool try_;     /* TRY_CAST, TRY_CONVERT, TRY_PARSE */
-	bool parse;    /* PARSE */
-	bool convert;  /* CONVERT(): for messages */
+	bool negated;	   /* NOT IN, IS NOT NULL, … */
+	bool distinct;	   /* count(DISTINCT a) */
+	bool all;	   /* ALL rather than ANY */
+	bool try_;	   /* TRY_CAST, TRY_CONVERT, TRY_PARSE */
+	bool parse;	   /* PARSE */
+	bool convert;	   /* CONVERT(): for messages */
 	bool param_output; /* EXEC argument with OUTPUT */
-	const char *text; /* literal, variable, collation */
+	const char *text;  /* literal, variable, collation */
 	size_t len;
 	struct name name;
 	struct expr *a, *b, *c;
@@ -104,11 +104,11 @@ struct order_item {
 
 /* One entry of a select list. */
 struct select_item {
-	struct expr *expr;   /* NULL for a star */
-	struct name prefix;  /* of "t.*"; count 0 for a bare star */
-	const char *alias;   /* NULL when none was given */
-	const char *var;     /* "@x" of "@x = expr" */
-	char assign;	     /* '=', or the operator of += -= … */
+	struct expr *expr;  /* NULL for a star */
+	struct name prefix; /* of "t.*"; count 0 for a bare star */
+	const char *alias;  /* NULL when none was given */
+	const char *var;    /* "@x" of "@x = expr" */
+	char assign;	    /* '=', or the operator of += -= … */
 	int line;
 	struct select_item *next;
 };
@@ -274,7 +274,7 @@ enum stmt_kind {
 
 struct output_clause {
 	struct select_item *items;
-	struct name into; /* count 0: to the client */
+	struct name into;     /* count 0: to the client */
 	const char *into_var; /* "@t" */
 	struct name_list *into_columns;
 };
@@ -298,8 +298,8 @@ struct dml {
 	bool top_percent;
 	struct name_list *columns;
 	bool default_values;
-	struct query *query;	 /* INSERT … SELECT, VALUES */
-	struct stmt *exec;	 /* INSERT … EXEC */
+	struct query *query; /* INSERT … SELECT, VALUES */
+	struct stmt *exec;   /* INSERT … EXEC */
 	struct set_clause *sets;
 	struct table_ref *from;
 	struct expr *where;
@@ -329,11 +329,11 @@ struct constraint_def {
 	enum constraint_kind kind;
 	const char *name; /* NULL: the server makes one */
 	int line;
-	int clustered;	  /* 1, 0, -1 not said */
+	int clustered; /* 1, 0, -1 not said */
 	bool ignore_dup_key;
 	struct key_column *columns;
-	struct expr *expr; /* CHECK, DEFAULT */
-	const char *text;  /* its source */
+	struct expr *expr;	/* CHECK, DEFAULT */
+	const char *text;	/* its source */
 	const char *for_column; /* DEFAULT … FOR c */
 	bool with_values;
 	struct name ref_table;
@@ -366,7 +366,7 @@ struct column_def {
 	bool identity;
 	const char *seed, *increment;
 	bool rowguid, sparse, hidden_, not_for_replication;
-	int generated;	      /* 1 row start, 2 row end */
+	int generated; /* 1 row start, 2 row end */
 	struct expr *computed;
 	const char *computed_text;
 	bool persisted;
@@ -409,15 +409,15 @@ struct alter_table {
 	struct column_def *columns;
 	struct constraint_def *constraints;
 	struct index_def *indexes;
-	bool no_check;	      /* WITH NOCHECK */
-	bool check_said;      /* WITH CHECK or WITH NOCHECK was written */
+	bool no_check;	 /* WITH NOCHECK */
+	bool check_said; /* WITH CHECK or WITH NOCHECK was written */
 	struct drop_item *drops;
 	bool enable;
 	bool all;
 	struct name_list *names; /* constraints, triggers */
 	bool columns_updated;	 /* TRACK_COLUMNS_UPDATED = ON */
 	struct name target;	 /* SWITCH TO */
-	int alter_flag;		 /* ADD/DROP PERSISTED, ROWGUIDCOL, SPARSE … */
+	int alter_flag; /* ADD/DROP PERSISTED, ROWGUIDCOL, SPARSE … */
 };
 
 /* CREATE PROCEDURE, VIEW, FUNCTION, TRIGGER */
@@ -447,7 +447,7 @@ struct create_module {
 	bool on_insert, on_update, on_delete, instead, on_database;
 	bool schema_binding, recompile, check_option, encryption;
 	const char *execute_as;
-	size_t start, end; /* of the whole text */
+	size_t start, end;		/* of the whole text */
 	size_t keyword_at, keyword_len; /* "CREATE OR ALTER" / "ALTER" */
 };
 
@@ -478,7 +478,7 @@ struct exec {
 	const char *proc_var;	/* EXEC @name */
 	const char *return_var; /* EXEC @r = p */
 	struct exec_arg *args;
-	struct expr *strings;	/* EXEC (a + b): list */
+	struct expr *strings; /* EXEC (a + b): list */
 	const char *at_server;
 };
 
@@ -488,7 +488,7 @@ struct drop {
 	struct name_ref {
 		struct name name;
 		struct name_ref *next;
-	} *names;
+	} * names;
 };
 
 /* GRANT, DENY, REVOKE */
@@ -498,7 +498,7 @@ struct grant {
 		const char *name;
 		struct name_list *columns;
 		struct perm *next;
-	} *perms;
+	} * perms;
 	const char *class_; /* "OBJECT", "SCHEMA", "DATABASE", … or NULL */
 	struct name on;
 	struct name_list *to;

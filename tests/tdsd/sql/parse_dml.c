@@ -116,8 +116,8 @@ struct stmt *parse_insert(struct parser *p, struct cte *ctes)
 
 static struct set_clause *set_clause(struct parser *p)
 {
-	static const char *const ops[] = {"=",	"+=", "-=", "*=", "/=",
-					  "%=", "&=", "|=", "^="};
+	static const char *const ops[] = {
+		"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="};
 	struct set_clause *c = pool_alloc(p->pool, sizeof(*c));
 	size_t i;
 
@@ -252,12 +252,12 @@ static struct exec_arg *exec_arg(struct parser *p)
 				parse_syntax(p);
 		}
 		a->value = parse_new_expr(
-			p, p->tok->kind == T_VAR
-				   ? (p->tok->text[1] == '@' ? EX_GLOBAL
-							     : EX_VAR)
-			   : parse_is(p, K_NULL)    ? EX_NULL
-			   : parse_is(p, K_DEFAULT) ? EX_DEFAULT
-						    : EX_LITERAL);
+			p,
+			p->tok->kind == T_VAR
+				? (p->tok->text[1] == '@' ? EX_GLOBAL : EX_VAR)
+			: parse_is(p, K_NULL)	 ? EX_NULL
+			: parse_is(p, K_DEFAULT) ? EX_DEFAULT
+						 : EX_LITERAL);
 		a->value->op = (int)p->tok->kind;
 		a->value->text = p->tok->text;
 		a->value->len = p->tok->len;
@@ -353,9 +353,9 @@ struct stmt *parse_exec(struct parser *p)
 	    p->tok->kind == T_NSTRING || p->tok->kind == T_INT ||
 	    p->tok->kind == T_DECIMAL || p->tok->kind == T_FLOAT ||
 	    p->tok->kind == T_MONEY || p->tok->kind == T_HEX ||
-	    parse_is_op(p, "-") || parse_is_op(p, "+") ||
-	    parse_is(p, K_NULL) || parse_is(p, K_DEFAULT) ||
-	    p->tok->kind == T_QUOTED || parse_is(p, K_ON) ||
+	    parse_is_op(p, "-") || parse_is_op(p, "+") || parse_is(p, K_NULL) ||
+	    parse_is(p, K_DEFAULT) || p->tok->kind == T_QUOTED ||
+	    parse_is(p, K_ON) ||
 	    (p->tok->kind == T_WORD && !p->tok->word &&
 	     p->tok->line == p->prev->line)) {
 		do {

@@ -25,8 +25,8 @@ static bool at_alias(const struct parser *p)
 /* "@x = ", "@x += " */
 static bool assignment(struct parser *p, struct select_item *item)
 {
-	static const char *const ops[] = {"=",	"+=", "-=", "*=", "/=",
-					  "%=", "&=", "|=", "^="};
+	static const char *const ops[] = {
+		"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="};
 	size_t i;
 
 	if (p->tok->kind != T_VAR || p->tok->text[1] == '@')
@@ -195,7 +195,8 @@ unsigned parse_hints(struct parser *p)
 		bits |= hint_list(p);
 	} else if (parse_is_op(p, "(") && p->tok[1].kind == T_WORD &&
 		   hint_bit(p->tok[1].text) &&
-		   (parse_is_next_op(p, 2, ")") || parse_is_next_op(p, 2, ","))) {
+		   (parse_is_next_op(p, 2, ")") ||
+		    parse_is_next_op(p, 2, ","))) {
 		bits |= hint_list(p); /* the old form without WITH */
 	}
 	return bits;
@@ -208,8 +209,8 @@ static void alias(struct parser *p, struct table_ref *t)
 	else if (parse_at_ident(p) &&
 		 !(p->tok->kind == T_WORD &&
 		   (parse_is_word(p, "offset") || parse_is_word(p, "window")) &&
-		   !parse_is_next_op(p, 1, ",") && !parse_is_next_op(p, 1, ".") &&
-		   !parse_is_next(p, 1, K_ON)))
+		   !parse_is_next_op(p, 1, ",") &&
+		   !parse_is_next_op(p, 1, ".") && !parse_is_next(p, 1, K_ON)))
 		t->alias = parse_ident(p);
 }
 
@@ -295,7 +296,8 @@ static struct table_ref *paren_table(struct parser *p)
 			for (i = 0; p->tok[i].kind != T_END; i++) {
 				if (parse_is_next_op(p, i, "("))
 					depth++;
-				else if (parse_is_next_op(p, i, ")") && !--depth)
+				else if (parse_is_next_op(p, i, ")") &&
+					 !--depth)
 					break;
 			}
 			if (p->tok[i].kind != T_END &&
@@ -554,7 +556,8 @@ static void group_clause(struct parser *p, struct query *q)
 	q->grouped = true;
 	if (((parse_is_word(p, "rollup") || parse_is_word(p, "cube")) &&
 	     parse_is_next_op(p, 1, "(")) ||
-	    (parse_is_word(p, "grouping") && parse_is_next_word(p, 1, "sets"))) {
+	    (parse_is_word(p, "grouping") &&
+	     parse_is_next_word(p, 1, "sets"))) {
 		parse_unsupported(p, p->tok->text);
 		return;
 	}
@@ -734,13 +737,14 @@ struct cte *parse_ctes(struct parser *p)
 static bool query_hint(struct parser *p)
 {
 	static const char *const names[] = {
-		"recompile", "maxdop", "loop", "hash", "merge", "force",
-		"fast", "optimize", "keep", "keepfixed", "querytraceon",
-		"use", "concat", "robust", "expand"};
+		"recompile",	"maxdop", "loop",     "hash",	"merge",
+		"force",	"fast",	  "optimize", "keep",	"keepfixed",
+		"querytraceon", "use",	  "concat",   "robust", "expand"};
 	size_t i;
 
 	for (i = 0; i < LENGTH_OF(names); i++)
-		if (p->tok->kind == T_WORD && !strcasecmp(p->tok->text, names[i]))
+		if (p->tok->kind == T_WORD &&
+		    !strcasecmp(p->tok->text, names[i]))
 			return true;
 	return false;
 }

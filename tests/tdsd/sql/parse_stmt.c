@@ -78,8 +78,8 @@ static void transaction_name(struct parser *p, struct stmt *s)
 		s->tran.var = p->tok->text;
 		parse_advance(p);
 	} else if (parse_at_ident(p) &&
-		   (p->tok->line == p->prev->line ||
-		    p->tok[1].kind == T_END || parse_is_next_op(p, 1, ";"))) {
+		   (p->tok->line == p->prev->line || p->tok[1].kind == T_END ||
+		    parse_is_next_op(p, 1, ";"))) {
 		s->tran.name = parse_ident(p);
 	}
 }
@@ -422,10 +422,10 @@ struct stmt *parse_stmt(struct parser *p)
 		s = keyword_stmt(p);
 	} else if (parse_is_op(p, "(")) {
 		s = parse_select_stmt(p, NULL);
-	} else if (parse_is_word(p, "throw") &&
-		   !parse_is_next_op(p, 1, ".")) {
+	} else if (parse_is_word(p, "throw") && !parse_is_next_op(p, 1, ".")) {
 		s = throw_stmt(p);
-	} else if ((parse_is_word(p, "enable") || parse_is_word(p, "disable")) &&
+	} else if ((parse_is_word(p, "enable") ||
+		    parse_is_word(p, "disable")) &&
 		   parse_is_next(p, 1, K_TRIGGER)) {
 		s = parse_misc(p);
 	} else if (p->tok->kind == T_WORD && parse_is_next_op(p, 1, ":") &&

@@ -18,9 +18,9 @@ struct parser {
 	bool failed;
 	struct diag *d;
 	int depth;
-	int loops;	  /* WHILE around us */
-	bool in_module;	  /* body of CREATE PROCEDURE and its like */
-	bool first_stmt;  /* nothing was parsed in this batch before */
+	int loops;	 /* WHILE around us */
+	bool in_module;	 /* body of CREATE PROCEDURE and its like */
+	bool first_stmt; /* nothing was parsed in this batch before */
 };
 
 #define PARSE_DEPTH_MAX 600
@@ -54,7 +54,7 @@ bool parse_at_ident(const struct parser *p); /* a name may start here */
 const char *parse_ident(struct parser *p);
 void parse_object_name(struct parser *p, struct name *out);
 struct name_list *parse_name_list(struct parser *p); /* "(a, b)" */
-const char *parse_label(struct parser *p); /* name or string */
+const char *parse_label(struct parser *p);	     /* name or string */
 int parse_integer(struct parser *p);
 const char *parse_source(struct parser *p, size_t start, size_t end);
 void parse_type_ref(struct parser *p, struct type_ref *out);
@@ -63,7 +63,7 @@ void parse_skip_parens(struct parser *p);
 
 /* Expressions. */
 struct expr *parse_expr(struct parser *p);
-struct expr *parse_value(struct parser *p); /* not a condition */
+struct expr *parse_value(struct parser *p);  /* not a condition */
 struct expr *parse_search(struct parser *p); /* a condition */
 struct expr *parse_expr_list(struct parser *p, int *count);
 struct order_item *parse_order(struct parser *p);

@@ -221,8 +221,7 @@ int catalog_schema_id(struct session *s, struct attached *home,
 	return (int)id;
 }
 
-#define OBJECT_COLUMNS                                                         \
-	"o.id, o.schema_id, o.parent_id, o.type, o.name, s.name"
+#define OBJECT_COLUMNS "o.id, o.schema_id, o.parent_id, o.type, o.name, s.name"
 
 static int read_object(struct session *s, sqlite3_stmt *st,
 		       struct attached *home, struct object *out,
@@ -298,8 +297,8 @@ int catalog_find_id(struct session *s, struct attached *home, int id,
 	return ret;
 }
 
-int catalog_find(struct session *s, const struct name *name,
-		 struct object *out, struct diag *d)
+int catalog_find(struct session *s, const struct name *name, struct object *out,
+		 struct diag *d)
 {
 	const char *schema;
 	struct attached *home = catalog_home(s, name, &schema, d);
@@ -446,8 +445,8 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		t->count++;
 	}
 	sqlite3_finalize(st);
-	t->columns = pool_alloc(&t->pool, (size_t)(t->count + 1) *
-						  sizeof(*t->columns));
+	t->columns = pool_alloc(&t->pool,
+				(size_t)(t->count + 1) * sizeof(*t->columns));
 	if (t->count)
 		memcpy(t->columns, list, (size_t)t->count * sizeof(*list));
 	free(list);
@@ -466,8 +465,8 @@ static int load_index_columns(struct session *s, struct table *t,
 
 	if (!st)
 		return -1;
-	x->columns = pool_alloc(&t->pool, (size_t)(t->count + 1) *
-						  sizeof(*x->columns));
+	x->columns = pool_alloc(&t->pool,
+				(size_t)(t->count + 1) * sizeof(*x->columns));
 	while (sqlite3_step(st) == SQLITE_ROW && x->count < t->count) {
 		struct index_column *c = &x->columns[x->count++];
 
@@ -659,10 +658,9 @@ static int load(struct session *s, struct table *t, struct diag *d)
 	    load_fks(s, t, "parent", &t->out, &t->out_count, d) < 0 ||
 	    load_fks(s, t, "referenced", &t->in, &t->in_count, d) < 0)
 		return -1;
-	if (t->db &&
-	    catalog_int(s, d, &tracked,
-			"SELECT 1 FROM %s._meta WHERE k = 'cdc:%d'",
-			t->home->prefix, t->id) < 0)
+	if (t->db && catalog_int(s, d, &tracked,
+				 "SELECT 1 FROM %s._meta WHERE k = 'cdc:%d'",
+				 t->home->prefix, t->id) < 0)
 		return -1;
 	t->tracked_by_cdc = tracked;
 	return 0;
@@ -804,9 +802,8 @@ static int alias_type(struct session *s, const struct type_ref *ref,
 }
 
 /* Length, precision and scale as written, checked. */
-static int sized_type(const struct type_ref *ref, int ordinal,
-		      const char *what, enum type_kind kind, struct type *out,
-		      struct diag *d)
+static int sized_type(const struct type_ref *ref, int ordinal, const char *what,
+		      enum type_kind kind, struct type *out, struct diag *d)
 {
 	const char *name = ref->name.part[ref->name.count - 1];
 	int limit = kind == TY_NCHAR || kind == TY_NVARCHAR ? 4000 : 8000;
@@ -885,8 +882,8 @@ int catalog_type(struct session *s, const struct type_ref *ref, int ordinal,
 			*not_null = true;
 		return 0;
 	}
-	if (!strcasecmp(name, "hierarchyid") || !strcasecmp(name, "geography") ||
-	    !strcasecmp(name, "geometry"))
+	if (!strcasecmp(name, "hierarchyid") ||
+	    !strcasecmp(name, "geography") || !strcasecmp(name, "geometry"))
 		return diag_set(d, 40517, name);
 	found = alias_type(s, ref, out, not_null, d);
 	if (found > 0)

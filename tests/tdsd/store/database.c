@@ -101,8 +101,8 @@ static struct database *add_locked(struct registry *r, int id, const char *name)
 	text_copy(db->name, sizeof(db->name), name);
 	snprintf(db->file, sizeof(db->file), "%s/%d.db", r->dir, id);
 	db->collation = COLLATION_DEFAULT;
-	db->recovery = id == DB_MASTER || id == DB_TEMPDB || id == DB_MSDB ? 3
-									   : 1;
+	db->recovery =
+		id == DB_MASTER || id == DB_TEMPDB || id == DB_MSDB ? 3 : 1;
 	db->compatibility = 150;
 	/* as a fresh server has them: on in master and msdb only */
 	db->snapshot_isolation = id == DB_MASTER || id == DB_MSDB;

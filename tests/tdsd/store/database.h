@@ -22,14 +22,14 @@ struct database {
 	int id;
 	char name[130 * 4]; /* guarded by registry->lock */
 	char file[512];
-	char created[32];   /* "yyyy-mm-dd hh:mm:ss.mmm" */
+	char created[32]; /* "yyyy-mm-dd hh:mm:ss.mmm" */
 	int collation;
 	/* settings, read without the lock: single words */
 	int snapshot_isolation; /* ALLOW_SNAPSHOT_ISOLATION */
 	int read_committed_snapshot;
-	int recovery;	     /* 1 full, 2 bulk-logged, 3 simple */
+	int recovery; /* 1 full, 2 bulk-logged, 3 simple */
 	int compatibility;
-	int user_access;     /* 0 multi, 1 single, 2 restricted */
+	int user_access; /* 0 multi, 1 single, 2 restricted */
 	int read_only;
 	int cdc_enabled;
 	int change_tracking; /* 0, 1 */
@@ -38,7 +38,7 @@ struct database {
 	int64_t ct_cleaned_ms; /* when last; under the writer's lock */
 	int dropped;
 	int offline;
-	int64_t commits;     /* counts commits that wrote, under the db's lock */
+	int64_t commits; /* counts commits that wrote, under the db's lock */
 	/* identity counters survive a rollback, so they live here */
 	pthread_mutex_t identity_lock;
 	struct identity_slot *identities;

@@ -50,7 +50,7 @@ static int hex_digit(char c)
 /* "6F9619FF-8B86-D011-B42D-00C04FC964FF", braces allowed. */
 static bool guid_parse(const char *s, size_t n, unsigned char raw[16])
 {
-	static const int place[16] = {3, 2, 1, 0, 5,  4,  7,  6,
+	static const int place[16] = {3, 2, 1,	0,  5,	4,  7,	6,
 				      8, 9, 10, 11, 12, 13, 14, 15};
 	size_t pos = 0;
 	int i;
@@ -194,13 +194,14 @@ static int decimal_to_binary(const struct convert *c, const struct val *in,
 		bytes[i] = (char)m;
 		m >>= 8;
 	}
-	return convert_fit_binary(c, memcpy(strbuf_reserve(c->mem, 8020), bytes, 20),
-				  (size_t)len, to, out, d);
+	return convert_fit_binary(
+		c, memcpy(strbuf_reserve(c->mem, 8020), bytes, 20), (size_t)len,
+		to, out, d);
 }
 
 static int temporal_to_binary(const struct convert *c, const struct val *in,
-			      struct type from, struct type to,
-			      struct val *out, struct diag *d)
+			      struct type from, struct type to, struct val *out,
+			      struct diag *d)
 {
 	char bytes[MOMENT_BYTES_MAX];
 	struct moment m;

@@ -110,8 +110,8 @@ void moment_load(struct moment *m, struct type t, const struct val *v)
 		break;
 	case TY_SMALLDATETIME:
 		m->days += floor_div(n, 1440);
-		m->ticks = (n - floor_div(n, 1440) * 1440) * 60 *
-			   TICKS_PER_SECOND;
+		m->ticks =
+			(n - floor_div(n, 1440) * 1440) * 60 * TICKS_PER_SECOND;
 		break;
 	case TY_DATETIME: {
 		int64_t day = floor_div(n, 25920000);
@@ -186,8 +186,7 @@ bool moment_store(const struct moment *from, struct type t, struct val *out,
 		*out = val_int(m.ticks);
 		return true;
 	case TY_SMALLDATETIME:
-		*out = val_int(day * 1440 + (m.ticks / 10000 + 30001) /
-						    60000);
+		*out = val_int(day * 1440 + (m.ticks / 10000 + 30001) / 60000);
 		return out->i >= 0 && out->i < 65536 * INT64_C(1440);
 	case TY_DATETIME:
 		*out = val_int(day * 25920000 + (m.ticks * 3 + 50000) / 100000);
@@ -236,10 +235,10 @@ void moment_now(struct moment *m, bool utc)
 
 const char *month_name(int month, bool full)
 {
-	static const char *const names[] = {
-		"January",   "February", "March",    "April",
-		"May",	     "June",	 "July",     "August",
-		"September", "October",	 "November", "December"};
+	static const char *const names[] = {"January", "February", "March",
+					    "April",   "May",	   "June",
+					    "July",    "August",   "September",
+					    "October", "November", "December"};
 	static const char *const shorts[] = {"Jan", "Feb", "Mar", "Apr",
 					     "May", "Jun", "Jul", "Aug",
 					     "Sep", "Oct", "Nov", "Dec"};

@@ -12,18 +12,18 @@
  * Dates and times. Days count from 0001-01-01 (0) to 9999-12-31 (3652058) of
  * the Gregorian calendar taken backwards, ticks are 100 ns. Any thread.
  */
-#define TICKS_PER_SECOND INT64_C(10000000)
-#define TICKS_PER_DAY	 (INT64_C(86400) * TICKS_PER_SECOND)
-#define DAYS_MAX	 3652058
-#define DAYS_1753	 639905
-#define DAYS_1900	 693595
+#define TICKS_PER_SECOND    INT64_C(10000000)
+#define TICKS_PER_DAY	    (INT64_C(86400) * TICKS_PER_SECOND)
+#define DAYS_MAX	    3652058
+#define DAYS_1753	    639905
+#define DAYS_1900	    693595
 #define DATETIMEOFFSET_BLOB 10
 
 /* A moment, taken apart far enough to make any of the types from it. */
 struct moment {
 	int64_t days;
-	int64_t ticks;	/* of the day, 0 .. TICKS_PER_DAY - 1 */
-	int offset;	/* minutes east of UTC; days and ticks are local */
+	int64_t ticks; /* of the day, 0 .. TICKS_PER_DAY - 1 */
+	int offset;    /* minutes east of UTC; days and ticks are local */
 };
 
 /* Calendar fields. */
