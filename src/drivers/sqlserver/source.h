@@ -55,7 +55,7 @@ struct sqlserver_source {
 	bool log_silent;     /* nothing was captured for long */
 	struct table narrow; /* the columns that an older instance has */
 	char note[WINDOW_NOTE_MAX];
-	int64_t noted_ms;
+	int64_t noted_ms; /* 0: it was not silent so far */
 };
 
 /* Begin a transaction that sees one moment; source_end() ends it. */

@@ -13,9 +13,16 @@ static bool has_variable_length(const struct catalog_column *column)
 	       column->wire == WIRE_BINARY;
 }
 
-/* SQL Server makes no float of binary, and a bit is not worth it. */
-static bool can_split(const struct catalog_column *column)
+/*
+ * SQL Server makes no float of binary, and a bit is not worth it. A variable's
+ * text is in the database's code page, whatever the column's is.
+ */
+static bool can_split(const struct sqlserver_source *source,
+		      const struct catalog_column *column)
 {
+	if (column->wire == WIRE_CHAR &&
+	    column->code_page != source->catalog.code_page)
+		return false;
 	switch (column->wire) {
 	case WIRE_NONE:
 	case WIRE_BIT:
@@ -27,29 +34,6 @@ static bool can_split(const struct catalog_column *column)
 		       (column->max_length > 0 &&
 			column->max_length <= POSITION_MAX);
 	}
-}
-
-/*
- * A variable's text is in the database's code page, whatever the column's is.
- * 1: they are the same; 0: not; -1.
- */
-static int same_code_page(struct sqlserver_source *source,
-			  const struct catalog_column *column,
-			  struct error *err)
-{
-	static const char sql[] =
-		"SELECT CAST(COLLATIONPROPERTY(CONVERT(nvarchar(128), "
-		"DATABASEPROPERTYEX(DB_NAME(), 'Collation')), 'CodePage') "
-		"AS int)";
-	int rc;
-
-	if (column->wire != WIRE_CHAR)
-		return 1;
-	rc = tds_query_row(source->conn, sql, NULL, 0, err);
-	if (rc <= 0)
-		return rc;
-	rc = tds_get_int(source->conn, 0) == column->code_page;
-	return tds_finish(source->conn, err) < 0 ? -1 : rc;
 }
 
 static void build_split(const struct sqlserver_source *source,
@@ -110,11 +94,9 @@ int split_table(struct sqlserver_source *source, struct key_range *ranges,
 
 	memset(ranges, 0, count * sizeof(*ranges));
 	column = catalog_key(&source->catalog, 0);
-	if (!column || !source->catalog.key_is_clustered || !can_split(column))
+	if (!column || !source->catalog.key_is_clustered ||
+	    !can_split(source, column))
 		return 1;
-	rc = same_code_page(source, column, err);
-	if (rc <= 0)
-		return rc < 0 ? -1 : 1;
 	strbuf_init(&sql);
 	build_split(source, column, count, &sql);
 	rc = strbuf_check(&sql, err);

@@ -117,6 +117,26 @@ static void note_scan(struct cdc_job *j, const struct scan *scan,
 	pthread_mutex_unlock(&j->lock);
 }
 
+/* Scans that find nothing make one session together, the current one. */
+static void note_empty(struct cdc_job *j)
+{
+	struct cdc_session *s = NULL;
+
+	pthread_mutex_lock(&j->lock);
+	if (j->session_count)
+		s = &j->sessions[(j->session_count - 1) % CDC_KEPT];
+	if (!s || s->transactions) {
+		s = &j->sessions[j->session_count++ % CDC_KEPT];
+		memset(s, 0, sizeof(*s));
+		s->id = ++j->next_session;
+		s->started = datetime_now();
+	}
+	s->ended = datetime_now();
+	s->empty_scans++;
+	j->total.empty_scans++;
+	pthread_mutex_unlock(&j->lock);
+}
+
 int job_sessions(struct database *db, struct cdc_session *out,
 		 struct cdc_session *total)
 {
@@ -245,6 +265,8 @@ static int once(struct cdc_job *j, struct session *s, bool capturing,
 
 	if (capturing && capture(j, s, d) < 0)
 		return -1;
+	if (capturing)
+		note_empty(j);
 	if (capturing &&
 	    clock_ms() - j->active_ms >= (idle > 0 ? idle : IDLE_MS)) {
 		if (work(j, s, WORK_HEARTBEAT, &none, d) < 0)
