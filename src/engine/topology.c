@@ -16,13 +16,15 @@
 
 struct node {
 	UT_hash_handle hh;
+	struct node *next;	      /* of all, to be freed */
 	const struct mapping *writer; /* whose destination it is */
 	struct node *from;	      /* what that one reads */
 	char key[];
 };
 
 struct topology {
-	struct node *nodes;
+	struct node *nodes; /* hash */
+	struct node *all;
 	bool failed; /* no memory */
 };
 
@@ -52,6 +54,8 @@ static struct node *find_node(struct topology *topology,
 		node = calloc(1, sizeof(*node) + key.len + 1);
 		if (node) {
 			memcpy(node->key, key.data, key.len);
+			node->next = topology->all;
+			topology->all = node;
 			HASH_ADD_KEYPTR(hh, topology->nodes, node->key, key.len,
 					node);
 		}
@@ -110,9 +114,9 @@ void topology_check(struct mapping *const *mappings, size_t count)
 		if (mappings[i]->problem.kind == ERROR_NONE &&
 		    *mappings[i]->from.address && *mappings[i]->to.address)
 			check_one(&topology, mappings[i]);
-	HASH_ITER(hh, topology.nodes, node, next)
-	{
-		HASH_DELETE(hh, topology.nodes, node);
+	HASH_CLEAR(hh, topology.nodes);
+	for (node = topology.all; node; node = next) {
+		next = node->next;
 		free(node);
 	}
 }

@@ -14,22 +14,22 @@
 #include "base/error.h"
 
 /* The call has to succeed; `err` is the caller's struct error. */
-#define MUST(call)                                                             \
-	do {                                                                   \
-		if ((call) < 0)                                                \
-			fail_msg("%s: %s", #call, err.message);                \
+#define MUST(call)                                              \
+	do {                                                    \
+		if ((call) < 0)                                 \
+			fail_msg("%s: %s", #call, err.message); \
 	} while (0)
 
 /* The call has to fail with this kind, and with a message. */
-#define MUST_FAIL(call, wanted)                                                \
-	do {                                                                   \
-		error_clear(&err);                                             \
-		if ((call) >= 0)                                               \
-			fail_msg("%s: did not fail", #call);                   \
-		if (err.kind != (wanted))                                      \
-			fail_msg("%s: is %s: %s", #call,                       \
-				 error_kind_name(err.kind), err.message);      \
-		assert_true(err.message[0] != '\0');                           \
+#define MUST_FAIL(call, wanted)                                           \
+	do {                                                              \
+		error_clear(&err);                                        \
+		if ((call) >= 0)                                          \
+			fail_msg("%s: did not fail", #call);              \
+		if (err.kind != (wanted))                                 \
+			fail_msg("%s: is %s: %s", #call,                  \
+				 error_kind_name(err.kind), err.message); \
+		assert_true(err.message[0] != '\0');                      \
 	} while (0)
 
 /* Does the text hold the part? Fails with both when it does not. */

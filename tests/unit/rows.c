@@ -46,8 +46,8 @@ void put_text(struct batch *batch, size_t col, const char *text)
 void rows_text(struct strbuf *out, const struct batch *batch)
 {
 	for (size_t row = 0; row < batch->rows; row++) {
-		strbuf_addstr(out, batch_op(batch, row) == ROW_DELETE ? "- "
-								      : "+ ");
+		strbuf_addstr(out,
+			      batch_op(batch, row) == ROW_DELETE ? "- " : "+ ");
 		for (size_t col = 0; col < batch->table->column_count; col++) {
 			strbuf_addstr(out, col ? "|" : "");
 			row_format(out, batch, col, row);

@@ -75,10 +75,9 @@ struct catalog_column sqltype_column(const char *name, const char *type)
 			column.precision += first;
 			column.scale = first;
 		} else if (types[i].kind != FIXED) {
-			column.max_length =
-				!strncmp(inner, "max", 3) ? -1
-				: types[i].kind == CHARS  ? 2 * first
-							  : first;
+			column.max_length = !strncmp(inner, "max", 3) ? -1
+					    : types[i].kind == CHARS ? 2 * first
+								     : first;
 		}
 		if (column.wire == WIRE_CHAR || column.wire == WIRE_NCHAR) {
 			column.collation = "SQL_Latin1_General_CP1_CI_AS";

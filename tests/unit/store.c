@@ -38,9 +38,9 @@ static sqlite3 *open_file(const char *file)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE,
-					 NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL),
+		SQLITE_OK);
 	sqlite3_busy_timeout(db, 10000);
 	return db;
 }

@@ -114,9 +114,9 @@ static void test_cap_bounds_many_pieces(void **state)
 /* What no machine has must be refused; sizes must not wrap around. */
 static void test_absurd_sizes(void **state)
 {
-	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 15,
-				       SIZE_MAX - 31, SIZE_MAX - 32,
-				       SIZE_MAX - 64};
+	static const size_t sizes[] = {SIZE_MAX,      SIZE_MAX - 1,
+				       SIZE_MAX - 15, SIZE_MAX - 31,
+				       SIZE_MAX - 32, SIZE_MAX - 64};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {

@@ -142,8 +142,8 @@ static void test_reset(void **state)
 				batch_put_i64(&batch, 0, round);
 				put_text(&batch, 3, "text");
 			}
-			batch_add_row(&batch, round % 2 ? ROW_UPSERT
-							: ROW_DELETE);
+			batch_add_row(&batch,
+				      round % 2 ? ROW_UPSERT : ROW_DELETE);
 		}
 		for (size_t row = 0; row < batch.rows; row++) {
 			assert_int_equal(batch_null(&batch, 0, row),

@@ -119,8 +119,7 @@ static void *stop_later(void *arg)
 
 static void test_sleep_is_cut_short(void **state)
 {
-	void *(*const wakers[])(void *) = {poke_later, drain_later,
-					   stop_later};
+	void *(*const wakers[])(void *) = {poke_later, drain_later, stop_later};
 	const enum cancel_level levels[] = {CANCEL_NONE, CANCEL_DRAIN,
 					    CANCEL_NOW};
 
@@ -163,11 +162,11 @@ static void test_requests_from_many_threads(void **state)
 	(void)state;
 	MUST(cancel_init(&cancel, &err));
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL,
-						i == 1 ? stop_once
-						       : request_often,
-						&cancel),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL,
+				       i == 1 ? stop_once : request_often,
+				       &cancel),
+			0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(cancel_level(&cancel), CANCEL_NOW);

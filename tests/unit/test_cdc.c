@@ -50,9 +50,8 @@ static struct checkpoint stored(void)
 	struct checkpoint out;
 
 	MUST(link_connect_target(&rig.link, &err));
-	assert_int_equal(rig.link.dst->ops->checkpoint(rig.link.dst, &out,
-						       &err),
-			 1);
+	assert_int_equal(
+		rig.link.dst->ops->checkpoint(rig.link.dst, &out, &err), 1);
 	return out;
 }
 
@@ -188,8 +187,8 @@ static void test_windows_without_rows(void **state)
 	assert_true(is_stored(&before.position));
 	MUST(cdc_store_idle(&rig.link, true, &err));
 	assert_true(is_stored(&rig.link.reached));
-	assert_true(position_equal(&rig.link.stored.position,
-				   &rig.link.reached));
+	assert_true(
+		position_equal(&rig.link.stored.position, &rig.link.reached));
 	/* After a restart it goes on from there, although the log is gone. */
 	memory_purge_log(rig.src);
 	rig_change(&rig, "+2|b");

@@ -71,9 +71,8 @@ static void test_every_code_point(void **state)
 
 static void test_mixed_text(void **state)
 {
-	static const unsigned char utf16[] = {'a',  0,	  0xe4, 0,    0xac,
-					      0x20, 0x3d, 0xd8, 0x00, 0xde,
-					      'z',  0};
+	static const unsigned char utf16[] = {
+		'a', 0, 0xe4, 0, 0xac, 0x20, 0x3d, 0xd8, 0x00, 0xde, 'z', 0};
 	unsigned char out[11];
 
 	(void)state;
@@ -89,15 +88,17 @@ static void test_invalid_utf16(void **state)
 		const char *bytes;
 		size_t len;
 	} cases[] = {
-		{"a", 1},			    /* half a unit */
+		{"a", 1}, /* half a unit */
 		{"a\0b", 3},
-		{"\x3d\xd8", 2},		    /* high at the end */
+		{"\x3d\xd8", 2}, /* high at the end */
 		{"a\0\x3d\xd8", 4},
-		{"\x3d\xd8" "a\0", 4},		    /* high, then none */
-		{"\x3d\xd8\x3d\xd8\x00\xde", 6},    /* two high ones */
-		{"\x00\xde", 2},		    /* low alone */
-		{"\x00\xde\x3d\xd8", 4},	    /* the wrong way round */
-		{"\x3d\xd8\x00", 3},		    /* cut in the pair */
+		{"\x3d\xd8"
+		 "a\0",
+		 4},				 /* high, then none */
+		{"\x3d\xd8\x3d\xd8\x00\xde", 6}, /* two high ones */
+		{"\x00\xde", 2},		 /* low alone */
+		{"\x00\xde\x3d\xd8", 4},	 /* the wrong way round */
+		{"\x3d\xd8\x00", 3},		 /* cut in the pair */
 	};
 
 	(void)state;
@@ -178,8 +179,8 @@ static void test_known_conversions(void **state)
 	convert("CP932", NULL, "\x93\xfa", 2, "\xe6\x97\xa5", 3);
 	convert(NULL, "CP932", "\xe6\x97\xa5", 3, "\x93\xfa", 2);
 	convert("CP437", "CP850", "\x81", 1, "\x81", 1);
-	convert("UTF-16LE", NULL, "a\0\x3d\xd8\x00\xde", 6,
-		"a\xf0\x9f\x98\x80", 5);
+	convert("UTF-16LE", NULL, "a\0\x3d\xd8\x00\xde", 6, "a\xf0\x9f\x98\x80",
+		5);
 	convert(NULL, "UTF-16LE", "a\xf0\x9f\x98\x80", 5, "a\0\x3d\xd8\x00\xde",
 		6);
 	convert("CP1252", NULL, "", 0, "", 0);
@@ -206,7 +207,7 @@ static void test_the_last_letter_is_not_lost(void **state)
 static void test_every_code_page(void **state)
 {
 	static const char *const pages[] = {
-		"CP437",  "CP850",  "CP874",  "CP932",  "CP936",  "CP949",
+		"CP437",  "CP850",  "CP874",  "CP932",	"CP936",  "CP949",
 		"CP950",  "CP1250", "CP1251", "CP1252", "CP1253", "CP1254",
 		"CP1255", "CP1256", "CP1257", "CP1258"};
 
@@ -250,18 +251,18 @@ static void test_what_cannot_be_converted(void **state)
 		const char *from, *to, *text;
 		size_t len;
 	} cases[] = {
-		{NULL, "CP1252", "ok \xe6\x97\xa5", 6},	    /* Japanese */
-		{NULL, "CP1252", "\xc4\x81", 2},	    /* a with macron */
-		{NULL, "CP1252", "\xef\xbc\xa1", 3},	    /* wide A */
-		{NULL, "CP1252", "\xe2\x80\x90", 3},	    /* a hyphen */
+		{NULL, "CP1252", "ok \xe6\x97\xa5", 6}, /* Japanese */
+		{NULL, "CP1252", "\xc4\x81", 2},	/* a with macron */
+		{NULL, "CP1252", "\xef\xbc\xa1", 3},	/* wide A */
+		{NULL, "CP1252", "\xe2\x80\x90", 3},	/* a hyphen */
 		{NULL, "CP1252", "\xf0\x9f\x98\x80", 4},
 		{NULL, "CP1252", "bad \xff", 5},
 		{NULL, "CP1252", "cut \xc3", 5},
 		{NULL, "UTF-16LE", "cut \xe2\x82", 6},
-		{NULL, "UTF-16LE", "\xed\xa0\x80", 3},	    /* surrogate */
-		{"CP932", NULL, "\x93", 1},		    /* half of two */
+		{NULL, "UTF-16LE", "\xed\xa0\x80", 3}, /* surrogate */
+		{"CP932", NULL, "\x93", 1},	       /* half of two */
 		{"CP932", NULL, "a\x93", 2},
-		{"CP1252", NULL, "\x81", 1},		    /* not assigned */
+		{"CP1252", NULL, "\x81", 1}, /* not assigned */
 		{"UTF-16LE", NULL, "a\0\x3d\xd8", 4},
 		{"UTF-16LE", NULL, "a\0b", 3},
 	};
@@ -294,9 +295,9 @@ static void test_goes_on_after_an_error(void **state)
 	(void)state;
 	MUST(charset_init(&charset, "CP932", NULL, &err));
 	for (int i = 0; i < 3; i++) {
-		MUST_FAIL(charset_convert(&charset, "x\x93", 2, &out, &len,
-					  &err),
-			  ERROR_DATA);
+		MUST_FAIL(
+			charset_convert(&charset, "x\x93", 2, &out, &len, &err),
+			ERROR_DATA);
 		MUST(charset_convert(&charset, "\x93\xfa", 2, &out, &len,
 				     &err));
 		assert_int_equal(len, 3);

@@ -130,8 +130,8 @@ static void test_errors_name_the_place(void **state)
 
 static void test_empty(void **state)
 {
-	static const char *const cases[] = {"", ";", ";;;", "  ", " ; ; ",
-					    "\n;\t"};
+	static const char *const cases[] = {"",	  ";",	   ";;;",
+					    "  ", " ; ; ", "\n;\t"};
 	struct error err = ERROR_INIT;
 	struct connstr cs;
 
@@ -331,11 +331,11 @@ static void test_bool(void **state)
 		const char *text;
 		int want; /* -1: refused */
 	} cases[] = {
-		{"k=yes", 1},	{"k=YES", 1},	{"k=true", 1},
-		{"k=True", 1},	{"k=1", 1},	{"k=no", 0},
-		{"k=false", 0}, {"k=0", 0},	{"k='no'", 0},
+		{"k=yes", 1},	{"k=YES", 1},	 {"k=true", 1},
+		{"k=True", 1},	{"k=1", 1},	 {"k=no", 0},
+		{"k=false", 0}, {"k=0", 0},	 {"k='no'", 0},
 		{"k=", -1},	{"k=maybe", -1}, {"k=2", -1},
-		{"k=on", -1},	{"k=01", -1},	{"k=yes please", -1},
+		{"k=on", -1},	{"k=01", -1},	 {"k=yes please", -1},
 	};
 
 	(void)state;
@@ -346,9 +346,9 @@ static void test_bool(void **state)
 
 		MUST(connstr_parse(&cs, cases[i].text, &err));
 		if (cases[i].want < 0) {
-			MUST_FAIL(connstr_get_bool(&cs, "k|alias", &value,
-						   &err),
-				  ERROR_CONFIG);
+			MUST_FAIL(
+				connstr_get_bool(&cs, "k|alias", &value, &err),
+				ERROR_CONFIG);
 			assert_holds(err.message, "'k'");
 			assert_true(value);
 		} else {
@@ -366,11 +366,12 @@ static void test_int(void **state)
 		const char *text;
 		int want; /* -1: refused */
 	} cases[] = {
-		{"k=1", 1},	 {"k=65535", 65535}, {"k= 80 ", 80},
-		{"k=0080", 80},	 {"k=0", -1},	     {"k=65536", -1},
-		{"k=-5", -1},	 {"k=", -1},	     {"k=80x", -1},
-		{"k=8.5", -1},	 {"k=4294967376", -1},
-		{"k=18446744073709551696", -1},
+		{"k=1", 1},	      {"k=65535", 65535},
+		{"k= 80 ", 80},	      {"k=0080", 80},
+		{"k=0", -1},	      {"k=65536", -1},
+		{"k=-5", -1},	      {"k=", -1},
+		{"k=80x", -1},	      {"k=8.5", -1},
+		{"k=4294967376", -1}, {"k=18446744073709551696", -1},
 	};
 
 	(void)state;

@@ -55,13 +55,12 @@ static void *attempt(void *arg)
 		break;
 	case OPEN:
 	case CREATE:
-		result->rc = control_open(&specs[store], NULL,
-					  &result->control, &result->trouble,
-					  &result->err);
+		result->rc = control_open(&specs[store], NULL, &result->control,
+					  &result->trouble, &result->err);
 		break;
 	case LOAD:
-		result->rc = control_load(controls[LOAD], &snapshot,
-					  &result->err);
+		result->rc =
+			control_load(controls[LOAD], &snapshot, &result->err);
 		if (result->rc == 0)
 			control_snapshot_release(&snapshot);
 		break;
@@ -194,7 +193,7 @@ static void test_stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_write), cmocka_unit_test(test_open),
+		cmocka_unit_test(test_write),  cmocka_unit_test(test_open),
 		cmocka_unit_test(test_create), cmocka_unit_test(test_load),
 		cmocka_unit_test(test_stop),
 	};

@@ -117,11 +117,11 @@ static void test_same_columns(void **state)
 static void expect_default(struct strbuf *out, const struct tsql_column *column)
 {
 	if (!strcmp(column->fallback, "SYSUTCDATETIME()"))
-		strbuf_addf(out, "%s|strftime('%%Y-%%m-%%dT%%H:%%M:%%f', "
-				 "'now')\n",
+		strbuf_addf(out,
+			    "%s|strftime('%%Y-%%m-%%dT%%H:%%M:%%f', "
+			    "'now')\n",
 			    column->name);
-	else if (*column->fallback &&
-		 strcmp(column->fallback, "SUSER_SNAME()"))
+	else if (*column->fallback && strcmp(column->fallback, "SUSER_SNAME()"))
 		strbuf_addf(out, "%s|%s\n", column->name, column->fallback);
 }
 
@@ -155,8 +155,7 @@ static void test_same_foreign_keys(void **state)
 			const struct tsql_column *column = &table->columns[c];
 			char sql[512], want[160];
 
-			snprintf(want, sizeof(want), "%s%s",
-				 column->references,
+			snprintf(want, sizeof(want), "%s%s", column->references,
 				 *column->references ? "\n" : "");
 			snprintf(sql, sizeof(sql),
 				 "SELECT \"table\" || '(' || \"to\" || ')' || "
@@ -253,8 +252,7 @@ static void test_published_columns_are_there(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(published); i++) {
-		const struct tsql_table *table =
-			find_table(published[i].table);
+		const struct tsql_table *table = find_table(published[i].table);
 		char list[600], *rest = list, *name;
 
 		text_copy(list, sizeof(list), published[i].columns);
@@ -304,9 +302,8 @@ static void test_published_types(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
-		const struct tsql_column *column =
-			find_column(find_table(types[i].table),
-				    types[i].column);
+		const struct tsql_column *column = find_column(
+			find_table(types[i].table), types[i].column);
 
 		assert_non_null(column);
 		if (strcmp(column->type, types[i].type) ||
@@ -321,8 +318,7 @@ static void test_upgrade_adds_what_is_new(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(published); i++) {
-		const struct tsql_table *table =
-			find_table(published[i].table);
+		const struct tsql_table *table = find_table(published[i].table);
 
 		for (size_t c = 0; c < table->count; c++) {
 			const char *name = table->columns[c].name;

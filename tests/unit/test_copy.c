@@ -310,9 +310,9 @@ static void test_cancel(void **state)
 				assert_all(rows);
 				continue;
 			}
-			MUST_FAIL(run(10, 1 << 20, cases[i].stop_at, &rows,
-				      &err),
-				  ERROR_CANCELLED);
+			MUST_FAIL(
+				run(10, 1 << 20, cases[i].stop_at, &rows, &err),
+				ERROR_CANCELLED);
 			assert_int_equal(out.calls, at);
 		}
 	}

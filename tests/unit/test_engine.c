@@ -170,9 +170,9 @@ static void test_threads(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, get_and_put,
-						NULL),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, get_and_put, NULL),
+			0);
 	for (int i = 0; i < 4; i++) {
 		pthread_join(threads[i], &result);
 		assert_null(result);

@@ -18,7 +18,8 @@ static void test_set_overwrites_everything(void **state)
 
 	(void)state;
 	fill(&err);
-	assert_int_equal(error_set(&err, ERROR_SCHEMA, "a %d '%s'", 7, "b"), -1);
+	assert_int_equal(error_set(&err, ERROR_SCHEMA, "a %d '%s'", 7, "b"),
+			 -1);
 	assert_int_equal(err.kind, ERROR_SCHEMA);
 	assert_false(err.retryable);
 	assert_int_equal(err.native, 0);

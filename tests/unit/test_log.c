@@ -298,9 +298,9 @@ static void test_threads(void **state)
 	stderr_catch();
 	for (int i = 0; i < THREADS; i++) {
 		ids[i] = i + 1;
-		assert_int_equal(pthread_create(&threads[i], NULL, log_much,
-						&ids[i]),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, log_much, &ids[i]),
+			0);
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

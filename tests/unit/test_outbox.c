@@ -117,7 +117,7 @@ static void test_full_drops_logs_first(void **state)
 		    i);
 	assert_int_equal(outbox.count, MANY);
 	assert_int_equal(outbox_take_dropped(&outbox), 0);
-	put(EVENT_ERROR, MANY); /* drops 5 */
+	put(EVENT_ERROR, MANY);	  /* drops 5 */
 	put(EVENT_LOG, MANY + 1); /* drops 7 */
 	put(EVENT_RUN, MANY + 2); /* drops MANY - 1 */
 	put(EVENT_RUN, MANY + 3); /* drops MANY + 1 */
@@ -197,9 +197,9 @@ static void test_threads(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, put_many,
-						&firsts[i]),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, put_many, &firsts[i]),
+			0);
 	while (taken < 8000) {
 		event = outbox_take(&outbox);
 		if (!event)

@@ -445,9 +445,9 @@ static void test_many_threads(void **state)
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, run_often,
-						&seeds[i]),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, run_often, &seeds[i]),
+			0);
 	for (int i = 0; i < 4; i++) {
 		pthread_join(threads[i], &result);
 		assert_null(result);

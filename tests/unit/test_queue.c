@@ -218,9 +218,9 @@ static void test_many_producers_and_consumers(void **state)
 	for (int i = 0; i < 4; i++) {
 		producers[i].queue = &queue;
 		producers[i].first = i * EACH;
-		assert_int_equal(pthread_create(&in[i], NULL, produce,
-						&producers[i]),
-				 0);
+		assert_int_equal(
+			pthread_create(&in[i], NULL, produce, &producers[i]),
+			0);
 	}
 	for (int i = 0; i < 4; i++)
 		pthread_join(in[i], NULL);

@@ -141,8 +141,9 @@ static void test_data_errors(void **state)
 /* Never more often than any other trouble is. */
 static void test_data_errors_at_a_long_interval(void **state)
 {
-	struct retry_policy slow = {
-		.max_attempts = 3, .delay_ms = 30000, .interval_ms = 60 * MINUTE};
+	struct retry_policy slow = {.max_attempts = 3,
+				    .delay_ms = 30000,
+				    .interval_ms = 60 * MINUTE};
 	struct error err = make(ERROR_DATA, false);
 	struct retry retry = {0};
 
@@ -164,11 +165,16 @@ static void test_error_types(void **state)
 		enum error_kind kind;
 		const char *type;
 	} cases[] = {
-		{ERROR_CONNECTION, "CONNECTION"}, {ERROR_SCHEMA, "SCHEMA"},
-		{ERROR_DATA, "SYNC"},		  {ERROR_GAP, "SYNC"},
-		{ERROR_CONFLICT, "SYNC"},	  {ERROR_SERVER, "SYNC"},
-		{ERROR_PERMISSION, "SYNC"},	  {ERROR_CONFIG, "OTHER"},
-		{ERROR_MEMORY, "OTHER"},	  {ERROR_SYSTEM, "OTHER"},
+		{ERROR_CONNECTION, "CONNECTION"},
+		{ERROR_SCHEMA, "SCHEMA"},
+		{ERROR_DATA, "SYNC"},
+		{ERROR_GAP, "SYNC"},
+		{ERROR_CONFLICT, "SYNC"},
+		{ERROR_SERVER, "SYNC"},
+		{ERROR_PERMISSION, "SYNC"},
+		{ERROR_CONFIG, "OTHER"},
+		{ERROR_MEMORY, "OTHER"},
+		{ERROR_SYSTEM, "OTHER"},
 		{ERROR_INTERNAL, "OTHER"},
 	};
 

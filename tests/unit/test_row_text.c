@@ -149,8 +149,7 @@ static void test_decimals(void **state)
 	assert_decimal(-12345, 4, "-1.2345");
 	assert_decimal(12345, 5, "0.12345");
 	assert_decimal(12345, 6, "0.012345");
-	assert_decimal(digits(38), 0,
-		       "99999999999999999999999999999999999999");
+	assert_decimal(digits(38), 0, "99999999999999999999999999999999999999");
 	assert_decimal(-digits(38), 0,
 		       "-99999999999999999999999999999999999999");
 	assert_decimal(digits(38), 38,

@@ -56,9 +56,8 @@ static bool fits(const char *from, const char *to)
 		assert_holds(c.err.message, "'c'");
 		assert_holds(c.err.message, from);
 		assert_holds(c.err.message, to);
-		assert_string_equal(
-			strstr(c.err.message, c.differences.data),
-			c.differences.data);
+		assert_string_equal(strstr(c.err.message, c.differences.data),
+				    c.differences.data);
 	} else {
 		assert_int_equal(c.shape.column_count, 1);
 		assert_string_equal(c.shape.columns[0].name, "c");
@@ -296,12 +295,10 @@ static void test_nullability(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		struct column from = {.name = "c",
-				      .type = ROW_INT32,
-				      .nullable = i & 1};
-		struct column to = {.name = "c",
-				    .type = ROW_INT32,
-				    .nullable = i & 2};
+		struct column from = {
+			.name = "c", .type = ROW_INT32, .nullable = i & 1};
+		struct column to = {
+			.name = "c", .type = ROW_INT32, .nullable = i & 2};
 		struct check c;
 
 		check_begin(&c);
@@ -378,12 +375,14 @@ static void test_made_columns(void **state)
 {
 	static const struct column plain = {
 		.name = "x", .type = ROW_BYTES, .nullable = true};
-	static const struct column computed = {
-		.name = "x", .type = ROW_BYTES, .computed = true,
-		.nullable = true};
-	static const struct column generated = {
-		.name = "x", .type = ROW_BYTES, .generated = true,
-		.nullable = true};
+	static const struct column computed = {.name = "x",
+					       .type = ROW_BYTES,
+					       .computed = true,
+					       .nullable = true};
+	static const struct column generated = {.name = "x",
+						.type = ROW_BYTES,
+						.generated = true,
+						.nullable = true};
 	static const struct column identity = {
 		.name = "x", .type = ROW_INT32, .identity = true};
 	static const struct column number = {.name = "x", .type = ROW_INT32};
@@ -391,17 +390,12 @@ static void test_made_columns(void **state)
 		const struct column *from, *to;
 		size_t columns; /* of the shape; 0: refused */
 	} cases[] = {
-		{&plain, &plain, 2},
-		{&computed, NULL, 1},
-		{&computed, &computed, 1},
-		{&computed, &generated, 1},
-		{&plain, &computed, 1},
-		{&plain, &generated, 1},
-		{&generated, &generated, 1},
-		{&generated, &computed, 1},
+		{&plain, &plain, 2},	     {&computed, NULL, 1},
+		{&computed, &computed, 1},   {&computed, &generated, 1},
+		{&plain, &computed, 1},	     {&plain, &generated, 1},
+		{&generated, &generated, 1}, {&generated, &computed, 1},
 		{&generated, &plain, 2}, /* its values are carried */
-		{&identity, &identity, 2},
-		{&identity, &number, 2},
+		{&identity, &identity, 2},   {&identity, &number, 2},
 		{&number, &identity, 2},
 	};
 
@@ -444,8 +438,10 @@ static void test_nobody_fills_it(void **state)
 
 static void test_unsupported(void **state)
 {
-	struct column odd = {.name = "x", .type = ROW_BYTES,
-			     .native = "geography", .unsupported = true};
+	struct column odd = {.name = "x",
+			     .type = ROW_BYTES,
+			     .native = "geography",
+			     .unsupported = true};
 	struct check c;
 
 	(void)state;
@@ -571,32 +567,31 @@ static void test_shape_of_a_new_table(void **state)
 		{.name = "sum", .type = ROW_INT32, .computed = true},
 		{.name = "t", .type = ROW_TEXT, .nullable = true},
 	};
-	struct column odd = {.name = "g", .type = ROW_BYTES,
-			     .native = "geography", .unsupported = true};
+	struct column odd = {.name = "g",
+			     .type = ROW_BYTES,
+			     .native = "geography",
+			     .unsupported = true};
 	struct check c;
 
 	(void)state;
 	check_begin(&c);
 	table_make(&c.source, "src", columns, 3, "id");
-	assert_int_equal(schema_shape(&c.source, &c.shape, &c.differences,
-				      &c.err),
-			 0);
+	assert_int_equal(
+		schema_shape(&c.source, &c.shape, &c.differences, &c.err), 0);
 	assert_int_equal(c.shape.column_count, 2);
 	assert_string_equal(c.shape.columns[1].name, "t");
 	assert_int_equal(c.shape.key_count, 1);
 	check_end(&c);
 	check_begin(&c);
 	table_make(&c.source, "src", columns, 3, "sum");
-	assert_int_equal(schema_shape(&c.source, &c.shape, &c.differences,
-				      &c.err),
-			 -1);
+	assert_int_equal(
+		schema_shape(&c.source, &c.shape, &c.differences, &c.err), -1);
 	assert_holds(c.differences.data, "'sum'");
 	check_end(&c);
 	check_begin(&c);
 	table_make(&c.source, "src", &odd, 1, NULL);
-	assert_int_equal(schema_shape(&c.source, &c.shape, &c.differences,
-				      &c.err),
-			 -1);
+	assert_int_equal(
+		schema_shape(&c.source, &c.shape, &c.differences, &c.err), -1);
 	assert_int_equal(c.err.kind, ERROR_SCHEMA);
 	assert_holds(c.err.message, "geography");
 	check_end(&c);

@@ -151,14 +151,14 @@ static void test_bad_values_are_kept_out(void **state)
 		struct error err = ERROR_INIT;
 
 		settings_init(&settings);
-		MUST(load_one(&settings, cases[i].key,
-			      strcmp(cases[i].key, "full_sync_mode")
-				      ? strcmp(cases[i].key,
-					       "initial_full_sync")
-						? "7"
-						: "0"
-				      : "truncate",
-			      &err));
+		MUST(load_one(
+			&settings, cases[i].key,
+			strcmp(cases[i].key, "full_sync_mode")
+				? strcmp(cases[i].key, "initial_full_sync")
+					  ? "7"
+					  : "0"
+				: "truncate",
+			&err));
 		before = settings;
 		if (load_one(&settings, cases[i].key, cases[i].value, &err) ==
 		    0)

@@ -111,10 +111,10 @@ static void test_coarse_and_sure(void **state)
 		bool coarse;
 		int sure;
 	} cases[] = {
-		{"datetime", true, 0},	  {"smalldatetime", true, 0},
+		{"datetime", true, 0},	    {"smalldatetime", true, 0},
 		{"datetime2(3)", false, 0}, {"date", false, 0},
-		{"time(3)", false, 0},	  {"money", false, 18},
-		{"smallmoney", false, 9}, {"decimal(19, 4)", false, 0},
+		{"time(3)", false, 0},	    {"money", false, 18},
+		{"smallmoney", false, 9},   {"decimal(19, 4)", false, 0},
 	};
 
 	(void)state;

@@ -132,10 +132,7 @@ static void test_trim(void **state)
 	static const struct {
 		const char *in, *want;
 	} cases[] = {
-		{"", ""},
-		{"   ", ""},
-		{"a", "a"},
-		{" \t a b \r\n", "a b"},
+		{"", ""},    {"   ", ""}, {"a", "a"}, {" \t a b \r\n", "a b"},
 		{"a ", "a"},
 	};
 

@@ -23,8 +23,8 @@ static void test_every_day(void **state)
 
 				row_date_split(days, &y, &m, &d);
 				if (y != year || m != month || d != day)
-					fail_msg("day %d is %d-%d-%d", (int)days,
-						 y, m, d);
+					fail_msg("day %d is %d-%d-%d",
+						 (int)days, y, m, d);
 				if (row_date_join(year, month, day) != days)
 					fail_msg("%d-%d-%d", year, month, day);
 			}
@@ -77,8 +77,7 @@ static void test_stores_and_names(void **state)
 	(void)state;
 	assert_int_equal(sizeof(types) / sizeof(*types), ROW_XML + 1);
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		assert_int_equal(row_type_store(types[i].type),
-				 types[i].store);
+		assert_int_equal(row_type_store(types[i].type), types[i].store);
 		assert_string_equal(row_type_name(types[i].type),
 				    types[i].name);
 	}
