@@ -63,3 +63,12 @@ int session_exec(struct session *session, const char *sql,
 		;
 	return rc;
 }
+
+struct session_param param_time(const char *name, int64_t us,
+				char text[CLOCK_TEXT_MAX])
+{
+	if (!us)
+		return param_null(name);
+	clock_format(text, us);
+	return param_text(name, text);
+}

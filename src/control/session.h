@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "control/control.h"
 
@@ -28,9 +29,17 @@ struct session_param param_text(const char *name, const char *value);
 struct session_param param_bytes(const char *name, const void *data,
 				 size_t len);
 struct session_param param_null(const char *name);
+/* A time in microseconds UTC; 0 is NULL. `text` holds it while it is used. */
+struct session_param param_time(const char *name, int64_t us,
+				char text[CLOCK_TEXT_MAX]);
 
 struct session {
 	const struct session_ops *ops;
+};
+
+/* What control.h hands out. */
+struct control {
+	struct session *session;
 };
 
 struct session_ops {

@@ -1,0 +1,110 @@
+#include "control/control.h"
+
+#include <string.h>
+
+#include "control/reader.h"
+#include "control_sql.h" /* made by the build from control/sql/ */
+
+static void read_setting(struct reader *reader, void *element)
+{
+	struct control_setting *setting = element;
+
+	setting->key = read_text(reader, 0);
+	setting->value = read_text(reader, 1);
+}
+
+static void read_server(struct reader *reader, void *element)
+{
+	struct control_server *server = element;
+
+	server->id = read_id(reader, 0);
+	server->name = read_text(reader, 1);
+	server->type = read_text(reader, 2);
+	server->connection_string = read_text(reader, 3);
+	server->enabled = read_int(reader, 4) != 0;
+}
+
+static void read_mapping(struct reader *reader, void *element)
+{
+	struct control_mapping *mapping = element;
+
+	mapping->id = read_id(reader, 0);
+	mapping->server_id = read_id(reader, 1);
+	mapping->target_id = read_id(reader, 2);
+	mapping->enabled = read_int(reader, 3) != 0;
+	mapping->paused = read_int(reader, 4) != 0;
+	mapping->cdc_enabled = read_int(reader, 5) != 0;
+	mapping->source_database = read_text(reader, 6);
+	mapping->source_schema = read_text(reader, 7);
+	mapping->source_table = read_text(reader, 8);
+	mapping->dest_database = read_text(reader, 9);
+	mapping->dest_schema = read_text(reader, 10);
+	mapping->dest_table = read_text(reader, 11);
+	mapping->key_columns = read_text(reader, 12);
+	mapping->trigger_column = read_text(reader, 13);
+	mapping->change_source = read_text(reader, 14);
+}
+
+static void read_request(struct reader *reader, void *element)
+{
+	struct control_request *request = element;
+
+	request->id = read_id(reader, 0);
+	request->mapping_id = read_id(reader, 1);
+	request->type = read_text(reader, 2);
+}
+
+static void read_installation(struct reader *reader, void *element)
+{
+	*(const char **)element = read_text(reader, 0);
+}
+
+int control_load(struct control *control, struct control_snapshot *out,
+		 struct error *err)
+{
+	struct reader reader = {
+		.session = control->session,
+		.arena = &out->arena,
+	};
+	const char **installation;
+	size_t installations;
+
+	memset(out, 0, sizeof(*out));
+	arena_init(&out->arena, 0);
+	if (read_all(&reader, sql_read_installation, NULL, 0,
+		     sizeof(*installation), read_installation,
+		     (void **)&installation, &installations, err) < 0 ||
+	    read_all(&reader, sql_read_config, NULL, 0, sizeof(*out->settings),
+		     read_setting, (void **)&out->settings, &out->setting_count,
+		     err) < 0 ||
+	    read_all(&reader, sql_read_sources, NULL, 0, sizeof(*out->sources),
+		     read_server, (void **)&out->sources, &out->source_count,
+		     err) < 0 ||
+	    read_all(&reader, sql_read_targets, NULL, 0, sizeof(*out->targets),
+		     read_server, (void **)&out->targets, &out->target_count,
+		     err) < 0 ||
+	    read_all(&reader, sql_read_mappings, NULL, 0,
+		     sizeof(*out->mappings), read_mapping,
+		     (void **)&out->mappings, &out->mapping_count, err) < 0 ||
+	    read_all(&reader, sql_read_requests, NULL, 0,
+		     sizeof(*out->requests), read_request,
+		     (void **)&out->requests, &out->request_count, err) < 0)
+		goto failed;
+	if (!installations) {
+		error_set(err, ERROR_CONFIG,
+			  "the table 'installation' is empty; run "
+			  "'dbaops-dataflow init'");
+		goto failed;
+	}
+	out->installation_id = installation[0];
+	return 0;
+failed:
+	control_snapshot_release(out);
+	return -1;
+}
+
+void control_snapshot_release(struct control_snapshot *snapshot)
+{
+	arena_release(&snapshot->arena);
+	memset(snapshot, 0, sizeof(*snapshot));
+}
