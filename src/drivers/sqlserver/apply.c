@@ -17,6 +17,8 @@
 /* Below this many rows an index costs more than it saves. */
 #define INDEX_FROM_ROWS 500
 
+#define CLUSTERED_KEY_BYTES 900
+
 static void add_key_list(struct strbuf *sql,
 			 const struct sqlserver_target *target)
 {
@@ -53,6 +55,19 @@ done:
 	return ret;
 }
 
+/* A clustered index serves best, but its keys must be shorter than others. */
+static const char *kind_of_index(const struct sqlserver_target *target)
+{
+	const struct table *shape = target->shape;
+	int bytes = 0;
+
+	for (size_t k = 0; k < shape->key_count; k++)
+		bytes += catalog_column(&target->dest,
+					shape->columns[shape->key[k]].name)
+				 ->max_length;
+	return bytes <= CLUSTERED_KEY_BYTES ? "CLUSTERED" : "NONCLUSTERED";
+}
+
 /* Of several changes of one key only the last one counts. */
 static int keep_last(struct sqlserver_target *target, uint64_t rows,
 		     struct error *err)
@@ -68,8 +83,9 @@ static int keep_last(struct sqlserver_target *target, uint64_t rows,
 	strbuf_addstr(&sql, " ORDER BY [" LOADER_SEQ_COLUMN "] DESC) AS n "
 			    "FROM " CHANGES ") DELETE FROM ranked WHERE n > 1");
 	if (rows >= INDEX_FROM_ROWS) {
-		strbuf_addstr(&sql, "; CREATE UNIQUE CLUSTERED INDEX by_key "
-				    "ON " CHANGES " (");
+		strbuf_addf(&sql,
+			    "; CREATE UNIQUE %s INDEX by_key ON " CHANGES " (",
+			    kind_of_index(target));
 		add_key_list(&sql, target);
 		strbuf_addstr(&sql, ")");
 		/* TRUNCATE would keep it, and the next load be slow. */
