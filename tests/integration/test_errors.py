@@ -357,9 +357,11 @@ def test_destination_dropped_while_it_runs(pair):
 def test_json_log(world):
     import json
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    world.on_source("INSERT INTO t VALUES (1)")
     mapping = world.add_mapping("t", cdc=0)
     daemon = world.start("--log-format", "json", "--log-level", "debug")
     world.wait_equal("t")
+    dataflow.wait_for(lambda: world.state(mapping) == "IDLE")
     daemon.stop()
     lines = [json.loads(line) for line in daemon.log().splitlines()]
     assert all({"time", "level", "message"} <= set(line) for line in lines)
