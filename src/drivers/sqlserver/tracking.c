@@ -114,12 +114,12 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 
 	out->asked_us = clock_utc_us();
 	rc = tds_query_row(source->conn, sql, params, 2, err);
-	if (rc < 0)
-		return -1;
 	if (rc == 0)
-		return error_set(err, ERROR_SERVER,
-				 "the server does not tell the versions of "
-				 "change tracking");
+		error_set(err, ERROR_SERVER,
+			  "the server does not tell the versions of change "
+			  "tracking");
+	if (rc <= 0)
+		return -1;
 	out->altered = tds_get_int(source->conn, 2) != 0;
 	database = !tds_null(source->conn, 1);
 	out->tracked = database && !tds_null(source->conn, 0);

@@ -174,7 +174,7 @@ static int read_columns(struct session *s, struct incoming *in, struct diag *d)
 		strbuf_init_max(&in->mem[i], MESSAGE_LIMIT);
 		rd_skip(&in->r, old ? 2 : 4); /* user type */
 		rd_skip(&in->r, 2);	      /* flags */
-		rd_type(&in->r, s->conn, w);
+		rd_type(&in->r, w);
 		if (w->unknown)
 			return diag_set(d, 4816, i + 1);
 		if (w->type.kind == TY_TEXT || w->type.kind == TY_NTEXT ||

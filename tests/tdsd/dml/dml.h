@@ -63,6 +63,10 @@ int output_plan_into(struct session *s, struct output_plan *o, struct diag *d);
 /* To the client, after it has ended. */
 void output_plan_send(struct session *s, struct output_plan *o);
 
+/* Run the driving query of UPDATE or DELETE and keep its rows. */
+int dml_collect(struct session *s, struct plan *p, struct row_store *rows,
+		struct diag *d);
+
 /* The end of every writing statement. */
 enum flow dml_done(struct session *s, struct stmt *st, bool ok, bool compile,
 		   int64_t rows, int command, struct plan *p, struct diag *d);

@@ -246,17 +246,94 @@ static void through_view(struct tr *t, struct dml_plan *m, struct dml *dml)
 	dml->columns = list;
 }
 
+/* DEFAULT VALUES: one row with one column, which goes nowhere. */
+static struct rel *default_row(struct tr *t, struct dml_plan *m)
+{
+	struct row_list *row = pool_alloc(t->pool, sizeof(*row));
+	struct query *none = pool_alloc(t->pool, sizeof(*none));
+
+	none->kind = Q_VALUES;
+	none->rows = row;
+	row->values = pool_alloc(t->pool, sizeof(struct expr));
+	row->values->kind = EX_NULL;
+	row->count = 1;
+	m->map = mem_calloc((size_t)m->target->count * 2 + 8, sizeof(int));
+	m->map[0] = -1;
+	m->set_count = 1;
+	return tr_query(t, none);
+}
+
+/* As many columns as values? */
+static void check_counts(struct tr *t, const struct dml *dml, int given)
+{
+	bool values = dml->query->kind == Q_VALUES;
+	const struct name_list *n;
+	int k = 0;
+
+	for (n = dml->columns; n; n = n->next)
+		k++;
+	if (dml->columns && k > given)
+		tr_fail(t, values ? 109 : 120, NULL);
+	else if (dml->columns && k < given)
+		tr_fail(t, values ? 110 : 121, NULL);
+}
+
+static struct rel *given_rows(struct tr *t, const struct dml *dml,
+			      struct dml_plan *m)
+{
+	const struct query *q = dml->query;
+	struct rel *rel = NULL;
+	int given = given_count(t, q, &rel);
+
+	if (!t->failed)
+		check_counts(t, dml, given);
+	if (!t->failed)
+		target_columns(t, dml, m, given);
+	if (!t->failed && q->kind == Q_VALUES)
+		rel = tr_query(t, has_default(q) ? with_defaults(t, q, m) : q);
+	return rel;
+}
+
+/* The query that drives the insert: what is given, and defaults behind it. */
+static void driving_query(struct tr *t, struct plan *p, struct dml_plan *m,
+			  const struct dml *dml, struct rel *rel,
+			  const struct strbuf *with)
+{
+	struct strbuf text;
+	int i;
+
+	p->columns = pool_alloc(&p->pool,
+				(size_t)(rel->count + m->target->count + 1) *
+					sizeof(*p->columns));
+	memcpy(p->columns, rel->columns,
+	       (size_t)rel->count * sizeof(*rel->columns));
+	strbuf_init_max(&text, (size_t)512 << 20);
+	if (with->len)
+		strbuf_addf(&text, "WITH RECURSIVE %s ", with->data);
+	strbuf_addstr(&text, "SELECT ");
+	for (i = 0; i < rel->count; i++)
+		strbuf_addf(&text, "%sx%d", i ? "," : "", i + 1);
+	add_defaults(t, p, m, rel, &text);
+	strbuf_addf(&text, " FROM (%s)", rel->sql);
+	if (dml->top) {
+		struct ex n = tr_implicit(t, tr_expr(t, dml->top),
+					  type_of(TY_BIGINT));
+
+		strbuf_addf(&text, " LIMIT topn(%s)", n.sql);
+	}
+	p->sql = pool_strndup(&p->pool, text.data, text.len);
+	strbuf_release(&text);
+}
+
 static int build_insert(struct session *s, struct plan *p, void *arg,
 			struct diag *d)
 {
 	struct stmt *st = arg;
 	struct dml copy = *st->dml, *dml = &copy;
 	struct dml_plan *m = mem_calloc(1, sizeof(*m));
-	const struct query *q = dml->query;
 	struct rel *rel = NULL;
-	struct strbuf sb;
+	struct strbuf with;
 	struct tr t;
-	int i, given;
 
 	p->more = m;
 	p->more_free = dml_plan_free;
@@ -265,8 +342,8 @@ static int build_insert(struct session *s, struct plan *p, void *arg,
 	if (dml->max_recursion >= 0)
 		t.max_recursion = dml->max_recursion ? dml->max_recursion : -1;
 	tr_push_ctes(&t, dml->ctes);
-	strbuf_init_max(&sb, (size_t)512 << 20);
-	t.with = &sb;
+	strbuf_init_max(&with, (size_t)512 << 20);
+	t.with = &with;
 	m->target = dml_target(&t, &dml->target, dml->target_var);
 	if (m->target)
 		table_ref(m->target);
@@ -274,83 +351,16 @@ static int build_insert(struct session *s, struct plan *p, void *arg,
 		t.failed = true;
 	if (!t.failed && !strcmp(m->target->type, "V"))
 		through_view(&t, m, dml);
-	if (t.failed)
-		goto done;
-	if (dml->default_values || !q) {
-		struct row_list *row = pool_alloc(&p->pool, sizeof(*row));
-		struct query *none = pool_alloc(&p->pool, sizeof(*none));
-
-		none->kind = Q_VALUES;
-		none->rows = row;
-		row->values = pool_alloc(&p->pool, sizeof(struct expr));
-		row->values->kind = EX_NULL;
-		row->count = 1;
-		q = none;
-		rel = tr_query(&t, q);
-		/* one column that goes nowhere */
-		m->map = mem_calloc((size_t)m->target->count * 2 + 8,
-				    sizeof(int));
-		m->map[0] = -1;
-		m->set_count = 1;
-	} else {
-		given = given_count(&t, q, &rel);
-		if (t.failed)
-			goto done;
-		if (dml->columns) {
-			const struct name_list *n;
-			int k = 0;
-
-			for (n = dml->columns; n; n = n->next)
-				k++;
-			if (k != given) {
-				if (q->kind == Q_VALUES)
-					tr_fail(&t, k > given ? 109 : 110,
-						NULL);
-				else
-					tr_fail(&t, k > given ? 120 : 121,
-						NULL);
-				goto done;
-			}
-		}
-		target_columns(&t, dml, m, given);
-		if (t.failed)
-			goto done;
-		if (q->kind == Q_VALUES)
-			rel = tr_query(&t, has_default(q)
-						   ? with_defaults(&t, q, m)
-						   : q);
+	if (!t.failed)
+		rel = dml->default_values || !dml->query
+			      ? default_row(&t, m)
+			      : given_rows(&t, dml, m);
+	if (!t.failed) {
+		driving_query(&t, p, m, dml, rel, &with);
+		build_outputs(&t, dml, m, 'I', NULL);
+		m->from_target = reads(p, m->target);
 	}
-	if (t.failed)
-		goto done;
-	p->columns = pool_alloc(&p->pool,
-				(size_t)(rel->count + m->target->count + 1) *
-					sizeof(*p->columns));
-	memcpy(p->columns, rel->columns,
-	       (size_t)rel->count * sizeof(*rel->columns));
-	{
-		struct strbuf text;
-
-		strbuf_init_max(&text, (size_t)512 << 20);
-		if (sb.len)
-			strbuf_addf(&text, "WITH RECURSIVE %s ", sb.data);
-		strbuf_addstr(&text, "SELECT ");
-		for (i = 0; i < rel->count; i++)
-			strbuf_addf(&text, "%sx%d", i ? "," : "", i + 1);
-		add_defaults(&t, p, m, rel, &text);
-		strbuf_addf(&text, " FROM (%s)", rel->sql);
-		if (dml->top) {
-			struct ex n = tr_implicit(&t, tr_expr(&t, dml->top),
-						  type_of(TY_BIGINT));
-
-			strbuf_addf(&text, " LIMIT topn(%s)", n.sql);
-		}
-		p->sql = pool_strndup(&p->pool, text.data, text.len);
-		strbuf_release(&text);
-	}
-	build_outputs(&t, dml, m, 'I', NULL);
-	m->from_target = reads(p, m->target);
-done:
-	strbuf_release(&sb);
+	strbuf_release(&with);
 	return t.failed ? -1 : 0;
 }
 

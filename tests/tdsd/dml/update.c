@@ -448,71 +448,6 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 
 /* --- running --- */
 
-/* Row ids seen: a row is changed once, however often the join finds it. */
-struct seen {
-	int64_t *slots;
-	size_t size, count;
-};
-
-static bool seen_add(struct seen *set, int64_t id)
-{
-	size_t i;
-
-	if (set->count * 2 >= set->size) {
-		struct seen bigger = {NULL, set->size ? set->size * 2 : 256, 0};
-
-		bigger.slots = mem_alloc(bigger.size * sizeof(int64_t));
-		for (i = 0; i < bigger.size; i++)
-			bigger.slots[i] = INT64_MIN;
-		for (i = 0; i < set->size; i++)
-			if (set->slots[i] != INT64_MIN)
-				seen_add(&bigger, set->slots[i]);
-		free(set->slots);
-		*set = bigger;
-	}
-	i = (size_t)((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15) >> 20) %
-	    set->size;
-	while (set->slots[i] != INT64_MIN) {
-		if (set->slots[i] == id)
-			return false;
-		i = (i + 1) % set->size;
-	}
-	set->slots[i] = id;
-	set->count++;
-	return true;
-}
-
-/* Run the driving query and keep its rows. */
-static int collect(struct session *s, struct plan *p, struct row_store *rows,
-		   struct diag *d)
-{
-	struct dml_plan *m = p->more;
-	sqlite3_stmt *st = plan_start(s, p, d);
-	int n = p->count + m->extra_count, got = 0, i;
-	struct seen seen = {NULL, 0, 0};
-	struct val *row;
-
-	if (!st)
-		return -1;
-	row = mem_calloc((size_t)n + 1, sizeof(*row));
-	rows_init(rows, n);
-	while ((got = run_step(s, st, d)) > 0) {
-		if (sqlite3_column_type(st, 0) == SQLITE_NULL)
-			continue; /* the outer side of a join */
-		if (m->many_sources &&
-		    !seen_add(&seen, sqlite3_column_int64(st, 0)))
-			continue;
-		for (i = 0; i < n; i++)
-			row[i] = run_column(st, i);
-		rows_add(rows, row);
-	}
-	plan_done(p, st);
-	free(seen.slots);
-	free(row);
-	rows_rewind(rows);
-	return got;
-}
-
 /* The whole row as it is; the values lie in `mem`. */
 static int read_old(struct write *w, int64_t rowid, struct strbuf *mem,
 		    struct val *old, struct diag *d)
@@ -693,7 +628,7 @@ static int run_update(struct updating *u, struct diag *d)
 		strbuf_init_max(&u->mem[i], (size_t)1 << 31);
 	strbuf_init_max(&u->old_mem, (size_t)1 << 31);
 	if (write_set_columns(&u->w, u->m->set, d) == 0 &&
-	    collect(u->s, u->p, &rows, d) == 0) {
+	    dml_collect(u->s, u->p, &rows, d) == 0) {
 		u->need_old = write_needs_old(&u->w) || u->m->output_count;
 		ret = u->w.key_change && rows.count > 0
 			      ? update_keys(u, &rows, d)
@@ -772,7 +707,7 @@ static int run_delete(struct session *s, struct plan *p, struct write *w,
 
 	if (m->direct)
 		return run_direct(s, p, w, d);
-	if (collect(s, p, &rows, d) < 0)
+	if (dml_collect(s, p, &rows, d) < 0)
 		return -1;
 	in = mem_calloc((size_t)(p->count + m->extra_count + w->t->count) + 2,
 			sizeof(*in));

@@ -23,65 +23,115 @@ static void finished(struct session *s)
 	run_info(s, &d);
 }
 
-/* DBCC CHECKIDENT (table [, RESEED [, value] | NORESEED]) */
-static int check_ident(struct session *s, const struct stmt *st, struct diag *d)
+/* The table that the first argument names, with an identity; NULL: `d`. */
+static struct table *identity_table(struct session *s, const struct stmt *st,
+				    struct diag *d)
 {
 	const struct expr *a = st->dbcc.args;
-	bool reseed = false, have_value = false, known;
-	int64_t value = 0, last, highest = 0, rows = 0;
 	struct arena pool;
 	struct object o;
 	struct name n;
 	struct table *t;
-	struct diag info;
-	char phys[64];
 	int found;
 
 	arena_init(&pool, 0);
 	if (!a || !parse_name(&pool, a->text, a->len, &n)) {
 		arena_release(&pool);
-		return diag_set(d, 2526);
+		diag_set(d, 2526);
+		return NULL;
 	}
 	n.line = st->line;
 	found = catalog_find(s, &n, &o, d);
-	if (found <= 0) {
-		if (!found)
-			diag_set(d, 2501, a->text);
-		arena_release(&pool);
-		return -1;
-	}
+	if (!found)
+		diag_set(d, 2501, a->text);
 	arena_release(&pool);
-	if (tran_write(s, o.home, d) < 0)
-		return -1;
+	if (found <= 0 || tran_write(s, o.home, d) < 0)
+		return NULL;
 	t = catalog_table(s, o.home, o.id, d);
-	if (!t)
-		return -1;
-	if (t->identity_column < 0) {
+	if (t && t->identity_column < 0) {
 		diag_set(d, 7997, o.name);
 		table_unref(t);
-		return -1;
+		return NULL;
 	}
-	if (a->next) {
-		reseed = !strcasecmp(a->next->text, "reseed");
-		if (a->next->next) {
-			have_value = true;
-			value = strtoll(a->next->next->text, NULL, 10);
-			if (a->next->next->negated)
-				value = -value;
-		}
-	} else {
-		reseed = true;
-	}
-	last = t->db ? identity_get(t->db, t->id, &known) : 0;
-	if (!t->db || !known) {
-		const struct column *c = &t->columns[t->identity_column];
+	return t;
+}
 
-		last = c->seed - c->increment;
-		catalog_int(s, d, &last,
-			    "SELECT last FROM %s._identity WHERE object_id ="
-			    " %d",
-			    o.home->prefix, t->id);
+static int64_t last_identity(struct session *s, const struct table *t,
+			     struct diag *d)
+{
+	const struct column *c = &t->columns[t->identity_column];
+	int64_t last = 0;
+	bool known = false;
+
+	if (t->db)
+		last = identity_get(t->db, t->id, &known);
+	if (known)
+		return last;
+	last = c->seed - c->increment;
+	catalog_int(s, d, &last,
+		    "SELECT last FROM %s._identity WHERE object_id = %d",
+		    t->home->prefix, t->id);
+	return last;
+}
+
+/* Was a value of it ever given out? */
+static bool is_used(struct session *s, const struct table *t, struct diag *d)
+{
+	int64_t there = 0;
+	bool used = false;
+
+	if (t->db)
+		identity_get(t->db, t->id, &used);
+	if (!used)
+		catalog_int(s, d, &there,
+			    "SELECT 1 FROM %s._identity WHERE object_id = %d",
+			    t->home->prefix, t->id);
+	return used || there;
+}
+
+static int set_identity(struct session *s, const struct table *t, int64_t value,
+			struct diag *d)
+{
+	if (t->db)
+		identity_put(t->db, t->id, value);
+	return catalog_exec(s, d,
+			    "INSERT OR REPLACE INTO %s._identity VALUES"
+			    "(%d, %lld)",
+			    t->home->prefix, t->id, (long long)value);
+}
+
+/* `value` is the third argument, NULL without one. */
+static int reseed(struct session *s, const struct table *t,
+		  const struct expr *value, int64_t last, int64_t highest,
+		  int64_t rows, struct diag *d)
+{
+	const struct column *c = &t->columns[t->identity_column];
+	int64_t set = highest > last ? highest : last;
+
+	if (value) {
+		set = strtoll(value->text, NULL, 10);
+		if (value->negated)
+			set = -set;
+		/* an unused table gives the new seed itself first */
+		if (!rows && !is_used(s, t, d))
+			set -= c->increment;
 	}
+	return set_identity(s, t, set, d);
+}
+
+/* DBCC CHECKIDENT (table [, RESEED [, value] | NORESEED]) */
+static int check_ident(struct session *s, const struct stmt *st, struct diag *d)
+{
+	const struct expr *how = st->dbcc.args ? st->dbcc.args->next : NULL;
+	int64_t last, highest = 0, rows = 0;
+	struct table *t = identity_table(s, st, d);
+	struct diag info;
+	char phys[64];
+	int ret = 0;
+
+	if (!t)
+		return -1;
+	last = last_identity(s, t, d);
 	table_phys(t, phys, sizeof(phys));
 	catalog_int(s, d, &rows, "SELECT count(*) FROM %s", phys);
 	catalog_int(s, d, &highest, "SELECT max(c%d) FROM %s",
@@ -91,40 +141,13 @@ static int check_ident(struct session *s, const struct stmt *st, struct diag *d)
 		       "'%lld', current column value '%lld'.",
 		       (long long)last, (long long)highest);
 	run_info(s, &info);
-	if (reseed) {
-		const struct column *c = &t->columns[t->identity_column];
-		int64_t set = have_value       ? value
-			      : highest > last ? highest
-					       : last;
-		bool used = false;
-
-		/* an unused table gives the new seed itself first */
-		if (t->db)
-			identity_get(t->db, t->id, &used);
-		if (!used) {
-			int64_t there = 0;
-
-			catalog_int(s, d, &there,
-				    "SELECT 1 FROM %s._identity WHERE object_id"
-				    " = %d",
-				    o.home->prefix, t->id);
-			used = there;
-		}
-		if (have_value && !used && !rows)
-			set = value - c->increment;
-		if (t->db)
-			identity_put(t->db, t->id, set);
-		if (catalog_exec(s, d,
-				 "INSERT OR REPLACE INTO %s._identity VALUES"
-				 "(%d, %lld)",
-				 o.home->prefix, t->id, (long long)set) < 0) {
-			table_unref(t);
-			return -1;
-		}
-	}
+	if (!how || !strcasecmp(how->text, "reseed"))
+		ret = reseed(s, t, how ? how->next : NULL, last, highest, rows,
+			     d);
 	table_unref(t);
-	finished(s);
-	return 0;
+	if (ret == 0)
+		finished(s);
+	return ret;
 }
 
 enum flow exec_dbcc(struct session *s, struct stmt *st)

@@ -45,6 +45,7 @@ void fn_register(struct session *s, const struct fn_def *defs, int count);
 void fn_register_core(struct session *s);
 void fn_register_number(struct session *s);
 void fn_register_text(struct session *s);
+void fn_register_hash(struct session *s);
 void fn_register_date(struct session *s);
 void fn_register_meta(struct session *s);
 void fn_register_aggregates(struct session *s);

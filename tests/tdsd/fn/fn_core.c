@@ -410,6 +410,7 @@ void functions_register(struct session *s)
 	fn_register_core(s);
 	fn_register_number(s);
 	fn_register_text(s);
+	fn_register_hash(s);
 	fn_register_date(s);
 	fn_register_meta(s);
 	fn_register_aggregates(s);

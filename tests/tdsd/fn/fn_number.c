@@ -502,6 +502,41 @@ static void fn_str(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	fn_result_text(ctx, out, strlen(out));
 }
 
+static void fn_isnumeric(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	size_t n, i = 0, digits = 0, points = 0;
+	const char *s = fn_text(argv[0], &n);
+	bool ok = true;
+
+	(void)argc;
+	while (i < n && s[i] == ' ')
+		i++;
+	while (n > i && s[n - 1] == ' ')
+		n--;
+	if (i < n && strchr("+-$", s[i]))
+		i++;
+	for (; i < n && ok; i++) {
+		char c = s[i];
+
+		if (c >= '0' && c <= '9')
+			digits++;
+		else if (c == '.')
+			ok = !points++;
+		else if (c == ',')
+			;
+		else if ((c | 32) == 'e' || (c | 32) == 'd') {
+			ok = digits > 0;
+			if (i + 1 < n && strchr("+-", s[i + 1]))
+				i++;
+			for (i++; i < n; i++)
+				if (s[i] < '0' || s[i] > '9')
+					ok = false;
+		} else
+			ok = false;
+	}
+	sqlite3_result_int(ctx, ok && (digits || points) && n);
+}
+
 static const struct fn_def defs[] = {
 	{"iadd", 3, FN_PURE, fn_iadd},
 	{"isub", 3, FN_PURE, fn_isub},
@@ -536,6 +571,7 @@ static const struct fn_def defs[] = {
 	{"sign_", 2, FN_PURE, fn_sign},
 	{"rand_", -1, 0, fn_rand},
 	{"str_", 3, FN_PURE, fn_str},
+	{"isnumeric_", 1, FN_PURE, fn_isnumeric},
 };
 
 void fn_register_number(struct session *s)

@@ -3,7 +3,6 @@
  * the value is binary.
  */
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -741,120 +740,6 @@ static void fn_difference(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_int(ctx, same);
 }
 
-static void fn_hashbytes(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-	static const struct {
-		const char *name;
-		const char *openssl;
-	} names[] = {{"MD5", "MD5"},
-		     {"SHA", "SHA1"},
-		     {"SHA1", "SHA1"},
-		     {"SHA2_256", "SHA256"},
-		     {"SHA2_512", "SHA512"}};
-	unsigned char out[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	struct piece name, data;
-	size_t i;
-
-	if (fn_null(ctx, argc, argv))
-		return;
-	name = piece_of(argv[0]);
-	data = piece_of(argv[1]);
-	for (i = 0; i < LENGTH_OF(names); i++)
-		if (strlen(names[i].name) == name.n &&
-		    !strncasecmp(names[i].name, name.p, name.n)) {
-			const EVP_MD *md =
-				EVP_get_digestbyname(names[i].openssl);
-
-			if (md &&
-			    EVP_Digest(data.p, data.n, out, &len, md, NULL))
-				sqlite3_result_blob(ctx, out, (int)len,
-						    SQLITE_TRANSIENT);
-			return;
-		}
-}
-
-/* checksum_(binary, value, type, …): 32 bits; not the server's own numbers. */
-static void fn_checksum(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-	bool binary = sqlite3_value_int(argv[0]);
-	uint32_t h = 0;
-	int i;
-
-	for (i = 1; i + 1 < argc; i += 2) {
-		struct val v = fn_val(argv[i]);
-		struct type t = type_unpack(sqlite3_value_int64(argv[i + 1]));
-		uint32_t x = 0;
-		size_t k;
-
-		if (type_is_integer(t) && v.cls == VAL_INT) {
-			x = (uint32_t)v.i ^
-			    (t.kind == TY_BIGINT ? (uint32_t)(v.i >> 32) : 0);
-			if (argc == 3) { /* CHECKSUM of an int is the int */
-				sqlite3_result_int(ctx, (int)x);
-				return;
-			}
-		} else if (v.cls == VAL_TEXT) {
-			while (v.n && v.p[v.n - 1] == ' ')
-				v.n--;
-			for (k = 0; k < v.n; k++) {
-				unsigned char c = (unsigned char)v.p[k];
-
-				if (!binary && c >= 'a' && c <= 'z')
-					c = (unsigned char)(c - 32);
-				x = (x << 4 | x >> 28) ^ c;
-			}
-		} else if (v.cls == VAL_BLOB) {
-			for (k = 0; k < v.n; k++)
-				x = (x << 4 | x >> 28) ^ (unsigned char)v.p[k];
-		} else if (v.cls == VAL_NULL) {
-			x = 0x7FFFFFFF;
-		} else {
-			uint64_t bits;
-
-			memcpy(&bits, &v.i, 8);
-			x = (uint32_t)bits ^ (uint32_t)(bits >> 32);
-		}
-		h = (h << 4 | h >> 28) ^ x;
-	}
-	sqlite3_result_int(ctx, (int)h);
-}
-
-static void fn_isnumeric(sqlite3_context *ctx, int argc, sqlite3_value **argv)
-{
-	struct piece s = piece_of(argv[0]);
-	size_t i = 0, digits = 0, points = 0;
-	bool ok = true;
-
-	(void)argc;
-	while (i < s.n && s.p[i] == ' ')
-		i++;
-	while (s.n > i && s.p[s.n - 1] == ' ')
-		s.n--;
-	if (i < s.n && strchr("+-$", s.p[i]))
-		i++;
-	for (; i < s.n && ok; i++) {
-		char c = s.p[i];
-
-		if (c >= '0' && c <= '9')
-			digits++;
-		else if (c == '.')
-			ok = !points++;
-		else if (c == ',')
-			;
-		else if ((c | 32) == 'e' || (c | 32) == 'd') {
-			ok = digits > 0;
-			if (i + 1 < s.n && strchr("+-", s.p[i + 1]))
-				i++;
-			for (i++; i < s.n; i++)
-				if (s.p[i] < '0' || s.p[i] > '9')
-					ok = false;
-		} else
-			ok = false;
-	}
-	sqlite3_result_int(ctx, ok && (digits || points) && s.n);
-}
-
 static const struct fn_def defs[] = {
 	{"len_", 2, FN_PURE, fn_len},
 	{"datalength_", 2, FN_PURE, fn_datalength},
@@ -886,9 +771,6 @@ static const struct fn_def defs[] = {
 	{"string_escape_", 2, FN_PURE, fn_string_escape},
 	{"soundex_", 1, FN_PURE, fn_soundex},
 	{"difference_", 2, FN_PURE, fn_difference},
-	{"hashbytes_", 2, FN_PURE, fn_hashbytes},
-	{"checksum_", -1, FN_PURE, fn_checksum},
-	{"isnumeric_", 1, FN_PURE, fn_isnumeric},
 };
 
 void fn_register_text(struct session *s)

@@ -107,7 +107,7 @@ static int read_param(struct rpc *x, struct diag *d)
 		x->count++;
 		return read_tvp(x, a, d);
 	}
-	rd_type(&x->r, x->s->conn, &info);
+	rd_type(&x->r, &info);
 	if (info.unknown) {
 		x->count++;
 		return diag_set(d, 8009, ordinal, a->name, info.token);
@@ -130,7 +130,7 @@ static int tvp_columns(struct rpc *x, struct out_column *cols,
 	for (i = 0; i < n; i++) {
 		rd32(&x->r); /* user type */
 		cols[i].nullable = rd16(&x->r) & 1;
-		rd_type(&x->r, x->s->conn, &infos[i]);
+		rd_type(&x->r, &infos[i]);
 		cols[i].type = infos[i].type;
 		rd_skip(&x->r, rd8(&x->r) * 2u);
 		cols[i].name = pool_printf(&x->pool, "c%d", i + 1);

@@ -135,120 +135,130 @@ static void short_type(struct wire_info *o, enum type_kind kind, uint32_t size)
 	o->size = size;
 }
 
-void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
+/* Tokens that say everything. */
+static const struct {
+	unsigned token;
+	enum type_kind kind;
+	uint32_t size;
+} plain[] = {
+	{W_INT1, TY_TINYINT, 1},
+	{W_BIT, TY_BIT, 1},
+	{W_INT2, TY_SMALLINT, 2},
+	{W_INT4, TY_INT, 4},
+	{W_INT8, TY_BIGINT, 8},
+	{W_FLT4, TY_REAL, 4},
+	{W_FLT8, TY_FLOAT, 8},
+	{W_MONEY, TY_MONEY, 8},
+	{W_MONEY4, TY_SMALLMONEY, 4},
+	{W_DATETIME, TY_DATETIME, 8},
+	{W_DATETIM4, TY_SMALLDATETIME, 4},
+	{W_DATE, TY_DATE, 3},
+};
+
+static bool plain_type(struct wire_info *o)
 {
-	memset(o, 0, sizeof(*o));
-	o->token = rd8(r);
+	size_t i;
+
+	for (i = 0; i < LENGTH_OF(plain); i++) {
+		if (plain[i].token != o->token)
+			continue;
+		short_type(o, plain[i].kind, plain[i].size);
+		return true;
+	}
+	return false;
+}
+
+/* Tokens with a length of one byte that chooses among two kinds or more. */
+static bool sized_type(struct reader *r, struct wire_info *o)
+{
+	enum type_kind four, other;
+
 	switch (o->token) {
-	case W_NULL:
-		o->is_null = true;
-		o->type = type_null();
-		break;
-	case W_INT1:
-		short_type(o, TY_TINYINT, 1);
-		break;
-	case W_BIT:
-		short_type(o, TY_BIT, 1);
-		break;
-	case W_INT2:
-		short_type(o, TY_SMALLINT, 2);
-		break;
-	case W_INT4:
-		short_type(o, TY_INT, 4);
-		break;
-	case W_INT8:
-		short_type(o, TY_BIGINT, 8);
-		break;
-	case W_FLT4:
-		short_type(o, TY_REAL, 4);
-		break;
-	case W_FLT8:
-		short_type(o, TY_FLOAT, 8);
-		break;
-	case W_MONEY:
-		short_type(o, TY_MONEY, 8);
-		break;
-	case W_MONEY4:
-		short_type(o, TY_SMALLMONEY, 4);
-		break;
-	case W_DATETIME:
-		short_type(o, TY_DATETIME, 8);
-		break;
-	case W_DATETIM4:
-		short_type(o, TY_SMALLDATETIME, 4);
-		break;
 	case W_INTN:
 		o->size = rd8(r);
 		o->type = type_of(int_kind(o->size));
-		break;
+		return true;
 	case W_BITN:
-		short_type(o, TY_BIT, rd8(r));
+		four = other = TY_BIT;
 		break;
 	case W_FLTN:
-		o->size = rd8(r);
-		o->type = type_of(o->size == 4 ? TY_REAL : TY_FLOAT);
+		four = TY_REAL;
+		other = TY_FLOAT;
 		break;
 	case W_MONEYN:
-		o->size = rd8(r);
-		o->type = type_of(o->size == 4 ? TY_SMALLMONEY : TY_MONEY);
+		four = TY_SMALLMONEY;
+		other = TY_MONEY;
 		break;
 	case W_DATETIMN:
-		o->size = rd8(r);
-		o->type =
-			type_of(o->size == 4 ? TY_SMALLDATETIME : TY_DATETIME);
+		four = TY_SMALLDATETIME;
+		other = TY_DATETIME;
 		break;
 	case W_GUID:
-		short_type(o, TY_GUID, rd8(r));
+		four = other = TY_GUID;
 		break;
-	case W_DECIMALN:
-	case W_NUMERICN: {
-		unsigned prec, scale;
-
-		o->size = rd8(r);
-		prec = rd8(r);
-		scale = rd8(r);
-		if (prec < 1 || prec > 38 || scale > prec)
-			r->failed = true;
-		o->type = type_decimal((int)(prec ? prec : 1), (int)scale);
-		if (o->token == W_NUMERICN)
-			o->type.kind = TY_NUMERIC;
-		break;
+	default:
+		return false;
 	}
-	case W_DATE:
-		short_type(o, TY_DATE, 3);
-		break;
-	case W_TIME:
-	case W_DATETIME2:
-	case W_DATETIMEOFFSET: {
-		unsigned scale = rd8(r);
+	o->size = rd8(r);
+	o->type = type_of(o->size == 4 ? four : other);
+	return true;
+}
 
-		if (scale > 7)
-			r->failed = true;
-		o->type = type_scaled(o->token == W_TIME ? TY_TIME
-				      : o->token == W_DATETIME2
-					      ? TY_DATETIME2
-					      : TY_DATETIMEOFFSET,
-				      (int)(scale & 7));
-		break;
-	}
-	case W_BIGVARCHAR:
-		long_type(r, o, TY_VARCHAR, true);
-		break;
-	case W_BIGCHAR:
-		long_type(r, o, TY_CHAR, true);
-		break;
-	case W_NVARCHAR:
-		long_type(r, o, TY_NVARCHAR, true);
-		break;
-	case W_NCHAR:
-		long_type(r, o, TY_NCHAR, true);
-		break;
-	case W_BIGVARBIN:
-		long_type(r, o, TY_VARBINARY, false);
-		break;
-	case W_BIGBINARY:
-		long_type(r, o, TY_BINARY, false);
-		break;
+static void decimal_type(struct reader *r, struct wire_info *o)
+{
+	unsigned prec, scale;
+
+	o->size = rd8(r);
+	prec = rd8(r);
+	scale = rd8(r);
+	if (prec < 1 || prec > 38 || scale > prec)
+		r->failed = true;
+	o->type = type_decimal((int)(prec ? prec : 1), (int)scale);
+	if (o->token == W_NUMERICN)
+		o->type.kind = TY_NUMERIC;
+}
+
+static enum type_kind time_kind(unsigned token)
+{
+	return token == W_TIME	      ? TY_TIME
+	       : token == W_DATETIME2 ? TY_DATETIME2
+				      : TY_DATETIMEOFFSET;
+}
+
+static void time_type(struct reader *r, struct wire_info *o)
+{
+	unsigned scale = rd8(r);
+
+	if (scale > 7)
+		r->failed = true;
+	o->type = type_scaled(time_kind(o->token), (int)(scale & 7));
+}
+
+/* Text and binary with a length of two bytes. */
+static const struct {
+	unsigned token;
+	enum type_kind kind;
+	bool text;
+} longs[] = {
+	{W_BIGVARCHAR, TY_VARCHAR, true},   {W_BIGCHAR, TY_CHAR, true},
+	{W_NVARCHAR, TY_NVARCHAR, true},    {W_NCHAR, TY_NCHAR, true},
+	{W_BIGVARBIN, TY_VARBINARY, false}, {W_BIGBINARY, TY_BINARY, false},
+};
+
+static int find_long(unsigned token)
+{
+	size_t i;
+
+	for (i = 0; i < LENGTH_OF(longs); i++)
+		if (longs[i].token == token)
+			return (int)i;
+	return -1;
+}
+
+/* As before SQL Server 7.0, and the large ones. */
+static void old_type(struct reader *r, struct wire_info *o)
+{
+	switch (o->token) {
 	case W_VARCHAR_OLD:
 	case W_CHAR_OLD:
 		o->size = rd8(r);
@@ -273,6 +283,40 @@ void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
 		o->size = rd32(r);
 		o->type = type_of(TY_IMAGE);
 		break;
+	default:
+		o->unknown = true;
+		r->failed = true;
+		break;
+	}
+}
+
+void rd_type(struct reader *r, struct wire_info *o)
+{
+	int i;
+
+	memset(o, 0, sizeof(*o));
+	o->token = rd8(r);
+	if (plain_type(o) || sized_type(r, o))
+		return;
+	i = find_long(o->token);
+	if (i >= 0) {
+		long_type(r, o, longs[i].kind, longs[i].text);
+		return;
+	}
+	switch (o->token) {
+	case W_NULL:
+		o->is_null = true;
+		o->type = type_null();
+		break;
+	case W_DECIMALN:
+	case W_NUMERICN:
+		decimal_type(r, o);
+		break;
+	case W_TIME:
+	case W_DATETIME2:
+	case W_DATETIMEOFFSET:
+		time_type(r, o);
+		break;
 	case W_XML:
 		if (rd8(r)) { /* a schema collection's three names */
 			rd_skip(r, rd8(r) * 2u);
@@ -287,11 +331,9 @@ void rd_type(struct reader *r, const struct conn *c, struct wire_info *o)
 		o->type = type_of(TY_VARIANT);
 		break;
 	default:
-		o->unknown = true;
-		r->failed = true;
+		old_type(r, o);
 		break;
 	}
-	(void)c;
 }
 
 /* Sizes that the fixed kinds may have on the wire. */
@@ -504,13 +546,69 @@ static void rd_plp(struct reader *r, struct type t, struct strbuf *mem,
 	strbuf_release(&raw);
 }
 
+/* The value inside of a variant: `data` bytes of the type that `info` gets. */
+static void rd_inner(struct reader *r, struct wire_info *info, size_t data,
+		     struct strbuf *mem, struct val *inner)
+{
+	struct reader one = {.p = (unsigned char[]){(unsigned char)info->token},
+			     .left = 1};
+	int i = find_long(info->token);
+	unsigned prec, scale;
+
+	if (i >= 0) {
+		int coll = longs[i].text ? rd_collation(r) : 0;
+		unsigned len = rd16(r);
+
+		info->type = type_char(longs[i].kind, (int32_t)(len ? len : 1),
+				       coll);
+		rd_raw(r, info->type, data, mem, inner);
+		return;
+	}
+	switch (info->token) {
+	case W_DECIMALN:
+	case W_NUMERICN:
+		prec = rd8(r);
+		scale = rd8(r);
+		if (prec < 1 || prec > 38 || scale > prec) {
+			r->failed = true;
+			return;
+		}
+		info->type = type_decimal((int)prec, (int)scale);
+		rd_decimal(r, info->type, (uint32_t)data, mem, inner);
+		return;
+	case W_GUID:
+		info->type = type_of(TY_GUID);
+		rd_raw(r, info->type, data, mem, inner);
+		return;
+	case W_DATE:
+		info->type = type_of(TY_DATE);
+		rd_temporal(r, info->type, (uint32_t)data, mem, inner);
+		return;
+	case W_TIME:
+	case W_DATETIME2:
+	case W_DATETIMEOFFSET:
+		info->type =
+			type_scaled(time_kind(info->token), (int)(rd8(r) & 7));
+		rd_temporal(r, info->type, (uint32_t)data, mem, inner);
+		return;
+	default:
+		break;
+	}
+	rd_type(&one, info);
+	if (one.failed || info->size != data)
+		r->failed = true;
+	else
+		rd_fixed(r, info->type, info->size, inner);
+}
+
 static void rd_variant(struct reader *r, struct strbuf *mem, struct val *out)
 {
 	uint32_t total = rd32(r);
 	struct wire_info info;
+	struct strbuf packed;
+	struct val inner = val_null(), blob;
 	unsigned props;
-	struct val inner;
-	size_t data;
+	size_t at;
 
 	*out = val_null();
 	if (!total || r->failed)
@@ -522,84 +620,15 @@ static void rd_variant(struct reader *r, struct strbuf *mem, struct val *out)
 		r->failed = true;
 		return;
 	}
-	data = total - 2 - props;
-	switch (info.token) {
-	case W_BIGVARCHAR:
-	case W_BIGCHAR:
-	case W_NVARCHAR:
-	case W_NCHAR:
-	case W_BIGVARBIN:
-	case W_BIGBINARY: {
-		bool text =
-			info.token != W_BIGVARBIN && info.token != W_BIGBINARY;
-		int coll = text ? rd_collation(r) : 0;
-		unsigned len = rd16(r);
-
-		info.type = type_char(info.token == W_BIGVARCHAR  ? TY_VARCHAR
-				      : info.token == W_BIGCHAR	  ? TY_CHAR
-				      : info.token == W_NVARCHAR  ? TY_NVARCHAR
-				      : info.token == W_NCHAR	  ? TY_NCHAR
-				      : info.token == W_BIGVARBIN ? TY_VARBINARY
-								  : TY_BINARY,
-				      (int32_t)(len ? len : 1), coll);
-		rd_raw(r, info.type, data, mem, &inner);
-		break;
-	}
-	case W_DECIMALN:
-	case W_NUMERICN: {
-		unsigned prec = rd8(r), scale = rd8(r);
-
-		if (prec < 1 || prec > 38 || scale > prec) {
-			r->failed = true;
-			return;
-		}
-		info.type = type_decimal((int)prec, (int)scale);
-		rd_decimal(r, info.type, (uint32_t)data, mem, &inner);
-		break;
-	}
-	case W_GUID:
-		info.type = type_of(TY_GUID);
-		rd_raw(r, info.type, data, mem, &inner);
-		break;
-	case W_DATE:
-		info.type = type_of(TY_DATE);
-		rd_temporal(r, info.type, (uint32_t)data, mem, &inner);
-		break;
-	case W_TIME:
-	case W_DATETIME2:
-	case W_DATETIMEOFFSET:
-		info.type = type_scaled(info.token == W_TIME ? TY_TIME
-					: info.token == W_DATETIME2
-						? TY_DATETIME2
-						: TY_DATETIMEOFFSET,
-					(int)(rd8(r) & 7));
-		rd_temporal(r, info.type, (uint32_t)data, mem, &inner);
-		break;
-	default: {
-		struct reader one = {
-			.p = (unsigned char[]){(unsigned char)info.token},
-			.left = 1};
-
-		rd_type(&one, NULL, &info);
-		if (one.failed || info.size != data) {
-			r->failed = true;
-			return;
-		}
-		rd_fixed(r, info.type, info.size, &inner);
-		break;
-	}
-	}
-	if (!r->failed && inner.cls != VAL_NULL) {
-		struct strbuf packed;
-		struct val blob;
-		size_t at = mem->len;
-
-		strbuf_init(&packed);
-		variant_pack(&inner, info.type, &packed, &blob);
-		strbuf_add(mem, blob.p, blob.n);
-		*out = val_blob(mem->data + at, blob.n);
-		strbuf_release(&packed);
-	}
+	rd_inner(r, &info, total - 2 - props, mem, &inner);
+	if (r->failed || inner.cls == VAL_NULL)
+		return;
+	at = mem->len;
+	strbuf_init(&packed);
+	variant_pack(&inner, info.type, &packed, &blob);
+	strbuf_add(mem, blob.p, blob.n);
+	*out = val_blob(mem->data + at, blob.n);
+	strbuf_release(&packed);
 }
 
 void rd_value(struct reader *r, const struct wire_info *info,

@@ -81,6 +81,54 @@ static unsigned short_len(struct type t)
 	return t.len == TYPE_MAX ? 0xFFFF : (unsigned)t.len;
 }
 
+/* Types whose length takes more than a byte. */
+static void put_long_type(struct conn *c, struct type t)
+{
+	switch (t.kind) {
+	case TY_CHAR:
+	case TY_VARCHAR:
+	case TY_NCHAR:
+	case TY_NVARCHAR:
+		conn_put8(c, t.kind == TY_CHAR	    ? W_BIGCHAR
+			     : t.kind == TY_VARCHAR ? W_BIGVARCHAR
+			     : t.kind == TY_NCHAR   ? W_NCHAR
+						    : W_NVARCHAR);
+		conn_put16(c, short_len(t));
+		put_collation(c, t);
+		break;
+	case TY_BINARY:
+	case TY_VARBINARY:
+		conn_put8(c, t.kind == TY_BINARY ? W_BIGBINARY : W_BIGVARBIN);
+		conn_put16(c, short_len(t));
+		break;
+	case TY_ROWVERSION:
+		conn_put8(c, W_BIGBINARY);
+		conn_put16(c, 8);
+		break;
+	case TY_TEXT:
+	case TY_NTEXT:
+		conn_put8(c, t.kind == TY_TEXT ? W_TEXT : W_NTEXT);
+		conn_put32(c, t.kind == TY_TEXT ? 0x7FFFFFFF : 0x7FFFFFFE);
+		put_collation(c, t);
+		break;
+	case TY_IMAGE:
+		conn_put8(c, W_IMAGE);
+		conn_put32(c, 0x7FFFFFFF);
+		break;
+	case TY_XML:
+		conn_put8(c, W_XML);
+		conn_put8(c, 0); /* no schema collection */
+		break;
+	case TY_VARIANT:
+		conn_put8(c, W_VARIANT);
+		conn_put32(c, 8009);
+		break;
+	default:
+		put_sized(c, W_INTN, 4);
+		break;
+	}
+}
+
 void wire_put_type(struct conn *c, struct type t, bool nullable)
 {
 	if (!nullable && fixed_token(t)) {
@@ -131,46 +179,8 @@ void wire_put_type(struct conn *c, struct type t, bool nullable)
 	case TY_DATETIMEOFFSET:
 		put_sized(c, W_DATETIMEOFFSET, t.scale);
 		break;
-	case TY_CHAR:
-	case TY_VARCHAR:
-	case TY_NCHAR:
-	case TY_NVARCHAR:
-		conn_put8(c, t.kind == TY_CHAR	    ? W_BIGCHAR
-			     : t.kind == TY_VARCHAR ? W_BIGVARCHAR
-			     : t.kind == TY_NCHAR   ? W_NCHAR
-						    : W_NVARCHAR);
-		conn_put16(c, short_len(t));
-		put_collation(c, t);
-		break;
-	case TY_BINARY:
-	case TY_VARBINARY:
-		conn_put8(c, t.kind == TY_BINARY ? W_BIGBINARY : W_BIGVARBIN);
-		conn_put16(c, short_len(t));
-		break;
-	case TY_ROWVERSION:
-		conn_put8(c, W_BIGBINARY);
-		conn_put16(c, 8);
-		break;
-	case TY_TEXT:
-	case TY_NTEXT:
-		conn_put8(c, t.kind == TY_TEXT ? W_TEXT : W_NTEXT);
-		conn_put32(c, t.kind == TY_TEXT ? 0x7FFFFFFF : 0x7FFFFFFE);
-		put_collation(c, t);
-		break;
-	case TY_IMAGE:
-		conn_put8(c, W_IMAGE);
-		conn_put32(c, 0x7FFFFFFF);
-		break;
-	case TY_XML:
-		conn_put8(c, W_XML);
-		conn_put8(c, 0); /* no schema collection */
-		break;
-	case TY_VARIANT:
-		conn_put8(c, W_VARIANT);
-		conn_put32(c, 8009);
-		break;
 	default:
-		put_sized(c, W_INTN, 4);
+		put_long_type(c, t);
 		break;
 	}
 }

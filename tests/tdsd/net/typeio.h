@@ -43,7 +43,7 @@ struct wire_info {
 	bool unknown;
 };
 
-void rd_type(struct reader *r, const struct conn *c, struct wire_info *out);
+void rd_type(struct reader *r, struct wire_info *out);
 
 /*
  * A value; its bytes are appended to `mem`, and `out` points there, so `mem`

@@ -228,7 +228,8 @@ const char *tr_param(struct tr *t, enum param_kind kind, int index,
 		     struct type type);
 const char *tr_alias(struct tr *t); /* a new "a7" */
 
-/* Expressions. */
+/* Expressions; none lies deeper than this in others. */
+#define TR_DEPTH_MAX 900
 struct ex tr_expr(struct tr *t, const struct expr *e);
 const char *tr_cond(struct tr *t, const struct expr *e);
 struct ex tr_column(struct tr *t, const struct name *name);
@@ -304,6 +305,9 @@ void tr_use_table(struct tr *t, struct table *table);
 
 /* Find what a table name means and load it; NULL: failed. */
 struct table *tr_find_table(struct tr *t, const struct name *name);
+
+/* Do two parts of names mean the same, as the default collation has it? */
+bool name_same(const char *a, const char *b);
 
 /* Which column of `src` a name means; NULL when none. */
 struct source_column *source_find(struct source *src, const char *name);

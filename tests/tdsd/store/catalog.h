@@ -176,6 +176,9 @@ int catalog_new_id(struct session *s, struct attached *home, struct diag *d);
  * A type by its name: system types and the aliases of a database. The column
  * or parameter number is for messages. 0, or -1 with `d` set.
  */
+/* The type that kind, prec, scale, len and collation, from column `at` on,
+ * make. */
+struct type catalog_read_type(sqlite3_stmt *st, int at);
 int catalog_type(struct session *s, const struct type_ref *ref, int ordinal,
 		 const char *what, struct type *out, bool *not_null,
 		 struct diag *d);
