@@ -198,3 +198,15 @@ def test_the_control_store_goes_away_and_comes_back(two):
         assert two.errors(mapping) == []
     finally:
         relay.close()
+
+def test_many_mappings_into_a_new_database(world):
+    """They find no tables of schema `dataflow` there, all at the same time."""
+    tables = [f"t{i}" for i in range(20)]
+    for table in tables:
+        world.on_source(f"CREATE TABLE {table} (id INT NOT NULL PRIMARY KEY)")
+        world.on_source(f"INSERT INTO {table} VALUES (1)")
+        world.add_mapping(table, cdc=0)
+    world.start()
+    for table in tables:
+        world.wait_equal(table)
+    assert world.errors() == world.errors(resolved=1) == []

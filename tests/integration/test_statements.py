@@ -8,6 +8,12 @@ import pytest
 from support import dataflow
 
 
+def wait_full_syncs(world, count):
+    dataflow.wait_for(lambda: world.control(
+        "SELECT COUNT(*) FROM sync_status WHERE sync_type = 'FULL_SYNC' AND "
+        "status = 'COMPLETED'")[0][0] >= count)
+
+
 @pytest.mark.standin
 def test_statements(world, tmp_path):
     if not world.source.is_standin:
@@ -27,16 +33,13 @@ def test_statements(world, tmp_path):
     for dest in ("created", "by_exchange", "by_switch"):
         world.add_mapping("t", dest, full_sync_trigger_column="f")
     daemon = world.start()
-    for dest in ("created", "by_exchange", "by_switch"):
-        world.wait_equal("t", dest) if dest != "by_exchange" else None
+    wait_full_syncs(world, 3)
     world.on_source("INSERT INTO t VALUES (2, N'b', 0); UPDATE t SET v = NULL "
                     "WHERE id = 1; DELETE FROM t WHERE id = 2")
     world.wait_equal("t", "created")
     world.config(full_sync_mode="truncate")
     world.on_source("UPDATE t SET f = 1")
-    dataflow.wait_for(lambda: world.control(
-        "SELECT COUNT(*) FROM sync_status WHERE sync_type = 'FULL_SYNC' AND "
-        "status = 'COMPLETED'")[0][0] >= 4)
+    wait_full_syncs(world, 4)
     dataflow.run("status", env=world.environment())
     daemon.stop()
     sent = set()

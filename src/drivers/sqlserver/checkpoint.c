@@ -1,51 +1,35 @@
 #include "drivers/sqlserver/target.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 
-/*
- * Two workers may get here at the same time, hence the second look when it
- * fails. The table that is made last stands for all.
- */
-static const char home_sql[] =
-	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL "
-	"BEGIN BEGIN TRY "
-	"IF SCHEMA_ID(N'dataflow') IS NULL "
-	"EXEC sys.sp_executesql N'CREATE SCHEMA dataflow'; "
-	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NULL "
-	"CREATE TABLE dataflow.checkpoints ("
-	"installation_id nvarchar(36) NOT NULL, "
-	"mapping_id int NOT NULL, "
-	"origin nvarchar(1000) NOT NULL, "
-	"position varbinary(512) NULL, "
-	"consistent_after datetime2 NULL, "
-	"epoch bigint NOT NULL, "
-	"updated_at datetime2 NOT NULL, "
-	"CONSTRAINT pk_checkpoints PRIMARY KEY (installation_id, mapping_id)); "
-	"IF OBJECT_ID(N'dataflow.loads', N'U') IS NULL "
-	"CREATE TABLE dataflow.loads ("
-	"installation_id nvarchar(36) NOT NULL, "
-	"mapping_id int NOT NULL, "
-	"load_table nvarchar(128) NOT NULL, "
-	"signature nvarchar(max) NOT NULL, "
-	"position varbinary(512) NULL, "
-	"started_at datetime2 NOT NULL, "
-	"CONSTRAINT pk_loads PRIMARY KEY (installation_id, mapping_id)); "
-	"CREATE TABLE dataflow.load_parts ("
-	"installation_id nvarchar(36) NOT NULL, "
-	"mapping_id int NOT NULL, "
-	"part int NOT NULL, "
-	"low varbinary(512) NULL, "
-	"high varbinary(512) NULL, "
-	"is_done bit NOT NULL, "
-	"rows_loaded bigint NOT NULL, "
-	"CONSTRAINT pk_load_parts "
-	"PRIMARY KEY (installation_id, mapping_id, part)); "
-	"END TRY "
-	"BEGIN CATCH "
-	"IF OBJECT_ID(N'dataflow.load_parts', N'U') IS NULL THROW; "
-	"END CATCH END";
+static const struct {
+	const char *name;
+	const char *columns; /* after the two that say whose row it is */
+} home_tables[] = {
+	{"checkpoints", "origin nvarchar(1000) NOT NULL, "
+			"position varbinary(512) NULL, "
+			"consistent_after datetime2 NULL, "
+			"epoch bigint NOT NULL, "
+			"updated_at datetime2 NOT NULL, "
+			"CONSTRAINT pk_checkpoints "
+			"PRIMARY KEY (installation_id, mapping_id)"},
+	{"loads", "load_table nvarchar(128) NOT NULL, "
+		  "signature nvarchar(max) NOT NULL, "
+		  "position varbinary(512) NULL, "
+		  "started_at datetime2 NOT NULL, "
+		  "CONSTRAINT pk_loads "
+		  "PRIMARY KEY (installation_id, mapping_id)"},
+	{"load_parts", "part int NOT NULL, "
+		       "low varbinary(512) NULL, "
+		       "high varbinary(512) NULL, "
+		       "is_done bit NOT NULL, "
+		       "rows_loaded bigint NOT NULL, "
+		       "CONSTRAINT pk_load_parts "
+		       "PRIMARY KEY (installation_id, mapping_id, part)"},
+};
 
 static const char read_sql[] =
 	"IF OBJECT_ID(N'dataflow.checkpoints', N'U') IS NOT NULL "
@@ -76,11 +60,51 @@ static const char forget_sql[] =
 	"AND epoch = @epoch; "
 	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1";
 
+/*
+ * Two workers may get here at the same time, hence the second look when the
+ * making of an object fails.
+ */
+static void make_once(struct strbuf *sql, const char *id, const char *statement)
+{
+	strbuf_addf(sql,
+		    "IF %s IS NULL BEGIN BEGIN TRY %s END TRY "
+		    "BEGIN CATCH IF %s IS NULL THROW; END CATCH END; ",
+		    id, statement, id);
+}
+
+static void build_home(struct strbuf *sql)
+{
+	char id[64];
+	char statement[512];
+
+	make_once(sql, "SCHEMA_ID(N'dataflow')",
+		  "EXEC sys.sp_executesql N'CREATE SCHEMA dataflow'");
+	for (size_t i = 0; i < sizeof(home_tables) / sizeof(*home_tables);
+	     i++) {
+		snprintf(id, sizeof(id), "OBJECT_ID(N'dataflow.%s', N'U')",
+			 home_tables[i].name);
+		snprintf(statement, sizeof(statement),
+			 "CREATE TABLE dataflow.%s ("
+			 "installation_id nvarchar(36) NOT NULL, "
+			 "mapping_id int NOT NULL, %s)",
+			 home_tables[i].name, home_tables[i].columns);
+		make_once(sql, id, statement);
+	}
+}
+
 static int make_home(struct sqlserver_target *target, struct error *err)
 {
+	struct strbuf sql;
+	int rc = -1;
+
 	if (target->has_home)
 		return 0;
-	if (tds_exec(target->conn, home_sql, err) < 0)
+	strbuf_init(&sql);
+	build_home(&sql);
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_exec(target->conn, sql.data, err);
+	strbuf_release(&sql);
+	if (rc < 0)
 		return error_wrap(err,
 				  "cannot make the tables of schema 'dataflow' "
 				  "in database '%s'",
