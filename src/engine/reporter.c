@@ -153,6 +153,8 @@ static bool collect_all(struct reporter *reporter)
 	for (; subject && fine; subject = subject->next) {
 		if (cancel_level(&reporter->cancel) == CANCEL_NOW)
 			return false;
+		if (!subject_has_news(subject))
+			continue;
 		subject_collect(subject, reporter->daemon, &news);
 		if (write_news(reporter->control, &news, &err) == 0)
 			continue;
