@@ -2,12 +2,12 @@
 import os
 import re
 import socket
-import threading
 import time
 
 import pytest
 
 from support import dataflow
+from support.relay import Relay, port_of
 
 
 @pytest.fixture
@@ -217,72 +217,18 @@ def test_retry_policy(pair):
                             "ORDER BY log_id")
     assert [w[0][:16] for w in warnings] == ["attempt 1 of 3 f",
                                              "attempt 2 of 3 f"]
-    host, source_port = pair.source.address.split(",")
-    relay = Relay(port, (host, int(source_port)))
-    try:
+    with Relay(port_of(pair.source), port):
         pair.wait_equal("good", "late_copy")
         dataflow.wait_for(lambda: not pair.errors(bad))
-    finally:
-        relay.close()
-
-
-class Relay:
-    """Passes bytes on between a port and a server, until it is closed."""
-
-    def __init__(self, port, to):
-        self.to = to
-        self.sockets = []
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(self.to)
-            except OSError:
-                return
-            self.sockets += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(one, other),
-                                 daemon=True).start()
-
-    @staticmethod
-    def pump(one, other):
-        try:
-            while data := one.recv(65536):
-                other.sendall(data)
-        except OSError:
-            pass
-        for end in (one, other):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        for end in self.sockets:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.sockets.clear()
-
-    def close(self):
-        self.listener.close()
-        self.cut()
 
 
 def test_cut_connections_lose_nothing(pair):
     """The source's connections are cut again and again while rows change."""
-    host, port = pair.source.address.split(",")
-    relay = Relay(0, (host, int(port)))
     pair.config(max_retry_attempts=5, retry_delay_seconds=0)
-    pair.control("UPDATE source_servers SET connection_string = "
-                 f"N'server=127.0.0.1,{relay.port};user id=sa;"
-                 f"password={pair.source.password}'")
-    try:
+    with Relay(port_of(pair.source)) as relay:
+        pair.control("UPDATE source_servers SET connection_string = "
+                     f"N'server={relay.address};user id=sa;"
+                     f"password={pair.source.password}'")
         pair.start()
         pair.wait_equal("good")
         for i in range(15):
@@ -292,8 +238,6 @@ def test_cut_connections_lose_nothing(pair):
             relay.cut()
             time.sleep(0.1)
         pair.wait_equal("good")
-    finally:
-        relay.close()
 
 
 def test_no_secret_anywhere(world, tmp_path):
