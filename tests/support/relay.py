@@ -4,7 +4,6 @@ Bytes pass between a port of 127.0.0.1 and a server. A relay can cut its
 connections, or freeze: then nobody answers any more and nobody hangs up, which
 is how a dead host, a pulled cable or a firewall that forgets look.
 """
-import re
 import socket
 import threading
 
@@ -20,9 +19,7 @@ class Relay:
     def __init__(self, to, port=0, host="127.0.0.1"):
         self.to = to
         self.sockets = []
-        self.sent = bytearray()  # by clients
-        self.received = bytearray()  # by clients
-        self.connections = 0
+        self.conversations = []  # (what the client sent, what it received)
         self.thawed = threading.Event()
         self.thawed.set()
         self.fuses = {}
@@ -38,17 +35,17 @@ class Relay:
                 server = socket.create_connection(self.to)
             except OSError:
                 return
-            self.connections += 1
             self.sockets += [client, server]
-            for one, other, seen in ((client, server, self.sent),
-                                     (server, client, self.received)):
-                threading.Thread(target=self._pump, args=(one, other, seen),
-                                 daemon=True).start()
+            seen = bytearray(), bytearray()
+            self.conversations.append(seen)
+            for way, ends in enumerate(((client, server), (server, client))):
+                threading.Thread(target=self._pump, daemon=True,
+                                 args=(*ends, way, seen[way])).start()
 
-    def _pump(self, one, other, seen):
+    def _pump(self, one, other, way, seen):
         try:
             while data := one.recv(65536):
-                self._burn(seen, data)
+                self._burn(way, data)
                 self.thawed.wait()
                 seen += data
                 other.sendall(data)
@@ -60,25 +57,24 @@ class Relay:
             except OSError:
                 pass
 
-    def _burn(self, seen, data):
+    def _burn(self, way, data):
         """Freeze just before the bytes that a fuse waits for."""
-        pattern, left = self.fuses.get(id(seen), (b"", 0))
-        if not left or not re.search(pattern, data, re.S):
+        pattern, left = self.fuses.get(way, (b"", 0))
+        if not left or pattern not in data:
             return
-        self.fuses[id(seen)] = pattern, left - 1
+        self.fuses[way] = pattern, left - 1
         if left == 1:
             self.freeze()
 
     def freeze(self):
         self.thawed.clear()
 
-    def freeze_at(self, pattern, by_client=True, nth=1):
-        """Freeze when the n-th piece passes that holds the pattern, a regular
-        expression (bytes) or a text of a statement; the piece is held back."""
-        if isinstance(pattern, str):
-            pattern = re.escape(pattern.encode("utf-16-le"))
-        self.fuses[id(self.sent if by_client else self.received)] = (
-            pattern, nth)
+    def freeze_at(self, what, by_client=True, nth=1):
+        """Freeze when the n-th piece would pass that holds `what`: bytes, or
+        words of a statement; `by_client` or by the server."""
+        if isinstance(what, str):
+            what = what.encode("utf-16-le")
+        self.fuses[0 if by_client else 1] = what, nth
 
     def is_frozen(self):
         return not self.thawed.is_set()
@@ -87,6 +83,11 @@ class Relay:
         """Whoever still waits gets its answer; what is new passes."""
         self.fuses.clear()
         self.thawed.set()
+
+    def holds(self, what):
+        """Did these bytes pass, in either direction?"""
+        return any(what in seen for pair in self.conversations
+                   for seen in pair)
 
     def cut(self):
         """Hang up on both sides."""
