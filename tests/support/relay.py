@@ -23,6 +23,7 @@ class Relay:
         self.thawed = threading.Event()
         self.thawed.set()
         self.fuses = {}
+        self.limits = {}
         self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         self.address = f"{host},{self.port}"
@@ -59,12 +60,14 @@ class Relay:
 
     def _burn(self, way, data):
         """Freeze just before the bytes that a fuse waits for."""
-        pattern, left = self.fuses.get(way, (b"", 0))
-        if not left or pattern not in data:
-            return
-        self.fuses[way] = pattern, left - 1
-        if left == 1:
+        if sum(len(pair[way]) for pair in self.conversations) + len(data) > \
+                self.limits.get(way, float("inf")):
             self.freeze()
+        what, left = self.fuses.get(way, (b"", 0))
+        if left and what in data:
+            self.fuses[way] = what, left - 1
+            if left == 1:
+                self.freeze()
 
     def freeze(self):
         self.thawed.clear()
@@ -76,12 +79,17 @@ class Relay:
             what = what.encode("utf-16-le")
         self.fuses[0 if by_client else 1] = what, nth
 
+    def freeze_after(self, count, by_client=True):
+        """Likewise when more than so many bytes would have passed."""
+        self.limits[0 if by_client else 1] = count
+
     def is_frozen(self):
         return not self.thawed.is_set()
 
     def thaw(self):
         """Whoever still waits gets its answer; what is new passes."""
         self.fuses.clear()
+        self.limits.clear()
         self.thawed.set()
 
     def holds(self, what):
