@@ -1,5 +1,4 @@
 """Bad input and trouble: one clear row each, and nobody else is disturbed."""
-import os
 import re
 import socket
 import time
@@ -238,39 +237,6 @@ def test_cut_connections_lose_nothing(pair):
             relay.cut()
             time.sleep(0.1)
         pair.wait_equal("good")
-
-
-def test_no_secret_anywhere(world, tmp_path):
-    """Planted passwords are looked for in all that the daemon writes."""
-    secret = tmp_path / "secret"
-    secret.write_text("Planted-in-file-1\n")
-    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
-    for name, password in (("a", "Planted;In'Text\"1"),
-                           ("b", "${env:PLANTED}"),
-                           ("c", "${file:" + str(secret) + "}")):
-        quoted = "{" + password + "}" if name == "a" else password
-        server = world.add_server(
-            name, f"server={world.source.address};user id=sa;"
-            f"password={quoted}")
-        world.add_mapping("t", f"t_{name}", server_id=server, cdc=0)
-    world.config(max_retry_attempts=1)
-    daemon = world.start(PLANTED="Planted-in-env-1")
-    dataflow.wait_for(lambda: len(world.errors()) == 3)
-    with open(f"/proc/{daemon.process.pid}/cmdline", "rb") as file:
-        command_line = file.read().decode()
-    status = dataflow.run("status", "--json", env=world.environment())
-    everything = world.log() + command_line + status.stdout + status.stderr
-    for table in ("sync_logs", "error_logs", "sync_status", "mapping_state",
-                  "sync_requests"):
-        everything += repr(world.control(f"SELECT * FROM {table}"))
-    for folder, _, names in os.walk(world.folder):
-        for name in names:
-            if name != "secret":
-                with open(os.path.join(folder, name), "rb") as file:
-                    everything += file.read().decode("utf-8", "replace")
-    for planted in ("Planted;In", "Planted-in-env", "Planted-in-file",
-                    world.source.password):
-        assert planted not in everything, planted
 
 
 def test_a_value_that_does_not_fit(pair):
