@@ -502,6 +502,6 @@ int sqlserver_more(void)
 		PAIR_TEST(test_cancel_cuts_a_wait_short),
 	};
 
-	return sqlserver_types() +
+	return sqlserver_types() + sqlserver_session() +
 	       cmocka_run_group_tests_name("sqlserver", tests, NULL, NULL);
 }
