@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 #define SECRET_FILE_MAX 4096
-#define CALLED_MAX	 128
+#define CALLED_MAX	128
 
 static void wipe(char *s)
 {

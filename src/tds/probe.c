@@ -90,7 +90,8 @@ static int get_packet(struct probe *probe)
 	    !get_all(probe, header, sizeof(header)))
 		return -1;
 	len = (header[2] << 8 | header[3]) - HEADER_BYTES;
-	if (len < 0 || len > PACKET_BYTES || !get_all(probe, probe->packet, len))
+	if (len < 0 || len > PACKET_BYTES ||
+	    !get_all(probe, probe->packet, len))
 		return -1;
 	return len;
 }
@@ -115,8 +116,8 @@ static bool connect_to(struct probe *probe, const struct tds_login *login)
 static int ask_for_encryption(struct probe *probe)
 {
 	/* version at 11, 6 bytes; encryption at 17, 1 byte */
-	static const unsigned char request[] = {0, 0, 11, 0, 6, 1, 0, 17, 0,
-						1, 0xFF, 9, 0, 0, 0, 0, 0, 1};
+	static const unsigned char request[] = {0, 0,	 11, 0, 6, 1, 0, 17, 0,
+						1, 0xFF, 9,  0, 0, 0, 0, 0,  1};
 	int len, at, offset;
 
 	if (!put_packet(probe, request, sizeof(request)))
@@ -198,8 +199,8 @@ static void day_of(const ASN1_TIME *time, char *out, size_t size)
 /* The names that the certificate is made for, as far as they fit. */
 static void names_of(X509 *cert, char *out, size_t size)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name,
-						NULL, NULL);
+	GENERAL_NAMES *names =
+		X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 
 	out[0] = '\0';
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
@@ -208,9 +209,9 @@ static void names_of(X509 *cert, char *out, size_t size)
 		if (name->type != GEN_DNS)
 			continue;
 		text_append(out, size, *out ? ", " : "");
-		text_append(out, size,
-			    (const char *)ASN1_STRING_get0_data(
-				    name->d.dNSName));
+		text_append(
+			out, size,
+			(const char *)ASN1_STRING_get0_data(name->d.dNSName));
 	}
 	GENERAL_NAMES_free(names);
 	if (!*out &&

@@ -46,38 +46,36 @@ static int64_t ask(const char *sql, const struct tds_param *params,
 static void test_session_options(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		ask("SELECT COUNT(*) FROM sys.dm_exec_sessions "
-		    "WHERE session_id = @@SPID AND ansi_nulls = 1 "
-		    "AND ansi_padding = 1 AND ansi_warnings = 1 "
-		    "AND ansi_null_dflt_on = 1 AND arithabort = 1 "
-		    "AND concat_null_yields_null = 1 "
-		    "AND quoted_identifier = 1",
-		    NULL, 0),
-		1);
+	assert_int_equal(ask("SELECT COUNT(*) FROM sys.dm_exec_sessions "
+			     "WHERE session_id = @@SPID AND ansi_nulls = 1 "
+			     "AND ansi_padding = 1 AND ansi_warnings = 1 "
+			     "AND ansi_null_dflt_on = 1 AND arithabort = 1 "
+			     "AND concat_null_yields_null = 1 "
+			     "AND quoted_identifier = 1",
+			     NULL, 0),
+			 1);
 	/* NUMERIC_ROUNDABORT is off, NOCOUNT and XACT_ABORT are on. */
-	assert_int_equal(ask("SELECT @@OPTIONS & (8192 | 512 | 16384)", NULL,
-			     0),
-			 512 | 16384);
+	assert_int_equal(
+		ask("SELECT @@OPTIONS & (8192 | 512 | 16384)", NULL, 0),
+		512 | 16384);
 }
 
 /* Length 0 is NULL to db-lib. */
 static void test_empty_is_not_null(void **state)
 {
 	struct tds_param params[] = {
-		tds_text("@empty", ""),	   tds_text("@text", "x "),
-		tds_text("@none", NULL),   tds_bytes("@zero", "", 0),
+		tds_text("@empty", ""),	    tds_text("@text", "x "),
+		tds_text("@none", NULL),    tds_bytes("@zero", "", 0),
 		tds_bytes("@nil", NULL, 0), tds_bytes("@nul", "\0", 1),
 	};
 
 	(void)state;
-	assert_int_equal(
-		ask("SELECT CASE WHEN DATALENGTH(@empty) = 0 "
-		    "AND DATALENGTH(@text) = 4 AND @none IS NULL "
-		    "AND DATALENGTH(@zero) = 0 AND @nil IS NULL "
-		    "AND @nul = 0x00 THEN 1 ELSE 0 END",
-		    params, COUNT_OF(params)),
-		1);
+	assert_int_equal(ask("SELECT CASE WHEN DATALENGTH(@empty) = 0 "
+			     "AND DATALENGTH(@text) = 4 AND @none IS NULL "
+			     "AND DATALENGTH(@zero) = 0 AND @nil IS NULL "
+			     "AND @nul = 0x00 THEN 1 ELSE 0 END",
+			     params, COUNT_OF(params)),
+			 1);
 }
 
 /* Text is UTF-8 here and UTF-16 there, of any length. */
@@ -156,9 +154,8 @@ static void test_bulk_errors_end_the_connection(void **state)
 	assert_int_equal(err.kind, ERROR_DATA);
 	assert_int_equal(err.native, 2627);
 	assert_false(tds_usable(conn));
-	assert_int_equal(sqlserver_number(LAB_DEST,
-					  "SELECT COUNT(*) FROM dbo.once"),
-			 0);
+	assert_int_equal(
+		sqlserver_number(LAB_DEST, "SELECT COUNT(*) FROM dbo.once"), 0);
 	sqlserver_exec(LAB_DEST, "DROP TABLE dbo.once");
 }
 

@@ -220,6 +220,16 @@ def test_time_outs_of_one_server(pair):  # noqa: F811
         pair.wait_equal("good", "bad_copy")
 
 
+def test_status_of_a_dead_control_store(world):
+    with Relay(port_of(world.dest)) as relay:
+        relay.freeze()
+        done = dataflow.run("status", env=world.environment(
+            DEST_SERVER=relay.address, DEST_OPTIONS="connect timeout=1"))
+    assert done.returncode == 3
+    assert re.search(f"server '{relay.address}'.*no answer within 1 s.*"
+                     "DEST_SERVER", done.stderr), done.stderr
+
+
 # ------------------------------------------------------------------ passwords
 
 PASSWORD = "a;b\"c'd}e{f=g ${h} ${env:NOTHING} ü;"

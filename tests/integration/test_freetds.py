@@ -172,16 +172,19 @@ def test_xml(world):
 
 
 def test_old_large_types(world):
-    """text, ntext and image are NULL in the log where they did not change."""
+    """text, ntext and image are NULL in the log where they did not change, and
+    in deletes even if no NULL may be there."""
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a TEXT NULL,"
-                    " b NTEXT NULL, c IMAGE NULL, n INT NULL)")
-    world.on_source("INSERT INTO t VALUES (1, 'é', N'ж😀', 0x00FF, 1), "
-                    "(2, '', N'', 0x, 2), (3, NULL, NULL, NULL, 3)")
+                    " b NTEXT NULL, c IMAGE NULL, n INT NULL, "
+                    "d TEXT NOT NULL)")
+    world.on_source("INSERT INTO t VALUES (1, 'é', N'ж😀', 0x00FF, 1, 'd'), "
+                    "(2, '', N'', 0x, 2, ''), (3, NULL, NULL, NULL, 3, 'd')")
     world.enable_cdc("t")
     world.add_mapping("t")
     text = ("SELECT id, CONVERT(varbinary(max), CONVERT(varchar(max), a)), "
             "CONVERT(varbinary(max), CONVERT(nvarchar(max), b)), "
-            "CONVERT(varbinary(max), c), n FROM t ORDER BY id")
+            "CONVERT(varbinary(max), c), n, CONVERT(varchar(max), d) "
+            "FROM t ORDER BY id")
 
     def equal():
         return world.has_table("t") and \
@@ -192,7 +195,7 @@ def test_old_large_types(world):
     world.on_source("UPDATE t SET a = 'new', c = NULL WHERE id = 2")
     world.on_source("DELETE FROM t WHERE id = 3")
     world.on_source("INSERT INTO t VALUES (4, REPLICATE(CONVERT(varchar(max), "
-                    "'x'), 30000), N' ', 0x20, 4)")
+                    "'x'), 30000), N' ', 0x20, 4, 'd')")
     dataflow.wait_for(equal)
 
 

@@ -155,8 +155,13 @@ def test_the_private_configuration(planted):
     """What FreeTDS is told lies in a file: for this user alone, without any
     secret, and gone afterwards."""
     world = planted
-    daemon = world.start(PLANTED=f"{TOKEN}-in-the-environment")
+    # FreeTDS would write all that it sends, or listen to another file.
+    dumps = {name: str(world.folder / name)
+             for name in ("TDSDUMP", "TDSDUMPCONFIG", "FREETDSCONF")}
+    daemon = world.start(PLANTED=f"{TOKEN}-in-the-environment", TDSPORT="1",
+                         TDSVER="4.2", **dumps)
     world.wait_equal("t")
+    assert not [name for name in dumps if os.path.exists(dumps[name])]
     folders = [name for name in os.listdir(world.folder)
                if name.startswith("dbaops-dataflow-")]
     assert len(folders) == 1

@@ -1,5 +1,7 @@
 """Encryption: what is accepted, what is refused, and what the wire shows."""
 import re
+import socket
+import threading
 
 import pytest
 
@@ -185,6 +187,85 @@ def test_a_renewed_certificate_is_taken(pair, authority, servers,  # noqa: F811
         ca.write_text(file.read())
     dataflow.wait_for(lambda: pair.has_table(table))
     dataflow.wait_for(lambda: not pair.errors(mapping))
+
+
+def packet(body, kind=4):
+    return bytes([kind, 1]) + (len(body) + 8).to_bytes(2, "big") + \
+        b"\0\0\1\0" + body
+
+
+def greeting(encryption, offset=17):
+    """An answer to PRELOGIN."""
+    return packet(b"\0\0\x0b\0\6" + b"\1" + offset.to_bytes(2, "big") +
+                  b"\0\1\xff" + b"\x0f\0\0\0\0\0" + bytes([encryption]))
+
+
+STRANGE = {
+    "hangs up": b"", "another protocol": b"HTTP/1.0 400 Bad Request\r\n\r\n",
+    "half a header": b"\4\1\0", "a packet too short": b"\4\1\0\3\0\0\1\0",
+    "a packet too long": b"\4\1\xff\xff\0\0\1\0" + b"x" * 70000,
+    "an empty packet": packet(b""), "no end": packet(b"\1\0\6\0\1" * 5),
+    "points outside": greeting(1, offset=60000),
+    "another word": greeting(99), "no handshake": greeting(1),
+    "garbage in the handshake": greeting(1) + packet(b"garbage" * 50, 0x12),
+    "nothing in the handshake": greeting(1) + packet(b"", 0x12) * 5000,
+}
+
+
+class Strange:
+    """Says the same to everybody who comes, then hangs up."""
+
+    def __init__(self, words):
+        self.words, self.listener = words, socket.create_server(
+            ("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                client.recv(4096)
+                client.sendall(self.words)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+            except OSError:
+                pass
+            client.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+@pytest.mark.parametrize("options", [
+    "encrypt=true", "encrypt=false", "encrypt=disable"])
+def test_strange_servers(pair, options):  # noqa: F811
+    """Whoever answers on that port: one row, and the process lives."""
+    pair.config(max_retry_attempts=1, connect_timeout_seconds=2)
+    strange = {name: Strange(words) for name, words in STRANGE.items()}
+    try:
+        mappings = {}
+        for name, server in strange.items():
+            number = pair.add_server(name, f"server=127.0.0.1,{server.port};"
+                                     f"user id=sa;password=x;{options}")
+            mappings[name] = pair.add_mapping("good", f"copy{number}", cdc=0,
+                                              server_id=number)
+        daemon = pair.start()
+        for name, mapping in mappings.items():
+            dataflow.wait_for(lambda: pair.errors(mapping), what=name)
+            kind, message, _ = pair.errors(mapping)[0]
+            assert kind == "CONNECTION", (name, message)
+            assert f"server '127.0.0.1,{strange[name].port}'" in message
+        is_healthy(pair)
+        assert daemon.is_running()
+    finally:
+        for server in strange.values():
+            server.close()
 
 
 # ------------------------------------------------------------------- the wire
