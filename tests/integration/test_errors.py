@@ -190,9 +190,8 @@ def test_garbage_in_config(pair):
     def told():
         return pair.control("SELECT error_message FROM error_logs WHERE "
                             "mapping_id IS NULL AND is_resolved = 0")
-    message = dataflow.wait_for(told)[0][0]
     for key in ("batch_size", "max_retry_attempts", "full_sync_mode"):
-        assert key in message
+        dataflow.wait_for(lambda: told() and key in told()[0][0], what=key)
     assert len(told()) == 1
     is_healthy(pair)
     pair.config(batch_size=500, max_retry_attempts=3, full_sync_mode="swap")
