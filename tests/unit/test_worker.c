@@ -83,7 +83,7 @@ static int teardown(void **state)
 
 static void wait_for(const char *sql, const char *want)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		char *got = store_query(rig.spec.file, sql);
 		bool same = !strcmp(got, want);
 
@@ -98,7 +98,7 @@ static void wait_for(const char *sql, const char *want)
 /* Until the destination holds what the source does. */
 static void wait_until_same(void)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		struct error err = ERROR_INIT;
 		struct batch batch;
 		bool there;
