@@ -34,7 +34,8 @@ static int plain_type(struct ddl *x, const struct column_def *def, int ordinal,
 		c->nullable = def->nullable;
 	else if (!x->s->set.ansi_null_dflt_on && !not_null)
 		c->nullable = false;
-	if (c->type.kind == TY_ROWVERSION && def->nullable != 1)
+	if ((c->type.kind == TY_ROWVERSION || def->generated) &&
+	    def->nullable != 1)
 		c->nullable = false;
 	if (c->type.kind == TY_CURSOR || c->type.kind == TY_TABLE)
 		return diag_set(x->d, 2715, ordinal, type_name(c->type));
@@ -98,6 +99,21 @@ static int computed(struct ddl *x, struct table *t,
 	return ret;
 }
 
+/* The sparse column takes no NOT NULL, no default, and not every type. */
+static bool may_be_sparse(const struct column_def *def, const struct column *c)
+{
+	const struct constraint_def *k;
+
+	if (!c->nullable || c->identity || c->rowguid || c->generated)
+		return false;
+	for (k = def->constraints; k; k = k->next)
+		if (k->kind == CON_DEFAULT || k->kind == CON_PRIMARY)
+			return false;
+	return c->type.user <= 256 && c->type.kind != TY_TEXT &&
+	       c->type.kind != TY_NTEXT && c->type.kind != TY_IMAGE &&
+	       c->type.kind != TY_ROWVERSION;
+}
+
 int ddl_make_column(struct ddl *x, struct table *t,
 		    const struct column_def *def, int ordinal, struct column *c)
 {
@@ -118,6 +134,8 @@ int ddl_make_column(struct ddl *x, struct table *t,
 		return -1;
 	if (c->type.kind == TY_ROWVERSION && t->rowversion_column >= 0)
 		return diag_set(x->d, 2738, t->name, c->name);
+	if (c->sparse && !may_be_sparse(def, c))
+		return diag_set(x->d, 1731, c->name, t->name);
 	return 0;
 }
 

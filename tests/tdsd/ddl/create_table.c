@@ -25,6 +25,7 @@ static struct table *blank(struct ddl *x, int schema_id, const char *name,
 	t->name = pool_strdup(&t->pool, name);
 	memcpy(t->type, "U", 2);
 	t->identity_column = t->rowversion_column = -1;
+	t->start_column = t->end_column = -1;
 	t->columns =
 		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*t->columns));
 	return t;
@@ -392,6 +393,8 @@ int ddl_drop_table(struct ddl *x, struct table *t)
 {
 	int i;
 
+	if (t->temporal)
+		return diag_set(x->d, 13552, table_full_name(t, x->pool));
 	for (i = 0; i < t->in_count; i++)
 		if (t->in[i].parent != t->id)
 			return diag_set(x->d, 3726, t->name);

@@ -37,7 +37,7 @@ static void target_columns(struct tr *t, const struct dml *dml,
 		for (i = 0; i < table->count; i++) {
 			const struct column *c = &table->columns[i];
 
-			if (c->computed || c->generated)
+			if (c->computed || (c->generated && c->hidden))
 				continue;
 			if (c->identity && !identity_insert_on(t->s, table))
 				continue;
@@ -132,6 +132,33 @@ static bool has_default(const struct query *q)
 			if (e->kind == EX_DEFAULT)
 				return true;
 	return false;
+}
+
+/* Columns of a period take nothing but DEFAULT. */
+static void check_generated(struct tr *t, const struct query *q,
+			    const struct dml_plan *m)
+{
+	const struct table *table = m->target;
+	const struct row_list *r;
+	int i;
+
+	for (i = 0; i < m->set_count && !t->failed; i++) {
+		bool given = q->kind != Q_VALUES;
+
+		if (!table->columns[m->map[i]].generated)
+			continue;
+		for (r = q->rows; r && !given; r = r->next) {
+			const struct expr *e = r->values;
+			int k;
+
+			for (k = 0; e && k < i; k++)
+				e = e->next;
+			given = e && e->kind != EX_DEFAULT;
+		}
+		if (given)
+			tr_fail(t, 13536, table_full_name(table, t->pool),
+				NULL);
+	}
 }
 
 static int given_count(struct tr *t, const struct query *q, struct rel **rel)
@@ -289,6 +316,8 @@ static struct rel *given_rows(struct tr *t, const struct dml *dml,
 		check_counts(t, dml, given);
 	if (!t->failed)
 		target_columns(t, dml, m, given);
+	if (!t->failed)
+		check_generated(t, q, m);
 	if (!t->failed && q->kind == Q_VALUES)
 		rel = tr_query(t, has_default(q) ? with_defaults(t, q, m) : q);
 	return rel;

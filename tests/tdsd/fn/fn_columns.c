@@ -334,13 +334,14 @@ static int table_property(const struct table *t, const char *name)
 						   "TableHasDeleteTrigger"};
 	static const char *const never[] = {"TableIsFake",
 					    "TableIsPinned",
-					    "TableTemporalType",
 					    "TableHasActiveFulltextIndex",
 					    "TableIsMemoryOptimized",
 					    "TableHasVarDecimalStorageFormat",
 					    "TableHasColumnSet"};
 	size_t i;
 
+	if (is(name, "TableTemporalType"))
+		return t->temporal;
 	if (is(name, "TableHasIdentity"))
 		return t->identity_column >= 0;
 	if (is(name, "TableHasTimestamp"))

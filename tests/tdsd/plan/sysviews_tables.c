@@ -264,8 +264,11 @@ const struct sysview sysviews_tables[] = {
 	{"sys", "periods",
 	 "name:s!,period_type:t,period_type_desc:n60,object_id:i!,"
 	 "start_column_id:i!,end_column_id:i!",
-	 "SELECT '' AS name, 1 AS period_type, '' AS period_type_desc, 0 AS"
-	 " object_id, 0 AS start_column_id, 0 AS end_column_id WHERE 0",
+	 "SELECT 'SYSTEM_TIME' AS name, 1 AS period_type,"
+	 " 'SYSTEM_TIME_PERIOD' AS period_type_desc, c.object_id AS object_id,"
+	 " c.id AS start_column_id, e.id AS end_column_id FROM %p%._columns c"
+	 " JOIN %p%._columns e ON e.object_id = c.object_id AND e.generated ="
+	 " 2 WHERE c.generated = 1",
 	 false},
 	{NULL, NULL, NULL, NULL, false},
 };

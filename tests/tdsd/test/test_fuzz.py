@@ -9,72 +9,17 @@ import os
 import random
 import socket
 import struct
-import threading
-import time
 
 import pytds
 import pytest
 
 from clients import Client, Server, program
+from relay import Relay, messages, payload, settle
 
 pytestmark = pytest.mark.standin
 
 ROUNDS = int(os.environ.get("TDSD_FUZZ_ROUNDS", "250"))
 SEED = int(os.environ.get("TDSD_FUZZ_SEED", "1"))
-
-
-class Relay:
-    """Keeps what each client sent."""
-
-    def __init__(self, server):
-        self.server, self.sessions = server, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            up = socket.create_connection((self.server.host,
-                                           self.server.port))
-            sent = bytearray()
-            self.sessions.append(sent)
-            for a, b, keep in ((client, up, sent), (up, client, None)):
-                threading.Thread(target=self._pump, args=(a, b, keep),
-                                 daemon=True).start()
-
-    @staticmethod
-    def _pump(source, target, keep):
-        while True:
-            try:
-                data = source.recv(65536)
-                if keep is not None:
-                    keep.extend(data)
-                if not data:
-                    target.shutdown(socket.SHUT_WR)
-                    return
-                target.sendall(data)
-            except OSError:
-                return
-
-    def endpoint(self):
-        return Server("127.0.0.1", self.socket.getsockname()[1],
-                      self.server.user, self.server.password)
-
-
-def messages(data):
-    """The messages of a session, each a list of packets."""
-    out, current, at = [], [], 0
-    while at + 8 <= len(data):
-        size = struct.unpack(">H", data[at + 2:at + 4])[0]
-        current.append(bytes(data[at:at + size]))
-        if data[at + 1] & 1:
-            out.append(b"".join(current))
-            current = []
-        at += size
-    return out
 
 
 def record(server, tmp_path):
@@ -96,9 +41,9 @@ def record(server, tmp_path):
     path = tmp_path / "rows"
     path.write_text("1\tabc\n2\tdef\n")
     program(relay.endpoint(), "freebcp", "f.dbo.target", "in", str(path), "-c")
-    time.sleep(0.1)
+    settle()
     relay.socket.close()
-    sessions = [messages(s) for s in relay.sessions]
+    sessions = [messages(s.sent) for s in relay.sessions]
     assert len(sessions) >= 3 and all(len(s) >= 3 for s in sessions)
     return sessions
 
@@ -127,15 +72,6 @@ def repacked(kind, body):
         out.append(struct.pack(">BBHHBB", kind, last, len(piece) + 8, 0, 1, 0)
                    + piece)
     return b"".join(out)
-
-
-def payload(message):
-    body, at = b"", 0
-    while at + 8 <= len(message):
-        size = struct.unpack(">H", message[at + 2:at + 4])[0]
-        body += message[at + 8:at + size]
-        at += size
-    return body
 
 
 def mutate(rng, body):
