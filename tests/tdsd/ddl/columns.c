@@ -110,6 +110,7 @@ static bool may_be_sparse(const struct column_def *def, const struct column *c)
 		if (k->kind == CON_DEFAULT || k->kind == CON_PRIMARY)
 			return false;
 	return c->type.user <= 256 && c->type.kind != TY_TEXT &&
+	       c->type.kind != TY_GEOMETRY && c->type.kind != TY_GEOGRAPHY &&
 	       c->type.kind != TY_NTEXT && c->type.kind != TY_IMAGE &&
 	       c->type.kind != TY_ROWVERSION;
 }

@@ -102,6 +102,8 @@ int write_convert(struct session *s, const struct table *t, int column,
 	*out = *in;
 	if (in->cls == VAL_NULL || type_same_storage(from, c->type))
 		return 0;
+	if (type_is_clr(c->type))
+		return diag_set(d, 40517, type_name(c->type));
 	switch (convert_rule(from, c->type)) {
 	case CONVERT_NEVER:
 		return diag_set(d, 206, type_name(from), type_name(c->type));

@@ -236,3 +236,34 @@ def test_column_types_of_a_select(shared):
     assert set(codes) == {"i", "b", "n", "d", "dt", "bt", "vb", "g", "d2"}
     assert codes["i"] in (t.SYBINT4, t.SYBINTN)
     assert codes["d2"] == t.SYBMSDATETIME2
+
+
+@pytest.mark.parametrize("kind, number, length", [
+    ("hierarchyid", 128, 892), ("geometry", 129, -1), ("geography", 130, -1)])
+def test_clr_types_are_columns_without_values(shared, kind, number, length):
+    shared.run("DROP TABLE IF EXISTS clr")
+    shared.run(f"CREATE TABLE clr (id int NOT NULL, v {kind} NULL)")
+    shared.run("INSERT INTO clr VALUES (1, NULL); INSERT INTO clr (id) "
+               "VALUES (2)")
+    assert shared.rows("SELECT t.name, c.system_type_id, c.user_type_id, "
+                       "c.max_length, t.is_assembly_type FROM sys.columns c "
+                       "JOIN sys.types t ON t.user_type_id = c.user_type_id "
+                       "WHERE c.object_id = OBJECT_ID('clr') "
+                       "AND c.name = 'v'") == \
+        [(kind, 240, number, length, True)]
+    assert shared.value("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS "
+                        "WHERE TABLE_NAME = 'clr' AND COLUMN_NAME = 'v'") \
+        == kind
+    assert shared.rows("SELECT id FROM clr WHERE v IS NULL ORDER BY id") == \
+        [(1,), (2,)]
+
+
+@pytest.mark.standin
+@pytest.mark.parametrize("sql", [
+    "SELECT v FROM clr", "SELECT * FROM clr",
+    "INSERT INTO clr VALUES (1, '/1/')", "UPDATE clr SET v = 0x58"])
+def test_clr_values_are_refused(shared, sql):
+    shared.run("DROP TABLE IF EXISTS clr")
+    shared.run("CREATE TABLE clr (id int NOT NULL, v hierarchyid NULL)")
+    shared.run("INSERT INTO clr VALUES (1, NULL)")
+    assert shared.number(sql) == 40517
