@@ -60,6 +60,7 @@ static const struct {
 	{9002, ERROR_SERVER, true}, /* log full */
 	{3960, ERROR_SERVER, true}, /* snapshot update conflict */
 	{3961, ERROR_SERVER, true}, /* DDL during a snapshot */
+	{13535, ERROR_SERVER, true}, /* temporal row of a later transaction */
 	{3966, ERROR_SERVER, true}, /* version store row gone */
 	{3967, ERROR_SERVER, true}, /* version store full */
 	{701, ERROR_SERVER, true},  /* out of memory */

@@ -299,6 +299,8 @@ bool type_same_storage(struct type from, struct type to)
 		return from.kind <= to.kind;
 	if (type_is_float(from) && type_is_float(to))
 		return from.kind <= to.kind;
+	if ((from.kind == TY_XML) != (to.kind == TY_XML))
+		return false;
 	if (type_is_text(from) && type_is_text(to)) {
 		if (to.kind == TY_CHAR || to.kind == TY_NCHAR)
 			return from.kind == to.kind && from.len == to.len &&

@@ -267,3 +267,35 @@ def test_clr_values_are_refused(shared, sql):
     shared.run("CREATE TABLE clr (id int NOT NULL, v hierarchyid NULL)")
     shared.run("INSERT INTO clr VALUES (1, NULL)")
     assert shared.number(sql) == 40517
+
+
+@pytest.mark.parametrize("text, style, stored", [
+    ("<a/>", None, "<a/>"), ("<a></a>", None, "<a/>"),
+    ("<a  b = 'x\"y' />", None, '<a b="x&quot;y"/>'),
+    ("<a> <b/>\n</a>", None, "<a><b/></a>"),
+    ("<a> <b/>\n</a>", 1, "<a> <b/>\n</a>"),
+    ("<a> x </a>", None, "<a> x </a>"),
+    ('<a xml:space="preserve"> </a>', None, '<a xml:space="preserve"> </a>'),
+    ('<?xml version="1.0" encoding="utf-16"?><a/>', None, "<a/>"),
+    ("<a>&#x41;&lt;&#66;</a>", None, "<a>A&lt;B</a>"),
+    ("<a><![CDATA[<x>&]]></a>", None, "<a>&lt;x&gt;&amp;</a>"),
+    ("<!--c--><a/><?p i?>", None, "<!--c--><a/><?p i?>"),
+    ("", None, ""), ("text &amp; <b/>", None, "text &amp; <b/>")])
+def test_xml_is_kept_as_the_server_writes_it(shared, text, style, stored):
+    literal = "N'" + text.replace("'", "''") + "'"
+    value = f"CONVERT(xml, {literal}, {style})" if style else literal
+    shared.run("DROP TABLE IF EXISTS x")
+    shared.run("CREATE TABLE x (v xml)")
+    shared.run(f"INSERT INTO x VALUES ({value})")
+    assert shared.value("SELECT CONVERT(nvarchar(max), v) FROM x") == stored
+
+
+@pytest.mark.parametrize("text, number", [
+    ("N'<a>'", 9400), ("N'<a></b>'", 9436), ("N'<a b=1/>'", 9413),
+    ("N'<a b/>'", 9414), ("N'<1/>'", 9455), ("N'&nbsp;'", 9448),
+    ("N'<a b=\"<\"/>'", 9415), ("N'<!--'", 9424), ("N'<a>]]></a>'", 9454),
+    ("N'<?xml version=\"1.0\" encoding=\"utf-8\"?><a/>'", 9402),
+    ("'<?xml version=\"1.0\" encoding=\"utf-16\"?><a/>'", 9402),
+    ("N'<!DOCTYPE a []><a/>'", 6359), ("N'&#xZ;'", 9416)])
+def test_what_is_no_xml(shared, text, number):
+    assert shared.number(f"DECLARE @x xml = {text}") == number
