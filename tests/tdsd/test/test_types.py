@@ -132,6 +132,17 @@ def test_time_as_text(shared, expression, text):
         == text
 
 
+def test_datetimeoffsets_of_one_moment_are_equal(shared):
+    shared.run("DROP TABLE IF EXISTS dto")
+    shared.run("CREATE TABLE dto (a datetimeoffset, b datetimeoffset)")
+    shared.run("INSERT INTO dto VALUES ('2020-01-01 00:00 +00:00', "
+               "'2020-01-01 01:30 +01:30')")
+    assert shared.rows("SELECT 1 FROM dto WHERE a = b AND a >= b AND "
+                       "NOT a <> b") == [(1,)]
+    assert shared.rows("SELECT DATEPART(TZOFFSET, a), DATEPART(TZOFFSET, b) "
+                       "FROM dto") == [(0, 90)]
+
+
 def test_datetimeoffset_on_the_wire(shared):
     value = shared.value("SELECT CAST('2020-01-01 10:00:00.123456 +05:30' "
                          "AS datetimeoffset(6))")
