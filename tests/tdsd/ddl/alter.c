@@ -6,6 +6,7 @@
 #include "cdc/tracking.h"
 #include "ddl/ddl.h"
 #include "ddl/temporal.h"
+#include "plan/column_set.h"
 #include "sql/parse.h"
 #include "value/collation.h"
 
@@ -98,6 +99,9 @@ static int add_column(struct ddl *x, struct table **tp,
 			ordinal = t->columns[i].id + 1;
 	if (ddl_make_column(x, t, def, ordinal, &c) < 0)
 		return -1;
+	if (c.sparse && t->set_column >= 0 && !column_set_allows(c.type))
+		return diag_set(x->d, 40517,
+				"a column set over binary columns");
 	c.phys = t->next_phys > ordinal ? t->next_phys : ordinal;
 	rows = row_exists(x, t);
 	if (rows < 0)

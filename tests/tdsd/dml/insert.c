@@ -34,6 +34,8 @@ static void target_columns(struct tr *t, const struct dml *dml,
 	m->map = mem_calloc((size_t)table->count * 2 + (size_t)given + 8,
 			    sizeof(int));
 	if (!dml->columns) {
+		if (table->set_column >= 0)
+			tr_fail(t, 40517, "writing a column set", NULL);
 		for (i = 0; i < table->count; i++) {
 			const struct column *c = &table->columns[i];
 
@@ -71,6 +73,10 @@ static void target_columns(struct tr *t, const struct dml *dml,
 				tr_fail(t, 264, n->name, NULL);
 				return;
 			}
+		if (table->columns[i].column_set) {
+			tr_fail(t, 40517, "writing a column set", NULL);
+			return;
+		}
 		if (table->columns[i].computed) {
 			tr_fail(t, 271, n->name, NULL);
 			return;
@@ -134,7 +140,7 @@ static bool has_default(const struct query *q)
 	return false;
 }
 
-/* Columns of a period take nothing but DEFAULT. */
+/* Columns of a period take nothing but DEFAULT. `q` NULL: rows of EXEC. */
 static void check_generated(struct tr *t, const struct query *q,
 			    const struct dml_plan *m)
 {
@@ -143,11 +149,11 @@ static void check_generated(struct tr *t, const struct query *q,
 	int i;
 
 	for (i = 0; i < m->set_count && !t->failed; i++) {
-		bool given = q->kind != Q_VALUES;
+		bool given = !q || q->kind != Q_VALUES;
 
 		if (!table->columns[m->map[i]].generated)
 			continue;
-		for (r = q->rows; r && !given; r = r->next) {
+		for (r = q ? q->rows : NULL; r && !given; r = r->next) {
 			const struct expr *e = r->values;
 			int k;
 
@@ -637,6 +643,8 @@ static int build_target(struct session *s, struct plan *p, void *arg,
 		return 0;
 	}
 	target_columns(&t, st->dml, m, i);
+	if (!t.failed)
+		check_generated(&t, NULL, m);
 	return t.failed ? -1 : 0;
 }
 

@@ -285,6 +285,8 @@ static int set_column(struct driving *g, struct dml_plan *m,
 		tr_fail(&g->t, 8102, name, NULL);
 	else if (col->type.kind == TY_ROWVERSION)
 		tr_fail(&g->t, 272, NULL);
+	else if (col->column_set)
+		tr_fail(&g->t, 40517, "writing a column set", NULL);
 	else if (col->computed)
 		tr_fail(&g->t, 271, name, NULL);
 	else if (col->generated)

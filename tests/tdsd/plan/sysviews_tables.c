@@ -30,11 +30,11 @@
 	COLLATION_OF("c.kind", "c.collation") " AS collation_name, c.nullable" \
 	" AS is_nullable, c.kind IN (1, 2, 3, 4, 5, 6, 30) AS is_ansi_padded," \
 	" c.rowguid AS is_rowguidcol, c.identity AS is_identity, c.computed" \
-	" IS NOT NULL AS is_computed, 0 AS is_filestream, 0 AS is_replicated," \
+	" IS NOT NULL AND NOT c.column_set AS is_computed, 0 AS is_filestream, 0 AS is_replicated," \
 	" 0 AS is_non_sql_subscribed, 0 AS is_merge_published, 0 AS" \
 	" is_dts_replicated, 0 AS is_xml_document, 0 AS xml_collection_id," \
 	" c.default_id AS default_object_id, 0 AS rule_object_id, c.sparse AS" \
-	" is_sparse, 0 AS is_column_set, c.generated AS" \
+	" is_sparse, c.column_set AS is_column_set, c.generated AS" \
 	" generated_always_type, CASE c.generated WHEN 1 THEN" \
 	" 'AS_ROW_START' WHEN 2 THEN 'AS_ROW_END' ELSE 'NOT_APPLICABLE' END" \
 	" AS generated_always_type_desc, NULL AS encryption_type, NULL AS" \
@@ -136,7 +136,8 @@ const struct sysview sysviews_tables[] = {
 	 ", " DEFINITION("c.computed") " AS definition, 1 AS "
 				       "uses_database_collation, c.persisted AS"
 				       " is_persisted" COLUMN_FROM
-				       " WHERE c.computed IS NOT NULL",
+				       " WHERE c.computed IS NOT NULL AND"
+				       " NOT c.column_set",
 	 false},
 	{"sys", "identity_columns",
 	 COLUMN_COLUMNS COLUMN_COLUMNS_2

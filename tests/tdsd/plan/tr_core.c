@@ -521,8 +521,8 @@ const char *tr_compare(struct tr *t, int op, struct ex a, struct ex b,
 	/* the moment counts, its offset does not */
 	if (a.type.kind == TY_DATETIMEOFFSET &&
 	    b.type.kind == TY_DATETIMEOFFSET)
-		return tr_printf(t, "(substr(%s,1,8) %s substr(%s,1,8))",
-				 a.sql, ops[op], b.sql);
+		return tr_printf(t, "(substr(%s,1,8) %s substr(%s,1,8))", a.sql,
+				 ops[op], b.sql);
 	return tr_printf(t, "(%s %s %s)", a.sql, ops[op], b.sql);
 }
 

@@ -366,7 +366,8 @@ struct column_def {
 	bool identity;
 	const char *seed, *increment;
 	bool rowguid, sparse, hidden_, not_for_replication;
-	int generated; /* 1 row start, 2 row end */
+	int generated;	 /* 1 row start, 2 row end */
+	bool column_set; /* FOR ALL_SPARSE_COLUMNS */
 	struct expr *computed;
 	const char *computed_text;
 	bool persisted;

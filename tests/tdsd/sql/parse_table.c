@@ -330,6 +330,10 @@ static void column_attributes(struct parser *p, struct column_def *c)
 			c->rowguid = true;
 		} else if (parse_accept_word(p, "sparse")) {
 			c->sparse = true;
+		} else if (parse_accept_word(p, "column_set")) {
+			parse_expect(p, K_FOR);
+			parse_expect_word(p, "all_sparse_columns");
+			c->column_set = true;
 		} else if (parse_accept_word(p, "persisted")) {
 			c->persisted = true;
 		} else if (parse_accept_word(p, "hidden")) {

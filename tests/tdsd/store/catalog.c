@@ -406,7 +406,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		" c.collation, c.user_type, c.nullable, c.identity, c.seed,"
 		" c.increment, c.computed, c.persisted, c.stored, c.phys,"
 		" c.default_id, o.name, o.text, c.rowguid, c.sparse, c.hidden,"
-		" c.generated FROM %s._columns c"
+		" c.generated, c.column_set FROM %s._columns c"
 		" LEFT JOIN %s._objects o ON o.id = c.default_id"
 		" WHERE c.object_id = %d ORDER BY c.id",
 		t->home->prefix, t->home->prefix, t->id);
@@ -416,7 +416,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 	if (!st)
 		return -1;
 	t->identity_column = t->rowversion_column = -1;
-	t->start_column = t->end_column = -1;
+	t->start_column = t->end_column = t->set_column = -1;
 	while (sqlite3_step(st) == SQLITE_ROW) {
 		struct column *c;
 
@@ -441,6 +441,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		c->sparse = sqlite3_column_int(st, 20);
 		c->hidden = sqlite3_column_int(st, 21);
 		c->generated = sqlite3_column_int(st, 22);
+		c->column_set = sqlite3_column_int(st, 23);
 		if (c->identity)
 			t->identity_column = t->count;
 		if (c->type.kind == TY_ROWVERSION)
@@ -449,6 +450,8 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 			t->start_column = t->count;
 		else if (c->generated == GENERATED_END)
 			t->end_column = t->count;
+		if (c->column_set)
+			t->set_column = t->count;
 		t->count++;
 	}
 	sqlite3_finalize(st);

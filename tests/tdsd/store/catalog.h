@@ -29,7 +29,8 @@ struct column {
 	const char *name;
 	struct type type;
 	bool nullable, identity, rowguid, sparse, hidden;
-	int generated; /* GENERATED_START, GENERATED_END */
+	bool column_set; /* computed: xml of all sparse columns */
+	int generated;	 /* GENERATED_START, GENERATED_END */
 	int64_t seed, increment;
 	int phys;	/* the SQLite column is c<phys> */
 	int default_id; /* 0: none */
@@ -104,6 +105,7 @@ struct table {
 	struct trigger *triggers;
 	int identity_column;	      /* place in columns, -1: none */
 	int rowversion_column;	      /* likewise */
+	int set_column;		      /* the column set; likewise */
 	int start_column, end_column; /* of the SYSTEM_TIME period; likewise */
 	enum temporal_type temporal;
 	int history_id; /* of TEMPORAL_VERSIONED */

@@ -68,7 +68,8 @@ static const char *const tables[] = {
 	" identity INTEGER, seed INTEGER, increment INTEGER, computed TEXT,"
 	" persisted INTEGER, stored INTEGER, default_id INTEGER,"
 	" phys INTEGER, rowguid INTEGER, sparse INTEGER, hidden INTEGER,"
-	" generated INTEGER, PRIMARY KEY(object_id, id)) WITHOUT ROWID",
+	" generated INTEGER, column_set INTEGER,"
+	" PRIMARY KEY(object_id, id)) WITHOUT ROWID",
 	"CREATE TABLE %s._indexes(object_id INTEGER, id INTEGER,"
 	" name TEXT COLLATE cat, clustered INTEGER, is_unique INTEGER,"
 	" is_primary INTEGER, is_constraint INTEGER, constraint_id INTEGER,"

@@ -338,3 +338,49 @@ def test_sparse(db, name):
     "uniqueidentifier ROWGUIDCOL SPARSE NULL", "image SPARSE"])
 def test_not_sparse_1731(db, name, column):
     assert db.number(f"CREATE TABLE {name} (id int, a {column})") == 1731
+
+
+def test_a_column_set(db, name):
+    db.run(f"CREATE TABLE {name} (id int PRIMARY KEY, a int SPARSE NULL, "
+           "b nvarchar(20) SPARSE NULL, "
+           "s xml COLUMN_SET FOR ALL_SPARSE_COLUMNS)")
+    db.run(f"INSERT INTO {name} (id, a, b) VALUES (1, 7, N'x<'), "
+           "(2, NULL, NULL), (3, NULL, N'')")
+    assert db.rows(f"SELECT * FROM {name} ORDER BY id") == \
+        [(1, "<a>7</a><b>x&lt;</b>"), (2, None), (3, "<b/>")]
+    assert db.rows(f"SELECT a, b FROM {name} ORDER BY id") == \
+        [(7, "x<"), (None, None), (None, "")]
+    db.run(f"UPDATE {name} SET a = 8 WHERE id = 2")
+    assert db.value(f"SELECT s FROM {name} WHERE id = 2") == "<a>8</a>"
+    assert db.rows("SELECT name, is_sparse, is_column_set FROM sys.columns "
+                   f"WHERE object_id = OBJECT_ID('{name}') "
+                   "ORDER BY column_id") == [
+        ("id", False, False), ("a", True, False), ("b", True, False),
+        ("s", False, True)]
+    assert db.value(f"SELECT OBJECTPROPERTY(OBJECT_ID('{name}'), "
+                    "'TableHasColumnSet')") == 1
+
+
+@pytest.mark.parametrize("column, number", [
+    ("x int COLUMN_SET FOR ALL_SPARSE_COLUMNS", 1733),
+    ("x xml COLUMN_SET FOR ALL_SPARSE_COLUMNS NOT NULL", 1733),
+    ("x xml COLUMN_SET FOR ALL_SPARSE_COLUMNS, "
+     "y xml COLUMN_SET FOR ALL_SPARSE_COLUMNS", 1732)])
+def test_no_column_set(db, name, column, number):
+    assert db.number(f"CREATE TABLE {name} (id int, a int SPARSE, {column})") \
+        == number
+
+
+def test_a_column_set_comes_with_the_first_sparse_column_1734(db, name):
+    db.run(f"CREATE TABLE {name} (id int, a int SPARSE)")
+    assert db.number(f"ALTER TABLE {name} ADD s xml COLUMN_SET FOR "
+                     "ALL_SPARSE_COLUMNS") == 1734
+
+
+@pytest.mark.standin
+def test_a_column_set_is_not_written(db, name):
+    db.run(f"CREATE TABLE {name} (id int, a int SPARSE, s xml COLUMN_SET FOR "
+           "ALL_SPARSE_COLUMNS)")
+    assert db.number(f"INSERT INTO {name} VALUES (1, N'<a>1</a>')") == 40517
+    assert db.number(f"INSERT INTO {name} (id, s) VALUES (1, NULL)") == 40517
+    assert db.number(f"UPDATE {name} SET s = NULL") == 40517

@@ -154,8 +154,8 @@ static int read_reference(struct xml *x, char quote)
 	for (; !done(x) && x->s[x->at] != ';'; x->at++) {
 		static const char digits[] = "0123456789abcdef";
 		char low = (char)(x->s[x->at] | 0x20);
-		const char *digit = strchr(digits, base == 16 ? low
-							      : x->s[x->at]);
+		const char *digit =
+			strchr(digits, base == 16 ? low : x->s[x->at]);
 
 		if (!digit || !*digit || digit - digits >= base)
 			return fail(x, base == 16 ? 9416 : 9417);
@@ -330,8 +330,8 @@ static int read_cdata(struct xml *x)
 
 static int read_text(struct xml *x)
 {
-	bool keep = x->keep_blanks ||
-		    (x->depth && x->stack[x->depth - 1].preserve);
+	bool keep =
+		x->keep_blanks || (x->depth && x->stack[x->depth - 1].preserve);
 	size_t end = x->at;
 
 	while (end < x->n && is_blank(x->s[end]))
@@ -393,11 +393,8 @@ static int read_markup(struct xml *x)
 int xml_normalize(const char *s, size_t n, bool wide, bool keep_blanks,
 		  struct strbuf *out, struct diag *d)
 {
-	struct xml x = {.s = s,
-			.n = n,
-			.keep_blanks = keep_blanks,
-			.out = out,
-			.d = d};
+	struct xml x = {
+		.s = s, .n = n, .keep_blanks = keep_blanks, .out = out, .d = d};
 
 	if (read_declaration(&x, wide) < 0)
 		return -1;
