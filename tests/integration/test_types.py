@@ -192,7 +192,13 @@ class Replicated:
         return pairs
 
 
-@pytest.fixture(scope="module", params=SOURCES)
+def together(group):
+    """SOURCES for a fixture that is dear: its tests run in one process."""
+    return [pytest.param(source, marks=pytest.mark.xdist_group(
+        f"{group}-{source}")) for source in SOURCES]
+
+
+@pytest.fixture(scope="module", params=together("types"))
 def replicated(request, make_world):
     return Replicated(make_world(batch_memory_mb=16), request.param)
 
@@ -305,7 +311,7 @@ class Keyed:
         return pairs
 
 
-@pytest.fixture(scope="module", params=SOURCES)
+@pytest.fixture(scope="module", params=together("keys"))
 def with_keys(request, make_world):
     return Keyed(make_world(), request.param)
 

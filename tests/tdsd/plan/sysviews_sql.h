@@ -15,7 +15,7 @@
 #define SYSTEM_TYPE(kind)                                                     \
 	"CAST(substr('000173165175167239231036189034035099104048052056127122" \
 	"060106108059062041040058061042043241098243000240240240', 3 * (" kind \
-	") + 1," \
+	") + 1,"                                                              \
 	" 3) AS INTEGER)"
 _Static_assert(TY_BINARY == 1 && TY_ROWVERSION == 8 && TY_BIT == 12 &&
 		       TY_DECIMAL == 19 && TY_DATETIMEOFFSET == 28 &&
@@ -41,7 +41,7 @@ _Static_assert(TY_BINARY == 1 && TY_ROWVERSION == 8 && TY_BIT == 12 &&
 	" 21 THEN 'real' WHEN 22 THEN 'float' WHEN 23 THEN 'time' WHEN 24"     \
 	" THEN 'date' WHEN 25 THEN 'smalldatetime' WHEN 26 THEN 'datetime'"    \
 	" WHEN 27 THEN 'datetime2' WHEN 28 THEN 'datetimeoffset' WHEN 29 THEN" \
-	" 'xml' WHEN 30 THEN 'sql_variant' WHEN 31 THEN 'table type' WHEN 33" \
+	" 'xml' WHEN 30 THEN 'sql_variant' WHEN 31 THEN 'table type' WHEN 33"  \
 	" THEN 'hierarchyid' WHEN 34 THEN 'geometry' WHEN 35 THEN 'geography'" \
 	" END"
 
