@@ -371,6 +371,51 @@ def test_wider_destinations(world):
     world.wait_equal("t")
 
 
+# -- databases whose own collation is another one
+
+CYRILLIC, JAPANESE = "Cyrillic_General_CI_AS", "Japanese_CI_AS"
+UTF8 = "Latin1_General_100_CI_AS_SC_UTF8"
+WORDS = {CYRILLIC: "Привет, ёж ", JAPANESE: "日本語ｶﾅ ", UTF8: "日本 ж 😀 "}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("here, there", [
+    (CYRILLIC, CYRILLIC), (JAPANESE, JAPANESE), (UTF8, UTF8),
+    (CYRILLIC, "SQL_Latin1_General_CP1_CI_AS"),
+    ("SQL_Latin1_General_CP1_CI_AS", CYRILLIC), (JAPANESE, UTF8),
+    (UTF8, JAPANESE)])
+def test_collation_of_a_database(world, source, here, there):
+    """Columns are made with the source's collation; whether that is the
+    database's own decides how they are loaded."""
+    world.src_db, world.dst_db = world.src_db + "c", world.dst_db + "c"
+    world.source.query(f"CREATE DATABASE {world.src_db} COLLATE {here}")
+    world.dest.query(f"CREATE DATABASE {world.dst_db} COLLATE {there}")
+    word = WORDS.get(here, "Ünïcode € ")
+    world.on_source("CREATE TABLE t (k VARCHAR(40) NOT NULL PRIMARY KEY, "
+                    "c CHAR(40) NULL, m VARCHAR(MAX) NULL, "
+                    "n NVARCHAR(40) NULL)")
+    world.on_source(f"INSERT INTO t VALUES (N'{word}', N'{word}', N'{word}', "
+                    f"N'{word}'), ('plain', '', '', N''), "
+                    "('null', NULL, NULL, NULL)")
+    world.enable(source, "t")
+    world.add_mapping("t", change_source=source)
+    world.start()
+    world.wait_equal("t")
+    world.on_source(f"UPDATE t SET m = N'{word * 1000}', c = NULL "
+                    f"WHERE k = N'{word}'; UPDATE t SET n = N'{word}', "
+                    f"m = N'x{word}' WHERE k = 'null'; "
+                    f"DELETE FROM t WHERE k = 'plain'; "
+                    f"INSERT INTO t (k, c) VALUES (N'2 {word}', N'{word}')")
+    world.wait_equal("t")
+    for column in "kcmn":
+        raw_rows = ("SELECT CONVERT(varbinary(max), {0}) FROM t ORDER BY "
+                    "CONVERT(varbinary(80), k)").format(column)
+        assert world.on_dest(raw_rows) == world.on_source(raw_rows)
+    # python-tds takes UTF-8 for the code page of the collation's language
+    assert (word,) in world.on_dest("SELECT CONVERT(nvarchar(40), k) FROM t")
+    assert world.errors() == []
+
+
 # -- what cannot be carried
 
 UNSUPPORTED = ["sql_variant", "hierarchyid", "geography", "geometry"]
