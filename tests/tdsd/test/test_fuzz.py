@@ -261,3 +261,35 @@ def test_deep_and_long_statements(recorded, sql):
             assert e.number != 823, e.text
         assert c.value("SELECT 1") == 1
     alive(server)
+
+
+XML = ['<a b="1" c=\'x\'> <d/>text &amp; &#x41; <!-- c --><?p i?></a>',
+       '<?xml version="1.0" encoding="utf-16"?><r xml:space="preserve"> </r>',
+       "<a><![CDATA[<x>]]></a>\u20ac<b>\U0001F600</b>", "<a>" * 100]
+
+
+def test_xml_changed(recorded):
+    """Either it is xml, and then what is made of it is so as well, or one
+    of the parser's errors says why not."""
+    server, _ = recorded
+    rng = random.Random(SEED + 3)
+    kept = 0
+    with Client(server, "f") as c:
+        for _ in range(ROUNDS):
+            text = list(rng.choice(XML))
+            for _ in range(rng.choice((0, 1, 2, 5))):
+                at = rng.randrange(len(text))
+                text[at:at + rng.randrange(3)] = rng.choice(
+                    ["<", ">", "/", "&", ";", "\"", "'", "]]>", "<!--", "\0",
+                     "a", " ", "\n", "&#", "="])
+            text = "".join(text)
+            try:
+                made = c.value("SELECT CONVERT(nvarchar(max), "
+                               "CONVERT(xml, %s, 1))", (text,))
+            except pytds.DatabaseError as e:
+                assert 9400 <= e.number <= 9455 or e.number in (6335, 6359)
+                continue
+            kept += 1
+            assert c.value("SELECT CONVERT(nvarchar(max), CONVERT(xml, %s, "
+                           "1))", (made,)) == made
+    assert kept > ROUNDS / 20

@@ -307,6 +307,11 @@ static int read_verbatim(struct xml *x, const char *end, int number)
 
 	if (past(x, end) < 0)
 		return fail(x, number);
+	for (size_t i = from; i < x->at; i++)
+		if ((unsigned char)x->s[i] < ' ' && !is_blank(x->s[i])) {
+			x->at = i;
+			return fail(x, 9420);
+		}
 	close_start(x);
 	strbuf_add(x->out, x->s + from, x->at - from);
 	return 0;
@@ -323,8 +328,10 @@ static int read_cdata(struct xml *x)
 	if (end < 0)
 		return fail(x, 9423);
 	close_start(x);
-	while (from < (size_t)end)
-		put(x, utf_next(x->s, (size_t)end, &from), '\0');
+	for (x->at = from; x->at < (size_t)end;)
+		if (read_char(x, '\0') < 0)
+			return -1;
+	x->at += 3;
 	return 0;
 }
 
