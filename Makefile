@@ -142,7 +142,7 @@ $(O)/tests/unit/%.o $(O)/tests/contract/%.o: ALL_CPPFLAGS += -Itests
 -include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d)
 
 # Packages may be missing when make starts, hence the second make.
-.PHONY: deps demo test check lint
+.PHONY: deps demo bench test check lint
 deps:
 	sh etc/install-packages
 
@@ -150,6 +150,11 @@ demo:
 	sh etc/install-packages build demo
 	$(MAKE) --no-print-directory all
 	$(PYTHON) tests/demo/demo.py
+
+bench:
+	sh etc/install-packages build demo
+	$(MAKE) --no-print-directory all
+	$(PYTHON) tests/bench/bench.py
 
 test: deps
 	$(PYTHON) tests/run

@@ -69,22 +69,24 @@ static void grant(struct pool *pool)
 	}
 }
 
-/* Unlink the least recently used ones that are too many. */
+/*
+ * Unlink the least recently used ones that are too many. Those that are only
+ * reserved do not count, or a line of waiting runs would have all closed that
+ * they are about to need.
+ */
 static struct pool_idle *unlink_surplus(struct pool *pool)
 {
 	struct pool_idle **link = &pool->idle;
 	struct pool_idle *surplus;
-	unsigned keep =
-		pool->max > pool->reserved ? pool->max - pool->reserved : 0;
+	unsigned keep = pool->max > pool->taken ? pool->max - pool->taken : 0;
 
-	while (*link && keep > 0) {
+	if (pool->idle_count <= keep)
+		return NULL;
+	pool->idle_count = keep;
+	while (keep-- > 0)
 		link = &(*link)->next;
-		keep--;
-	}
 	surplus = *link;
 	*link = NULL;
-	for (struct pool_idle *idle = surplus; idle; idle = idle->next)
-		pool->idle_count--;
 	return surplus;
 }
 
@@ -208,6 +210,7 @@ void *pool_take(struct pool *pool, const void *owner, const char *key)
 	void *connection = NULL;
 
 	pthread_mutex_lock(&pool->lock);
+	pool->taken++;
 	for (link = &pool->idle; (idle = *link); link = &idle->next)
 		if (idle->owner == owner && !strcmp(idle->key, key))
 			break;
@@ -238,6 +241,7 @@ void pool_give(struct pool *pool, const void *owner, const char *key,
 	if (!idle || !idle->key) {
 		free(idle);
 		close_fn(connection);
+		pool_drop(pool);
 		return;
 	}
 	idle->owner = owner;
@@ -245,9 +249,17 @@ void pool_give(struct pool *pool, const void *owner, const char *key,
 	idle->close_fn = close_fn;
 	idle->since_ms = clock_ms();
 	pthread_mutex_lock(&pool->lock);
+	pool->taken--;
 	idle->next = pool->idle;
 	pool->idle = idle;
 	pool->idle_count++;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_drop(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->taken--;
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -18,6 +18,7 @@ struct pool {
 	pthread_mutex_t lock;
 	unsigned max;
 	unsigned reserved;
+	unsigned taken; /* of these, how many a run holds now */
 	unsigned idle_count;
 	struct pool_waiter *waiters; /* first come first */
 	struct pool_idle *idle;	     /* most recently used first */
@@ -49,7 +50,8 @@ unsigned pool_reserve_more(struct pool *pool, unsigned count, unsigned most);
 
 /*
  * An idle connection that was given back under the same owner and key, or
- * NULL: then the caller opens one, room was made for it. Reserve first.
+ * NULL: then the caller opens one, room was made for it by closing the one that
+ * was idle longest. Reserve first, and pool_give() or pool_drop() afterwards.
  */
 void *pool_take(struct pool *pool, const void *owner, const char *key);
 
@@ -59,6 +61,9 @@ void *pool_take(struct pool *pool, const void *owner, const char *key);
  */
 void pool_give(struct pool *pool, const void *owner, const char *key,
 	       void *connection, void (*close_fn)(void *connection));
+
+/* What was taken is closed, or could not be opened. */
+void pool_drop(struct pool *pool);
 
 /* Close the idle ones of an owner (NULL: of everyone) unused for `age_ms`. */
 void pool_expire(struct pool *pool, const void *owner, int64_t age_ms);

@@ -84,7 +84,7 @@ static bool wants_parts(const struct link *link, uint64_t total)
 	const struct settings *settings = &link->settings;
 
 	return settings->load_readers > 1 && !settings->truncate &&
-	       total >= (uint64_t)settings->load_part_rows &&
+	       total > (uint64_t)settings->load_part_rows &&
 	       link->src->ops->split && link->dst->ops->plan_begin;
 }
 

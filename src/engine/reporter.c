@@ -86,7 +86,10 @@ static bool drain(struct reporter *reporter)
 	struct event *event;
 	struct error err = ERROR_INIT;
 
-	while ((event = outbox_take(&reporter->outbox))) {
+	while (cancel_level(&reporter->cancel) != CANCEL_NOW) {
+		event = outbox_take(&reporter->outbox);
+		if (!event)
+			return true;
 		if (write_event(reporter->control, event, &err) < 0) {
 			if (is_away(&err)) {
 				outbox_put_back(&reporter->outbox, event);
@@ -98,7 +101,7 @@ static bool drain(struct reporter *reporter)
 		}
 		event_free(event);
 	}
-	return true;
+	return false;
 }
 
 /* -------------------------------------------------------- collecting states */
@@ -148,6 +151,10 @@ static bool collect_all(struct reporter *reporter)
 	subject = reporter->subjects;
 	pthread_mutex_unlock(&reporter->lock);
 	for (; subject && fine; subject = subject->next) {
+		if (cancel_level(&reporter->cancel) == CANCEL_NOW)
+			return false;
+		if (!subject_has_news(subject))
+			continue;
 		subject_collect(subject, reporter->daemon, &news);
 		if (write_news(reporter->control, &news, &err) == 0)
 			continue;

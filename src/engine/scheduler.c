@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "engine/slots.h"
 #include "engine/topology.h"
 #include "engine/worker.h"
 
@@ -24,13 +25,6 @@
 #define WAIT_MS 100   /* between two looks at workers that end */
 #define IDLE_MS 60000 /* unused connections are closed after this */
 
-struct slot {
-	struct slot *next;
-	struct worker *worker;
-	bool stopping;
-	int64_t stop_since_ms;
-};
-
 struct scheduler {
 	const struct control_spec *spec;
 	struct control *control; /* NULL: away */
@@ -41,7 +35,7 @@ struct scheduler {
 	char fallback_address[MAPPING_ADDRESS_MAX];
 	struct leases leases;
 	char daemon[320];
-	struct slot *slots;
+	struct slots slots;
 	int *done_requests; /* handled here, until the tables say so */
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
@@ -49,20 +43,11 @@ struct scheduler {
 
 /* ------------------------------------------------------------------ workers */
 
-static struct slot *find_slot(struct scheduler *s, int mapping_id)
-{
-	struct slot *slot = s->slots;
-
-	while (slot && worker_mapping(slot->worker)->id != mapping_id)
-		slot = slot->next;
-	return slot;
-}
-
 static void start_worker(struct scheduler *s, struct mapping *mapping)
 {
-	struct slot *slot = calloc(1, sizeof(*slot));
 	struct error err = ERROR_INIT;
 	int id = mapping->id;
+	struct slot *slot = slots_add(&s->slots, id);
 
 	if (!slot) {
 		mapping_free(mapping);
@@ -73,11 +58,8 @@ static void start_worker(struct scheduler *s, struct mapping *mapping)
 				    leases_epoch(&s->leases, id), &err);
 	if (!slot->worker) {
 		log_error("mapping %d: %s", id, err.message);
-		free(slot);
-		return;
+		slots_remove(&s->slots, slot);
 	}
-	slot->next = s->slots;
-	s->slots = slot;
 }
 
 static void stop_slot(struct slot *slot)
@@ -92,20 +74,21 @@ static void stop_slot(struct slot *slot)
 /* Free the workers that have ended. True when there was one. */
 static bool reap(struct scheduler *s)
 {
-	struct slot **link = &s->slots, *slot;
 	bool any = false;
+	size_t i = 0;
 
-	while ((slot = *link)) {
+	while (i < s->slots.count) {
+		struct slot *slot = &s->slots.items[i];
+
 		if (slot->stopping &&
 		    clock_ms() - slot->stop_since_ms > REPLACE_DRAIN_MS)
 			worker_stop(slot->worker, CANCEL_NOW);
 		if (!worker_has_ended(slot->worker)) {
-			link = &slot->next;
+			i++;
 			continue;
 		}
-		*link = slot->next;
 		worker_free(slot->worker);
-		free(slot);
+		slots_remove(&s->slots, slot);
 		any = true;
 	}
 	return any;
@@ -113,25 +96,36 @@ static bool reap(struct scheduler *s)
 
 static bool is_stopping(const struct scheduler *s)
 {
-	for (const struct slot *slot = s->slots; slot; slot = slot->next)
-		if (slot->stopping)
+	for (size_t i = 0; i < s->slots.count; i++)
+		if (s->slots.items[i].stopping)
 			return true;
 	return false;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	int left = ((const struct control_mapping *)a)->id;
+	int right = ((const struct control_mapping *)b)->id;
+
+	return (left > right) - (left < right);
+}
+
+/* The snapshot holds the rows in the order of their ids. */
 static const struct control_mapping *find_row(
 	const struct control_snapshot *snapshot, int mapping_id)
 {
-	for (size_t i = 0; i < snapshot->mapping_count; i++)
-		if (snapshot->mappings[i].id == mapping_id)
-			return &snapshot->mappings[i];
-	return NULL;
+	struct control_mapping key = {.id = mapping_id};
+
+	if (!snapshot->mapping_count)
+		return NULL;
+	return bsearch(&key, snapshot->mappings, snapshot->mapping_count,
+		       sizeof(key), by_id);
 }
 
 /* Bring the worker of a mapping in line with it; takes the mapping over. */
 static void reconcile_one(struct scheduler *s, struct mapping *mapping)
 {
-	struct slot *slot = find_slot(s, mapping->id);
+	struct slot *slot = slots_find(&s->slots, mapping->id);
 
 	if (!slot && leases_epoch(&s->leases, mapping->id)) {
 		start_worker(s, mapping);
@@ -171,8 +165,9 @@ static struct mapping **make_mappings(struct scheduler *s,
 static void stop_what_is_not_ours(struct scheduler *s,
 				  const struct control_snapshot *snapshot)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next) {
-		int id = worker_mapping(slot->worker)->id;
+	for (size_t i = 0; i < s->slots.count; i++) {
+		struct slot *slot = &s->slots.items[i];
+		int id = slot->mapping_id;
 		const struct control_mapping *row = find_row(snapshot, id);
 
 		if (row &&
@@ -255,7 +250,7 @@ static void handle_request(struct scheduler *s,
 			   const struct control_request *request,
 			   const struct control_snapshot *snapshot)
 {
-	struct slot *slot = find_slot(s, request->mapping_id);
+	struct slot *slot = slots_find(&s->slots, request->mapping_id);
 	const char *type = request->type ? request->type : "";
 	char answer[256];
 
@@ -367,8 +362,8 @@ static void tick(struct scheduler *s)
 
 static void poke_all(struct scheduler *s)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next)
-		worker_poke(slot->worker);
+	for (size_t i = 0; i < s->slots.count; i++)
+		worker_poke(s->slots.items[i].worker);
 }
 
 /* Until the operating system asks to stop. */
@@ -404,8 +399,8 @@ static void run(struct scheduler *s)
 
 static void stop_all(struct scheduler *s, enum cancel_level level)
 {
-	for (struct slot *slot = s->slots; slot; slot = slot->next)
-		worker_stop(slot->worker, level);
+	for (size_t i = 0; i < s->slots.count; i++)
+		worker_stop(s->slots.items[i].worker, level);
 }
 
 /* Wait for the workers to end. False when some are left at the end of it. */
@@ -415,7 +410,7 @@ static bool stop_workers(struct scheduler *s)
 	bool at_once = false;
 
 	stop_all(s, CANCEL_DRAIN);
-	while (s->slots && clock_ms() - began < STOP_NOW_MS) {
+	while (s->slots.count && clock_ms() - began < STOP_NOW_MS) {
 		if (clock_ms() - began > STOP_DRAIN_MS)
 			stop_all(s, CANCEL_NOW);
 		if (platform_wait(WAIT_MS / 4) == PLATFORM_STOP) {
@@ -424,10 +419,10 @@ static bool stop_workers(struct scheduler *s)
 		}
 		reap(s);
 	}
-	if (s->slots && !at_once)
+	if (s->slots.count && !at_once)
 		log_warning("some mappings do not come to an end; their "
 			    "servers will roll back what was not committed");
-	return s->slots == NULL;
+	return s->slots.count == 0;
 }
 
 static int start(struct scheduler *s, struct error *err)
@@ -466,6 +461,7 @@ static void stop(struct scheduler *s, bool *clean)
 	engine_release(&s->engine);
 	cancel_release(&s->cancel);
 	leases_release(&s->leases);
+	slots_release(&s->slots);
 	free(s->done_requests);
 	free(s);
 }

@@ -9,9 +9,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-/* What stays as it is, is written again after this. */
-#define REPEAT_MS 30000
-
 struct report_subject *subject_new(struct reporter *reporter, int mapping_id)
 {
 	struct report_subject *subject = calloc(1, sizeof(*subject));
@@ -34,10 +31,17 @@ void subject_free(struct report_subject *subject)
 	free(subject);
 }
 
+bool subject_has_news(const struct report_subject *subject)
+{
+	return subject->has_news;
+}
+
 bool subject_is_done(struct report_subject *subject)
 {
 	bool done;
 
+	if (!subject->has_news)
+		return false;
 	pthread_mutex_lock(&subject->lock);
 	done = subject->removed && !subject->state_changed;
 	pthread_mutex_unlock(&subject->lock);
@@ -48,6 +52,7 @@ void subject_mark_removed(struct report_subject *subject)
 {
 	pthread_mutex_lock(&subject->lock);
 	subject->removed = true;
+	subject->has_news = true;
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -104,6 +109,7 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 	}
 	subject->state_changed = false;
 	subject->position_changed = false;
+	subject->has_news = subject->running || subject->removed;
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -113,52 +119,42 @@ void subject_put_back(struct report_subject *subject,
 	pthread_mutex_lock(&subject->lock);
 	subject->state_changed |= news->has_state;
 	subject->position_changed |= news->has_position;
+	subject->has_news = true;
 	pthread_mutex_unlock(&subject->lock);
 }
 
 /* -------------------------------------------------------------------- states */
 
-/*
- * The lock is held. What stays as it is, is written now and then all the same,
- * to show that somebody is alive.
- */
-static void mark(struct report_subject *subject, bool changed)
+/* The lock is held. */
+static void mark(struct report_subject *subject)
 {
-	int64_t now = clock_ms();
-
-	if (!changed && now - subject->marked_ms < REPEAT_MS)
-		return;
-	subject->marked_ms = now;
 	subject->state_changed = true;
+	subject->has_news = true;
 }
 
 void report_state(struct report_subject *subject, const char *state,
 		  const char *reason, int64_t next_attempt_us)
 {
 	char text[REPORT_REASON_MAX];
-	bool changed;
 
 	text_copy(text, sizeof(text), reason ? reason : "");
 	pthread_mutex_lock(&subject->lock);
-	changed = subject->state != state || strcmp(subject->reason, text) ||
-		  subject->next_attempt_us != next_attempt_us;
+	if (subject->state != state || strcmp(subject->reason, text) ||
+	    subject->next_attempt_us != next_attempt_us)
+		mark(subject);
 	subject->state = state;
 	text_copy(subject->reason, sizeof(subject->reason), text);
 	subject->next_attempt_us = next_attempt_us;
-	mark(subject, changed);
 	pthread_mutex_unlock(&subject->lock);
 }
 
 void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 {
-	bool changed;
-
 	pthread_mutex_lock(&subject->lock);
-	changed =
-		subject->lag_ms != lag_ms || subject->consistent != consistent;
+	if (subject->lag_ms != lag_ms || subject->consistent != consistent)
+		mark(subject);
 	subject->lag_ms = lag_ms;
 	subject->consistent = consistent;
-	mark(subject, changed);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -168,7 +164,7 @@ void report_position(struct report_subject *subject,
 	pthread_mutex_lock(&subject->lock);
 	subject->position = *position;
 	subject->position_changed = true;
-	subject->state_changed = true;
+	mark(subject);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -215,6 +211,7 @@ void report_run_begin(struct report_subject *subject, const char *sync_type,
 
 	pthread_mutex_lock(&subject->lock);
 	subject->running = true;
+	subject->has_news = true;
 	subject->last_key[0] = '\0';
 	subject->run = (struct control_run){
 		.mapping_id = subject->mapping_id,

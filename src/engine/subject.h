@@ -1,6 +1,8 @@
 #ifndef ENGINE_SUBJECT_H
 #define ENGINE_SUBJECT_H
 
+#include <stdatomic.h>
+
 #include "engine/outbox.h"
 #include "engine/reporter.h"
 
@@ -12,6 +14,9 @@ struct report_subject {
 	struct report_subject *next;
 	struct reporter *reporter;
 	int mapping_id;
+	atomic_bool has_news; /* to collect or to free: of a thousand mappings
+				 most have none, and are passed over without
+				 the lock */
 
 	pthread_mutex_t lock; /* guards all below */
 	bool removed;	      /* the reporter frees it */
@@ -24,7 +29,6 @@ struct report_subject {
 	bool position_changed;
 	int64_t rows_applied;
 	int64_t next_attempt_us;
-	int64_t marked_ms; /* when state_changed was last set */
 
 	bool running;
 	struct control_run run;
@@ -55,6 +59,7 @@ struct subject_news {
 	char position_text[POSITION_TEXT_MAX];
 };
 
+bool subject_has_news(const struct report_subject *subject);
 void subject_collect(struct report_subject *subject, const char *daemon,
 		     struct subject_news *out);
 

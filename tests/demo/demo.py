@@ -9,7 +9,6 @@ import datetime
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from support import dataflow, sqlserver  # noqa: E402
+from support.clients import ClientError, freebcp, tsql  # noqa: E402
 
 PASSWORD = "Demo-pass-1"
 CUSTOMERS, ORDERS, LINES = 5000, 30000, 120000
@@ -102,35 +102,6 @@ class Failure(Exception):
 
 def step(text):
     print(f"\n== {text}", flush=True)
-
-
-def tsql(server, script, show=False):
-    """Run a script with GO lines, as a DBA would; its output."""
-    host, port = server.address.split(",")
-    done = subprocess.run(
-        ["tsql", "-H", host, "-p", port, "-U", "sa", "-P", server.password,
-         "-o", "q"], input=script + "\nEXIT\n", text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        env=dict(os.environ, TDSVER="7.4"))
-    if "Msg " in done.stdout or "(severity" in done.stdout:
-        raise Failure(f"tsql said: {done.stdout.strip()}")
-    if show:
-        print(done.stdout)
-    return done.stdout
-
-
-def freebcp(server, what, direction, file):
-    with open(file + ".conf", "w", encoding="utf-8") as conf:
-        host, port = server.address.split(",")
-        conf.write(f"[demo]\nhost = {host}\nport = {port}\n"
-                   "tds version = 7.4\nclient charset = UTF-8\n")
-    done = subprocess.run(
-        ["freebcp", what, direction, file, "-S", "demo", "-U", "sa", "-P",
-         server.password, "-c", "-t", "|", "-r", "\\n"],
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        check=False, env=dict(os.environ, FREETDSCONF=file + ".conf"))
-    if done.returncode:
-        raise Failure(f"freebcp {what} {direction}: {done.stdout.strip()}")
 
 
 # ------------------------------------------------------------------- the data
@@ -299,7 +270,7 @@ def main():
         with sqlserver.open_server(f"{folder}/a", PASSWORD) as source, \
                 sqlserver.open_server(f"{folder}/b", PASSWORD) as dest:
             story(folder, source, dest)
-    except (Failure, AssertionError, OSError) as error:
+    except (Failure, ClientError, AssertionError, OSError) as error:
         why = str(error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -186,14 +186,6 @@ def test_nothing_captured_yet_is_no_trouble(world):
     assert world.errors(mapping) == []
 
 
-def memory_of(daemon):
-    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) // 1024
-    raise AssertionError("no peak memory")
-
-
 def test_a_million_changes_in_one_transaction(world):
     """They arrive as one, and in bounded memory."""
     count = 1000000 if not dataflow.slowness() > 1 else 100000
@@ -217,5 +209,5 @@ def test_a_million_changes_in_one_transaction(world):
     summary = "SELECT COUNT(*), SUM(CONVERT(BIGINT, id)), SUM(CONVERT(BIGINT, n)), MAX(v) FROM t"
     assert world.on_source(summary) == world.on_dest(summary)
     if dataflow.slowness() == 1:
-        assert memory_of(daemon) < 128
+        assert daemon.peak_mib() < 128
     assert world.errors(mapping) == []

@@ -84,6 +84,19 @@ class Daemon:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
+    def peak_mib(self):
+        with open(f"/proc/{self.process.pid}/status",
+                  encoding="ascii") as file:
+            for line in file:
+                if line.startswith("VmHWM"):
+                    return int(line.split()[1]) / 1024
+        raise AssertionError("no peak memory")
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def signal(self, number):
         self.process.send_signal(number)
 

@@ -122,7 +122,7 @@ void rig_end(struct rig *rig)
 {
 	close_link(rig);
 	reporter_remove_subject(rig->reporter, rig->subject);
-	reporter_stop(rig->reporter, 5000);
+	assert_true(reporter_stop(rig->reporter, 60000));
 	reporter_free(rig->reporter);
 	cancel_release(&rig->cancel);
 	pool_release(&rig->pool);

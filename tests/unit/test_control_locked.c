@@ -87,6 +87,7 @@ static int setup(void **state)
 		specs[i].create = i == CREATE;
 		store_add_mapping(specs[i].file);
 		sqlite3_open(specs[i].file, &lockers[i]);
+		sqlite3_busy_timeout(lockers[i], 10000);
 	}
 	controls[WRITE] = store_open(&specs[WRITE]);
 	controls[LOAD] = store_open(&specs[LOAD]);

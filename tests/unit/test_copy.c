@@ -114,7 +114,7 @@ static int setup_group(void **state)
 static int teardown_group(void **state)
 {
 	reporter_remove_subject(reporter, subject);
-	reporter_stop(reporter, 5000);
+	assert_true(reporter_stop(reporter, 60000));
 	reporter_free(reporter);
 	table_release(&shape);
 	return teardown_folder(state);

@@ -276,6 +276,6 @@ int main(void)
 		TEST(test_failed_reload_changes_nothing),
 	};
 
-	alarm(120);
+	alarm(240);
 	return cmocka_run_group_tests_name("every call", tests, NULL, NULL);
 }

@@ -94,6 +94,9 @@ static void test_reuse_by_owner_and_key(void **state)
 		assert_int_equal(closed_of(i), 0);
 		close_it(&closed[i]);
 	}
+	for (int i = 0; i < 4; i++)
+		pool_drop(&pool);
+	assert_int_equal(pool.taken, 0);
 	pool_unreserve(&pool, 3);
 }
 
@@ -106,6 +109,7 @@ static void test_key_is_copied(void **state)
 	key[2] = '9';
 	reserve(1);
 	assert_null(pool_take(&pool, &owner_a, key));
+	pool_drop(&pool);
 	assert_ptr_equal(pool_take(&pool, &owner_a, "db1"), &closed[0]);
 	pool_give(&pool, &owner_a, "db1", &closed[0], close_it);
 	pool_unreserve(&pool, 1);
@@ -138,7 +142,23 @@ static void test_surplus_is_closed(void **state)
 	assert_int_equal(closed_of(1), 1);
 	assert_int_equal(closed_of(2), 1);
 	assert_int_equal(pool.idle_count, 0);
+	for (int i = 0; i < 3; i++)
+		pool_drop(&pool);
 	pool_unreserve(&pool, 3);
+}
+
+/* What is only reserved costs nobody his idle connection. */
+static void test_reserved_ones_close_nothing(void **state)
+{
+	(void)state;
+	make_idle(0, 3, &owner_a, "k");
+	reserve(3);
+	for (int i = 2; i >= 0; i--)
+		assert_ptr_equal(pool_take(&pool, &owner_a, "k"), &closed[i]);
+	for (int i = 0; i < 3; i++)
+		pool_give(&pool, &owner_a, "k", &closed[i], close_it);
+	pool_unreserve(&pool, 3);
+	assert_int_equal(closed_of(0) + closed_of(1) + closed_of(2), 0);
 }
 
 static void test_release_closes_idle(void **state)
@@ -149,6 +169,8 @@ static void test_release_closes_idle(void **state)
 	(void)state;
 	MUST(pool_init(&other, 5, &err));
 	MUST(pool_reserve(&other, 2, &cancel, &err));
+	assert_null(pool_take(&other, &owner_a, "k"));
+	assert_null(pool_take(&other, &owner_b, "k"));
 	pool_give(&other, &owner_a, "k", &closed[0], close_it);
 	pool_give(&other, &owner_b, "k", &closed[1], close_it);
 	pool_unreserve(&other, 2);
@@ -196,6 +218,8 @@ static void test_resize_while_in_use(void **state)
 {
 	(void)state;
 	reserve(3);
+	for (int i = 0; i < 3; i++)
+		assert_null(pool_take(&pool, &owner_a, "k"));
 	pool_resize(&pool, 1);
 	for (int i = 0; i < 3; i++) {
 		pool_give(&pool, &owner_a, "k", &closed[i], close_it);
@@ -468,6 +492,7 @@ int main(void)
 		TEST(test_key_is_copied),
 		TEST(test_last_used_first),
 		TEST(test_surplus_is_closed),
+		TEST(test_reserved_ones_close_nothing),
 		TEST(test_release_closes_idle),
 		TEST(test_expire),
 		TEST(test_resize_closes_idle),

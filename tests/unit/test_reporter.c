@@ -23,7 +23,7 @@ static void start(void)
 
 static void stop(void)
 {
-	assert_true(reporter_stop(reporter, 5000));
+	assert_true(reporter_stop(reporter, 60000));
 	reporter_free(reporter);
 	reporter = NULL;
 }
@@ -462,6 +462,6 @@ int main(void)
 		TEST(test_names_line_breaks_and_quotes),
 	};
 
-	alarm(60);
+	alarm(240);
 	return cmocka_run_group_tests_name("reporter", tests, NULL, NULL);
 }

@@ -401,6 +401,6 @@ int main(void)
 		TEST(test_stormy_weather),
 	};
 
-	alarm(120);
+	alarm(240);
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }

@@ -61,10 +61,13 @@ int sqlserver_take(struct sqlserver *server, const char *database,
 		tds_set_cancel(*out, cancel);
 		return 0;
 	}
-	if (tds_login_copy(&login, &server->login, database, err) < 0)
-		return -1;
-	ret = tds_open(out, &login, cancel, err);
-	tds_login_release(&login);
+	ret = tds_login_copy(&login, &server->login, database, err);
+	if (ret == 0) {
+		ret = tds_open(out, &login, cancel, err);
+		tds_login_release(&login);
+	}
+	if (ret < 0)
+		pool_drop(server->pool);
 	return ret;
 }
 
@@ -74,11 +77,13 @@ void sqlserver_give(struct sqlserver *server, const char *database,
 	if (!conn)
 		return;
 	tds_set_cancel(conn, NULL);
-	if (tds_usable(conn))
+	if (tds_usable(conn)) {
 		pool_give(server->pool, server, database, conn,
 			  close_connection);
-	else
+	} else {
 		tds_close(conn);
+		pool_drop(server->pool);
+	}
 }
 
 static int library_init(struct error *err)

@@ -240,7 +240,6 @@ enum flow exec_set_option(struct session *s, struct stmt *st)
 		return run_error(s, &d, st, compile);
 	}
 	s->error = 0;
-	output_done(s, CMD_SET, -1, false);
 	return FLOW_OK;
 }
 
