@@ -42,7 +42,7 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson libcrypto 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/engine/*.c src/cli/*.c) \

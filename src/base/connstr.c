@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 #define SECRET_FILE_MAX 4096
+#define CALLED_MAX	128
 
 static void wipe(char *s)
 {
@@ -37,6 +38,55 @@ void connstr_release(struct connstr *cs)
 	cs->count = 0;
 }
 
+/*
+ * Names of keys, in the drivers of SQL Server and here. A password with a
+ * semicolon that nobody quoted falls apart into what looks like keys; none of
+ * its pieces may be repeated, but these words are no secret.
+ */
+static const char common_keys[] =
+	"|addr|address|app|applicationintent|applicationname|appname|"
+	"attachdbfilename|authentication|autotranslate|cafile|certificate|"
+	"columnencryption|commandtimeout|connectionlifetime|connectiontimeout|"
+	"connectretrycount|connectretryinterval|connecttimeout|"
+	"currentlanguage|database|datasource|description|dialtimeout|driver|"
+	"dsn|encrypt|encryption|enlist|failoverpartner|host|"
+	"hostnameincertificate|initialcatalog|instance|integratedsecurity|"
+	"ipaddresspreference|keepalive|language|loadbalancetimeout|log|"
+	"logintimeout|marsconnection|maxpoolsize|minpoolsize|"
+	"multipleactiveresultsets|multisubnetfailover|network|networkaddress|"
+	"networklibrary|packetsize|password|persistsecurityinfo|pooling|port|"
+	"provider|pwd|querytimeout|quotedid|server|servercertificate|serverspn|"
+	"timeout|trustedconnection|trustservercertificate|uid|user|userid|"
+	"userinstance|username|workstationid|wsid|";
+
+static bool is_common(const char *key)
+{
+	char sought[64];
+
+	snprintf(sought, sizeof(sought), "|%s|", key);
+	return strlen(key) < sizeof(sought) - 2 && strstr(common_keys, sought);
+}
+
+static bool follows_password(const struct connstr *cs, int index)
+{
+	for (int i = 0; i < index; i++)
+		if (!strcmp(cs->entries[i].key, "password") ||
+		    !strcmp(cs->entries[i].key, "pwd"))
+			return true;
+	return false;
+}
+
+/* How a message calls the key at `index`, which may be the next one. */
+static void call_key(const struct connstr *cs, int index, const char *key,
+		     int at, char *out, size_t size)
+{
+	if (is_common(key) || !follows_password(cs, index))
+		snprintf(out, size, "'%s'", key);
+	else
+		snprintf(out, size,
+			 "the key at character %d, after the password,", at);
+}
+
 static void normalise_key(char *key)
 {
 	char *to = key;
@@ -57,7 +107,7 @@ static const char *read_key(const char *text, const char *start, char **key,
 	if (!end || *end != '=') {
 		error_set(err, ERROR_CONFIG,
 			  "connection string: 'key=value' expected at "
-			  "character %d",
+			  "character %d; a value with ; in it stands in {}",
 			  (int)(text - start) + 1);
 		return NULL;
 	}
@@ -149,7 +199,9 @@ static int expand_one(const char *kind, const char *name, struct strbuf *out,
 	value = getenv(name);
 	if (!value)
 		return error_set(err, ERROR_CONFIG,
-				 "environment variable '%s' is not set", name);
+				 "environment variable '%s' is not set; set it "
+				 "where the daemon is started",
+				 name);
 	strbuf_addstr(out, value);
 	return 0;
 }
@@ -177,18 +229,21 @@ static int expand(const char *value, struct strbuf *out, struct error *err)
 	return 0;
 }
 
-static int add_entry(struct connstr *cs, char *key, const char *raw,
+static int add_entry(struct connstr *cs, char *key, int at, const char *raw,
 		     struct error *err)
 {
+	char called[CALLED_MAX];
 	struct strbuf value;
 	int ret = -1;
 
 	strbuf_init(&value);
+	call_key(cs, cs->count, key, at, called, sizeof(called));
 	for (int i = 0; i < cs->count; i++) {
 		if (!strcmp(cs->entries[i].key, key)) {
 			error_set(err, ERROR_CONFIG,
-				  "connection string: '%s' is given twice",
-				  key);
+				  "connection string: %s is given twice; leave "
+				  "one out",
+				  called);
 			goto done;
 		}
 	}
@@ -199,7 +254,7 @@ static int add_entry(struct connstr *cs, char *key, const char *raw,
 		goto done;
 	}
 	if (expand(raw, &value, err) < 0) {
-		error_wrap(err, "connection string: '%s'", key);
+		error_wrap(err, "connection string: %s", called);
 		goto done;
 	}
 	cs->entries[cs->count].value = strbuf_detach(&value);
@@ -208,6 +263,7 @@ static int add_entry(struct connstr *cs, char *key, const char *raw,
 		goto done;
 	}
 	cs->entries[cs->count].key = key;
+	cs->entries[cs->count].at = at;
 	cs->entries[cs->count].used = false;
 	cs->count++;
 	ret = 0;
@@ -219,6 +275,8 @@ done:
 static const char *read_entry(struct connstr *cs, const char *text,
 			      const char *start, struct error *err)
 {
+	int at = (int)(text - start) + 1;
+	char called[CALLED_MAX];
 	struct strbuf raw;
 	char *key = NULL;
 
@@ -233,14 +291,16 @@ static const char *read_entry(struct connstr *cs, const char *text,
 	else
 		text = read_plain(text, &raw);
 	if (!text) {
+		call_key(cs, cs->count, key, at, called, sizeof(called));
 		error_set(err, ERROR_CONFIG,
-			  "connection string: the quoted value of '%s' does "
-			  "not end, or something follows its closing quote",
-			  key);
+			  "connection string: the quoted value of %s does not "
+			  "end, or something follows its closing quote; inside "
+			  "it the closing sign is doubled",
+			  called);
 		goto done;
 	}
 	if (strbuf_check(&raw, err) < 0 ||
-	    add_entry(cs, key, raw.data, err) < 0)
+	    add_entry(cs, key, at, raw.data, err) < 0)
 		text = NULL;
 	else
 		key = NULL;
@@ -330,11 +390,19 @@ int connstr_get_int(struct connstr *cs, const char *names, int min, int max,
 
 int connstr_check_unused(const struct connstr *cs, struct error *err)
 {
-	for (int i = 0; i < cs->count; i++)
-		if (!cs->entries[i].used)
-			return error_set(err, ERROR_CONFIG,
-					 "connection string: '%s' is not a "
-					 "known key",
-					 cs->entries[i].key);
+	const struct connstr_entry *entry;
+	char called[CALLED_MAX];
+
+	for (int i = 0; i < cs->count; i++) {
+		entry = &cs->entries[i];
+		if (entry->used)
+			continue;
+		call_key(cs, i, entry->key, entry->at, called, sizeof(called));
+		return error_set(err, ERROR_CONFIG,
+				 "connection string: %s is not a known key, or "
+				 "says again what another one says; a value "
+				 "with ; in it stands in {}",
+				 called);
+	}
 	return 0;
 }

@@ -22,6 +22,7 @@ struct connstr {
 	struct connstr_entry {
 		char *key;   /* lower case, without blanks, _ and - */
 		char *value; /* expanded */
+		int at;	     /* its place in the text, from 1 */
 		bool used;   /* somebody asked for it */
 	} entries[CONNSTR_KEYS_MAX];
 };
@@ -29,6 +30,8 @@ struct connstr {
 /*
  * Take a string apart. On -1 `err` is ERROR_CONFIG, says which key or which
  * position is wrong, and never repeats a value; nothing needs a release then.
+ * What looks like a key after a password may be a piece of it, and is called
+ * by its position unless it is a word that any connection string may have.
  */
 int connstr_parse(struct connstr *cs, const char *text, struct error *err)
 	__attribute__((warn_unused_result));

@@ -44,6 +44,12 @@ int platform_write_file(const char *path, const char *data, size_t len,
 			struct error *err) __attribute__((warn_unused_result));
 
 /*
+ * Make an empty file that only this user can read, unless there is one by that
+ * name already. If it cannot be made, whoever opens it will say so.
+ */
+void platform_make_private_file(const char *path);
+
+/*
  * If a host name has no address, put that into `err` as an ERROR_CONNECTION;
  * otherwise leave `err` alone.
  */

@@ -129,6 +129,15 @@ int platform_write_file(const char *path, const char *data, size_t len,
 	return 0;
 }
 
+void platform_make_private_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      S_IRUSR | S_IWUSR);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 void platform_check_host(const char *host, struct error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM};

@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 
+#include "base/platform.h"
 #include "base/strbuf.h"
 #include "control_schema.h" /* made by the build: schema_sqlite[] */
 
@@ -258,6 +259,8 @@ int session_install_sqlite(const struct control_spec *spec,
 	sqlite3 *db;
 	int ret = 0;
 
+	/* Connection strings will be in it. */
+	platform_make_private_file(spec->file);
 	if (open_file(spec->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
 		      NULL, &db, trouble, err) < 0)
 		return -1;

@@ -117,12 +117,11 @@ static void advise(enum control_trouble trouble, const char *database,
 	switch (trouble) {
 	case CONTROL_REFUSED:
 		text_append(err->message, sizeof(err->message),
-			    "; check DEST_USER and DEST_PASS");
+			    " (DEST_USER and DEST_PASS)");
 		break;
 	case CONTROL_UNREACHABLE:
 		text_append(err->message, sizeof(err->message),
-			    "; check DEST_SERVER, the server's TCP port and "
-			    "the firewall");
+			    " (DEST_SERVER, DEST_PORT, DEST_OPTIONS)");
 		break;
 	case CONTROL_NO_DATABASE:
 		error_wrap(

@@ -8,8 +8,20 @@
 /* How often a waiter looks whether it was cancelled. */
 #define CANCEL_POLL_MS 200
 
+/* What is kept for each share: one run's connections to both ends. */
+#define KEPT 2
+
+struct pool_share {
+	struct pool_share *next;
+	const void *from, *to;
+	unsigned users;
+	unsigned reserved;
+	bool waits; /* somebody does, as grant() goes along the line */
+};
+
 struct pool_waiter {
 	struct pool_waiter *next;
+	struct pool_share *share;
 	pthread_cond_t wake;
 	unsigned count;
 	bool granted;
@@ -55,18 +67,96 @@ void pool_release(struct pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
-/* Give the connections to those who wait, in order, as far as they go. */
+struct pool_share *pool_join(struct pool *pool, const void *from,
+			     const void *to)
+{
+	struct pool_share *share;
+
+	pthread_mutex_lock(&pool->lock);
+	for (share = pool->shares; share; share = share->next)
+		if (share->from == from && share->to == to)
+			break;
+	if (!share) {
+		share = calloc(1, sizeof(*share));
+		if (share) {
+			share->from = from;
+			share->to = to;
+			share->next = pool->shares;
+			pool->shares = share;
+			pool->share_count++;
+		}
+	}
+	if (share)
+		share->users++;
+	pthread_mutex_unlock(&pool->lock);
+	return share;
+}
+
+/* How many connections every share can count on; none when there are many. */
+static unsigned kept_for_each(const struct pool *pool)
+{
+	return pool->share_count * KEPT <= pool->max ? KEPT : 0;
+}
+
+/* Are there so many, beside those that are kept for others? */
+static bool fits(const struct pool *pool, const struct pool_share *share,
+		 unsigned count)
+{
+	unsigned kept = kept_for_each(pool);
+	unsigned wanted = pool->reserved + count;
+
+	if (share->reserved + count > kept)
+		for (const struct pool_share *s = pool->shares; s; s = s->next)
+			if (s != share && s->reserved < kept)
+				wanted += kept - s->reserved;
+	return wanted <= pool->max;
+}
+
+/*
+ * Give the connections to those who wait, in order, as far as they go. Behind
+ * the first who has to wait on, those of other shares still get what is kept
+ * for them.
+ */
 static void grant(struct pool *pool)
 {
-	struct pool_waiter *first;
+	struct pool_waiter **link = &pool->waiters, *waiter;
+	bool any_waits = false;
 
-	while ((first = pool->waiters) &&
-	       pool->reserved + first->count <= pool->max) {
-		pool->reserved += first->count;
-		pool->waiters = first->next;
-		first->granted = true;
-		pthread_cond_signal(&first->wake);
+	for (struct pool_share *s = pool->shares; s; s = s->next)
+		s->waits = false;
+	while ((waiter = *link)) {
+		struct pool_share *share = waiter->share;
+		unsigned wanted = share->reserved + waiter->count;
+
+		if (share->waits || !fits(pool, share, waiter->count) ||
+		    (any_waits && wanted > kept_for_each(pool))) {
+			share->waits = any_waits = true;
+			link = &waiter->next;
+			continue;
+		}
+		pool->reserved += waiter->count;
+		share->reserved = wanted;
+		*link = waiter->next;
+		waiter->granted = true;
+		pthread_cond_signal(&waiter->wake);
 	}
+}
+
+/* What was kept for it is for all now. */
+void pool_leave(struct pool *pool, struct pool_share *share)
+{
+	struct pool_share **link = &pool->shares;
+
+	pthread_mutex_lock(&pool->lock);
+	if (--share->users == 0) {
+		while (*link != share)
+			link = &(*link)->next;
+		*link = share->next;
+		pool->share_count--;
+		free(share);
+		grant(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /*
@@ -126,10 +216,10 @@ static void leave_line(struct pool *pool, struct pool_waiter *waiter)
  * A strict line makes it fair: a run which needs two is not overtaken for ever
  * by runs which need one.
  */
-int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
-		 struct error *err)
+int pool_reserve(struct pool *pool, struct pool_share *share, unsigned count,
+		 struct cancel *cancel, struct error *err)
 {
-	struct pool_waiter self = {.count = count};
+	struct pool_waiter self = {.share = share, .count = count};
 	int rc, ret = 0;
 
 	rc = clock_cond_init(&self.wake);
@@ -156,14 +246,17 @@ int pool_reserve(struct pool *pool, unsigned count, struct cancel *cancel,
 	return ret;
 }
 
-unsigned pool_reserve_more(struct pool *pool, unsigned count, unsigned most)
+unsigned pool_reserve_more(struct pool *pool, struct pool_share *share,
+			   unsigned count, unsigned most)
 {
 	unsigned got = 0;
 
 	pthread_mutex_lock(&pool->lock);
 	while (got < most && !pool->waiters &&
-	       pool->reserved + count <= pool->max / 2) {
+	       pool->reserved + count <= pool->max / 2 &&
+	       fits(pool, share, count)) {
 		pool->reserved += count;
+		share->reserved += count;
 		got++;
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -171,12 +264,13 @@ unsigned pool_reserve_more(struct pool *pool, unsigned count, unsigned most)
 }
 
 /* Only now are there too many, if the limit was lowered meanwhile. */
-void pool_unreserve(struct pool *pool, unsigned count)
+void pool_unreserve(struct pool *pool, struct pool_share *share, unsigned count)
 {
 	struct pool_idle *surplus;
 
 	pthread_mutex_lock(&pool->lock);
 	pool->reserved -= count;
+	share->reserved -= count;
 	surplus = unlink_surplus(pool);
 	grant(pool);
 	pthread_mutex_unlock(&pool->lock);

@@ -17,6 +17,7 @@ struct link {
 	struct server *from, *to; /* borrowed, as all strings */
 	const char *installation;
 	struct pool *pool; /* where this run has reserved its connections */
+	struct pool_share *share;
 	struct source *src;
 	struct target *dst;
 	bool src_connected, dst_connected;
@@ -43,7 +44,7 @@ struct link {
 
 /*
  * Make both ends; connects to nothing. `link` is zeroed but for its inputs:
- * mapping, servers, installation, pool, cancel, epoch, subject, reporter.
+ * mapping, servers, installation, pool, share, cancel, epoch, subject, reporter.
  */
 int link_open(struct link *link, struct error *err)
 	__attribute__((warn_unused_result));

@@ -203,10 +203,10 @@ int parts_load(struct link *link, const struct load_plan *plan, uint64_t *rows,
 	if (most > READERS_MAX)
 		most = READERS_MAX;
 	/* The one that this run holds for reading is idle; one pair is sure. */
-	count = 1 + pool_reserve_more(link->pool, pair, most - 1);
+	count = 1 + pool_reserve_more(link->pool, link->share, pair, most - 1);
 	link->src->ops->release(link->src);
 	link->src_connected = false;
 	ret = run(link, plan, count, rows, err);
-	pool_unreserve(link->pool, (count - 1) * pair);
+	pool_unreserve(link->pool, link->share, (count - 1) * pair);
 	return ret;
 }

@@ -50,6 +50,7 @@ struct worker {
 	/* The thread's own. */
 	struct settings settings;
 	struct server *from, *to;
+	struct pool_share *share;
 	struct link link;
 	bool opened;
 	struct retry retry;
@@ -247,6 +248,17 @@ static int do_changes(struct worker *worker, struct error *err)
 
 /* -------------------------------------------------------------------- steps */
 
+static void put_servers(struct worker *worker)
+{
+	if (worker->share)
+		pool_leave(&worker->engine->pool, worker->share);
+	engine_put_server(worker->engine, worker->from);
+	engine_put_server(worker->engine, worker->to);
+	worker->share = NULL;
+	worker->from = NULL;
+	worker->to = NULL;
+}
+
 static int open_link(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
@@ -262,12 +274,19 @@ static int open_link(struct worker *worker, struct error *err)
 	    engine_get_server(worker->engine, &worker->mapping->to, &worker->to,
 			      err) < 0)
 		goto failed;
+	worker->share =
+		pool_join(&worker->engine->pool, worker->from, worker->to);
+	if (!worker->share) {
+		error_memory(err, "a place among the connections");
+		goto failed;
+	}
 	memset(link, 0, sizeof(*link));
 	link->mapping = worker->mapping;
 	link->from = worker->from;
 	link->to = worker->to;
 	link->installation = worker->engine->installation;
 	link->pool = &worker->engine->pool;
+	link->share = worker->share;
 	link->cancel = &worker->cancel;
 	link->epoch = worker->epoch;
 	link->subject = worker->subject;
@@ -277,10 +296,7 @@ static int open_link(struct worker *worker, struct error *err)
 	worker->opened = true;
 	return 0;
 failed:
-	engine_put_server(worker->engine, worker->from);
-	engine_put_server(worker->engine, worker->to);
-	worker->from = NULL;
-	worker->to = NULL;
+	put_servers(worker);
 	return -1;
 }
 
@@ -289,10 +305,7 @@ static void close_link(struct worker *worker)
 	if (worker->opened)
 		link_close(&worker->link);
 	worker->opened = false;
-	engine_put_server(worker->engine, worker->from);
-	engine_put_server(worker->engine, worker->to);
-	worker->from = NULL;
-	worker->to = NULL;
+	put_servers(worker);
 }
 
 static void tell_connected(struct worker *worker)
@@ -341,11 +354,12 @@ static int attempt(struct worker *worker, struct error *err)
 	worker->link.settings = worker->settings;
 	connections = worker->link.src->ops->connections +
 		      worker->link.dst->ops->connections;
-	if (pool_reserve(pool, connections, &worker->cancel, err) < 0)
+	if (pool_reserve(pool, worker->share, connections, &worker->cancel,
+			 err) < 0)
 		return -1;
 	ret = do_what_is_due(worker, err);
 	link_release(&worker->link);
-	pool_unreserve(pool, connections);
+	pool_unreserve(pool, worker->share, connections);
 	return ret;
 }
 
@@ -480,13 +494,13 @@ static void store_on_exit(struct worker *worker)
 	    worker->retry.failures ||
 	    position_equal(&link->reached, &link->stored.position) ||
 	    cancel_level(&worker->cancel) >= CANCEL_NOW ||
-	    pool_reserve(pool, 1, &worker->cancel, &ignored) < 0)
+	    pool_reserve(pool, worker->share, 1, &worker->cancel, &ignored) < 0)
 		return;
 	if (cdc_store_idle(link, true, &ignored) < 0)
 		log_debug("storing the position at the end: %s",
 			  ignored.message);
 	link_release(link);
-	pool_unreserve(pool, 1);
+	pool_unreserve(pool, worker->share, 1);
 }
 
 static void *worker_main(void *arg)

@@ -101,10 +101,11 @@ void tds_bulk_set_null(struct tds *conn, size_t col)
 	bcp_collen(tds_handle(conn), 0, (int)col + 1);
 }
 
+/* A packet that could not be sent is told, but no failure of bcp_sendrow(). */
 int tds_bulk_row(struct tds *conn, struct error *err)
 {
 	tds_begin_call(conn);
-	if (bcp_sendrow(tds_handle(conn)) == FAIL)
+	if (bcp_sendrow(tds_handle(conn)) == FAIL || tds_failed(conn))
 		return bulk_failed(conn, err);
 	return 0;
 }

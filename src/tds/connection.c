@@ -22,9 +22,8 @@
 #include <syberror.h>
 
 #include "base/clock.h"
-#include "base/platform.h"
 #include "base/strbuf.h"
-#include "base/text.h"
+#include "tds/advice.h"
 #include "tds/conf.h"
 #include "tds/message.h"
 
@@ -34,6 +33,7 @@
 struct tds {
 	DBPROCESS *db;
 	struct cancel *cancel;
+	char address[320]; /* for messages */
 	int query_timeout_s;
 	int64_t deadline_ms; /* 0: none */
 	bool unusable;
@@ -174,14 +174,15 @@ int tds_call_failed(struct tds *conn, const char *what, struct error *err)
 		conn->unusable = true;
 		return error_set(err, ERROR_CANCELLED, "asked to stop");
 	}
-	if (conn->failed) {
+	if (conn->failed)
 		*err = conn->error;
-		return -1;
-	}
-	if (DBDEAD(conn->db))
-		return error_set(err, ERROR_CONNECTION,
-				 "the connection was lost");
-	return error_set(err, ERROR_SERVER, "%s failed without a reason", what);
+	else if (DBDEAD(conn->db))
+		error_set(err, ERROR_CONNECTION, "the connection was lost");
+	else
+		error_set(err, ERROR_SERVER, "%s failed without a reason",
+			  what);
+	tds_advise_session(conn->address, conn->query_timeout_s, err);
+	return -1;
 }
 
 /* A failed statement: leave the session ready for the next one. */
@@ -212,17 +213,6 @@ static LOGINREC *make_login(const struct tds_login *login)
 	return rec;
 }
 
-/* FreeTDS does not say that a name has no address. */
-static void explain(const struct tds_login *login, struct error *err)
-{
-	char address[320];
-
-	tds_login_address(login, address, sizeof(address));
-	if (err->kind == ERROR_CONNECTION && err->retryable)
-		platform_check_host(login->host, err);
-	error_wrap(err, "server '%s', login '%s'", address, login->user);
-}
-
 static int connect_failed(struct tds *conn, const struct tds_login *login,
 			  struct error *err)
 {
@@ -230,7 +220,7 @@ static int connect_failed(struct tds *conn, const struct tds_login *login,
 		*err = conn->error;
 	else
 		error_set(err, ERROR_CONNECTION, "cannot connect");
-	explain(login, err);
+	tds_advise_login(login, err);
 	return -1;
 }
 
@@ -247,6 +237,7 @@ int tds_open(struct tds **out, const struct tds_login *login,
 		return error_memory(err, "a connection");
 	conn->cancel = cancel;
 	conn->query_timeout_s = login->query_timeout_s;
+	tds_login_address(login, conn->address, sizeof(conn->address));
 	if (tds_conf_section(login, section, err) < 0)
 		goto done;
 	rec = make_login(login);
@@ -263,10 +254,8 @@ int tds_open(struct tds **out, const struct tds_login *login,
 	}
 	dbsetuserdata(conn->db, (BYTE *)conn);
 	dbsetinterrupt(conn->db, is_interrupted, on_interrupt);
-	if (tds_exec(conn, session_options, err) < 0) {
-		explain(login, err);
+	if (tds_exec(conn, session_options, err) < 0)
 		goto done;
-	}
 	*out = conn;
 	ret = 0;
 done:

@@ -182,7 +182,14 @@ static int read_all(struct tds_login *login, struct connstr *cs,
 	    connstr_get_int(cs, "query timeout|command timeout", 0, 86400,
 			    &login->query_timeout_s, err) < 0)
 		return -1;
-	return connstr_check_unused(cs, err);
+	if (connstr_check_unused(cs, err) == 0)
+		return 0;
+	text_append(err->message, sizeof(err->message),
+		    "; known are server, port, user id, password, database, "
+		    "encrypt, trust server certificate, ca file, application "
+		    "name, application intent, connect timeout and query "
+		    "timeout");
+	return -1;
 }
 
 int tds_login_parse(struct tds_login *login, const char *connection_string,

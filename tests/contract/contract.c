@@ -77,7 +77,10 @@ int contract_setup(void **state)
 	assert_non_null(contract.driver);
 	MUST(cancel_init(&contract.cancel, &err));
 	MUST(pool_init(&contract.pool, 10, &err));
-	MUST(pool_reserve(&contract.pool, 10, &contract.cancel, &err));
+	contract.share = pool_join(&contract.pool, NULL, NULL);
+	assert_non_null(contract.share);
+	MUST(pool_reserve(&contract.pool, contract.share, 10, &contract.cancel,
+			  &err));
 	contract.from = make_server(1, contract.lab->source_string);
 	contract.to = make_server(2, contract.lab->target_string);
 	return 0;
@@ -94,7 +97,8 @@ int contract_teardown(void **state)
 	contract.dst = NULL;
 	contract.driver->server_free(contract.from);
 	contract.driver->server_free(contract.to);
-	pool_unreserve(&contract.pool, 10);
+	pool_unreserve(&contract.pool, contract.share, 10);
+	pool_leave(&contract.pool, contract.share);
 	pool_release(&contract.pool);
 	cancel_release(&contract.cancel);
 	contract.lab->end();

@@ -100,6 +100,7 @@ struct contract {
 	const struct laboratory *lab;
 	const struct driver *driver;
 	struct pool pool;
+	struct pool_share *share;
 	struct cancel cancel;
 	struct server *from, *to;
 	struct source *src;

@@ -62,6 +62,16 @@ static struct tds *log_in(const char *database, struct error *err)
 	return conn;
 }
 
+struct tds *sqlserver_log_in(const char *database)
+{
+	struct error err = ERROR_INIT;
+	struct tds *conn = log_in(database, &err);
+
+	if (!conn)
+		fail_msg("%s: %s", database, err.message);
+	return conn;
+}
+
 static void exec(struct tds *conn, const char *sql)
 {
 	struct error err = ERROR_INIT;

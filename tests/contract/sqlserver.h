@@ -2,6 +2,7 @@
 #define TESTS_CONTRACT_SQLSERVER_H
 
 #include "contract/contract.h"
+#include "tds/connection.h"
 
 /*
  * A laboratory on a SQL Server, over connections of its own. Its databases are
@@ -24,10 +25,15 @@ void sqlserver_exec(enum lab_side side, const char *format, ...)
 int64_t sqlserver_number(enum lab_side side, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* One more connection, the caller's to close. */
+struct tds *sqlserver_log_in(const char *database);
+
 /* Wait until what was committed so far has been captured. */
 void sqlserver_settle(void);
 
-/* Tests that only make sense here. */
+/* Tests that only make sense here; how many failed. */
 int sqlserver_more(void);
+int sqlserver_types(void);
+int sqlserver_session(void);
 
 #endif

@@ -48,7 +48,4 @@ void pair_assert_same(const char *column);
 #define PAIR_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
 
-/* The tests of types; how many failed. */
-int sqlserver_types(void);
-
 #endif

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from support import dataflow
+from support.relay import Relay, port_of
 
 
 @pytest.fixture
@@ -169,27 +170,24 @@ def test_the_control_store_goes_away_and_comes_back(two):
     """Changes flow on meanwhile; what waited is written afterwards."""
     if not two.dest.is_standin:
         pytest.skip("a real server cannot be cut off")
-    from test_errors import Relay
-    host, port = two.dest.address.split(",")
-    relay = Relay(0, (host, int(port)))
+    relay = Relay(port_of(two.dest))
     text = (f"server={two.dest.address};user id={two.dest.user};"
             f"password={two.dest.password}")
     two.control("INSERT INTO target_servers (target_name, connection_string) "
                 f"VALUES (N'direct', N'{text}')")
     mapping = two.add_mapping("a", target_id=1,
                               full_sync_trigger_column=None)
-    daemon = two.start(DEST_SERVER=f"127.0.0.1,{relay.port}")
+    daemon = two.start(DEST_SERVER=relay.address)
     try:
         two.wait_equal("a")
         before = two.control("SELECT COUNT(*) FROM sync_status")[0][0]
-        relay.listener.close()
-        relay.cut()
+        relay.close()
         two.on_source("INSERT INTO a VALUES (2, 2)")
         two.wait_equal("a")
         time.sleep(1)
         two.on_source("INSERT INTO a VALUES (3, 3)")
         two.wait_equal("a")
-        relay = Relay(relay.port, (host, int(port)))
+        relay = Relay(port_of(two.dest), relay.port)
         dataflow.wait_for(lambda: two.control(
             "SELECT COUNT(*) FROM sync_status "
             "WHERE status = 'COMPLETED'")[0][0] > before, 30,

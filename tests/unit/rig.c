@@ -57,6 +57,8 @@ static void open_link(struct rig *rig)
 	rig->link.to = rig->to;
 	rig->link.installation = "installation";
 	rig->link.pool = &rig->pool;
+	rig->link.share = pool_join(&rig->pool, rig->from, rig->to);
+	assert_non_null(rig->link.share);
 	MUST(link_open(&rig->link, &err));
 	rig->src_ops = *rig->link.src->ops;
 	rig->dst_ops = *rig->link.dst->ops;
@@ -65,6 +67,7 @@ static void open_link(struct rig *rig)
 static void close_link(struct rig *rig)
 {
 	link_close(&rig->link);
+	pool_leave(&rig->pool, rig->link.share);
 	rig->mapping->from.driver->server_free(rig->from);
 	rig->mapping->to.driver->server_free(rig->to);
 	mapping_free(rig->mapping);

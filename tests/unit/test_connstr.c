@@ -128,6 +128,48 @@ static void test_errors_name_the_place(void **state)
 	assert_holds(err.message, "5");
 }
 
+/* A password with a semicolon falls apart into what looks like keys. */
+static void test_pieces_of_a_password_are_not_named(void **state)
+{
+	static const struct {
+		const char *text, *part;
+	} cases[] = {
+		{"server=h;password=x;SECRET=1", "character 21, after"},
+		{"server=h;pwd=x;SECRET=1", "character 16, after"},
+		{"password=x;SECRET=1;SECRET=2", "character 21, after"},
+		{"password=x;SECRET='1", "character 12, after"},
+		{"password=x;SECRET=${env:CONNSTR_ABSENT}", "character 12"},
+		/* These are words that everybody knows. */
+		{"password=x;encrypt=1;Encrypt=2", "'encrypt'"},
+		{"password=x;Integrated Security=SSPI", "'integratedsecurity'"},
+		{"password=x;Trust Server Certificate='yes",
+		 "'trustservercertificate'"},
+		/* And this was there before the password. */
+		{"colour=red;password=x", "'colour'"},
+		{"password=x;a|b=1", "character 12"},
+		{"password=x;|=1", "character 12"},
+	};
+
+	(void)state;
+	unsetenv("CONNSTR_ABSENT");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error err = ERROR_INIT;
+		struct connstr cs;
+		int rc = connstr_parse(&cs, cases[i].text, &err);
+
+		if (rc == 0) {
+			connstr_get(&cs, "server");
+			connstr_get(&cs, "password|pwd");
+			rc = connstr_check_unused(&cs, &err);
+			connstr_release(&cs);
+		}
+		assert_int_equal(rc, -1);
+		assert_holds(err.message, cases[i].part);
+		assert_lacks(err.message, "SECRET");
+		assert_lacks(err.message, "secret");
+	}
+}
+
 static void test_empty(void **state)
 {
 	static const char *const cases[] = {"",	  ";",	   ";;;",
@@ -405,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_quoting),
 		cmocka_unit_test(test_bad_strings),
 		cmocka_unit_test(test_errors_name_the_place),
+		cmocka_unit_test(test_pieces_of_a_password_are_not_named),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_keys_and_aliases),
 		cmocka_unit_test(test_unused),

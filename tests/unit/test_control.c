@@ -91,6 +91,21 @@ static void test_open_creates_when_asked(void **state)
 	control_close(NULL);
 }
 
+/* It holds passwords; one that is there already stays as it is. */
+static void test_new_file_is_private(void **state)
+{
+	struct control_spec spec = store_make("private.db");
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(stat(spec.file, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+	assert_int_equal(chmod(spec.file, 0640), 0);
+	control_close(store_open(&spec));
+	assert_int_equal(stat(spec.file, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0640);
+}
+
 static void test_default_target(void **state)
 {
 	struct control_spec spec = {.kind = CONTROL_SQLITE,
@@ -534,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_init_twice),
 		cmocka_unit_test(test_installation_ids_differ),
 		cmocka_unit_test(test_open_creates_when_asked),
+		cmocka_unit_test(test_new_file_is_private),
 		cmocka_unit_test(test_default_target),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_newer_version),

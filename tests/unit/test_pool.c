@@ -8,6 +8,7 @@
 
 /* A pool, and connections that say how often they were closed. */
 static struct pool pool;
+static struct pool_share *share; /* of most tests, the only one */
 static struct cancel cancel;
 static atomic_int closed[10];
 static int owner_a, owner_b;
@@ -24,12 +25,16 @@ static int setup(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		atomic_store(&closed[i], 0);
-	return cancel_init(&cancel, &err) < 0 ? -1 : pool_init(&pool, 3, &err);
+	if (cancel_init(&cancel, &err) < 0 || pool_init(&pool, 3, &err) < 0)
+		return -1;
+	share = pool_join(&pool, &owner_a, &owner_b);
+	return share ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	pool_leave(&pool, share);
 	pool_release(&pool);
 	cancel_release(&cancel);
 	return 0;
@@ -39,7 +44,7 @@ static void reserve(unsigned count)
 {
 	struct error err = ERROR_INIT;
 
-	MUST(pool_reserve(&pool, count, &cancel, &err));
+	MUST(pool_reserve(&pool, share, count, &cancel, &err));
 }
 
 static int closed_of(int i)
@@ -55,7 +60,7 @@ static void make_idle(int first, int count, const void *owner, const char *key)
 		assert_null(pool_take(&pool, owner, key));
 	for (int i = first; i < first + count; i++)
 		pool_give(&pool, owner, key, &closed[i], close_it);
-	pool_unreserve(&pool, (unsigned)count);
+	pool_unreserve(&pool, share, (unsigned)count);
 }
 
 static void test_limit(void **state)
@@ -66,14 +71,14 @@ static void test_limit(void **state)
 	reserve(1);
 	reserve(2);
 	assert_int_equal(pool.reserved, 3);
-	MUST_FAIL(pool_reserve(&pool, 4, &cancel, &err), ERROR_CONFIG);
+	MUST_FAIL(pool_reserve(&pool, share, 4, &cancel, &err), ERROR_CONFIG);
 	assert_int_equal(pool.reserved, 3);
-	pool_unreserve(&pool, 3);
-	MUST_FAIL(pool_reserve(&pool, 4, &cancel, &err), ERROR_CONFIG);
+	pool_unreserve(&pool, share, 3);
+	MUST_FAIL(pool_reserve(&pool, share, 4, &cancel, &err), ERROR_CONFIG);
 	assert_holds(err.message, "4");
 	assert_holds(err.message, "3");
 	reserve(3);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 	assert_null(pool.waiters);
 }
 
@@ -97,7 +102,7 @@ static void test_reuse_by_owner_and_key(void **state)
 	for (int i = 0; i < 4; i++)
 		pool_drop(&pool);
 	assert_int_equal(pool.taken, 0);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 }
 
 static void test_key_is_copied(void **state)
@@ -112,7 +117,7 @@ static void test_key_is_copied(void **state)
 	pool_drop(&pool);
 	assert_ptr_equal(pool_take(&pool, &owner_a, "db1"), &closed[0]);
 	pool_give(&pool, &owner_a, "db1", &closed[0], close_it);
-	pool_unreserve(&pool, 1);
+	pool_unreserve(&pool, share, 1);
 }
 
 /* Most recently used first: the others may grow old and be closed. */
@@ -123,7 +128,7 @@ static void test_last_used_first(void **state)
 	reserve(1);
 	assert_ptr_equal(pool_take(&pool, &owner_a, "k"), &closed[1]);
 	pool_give(&pool, &owner_a, "k", &closed[1], close_it);
-	pool_unreserve(&pool, 1);
+	pool_unreserve(&pool, share, 1);
 }
 
 /* Idle ones make room for a new one, the longest unused first. */
@@ -144,7 +149,7 @@ static void test_surplus_is_closed(void **state)
 	assert_int_equal(pool.idle_count, 0);
 	for (int i = 0; i < 3; i++)
 		pool_drop(&pool);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 }
 
 /* What is only reserved costs nobody his idle connection. */
@@ -157,23 +162,27 @@ static void test_reserved_ones_close_nothing(void **state)
 		assert_ptr_equal(pool_take(&pool, &owner_a, "k"), &closed[i]);
 	for (int i = 0; i < 3; i++)
 		pool_give(&pool, &owner_a, "k", &closed[i], close_it);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 	assert_int_equal(closed_of(0) + closed_of(1) + closed_of(2), 0);
 }
 
 static void test_release_closes_idle(void **state)
 {
 	struct error err = ERROR_INIT;
+	struct pool_share *place;
 	struct pool other;
 
 	(void)state;
 	MUST(pool_init(&other, 5, &err));
-	MUST(pool_reserve(&other, 2, &cancel, &err));
+	place = pool_join(&other, &owner_a, &owner_b);
+	assert_non_null(place);
+	MUST(pool_reserve(&other, place, 2, &cancel, &err));
 	assert_null(pool_take(&other, &owner_a, "k"));
 	assert_null(pool_take(&other, &owner_b, "k"));
 	pool_give(&other, &owner_a, "k", &closed[0], close_it);
 	pool_give(&other, &owner_b, "k", &closed[1], close_it);
-	pool_unreserve(&other, 2);
+	pool_unreserve(&other, place, 2);
+	pool_leave(&other, place);
 	pool_release(&other);
 	assert_int_equal(closed_of(0), 1);
 	assert_int_equal(closed_of(1), 1);
@@ -223,7 +232,7 @@ static void test_resize_while_in_use(void **state)
 	pool_resize(&pool, 1);
 	for (int i = 0; i < 3; i++) {
 		pool_give(&pool, &owner_a, "k", &closed[i], close_it);
-		pool_unreserve(&pool, 1);
+		pool_unreserve(&pool, share, 1);
 	}
 	assert_int_equal(closed_of(0) + closed_of(1) + closed_of(2), 2);
 	assert_int_equal(pool.idle_count, 1);
@@ -243,7 +252,7 @@ static atomic_int turns;
 static void *wait_in_line(void *arg)
 {
 	struct waiter *waiter = arg;
-	int rc = pool_reserve(&pool, waiter->count, waiter->cancel,
+	int rc = pool_reserve(&pool, share, waiter->count, waiter->cancel,
 			      &waiter->err);
 
 	if (rc == 0)
@@ -297,17 +306,17 @@ static void test_strict_line(void **state)
 	pause_ms(50);
 	assert_int_equal(atomic_load(&many.result), 1);
 	assert_int_equal(atomic_load(&one.result), 1);
-	pool_unreserve(&pool, 1);
+	pool_unreserve(&pool, share, 1);
 	pthread_join(many.thread, NULL);
 	assert_int_equal(atomic_load(&many.result), 0);
 	assert_int_equal(line_length(), 1);
 	assert_int_equal(atomic_load(&one.result), 1);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 	pthread_join(one.thread, NULL);
 	assert_int_equal(atomic_load(&one.result), 0);
 	assert_int_equal(atomic_load(&many.order), 0);
 	assert_int_equal(atomic_load(&one.order), 1);
-	pool_unreserve(&pool, 1);
+	pool_unreserve(&pool, share, 1);
 	assert_int_equal(pool.reserved, 0);
 }
 
@@ -322,11 +331,11 @@ static void test_line_is_served_in_order(void **state)
 		start(&waiters[i], 2);
 		wait_for_line(i + 1);
 	}
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 	for (int i = 0; i < 5; i++) {
 		pthread_join(waiters[i].thread, NULL);
 		assert_int_equal(atomic_load(&waiters[i].order), i);
-		pool_unreserve(&pool, 2);
+		pool_unreserve(&pool, share, 2);
 	}
 }
 
@@ -346,7 +355,7 @@ static void test_cancel_while_waiting(void **state)
 	assert_int_equal(atomic_load(&first.result), -1);
 	assert_int_equal(first.err.kind, ERROR_CANCELLED);
 	assert_null(pool.waiters);
-	pool_unreserve(&pool, 2);
+	pool_unreserve(&pool, share, 2);
 }
 
 /* Who leaves the line lets the next ones go on. */
@@ -371,7 +380,7 @@ static void test_leaving_lets_others_pass(void **state)
 	pthread_join(second.thread, NULL);
 	assert_int_equal(atomic_load(&first.result), -1);
 	assert_int_equal(atomic_load(&second.result), 0);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 	cancel_release(&own);
 }
 
@@ -382,10 +391,11 @@ static void test_already_cancelled(void **state)
 	(void)state;
 	reserve(3);
 	cancel_request(&cancel, CANCEL_DRAIN);
-	MUST_FAIL(pool_reserve(&pool, 1, &cancel, &err), ERROR_CANCELLED);
+	MUST_FAIL(pool_reserve(&pool, share, 1, &cancel, &err),
+		  ERROR_CANCELLED);
 	assert_null(pool.waiters);
 	assert_int_equal(pool.reserved, 3);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
 }
 
 static void test_resize_up_serves_the_line(void **state)
@@ -400,7 +410,7 @@ static void test_resize_up_serves_the_line(void **state)
 	pthread_join(waiter.thread, NULL);
 	assert_int_equal(atomic_load(&waiter.result), 0);
 	assert_int_equal(pool.reserved, 5);
-	pool_unreserve(&pool, 5);
+	pool_unreserve(&pool, share, 5);
 }
 
 /* A limit below what one waits for ends its waiting. */
@@ -416,7 +426,65 @@ static void test_resize_down_ends_waiting(void **state)
 	pthread_join(waiter.thread, NULL);
 	assert_int_equal(atomic_load(&waiter.result), -1);
 	assert_int_equal(waiter.err.kind, ERROR_CONFIG);
-	pool_unreserve(&pool, 3);
+	pool_unreserve(&pool, share, 3);
+}
+
+static void test_one_place_for_the_same_two(void **state)
+{
+	struct pool_share *other;
+
+	(void)state;
+	assert_ptr_equal(pool_join(&pool, &owner_a, &owner_b), share);
+	other = pool_join(&pool, &owner_b, &owner_a);
+	assert_non_null(other);
+	assert_ptr_not_equal(other, share);
+	assert_int_equal(pool.share_count, 2);
+	pool_leave(&pool, other);
+	pool_leave(&pool, share);
+	assert_int_equal(pool.share_count, 1);
+}
+
+/* Runs of silent servers, however many wait, do not get what others need. */
+static void test_a_place_is_kept_for_each(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct pool_share *other;
+	struct waiter waiter;
+
+	(void)state;
+	pool_resize(&pool, 6);
+	other = pool_join(&pool, &owner_b, &owner_a);
+	assert_non_null(other);
+	reserve(4);
+	start(&waiter, 2);
+	wait_for_line(1);
+	assert_int_equal(pool_reserve_more(&pool, share, 1, 5), 0);
+	/* It overtakes the one that waits, by no more than is its own. */
+	MUST(pool_reserve(&pool, other, 2, &cancel, &err));
+	assert_int_equal(line_length(), 1);
+	pool_unreserve(&pool, other, 2);
+	assert_int_equal(line_length(), 1);
+	/* With nobody left to keep it for, it is for all. */
+	pool_leave(&pool, other);
+	pthread_join(waiter.thread, NULL);
+	assert_int_equal(atomic_load(&waiter.result), 0);
+	pool_unreserve(&pool, share, 6);
+}
+
+/* Too many to keep some for each: first come, first served. */
+static void test_more_places_than_connections(void **state)
+{
+	struct pool_share *others[5];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		others[i] = pool_join(&pool, &closed[i], &owner_a);
+		assert_non_null(others[i]);
+	}
+	reserve(3);
+	pool_unreserve(&pool, share, 3);
+	for (int i = 0; i < 5; i++)
+		pool_leave(&pool, others[i]);
 }
 
 static atomic_int open_now, most_open;
@@ -447,7 +515,7 @@ static void *run_often(void *arg)
 	for (unsigned i = 0; i < 300; i++) {
 		const char *key = keys[(seed + i) % 3];
 
-		if (pool_reserve(&pool, 2, &cancel, &err) < 0)
+		if (pool_reserve(&pool, share, 2, &cancel, &err) < 0)
 			return arg;
 		for (int k = 0; k < 2; k++)
 			if (!pool_take(&pool, &owner_a, key))
@@ -455,7 +523,7 @@ static void *run_often(void *arg)
 		for (int k = 0; k < 2; k++)
 			pool_give(&pool, &owner_a, key, &closed[0],
 				  count_close);
-		pool_unreserve(&pool, 2);
+		pool_unreserve(&pool, share, 2);
 	}
 	return NULL;
 }
@@ -504,6 +572,9 @@ int main(void)
 		TEST(test_already_cancelled),
 		TEST(test_resize_up_serves_the_line),
 		TEST(test_resize_down_ends_waiting),
+		TEST(test_one_place_for_the_same_two),
+		TEST(test_a_place_is_kept_for_each),
+		TEST(test_more_places_than_connections),
 		TEST(test_many_threads),
 	};
 
