@@ -1,69 +1,32 @@
-"""Between a client and the server: keeps what passes, both ways."""
-import socket
+"""What passes between a client and the server, taken apart."""
 import struct
-import threading
 import time
-from dataclasses import dataclass, field
 
 from clients import Server
+from support import relay
 
 
-@dataclass
-class Session:
-    sent: bytearray = field(default_factory=bytearray)
-    received: bytearray = field(default_factory=bytearray)
+class Relay(relay.Relay):
+    """Before a Server of clients.py; endpoint() is one as well."""
 
-
-class Relay:
-    """`rewrite` may change what clients send, but not its length."""
-
-    def __init__(self, server, rewrite=bytes):
-        self.server, self.sessions, self.rewrite = server, [], rewrite
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            up = socket.create_connection((self.server.host,
-                                           self.server.port))
-            session = Session()
-            self.sessions.append(session)
-            for a, b, keep, change in (
-                    (client, up, session.sent, self.rewrite),
-                    (up, client, session.received, bytes)):
-                threading.Thread(target=self._pump, args=(a, b, keep, change),
-                                 daemon=True).start()
-
-    @staticmethod
-    def _pump(source, target, keep, change):
-        while True:
-            try:
-                data = change(source.recv(65536))
-                keep.extend(data)
-                if not data:
-                    target.shutdown(socket.SHUT_WR)
-                    return
-                target.sendall(data)
-            except OSError:
-                return
+    def __init__(self, server, **options):
+        super().__init__((server.host, server.port), **options)
+        self.server = server
 
     def endpoint(self):
-        return Server("127.0.0.1", self.socket.getsockname()[1],
-                      self.server.user, self.server.password)
+        return Server("127.0.0.1", self.port, self.server.user,
+                      self.server.password)
+
+    def sent(self, number=0):
+        """What the client of one connection sent."""
+        return self.conversations[number][0]
+
+    def received(self, number=0):
+        return self.conversations[number][1]
 
 
 def messages(data):
-    """The messages of a session, each a list of packets."""
+    """The messages of one side, each with all its packets."""
     out, current, at = [], [], 0
     while at + 8 <= len(data):
         size = struct.unpack(">H", data[at + 2:at + 4])[0]

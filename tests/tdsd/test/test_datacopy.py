@@ -39,7 +39,7 @@ ALL = ("id int NOT NULL PRIMARY KEY, b bit NULL, i bigint NULL, f float NULL, "
 def datacopy(source, dest, *options):
     """Each end is (server, "database/table"): (exit code, output)."""
     handle, path = tempfile.mkstemp(suffix=".conf")
-    relays = [Relay(server, ask_as_later_releases)
+    relays = [Relay(server, rewrite=ask_as_later_releases)
               for server, _ in (source, dest)]
     ends = []
     with os.fdopen(handle, "w") as file:
@@ -57,7 +57,7 @@ def datacopy(source, dest, *options):
     finally:
         os.unlink(path)
         for relay in relays:
-            relay.socket.close()
+            relay.close()
 
 
 def filled(db, name):

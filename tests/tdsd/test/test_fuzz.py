@@ -42,8 +42,8 @@ def record(server, tmp_path):
     path.write_text("1\tabc\n2\tdef\n")
     program(relay.endpoint(), "freebcp", "f.dbo.target", "in", str(path), "-c")
     settle()
-    relay.socket.close()
-    sessions = [messages(s.sent) for s in relay.sessions]
+    sessions = [messages(sent) for sent, _ in relay.conversations]
+    relay.close()
     assert len(sessions) >= 3 and all(len(s) >= 3 for s in sessions)
     return sessions
 

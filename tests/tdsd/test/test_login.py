@@ -237,7 +237,7 @@ def test_tls_password_is_not_in_the_clear(tls_server):
                             encryption="require",
                             text="SELECT 'hidden-words' AS t\ngo\n")
         settle()
-    seen = relay.sessions[0].sent
+    seen = relay.sent()
     assert code == 0 and "hidden-words" in out
     assert len(seen) > 300
     assert "hidden-words".encode("utf-16-le") not in seen

@@ -14,7 +14,7 @@ def reply(server, version, sql):
         with Client(relay.endpoint(), tds_version=version) as client:
             client.rows(sql)
             settle()
-            return payload(messages(relay.sessions[0].received)[-1])
+            return payload(messages(relay.received())[-1])
 
 
 @pytest.fixture(scope="module")
