@@ -129,7 +129,9 @@ static void differ_unsupported(const struct column *from,
 			       struct strbuf *differences)
 {
 	DIFFER(differences,
-	       "column '%s' has type %s, whose values cannot be carried",
+	       "column '%s' has type %s, whose values cannot be carried; to "
+	       "leave it out, create the destination table with a computed "
+	       "column of that name",
 	       from->name, from->native);
 }
 

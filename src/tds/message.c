@@ -52,17 +52,18 @@ static const struct {
 	{10928, ERROR_CONNECTION, true},
 	{10929, ERROR_CONNECTION, true},
 	/* Others are in the way, or the server is short of something. */
-	{1205, ERROR_SERVER, true}, /* deadlock victim */
-	{1204, ERROR_SERVER, true}, /* out of locks */
-	{1222, ERROR_SERVER, true}, /* lock time-out */
-	{1105, ERROR_SERVER, true}, /* filegroup full */
-	{1101, ERROR_SERVER, true}, /* no page left */
-	{9002, ERROR_SERVER, true}, /* log full */
-	{3960, ERROR_SERVER, true}, /* snapshot update conflict */
-	{3961, ERROR_SERVER, true}, /* DDL during a snapshot */
-	{3966, ERROR_SERVER, true}, /* version store row gone */
-	{3967, ERROR_SERVER, true}, /* version store full */
-	{701, ERROR_SERVER, true},  /* out of memory */
+	{1205, ERROR_SERVER, true},  /* deadlock victim */
+	{1204, ERROR_SERVER, true},  /* out of locks */
+	{1222, ERROR_SERVER, true},  /* lock time-out */
+	{1105, ERROR_SERVER, true},  /* filegroup full */
+	{1101, ERROR_SERVER, true},  /* no page left */
+	{9002, ERROR_SERVER, true},  /* log full */
+	{3960, ERROR_SERVER, true},  /* snapshot update conflict */
+	{3961, ERROR_SERVER, true},  /* DDL during a snapshot */
+	{13535, ERROR_SERVER, true}, /* temporal row of a later transaction */
+	{3966, ERROR_SERVER, true},  /* version store row gone */
+	{3967, ERROR_SERVER, true},  /* version store full */
+	{701, ERROR_SERVER, true},   /* out of memory */
 	{802, ERROR_SERVER, true},
 	{8645, ERROR_SERVER, true}, /* memory grant time-out */
 	{8651, ERROR_SERVER, true},

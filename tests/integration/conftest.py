@@ -138,6 +138,24 @@ class World:
                            "@source_schema = N'dbo', "
                            f"@source_name = N'{table}', @role_name = NULL")
 
+    def enable_tracking(self, *tables):
+        if not self.on_source("SELECT 1 FROM sys.change_tracking_databases "
+                              "WHERE database_id = DB_ID()"):
+            self.on_source(f"ALTER DATABASE {self.src_db} SET "
+                           "CHANGE_TRACKING = ON (CHANGE_RETENTION = 2 DAYS, "
+                           "AUTO_CLEANUP = ON)")
+            self.on_source(f"ALTER DATABASE {self.src_db} SET "
+                           "ALLOW_SNAPSHOT_ISOLATION ON")
+        for table in tables:
+            self.on_source(f"ALTER TABLE {table} ENABLE CHANGE_TRACKING")
+
+    def enable(self, source, *tables):
+        """By the name that a mapping's change_source has."""
+        if source == "cdc":
+            self.enable_cdc(*tables)
+        else:
+            self.enable_tracking(*tables)
+
     def differences(self, table, dest_table=None):
         return compare.differences(
             self.source, (self.src_db, table),
@@ -182,6 +200,21 @@ def bare_world(source_server, dest_server, tmp_path):
     world = World(source_server, dest_server, tmp_path)
     yield world
     world.close()
+
+
+@pytest.fixture(scope="module")
+def make_world(source_server, dest_server, tmp_path_factory):
+    """Worlds that the tests of one file share: make_world(config=value)."""
+    worlds = []
+
+    def make(**config):
+        worlds.append(World(source_server, dest_server,
+                            tmp_path_factory.mktemp("world")))
+        worlds[-1].init(**config)
+        return worlds[-1]
+    yield make
+    for world in worlds:
+        world.close()
 
 
 @pytest.fixture

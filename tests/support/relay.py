@@ -14,10 +14,11 @@ def port_of(server):
 
 
 class Relay:
-    """Open from the start; close() it. `to` is (host, port)."""
+    """Open from the start; close() it. `to` is (host, port). `rewrite` may
+    change what clients send, but not its length."""
 
-    def __init__(self, to, port=0, host="127.0.0.1"):
-        self.to = to
+    def __init__(self, to, port=0, host="127.0.0.1", rewrite=bytes):
+        self.to, self.rewrite = to, rewrite
         self.sockets = []
         self.conversations = []  # (what the client sent, what it received)
         self.thawed = threading.Event()
@@ -46,6 +47,7 @@ class Relay:
     def _pump(self, one, other, way, seen):
         try:
             while data := one.recv(65536):
+                data = data if way else self.rewrite(data)
                 self._burn(way, data)
                 self.thawed.wait()
                 seen += data

@@ -54,6 +54,7 @@ static void test_kinds(void **state)
 		{232, 16, ERROR_DATA, false},
 		{8115, 16, ERROR_DATA, false},
 		{7139, 16, ERROR_DATA, false},
+		{13535, 16, ERROR_SERVER, true},
 		/* Unknown ones go by their severity. */
 		{50000, 16, ERROR_SERVER, false},
 		{102, 15, ERROR_SERVER, false},

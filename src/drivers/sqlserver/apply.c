@@ -128,10 +128,14 @@ static void add_update(struct strbuf *sql,
 		sql_table(sql, target->name.schema, target->name.table);
 		strbuf_addstr(sql, " AS d INNER JOIN " CHANGES " AS s ON ");
 		target_sql_key_match(sql, target);
-		strbuf_addf(sql,
-			    " WHERE s.[" LOADER_OP_COLUMN "] = %d; "
-			    "SET @updated = @@ROWCOUNT; ",
+		strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d",
 			    ROW_UPSERT);
+		/* What is applied twice must not be in the history twice. */
+		if (target->dest.versioned) {
+			strbuf_addstr(sql, " AND ");
+			target_sql_differs(sql, target);
+		}
+		strbuf_addstr(sql, "; SET @updated = @@ROWCOUNT; ");
 	}
 	if (set.failed)
 		sql->failed = set.failed;

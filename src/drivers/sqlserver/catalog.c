@@ -28,15 +28,18 @@ static const char columns_sql[] =
 	"CAST(c.scale AS int), c.collation_name, "
 	"CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), "
 	"CAST(c.is_nullable AS int), CAST(c.is_identity AS int), "
-	"CAST(c.is_computed AS int), CAST(c.generated_always_type AS int), "
+	"CASE WHEN c.is_computed = 1 OR c.is_column_set = 1 THEN 1 ELSE 0 END, "
+	"CAST(c.generated_always_type AS int), "
 	"CAST(CASE WHEN c.default_object_id <> 0 THEN 1 ELSE 0 END AS int), "
 	"CAST(COALESCE(k.key_ordinal, 0) AS int), "
 	"@id, CAST(CASE WHEN @key = 1 THEN 1 ELSE 0 END AS int), c.column_id, "
 	"DATEDIFF_BIG(MILLISECOND, '20000101', o.modify_date), "
 	"CAST(COLLATIONPROPERTY(CONVERT(nvarchar(128), "
-	"DATABASEPROPERTYEX(DB_NAME(), 'Collation')), 'CodePage') AS int) "
+	"DATABASEPROPERTYEX(DB_NAME(), 'Collation')), 'CodePage') AS int), "
+	"CAST(u.temporal_type AS int) "
 	"FROM sys.columns AS c "
 	"INNER JOIN sys.objects AS o ON c.object_id = o.object_id "
+	"INNER JOIN sys.tables AS u ON c.object_id = u.object_id "
 	"INNER JOIN sys.types AS t ON c.user_type_id = t.user_type_id "
 	"LEFT JOIN sys.types AS b ON c.system_type_id = b.user_type_id "
 	"LEFT JOIN sys.index_columns AS k ON c.object_id = k.object_id "
@@ -104,6 +107,8 @@ static int read_columns(struct tds *conn, struct catalog_table *out,
 		out->key_is_clustered = tds_get_int(conn, 14) != 0;
 		out->modified_ms = tds_get_int(conn, 16);
 		out->code_page = (int)tds_get_int(conn, 17);
+		out->is_history = tds_get_int(conn, 18) == 1;
+		out->versioned = tds_get_int(conn, 18) == 2;
 	}
 	return rc;
 }

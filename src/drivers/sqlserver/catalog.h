@@ -39,7 +39,7 @@ struct catalog_column {
 	int code_page;
 	bool nullable;
 	bool identity;
-	bool computed;
+	bool computed;	/* or a column set, made of the sparse columns */
 	bool generated; /* rowversion, generated always */
 	bool has_default;
 	int key_ordinal; /* from 1; 0: not in the key */
@@ -52,6 +52,8 @@ struct catalog_table {
 	int code_page;	       /* of the database's own collation */
 	int64_t modified_ms;   /* when it was altered last, for comparison */
 	bool key_is_clustered; /* the key's index is the clustered one */
+	bool versioned;	       /* a system-versioned temporal table */
+	bool is_history;       /* of such a one: nobody can write to it */
 	struct catalog_column *columns;
 	size_t column_count;
 };

@@ -5,9 +5,10 @@
  * it, that one gets the same columns, indexes and checks as the destination
  * and is switched in: TRUNCATE and ALTER TABLE … SWITCH change nothing but
  * metadata, keep grants and triggers, and are undone by a rollback. Otherwise
- * (foreign keys, computed columns, partitions …) the difference is applied in
- * one transaction, under a table lock, so that a reader sees the old rows or
- * the new ones and never some of each. Renaming was rejected: grants,
+ * (foreign keys, computed columns, partitions, system versioning …) the
+ * difference is applied in one transaction, under a table lock, so that a
+ * reader sees the old rows or the new ones and never some of each; rows that
+ * are the same are not touched, and leave nothing in a history. Renaming was rejected: grants,
  * triggers and references stay with the old table.
  */
 #include "drivers/sqlserver/target.h"
@@ -182,6 +183,19 @@ static int try_switch(struct sqlserver_target *target, const char *name,
 	return ret;
 }
 
+/* An identity cannot be updated: a row with another one is made anew. */
+static void add_same_identity(struct strbuf *sql,
+			      const struct sqlserver_target *target)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		if (column->identity && !table_is_key(target->shape, i))
+			sql_names(sql, " AND d.%n = s.%n", column->name, NULL);
+	}
+}
+
 static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 			 const char *name)
 {
@@ -196,6 +210,7 @@ static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 			    " WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE ",
 			    name);
 		target_sql_key_match(sql, target);
+		add_same_identity(sql, target);
 		strbuf_addch(sql, ')');
 	}
 	strbuf_addstr(sql, "; ");
@@ -204,6 +219,8 @@ static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 		sql_table(sql, target->name.schema, target->name.table);
 		strbuf_addf(sql, " AS d INNER JOIN %s AS s ON ", name);
 		target_sql_key_match(sql, target);
+		strbuf_addstr(sql, " WHERE ");
+		target_sql_differs(sql, target);
 		strbuf_addstr(sql, "; ");
 	}
 	strbuf_reset(&part);

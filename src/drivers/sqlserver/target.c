@@ -105,6 +105,7 @@ static int target_describe(struct target *dst, struct table *out,
 			   struct error *err)
 {
 	struct sqlserver_target *target = self_of(dst);
+	char name[TABLE_NAME_TEXT_MAX];
 	int rc;
 
 	catalog_release(&target->dest);
@@ -113,6 +114,12 @@ static int target_describe(struct target *dst, struct table *out,
 			  &target->dest, err);
 	if (rc <= 0)
 		return rc;
+	if (target->dest.is_history)
+		return error_set(err, ERROR_SCHEMA,
+				 "destination table '%s' is the history of a "
+				 "system-versioned table, which the server "
+				 "alone writes; map the table it belongs to",
+				 table_name_format(name, &target->name));
 	target->described = true;
 	if (catalog_describe(&target->dest, &target->name, out, err) < 0)
 		return -1;
@@ -467,16 +474,30 @@ void target_sql_key_match(struct strbuf *sql,
 	}
 }
 
-void target_sql_columns(struct strbuf *sql,
-			const struct sqlserver_target *target,
-			const char *prefix)
+/*
+ * The value that was loaded. xml comes as text, and would lose the blanks
+ * between its tags if it were converted in the plain way.
+ */
+static void add_loaded(struct strbuf *sql, const struct catalog_column *column)
+{
+	bool xml = !strcmp(column->type, "xml");
+
+	sql_names(sql, xml ? "CONVERT(xml, s.%n, 1)" : "s.%n", column->name,
+		  NULL);
+}
+
+static void add_columns(struct strbuf *sql,
+			const struct sqlserver_target *target, bool loaded)
 {
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct catalog_column *column = catalog_column(
 			&target->dest, target->shape->columns[i].name);
 
-		strbuf_addf(sql, "%s%s", i ? ", " : "", prefix);
-		sql_name(sql, column->name);
+		strbuf_addstr(sql, i ? ", " : "");
+		if (loaded)
+			add_loaded(sql, column);
+		else
+			sql_name(sql, column->name);
 	}
 }
 
@@ -493,7 +514,8 @@ bool target_sql_assignments(struct strbuf *sql,
 		    (table_is_key(target->shape, i) && !column->collation))
 			continue;
 		strbuf_addstr(sql, any ? ", " : "");
-		sql_names(sql, "%n = s.%n", column->name, NULL);
+		sql_names(sql, "%n = ", column->name, NULL);
+		add_loaded(sql, column);
 		any = true;
 	}
 	return any;
@@ -518,9 +540,9 @@ void target_sql_insert(struct strbuf *sql,
 	strbuf_addstr(sql, "INSERT INTO ");
 	sql_table(sql, target->name.schema, target->name.table);
 	strbuf_addstr(sql, " (");
-	target_sql_columns(sql, target, "");
+	add_columns(sql, target, false);
 	strbuf_addstr(sql, ") SELECT ");
-	target_sql_columns(sql, target, "s.");
+	add_columns(sql, target, true);
 	strbuf_addf(sql, " FROM %s AS s %s; %s", from, where, after);
 	if (identity) {
 		strbuf_addstr(sql, "SET IDENTITY_INSERT ");

@@ -152,10 +152,9 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 /* "d.[k1] = s.[k1] AND d.[k2] = s.[k2]" */
 void target_sql_key_match(struct strbuf *sql,
 			  const struct sqlserver_target *target);
-/* "[a], s.[b]": all columns of the shape, each after `prefix` */
-void target_sql_columns(struct strbuf *sql,
-			const struct sqlserver_target *target,
-			const char *prefix);
+/* Is any column of `s` not to the byte what `d` has? See compare.c. */
+void target_sql_differs(struct strbuf *sql,
+			const struct sqlserver_target *target);
 /*
  * "[a] = s.[a], …" for what an UPDATE sets: everything but the key and
  * identities, and of the key what a collation may take for equal although it

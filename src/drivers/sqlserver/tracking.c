@@ -196,11 +196,17 @@ static int check_key(const struct sqlserver_source *source,
 			 "NULL, or use change_source 'cdc'");
 }
 
+/*
+ * A row is gone when the table does not have its key, whatever the log says:
+ * where 'a' became 'A' it has a deletion of a key that is equal to the new one.
+ * So the key of a row that is there is the table's as well.
+ */
 static void build_changes(const struct sqlserver_source *source,
 			  const struct table *shape, struct strbuf *sql)
 {
-	strbuf_addstr(sql, "SELECT CASE WHEN c.SYS_CHANGE_OPERATION = 'D' OR ");
-	sql_names(sql, "t.%n IS NULL THEN 1 ELSE 0 END",
+	const struct catalog_column *key;
+
+	sql_names(sql, "SELECT CASE WHEN t.%n IS NULL THEN 1 ELSE 0 END",
 		  catalog_key(&source->catalog, 0)->name, NULL);
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct catalog_column *column = catalog_column(
@@ -208,7 +214,7 @@ static void build_changes(const struct sqlserver_source *source,
 
 		strbuf_addstr(sql, ", ");
 		decode_expression(sql, column,
-				  table_is_key(shape, i) ? "c" : "t",
+				  table_is_key(shape, i) ? "k" : "t",
 				  source->native_text, false);
 	}
 	strbuf_addstr(sql, " FROM CHANGETABLE(CHANGES ");
@@ -216,10 +222,16 @@ static void build_changes(const struct sqlserver_source *source,
 	strbuf_addstr(sql, ", @from) AS c LEFT JOIN ");
 	sql_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, " AS t ON ");
-	for (size_t k = 0; k < shape->key_count; k++)
+	for (size_t k = 0; (key = catalog_key(&source->catalog, k)); k++)
 		sql_names(sql, k ? " AND c.%n = t.%n" : "c.%n = t.%n",
-			  catalog_key(&source->catalog, k)->name,
-			  catalog_key(&source->catalog, k)->name);
+			  key->name, NULL);
+	strbuf_addstr(sql, " CROSS APPLY (SELECT ");
+	for (size_t k = 0; (key = catalog_key(&source->catalog, k)); k++)
+		sql_names(sql,
+			  k ? ", COALESCE(t.%n, c.%n) AS %n"
+			    : "COALESCE(t.%n, c.%n) AS %n",
+			  key->name, NULL);
+	strbuf_addstr(sql, ") AS k");
 }
 
 static int begin_reading(struct sqlserver_source *source, struct table *shape,

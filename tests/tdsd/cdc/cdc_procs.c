@@ -239,6 +239,11 @@ static int enable_table(struct cdc_call *k)
 	n.source = source_table(k, schema, name);
 	if (!n.source)
 		return -1;
+	if (n.source->temporal == TEMPORAL_HISTORY) {
+		diag_set(&k->d, 13571, table_full_name(n.source, &k->pool));
+		table_unref(n.source);
+		return -1;
+	}
 	n.name = call_text(c, 3, "@capture_instance", &k->pool);
 	if (!n.name)
 		n.name = pool_printf(&k->pool, "%s_%s", n.source->schema,

@@ -5,6 +5,8 @@
 
 #include "cdc/tracking.h"
 #include "ddl/ddl.h"
+#include "ddl/temporal.h"
+#include "plan/column_set.h"
 #include "sql/parse.h"
 #include "value/collation.h"
 
@@ -97,6 +99,9 @@ static int add_column(struct ddl *x, struct table **tp,
 			ordinal = t->columns[i].id + 1;
 	if (ddl_make_column(x, t, def, ordinal, &c) < 0)
 		return -1;
+	if (c.sparse && t->set_column >= 0 && !column_set_allows(c.type))
+		return diag_set(x->d, 40517,
+				"a column set over binary columns");
 	c.phys = t->next_phys > ordinal ? t->next_phys : ordinal;
 	rows = row_exists(x, t);
 	if (rows < 0)
@@ -163,7 +168,7 @@ static int alter_add(struct ddl *x, struct table **t,
 		if (ddl_add_index(x, *t, ix, false, false, 0, ix->name) < 0 ||
 		    reload(x, t) < 0)
 			return -1;
-	return 0;
+	return temporal_added(x, t, a);
 }
 
 /* --- DROP --- */
@@ -287,6 +292,8 @@ static int alter_drop(struct ddl *x, struct table **t,
 {
 	const struct drop_item *item;
 
+	if (a->drop_period)
+		return temporal_drop_period(x, t);
 	for (item = a->drops; item; item = item->next) {
 		x->d->line = 0;
 		/* "DROP name" without a word is a constraint */
@@ -573,6 +580,10 @@ int ddl_alter_table(struct ddl *x, const struct alter_table *a)
 	t = catalog_table(x->s, o.home, o.id, x->d);
 	if (!t)
 		return -1;
+	if (temporal_check_alter(x, t, a) < 0) {
+		table_unref(t);
+		return -1;
+	}
 	switch (a->kind) {
 	case ALTER_ADD:
 		ret = alter_add(x, &t, a);
@@ -594,6 +605,9 @@ int ddl_alter_table(struct ddl *x, const struct alter_table *a)
 		break;
 	case ALTER_TRACKING:
 		ret = tracking_enable(x, t, a->enable, a->columns_updated);
+		break;
+	case ALTER_SET:
+		ret = temporal_set(x, &t, a->versioning);
 		break;
 	default:
 		break;

@@ -34,7 +34,8 @@ static int plain_type(struct ddl *x, const struct column_def *def, int ordinal,
 		c->nullable = def->nullable;
 	else if (!x->s->set.ansi_null_dflt_on && !not_null)
 		c->nullable = false;
-	if (c->type.kind == TY_ROWVERSION && def->nullable != 1)
+	if ((c->type.kind == TY_ROWVERSION || def->generated) &&
+	    def->nullable != 1)
 		c->nullable = false;
 	if (c->type.kind == TY_CURSOR || c->type.kind == TY_TABLE)
 		return diag_set(x->d, 2715, ordinal, type_name(c->type));
@@ -98,6 +99,41 @@ static int computed(struct ddl *x, struct table *t,
 	return ret;
 }
 
+/* It is made anew from the table's sparse columns whenever it is read. */
+static int column_set(struct ddl *x, const struct table *t,
+		      const struct column_def *def, struct column *c)
+{
+	int i;
+
+	if (c->type.kind != TY_XML || def->nullable == 0 || def->constraints)
+		return diag_set(x->d, 1733, c->name, t->name);
+	if (t->set_column >= 0)
+		return diag_set(x->d, 1732, c->name, t->name);
+	for (i = 0; i < t->count && t->id; i++)
+		if (t->columns[i].sparse)
+			return diag_set(x->d, 1734, c->name, t->name);
+	c->column_set = true;
+	c->computed = "NULL";
+	c->stored = false;
+	return 0;
+}
+
+/* The sparse column takes no NOT NULL, no default, and not every type. */
+static bool may_be_sparse(const struct column_def *def, const struct column *c)
+{
+	const struct constraint_def *k;
+
+	if (!c->nullable || c->identity || c->rowguid || c->generated)
+		return false;
+	for (k = def->constraints; k; k = k->next)
+		if (k->kind == CON_DEFAULT || k->kind == CON_PRIMARY)
+			return false;
+	return c->type.user <= 256 && c->type.kind != TY_TEXT &&
+	       c->type.kind != TY_GEOMETRY && c->type.kind != TY_GEOGRAPHY &&
+	       c->type.kind != TY_NTEXT && c->type.kind != TY_IMAGE &&
+	       c->type.kind != TY_ROWVERSION;
+}
+
 int ddl_make_column(struct ddl *x, struct table *t,
 		    const struct column_def *def, int ordinal, struct column *c)
 {
@@ -116,8 +152,12 @@ int ddl_make_column(struct ddl *x, struct table *t,
 		return computed(x, t, def, c);
 	if (plain_type(x, def, ordinal, c) < 0 || identity(x, t, def, c) < 0)
 		return -1;
+	if (def->column_set)
+		return column_set(x, t, def, c);
 	if (c->type.kind == TY_ROWVERSION && t->rowversion_column >= 0)
 		return diag_set(x->d, 2738, t->name, c->name);
+	if (c->sparse && !may_be_sparse(def, c))
+		return diag_set(x->d, 1731, c->name, t->name);
 	return 0;
 }
 
@@ -132,13 +172,13 @@ int ddl_store_column(struct ddl *x, const struct table *t,
 		x->s, x->d,
 		"INSERT OR REPLACE INTO %s._columns VALUES(%d, %d, %Q, %d, %d,"
 		" %d, %d, %Q, %d, %d, %d, %lld, %lld, %Q, %d, %d, %d, %d, %d,"
-		" %d, %d, %d)",
+		" %d, %d, %d, %d)",
 		x->home->prefix, t->id, c->id, c->name, c->type.kind,
 		c->type.prec, c->type.scale, (int)c->type.len, coll,
 		c->type.user, c->nullable, c->identity, (long long)c->seed,
 		(long long)c->increment, c->computed, c->persisted, c->stored,
 		c->default_id, c->phys, c->rowguid, c->sparse, c->hidden,
-		c->generated);
+		c->generated, c->column_set);
 }
 
 int ddl_fill_column(struct ddl *x, struct table *t, const struct column *c,

@@ -5,6 +5,7 @@
 
 #include "ddl/ddl.h"
 #include "exec/tablevar.h"
+#include "plan/column_set.h"
 #include "value/collation.h"
 
 /* A table in memory, to which columns are added one by one. */
@@ -25,6 +26,7 @@ static struct table *blank(struct ddl *x, int schema_id, const char *name,
 	t->name = pool_strdup(&t->pool, name);
 	memcpy(t->type, "U", 2);
 	t->identity_column = t->rowversion_column = -1;
+	t->start_column = t->end_column = t->set_column = -1;
 	t->columns =
 		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*t->columns));
 	return t;
@@ -38,6 +40,8 @@ static void note(struct table *t)
 		t->identity_column = t->count;
 	if (c->type.kind == TY_ROWVERSION)
 		t->rowversion_column = t->count;
+	if (c->column_set)
+		t->set_column = t->count;
 	t->count++;
 }
 
@@ -212,6 +216,18 @@ static int make_columns(struct ddl *x, struct table *t,
 	return 0;
 }
 
+static int check_set(struct ddl *x, const struct table *t)
+{
+	int i;
+
+	for (i = 0; i < t->count && t->set_column >= 0; i++)
+		if (t->columns[i].sparse &&
+		    !column_set_allows(t->columns[i].type))
+			return diag_set(x->d, 40517,
+					"a column set over binary columns");
+	return 0;
+}
+
 /* Two PRIMARY KEYs in one CREATE TABLE. */
 static int check_keys(struct ddl *x, const char *name,
 		      const struct column_def *columns,
@@ -247,7 +263,7 @@ int ddl_create_table(struct ddl *x, int schema_id, const char *name,
 				      "A table must have at least one column.");
 	}
 	t = blank(x, schema_id, name, room);
-	if (make_columns(x, t, columns) < 0 ||
+	if (make_columns(x, t, columns) < 0 || check_set(x, t) < 0 ||
 	    key_not_null(x, t, constraints, columns) < 0)
 		goto done;
 	for (c = columns; c; c = c->next)
@@ -392,6 +408,8 @@ int ddl_drop_table(struct ddl *x, struct table *t)
 {
 	int i;
 
+	if (t->temporal)
+		return diag_set(x->d, 13552, table_full_name(t, x->pool));
 	for (i = 0; i < t->in_count; i++)
 		if (t->in[i].parent != t->id)
 			return diag_set(x->d, 3726, t->name);

@@ -242,6 +242,8 @@ int ddl_truncate(struct ddl *x, struct table *t)
 	char phys[64];
 	int i;
 
+	if (t->temporal)
+		return diag_set(x->d, 13545, table_full_name(t, x->pool));
 	if (t->tracked_by_cdc)
 		return diag_set(x->d, 4711, t->name);
 	for (i = 0; i < t->in_count; i++)

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "ddl/ddl.h"
+#include "ddl/temporal.h"
 #include "value/collation.h"
 
 static const char *full(struct ddl *x, const struct table *t)
@@ -51,6 +52,9 @@ static int same_columns(struct ddl *x, const struct table *a,
 				type_text(k->type, tb, sizeof(tb)), full(x, b));
 		if (c->type.coll != k->type.coll)
 			return diag_set(x->d, 4945, c->name, full(x, a),
+					full(x, b));
+		if (c->sparse != k->sparse)
+			return diag_set(x->d, 11412, c->name, full(x, a),
 					full(x, b));
 		if (!c->computed != !k->computed)
 			return diag_set(x->d, 4965, c->name, full(x, a),
@@ -321,7 +325,8 @@ int ddl_switch(struct ddl *x, struct table *from, struct table *to)
 				from->tracked_by_cdc || from->change_tracking
 					? full(x, from)
 					: full(x, to));
-	if (same_columns(x, from, to) < 0 || same_indexes(x, from, to) < 0 ||
+	if (temporal_check_switch(x, from, to) < 0 ||
+	    same_columns(x, from, to) < 0 || same_indexes(x, from, to) < 0 ||
 	    same_checks(x, from, to) < 0 || same_fks(x, from, to) < 0 ||
 	    target_empty(x, to) < 0)
 		return -1;

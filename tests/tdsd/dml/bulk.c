@@ -56,6 +56,7 @@ static int check_target(struct session *s, const struct insert_bulk *b,
 	const struct bulk_column *c;
 	struct object o;
 	struct table *t;
+	struct arena pool;
 	int found = catalog_find(s, &b->table, &o, d), ret = 0;
 
 	if (found < 0)
@@ -65,6 +66,7 @@ static int check_target(struct session *s, const struct insert_bulk *b,
 	t = catalog_table(s, o.home, o.id, d);
 	if (!t)
 		return -1;
+	arena_init(&pool, 0);
 	if (strcmp(t->type, "U") != 0)
 		ret = diag_set(d, 40517, "INSERT BULK into a view");
 	for (c = b->columns; c && ret == 0; c = c->next) {
@@ -74,9 +76,12 @@ static int check_target(struct session *s, const struct insert_bulk *b,
 			ret = diag_set(d, 207, c->name);
 		else if (t->columns[at].computed)
 			ret = diag_set(d, 271, c->name);
+		else if (t->columns[at].generated)
+			ret = diag_set(d, 13536, table_full_name(t, &pool));
 	}
 	if (ret == 0)
 		ret = perm_check(s, t, PERM_INSERT, d);
+	arena_release(&pool);
 	table_unref(t);
 	return ret;
 }
@@ -270,7 +275,8 @@ static int map_columns(const struct table *t, const struct bulk *b,
 							     : "");
 			continue;
 		}
-		while (at < t->count && t->columns[at].computed)
+		while (at < t->count &&
+		       (t->columns[at].computed || t->columns[at].generated))
 			at++;
 		map[i] = at < t->count ? at++ : -1;
 		if (map[i] < 0)

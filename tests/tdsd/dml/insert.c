@@ -34,10 +34,12 @@ static void target_columns(struct tr *t, const struct dml *dml,
 	m->map = mem_calloc((size_t)table->count * 2 + (size_t)given + 8,
 			    sizeof(int));
 	if (!dml->columns) {
+		if (table->set_column >= 0)
+			tr_fail(t, 40517, "writing a column set", NULL);
 		for (i = 0; i < table->count; i++) {
 			const struct column *c = &table->columns[i];
 
-			if (c->computed || c->generated)
+			if (c->computed || (c->generated && c->hidden))
 				continue;
 			if (c->identity && !identity_insert_on(t->s, table))
 				continue;
@@ -71,6 +73,10 @@ static void target_columns(struct tr *t, const struct dml *dml,
 				tr_fail(t, 264, n->name, NULL);
 				return;
 			}
+		if (table->columns[i].column_set) {
+			tr_fail(t, 40517, "writing a column set", NULL);
+			return;
+		}
 		if (table->columns[i].computed) {
 			tr_fail(t, 271, n->name, NULL);
 			return;
@@ -132,6 +138,33 @@ static bool has_default(const struct query *q)
 			if (e->kind == EX_DEFAULT)
 				return true;
 	return false;
+}
+
+/* Columns of a period take nothing but DEFAULT. `q` NULL: rows of EXEC. */
+static void check_generated(struct tr *t, const struct query *q,
+			    const struct dml_plan *m)
+{
+	const struct table *table = m->target;
+	const struct row_list *r;
+	int i;
+
+	for (i = 0; i < m->set_count && !t->failed; i++) {
+		bool given = !q || q->kind != Q_VALUES;
+
+		if (!table->columns[m->map[i]].generated)
+			continue;
+		for (r = q ? q->rows : NULL; r && !given; r = r->next) {
+			const struct expr *e = r->values;
+			int k;
+
+			for (k = 0; e && k < i; k++)
+				e = e->next;
+			given = e && e->kind != EX_DEFAULT;
+		}
+		if (given)
+			tr_fail(t, 13536, table_full_name(table, t->pool),
+				NULL);
+	}
 }
 
 static int given_count(struct tr *t, const struct query *q, struct rel **rel)
@@ -289,6 +322,8 @@ static struct rel *given_rows(struct tr *t, const struct dml *dml,
 		check_counts(t, dml, given);
 	if (!t->failed)
 		target_columns(t, dml, m, given);
+	if (!t->failed)
+		check_generated(t, q, m);
 	if (!t->failed && q->kind == Q_VALUES)
 		rel = tr_query(t, has_default(q) ? with_defaults(t, q, m) : q);
 	return rel;
@@ -608,6 +643,8 @@ static int build_target(struct session *s, struct plan *p, void *arg,
 		return 0;
 	}
 	target_columns(&t, st->dml, m, i);
+	if (!t.failed)
+		check_generated(&t, NULL, m);
 	return t.failed ? -1 : 0;
 }
 

@@ -285,10 +285,13 @@ static int set_column(struct driving *g, struct dml_plan *m,
 		tr_fail(&g->t, 8102, name, NULL);
 	else if (col->type.kind == TY_ROWVERSION)
 		tr_fail(&g->t, 272, NULL);
+	else if (col->column_set)
+		tr_fail(&g->t, 40517, "writing a column set", NULL);
 	else if (col->computed)
 		tr_fail(&g->t, 271, name, NULL);
 	else if (col->generated)
-		tr_fail(&g->t, 13537, m->target->name, NULL);
+		tr_fail(&g->t, 13537, table_full_name(m->target, g->t.pool),
+			NULL);
 	else if (m->set[at])
 		tr_fail(&g->t, 264, name, NULL);
 	m->set[at] = true;
@@ -401,7 +404,8 @@ static void direct_delete(struct driving *g, struct dml_plan *m, struct plan *p,
 	char phys[64];
 
 	if (dml->output || dml->output_into || t->in_count ||
-	    t->tracked_by_cdc || t->change_tracking || t->trigger_count)
+	    t->tracked_by_cdc || t->change_tracking || t->trigger_count ||
+	    t->temporal)
 		return;
 	table_phys(t, phys, sizeof(phys));
 	if (!dml->where && !dml->from && !dml->top && g->target->table)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cdc/log.h"
+#include "dml/history.h"
 #include "exec/run.h"
 #include "exec/tran.h"
 #include "value/collation.h"
@@ -30,6 +31,9 @@ int write_begin(struct write *w, struct session *s, struct table *t, char op,
 	rows_init(&w->new_rows, t->count);
 	rows_init(&w->old_rows, t->count);
 	rows_init(&w->self_keys, t->count);
+	if (history_begin(w, d) < 0 ||
+	    (op != 'D' && large_limit_init(&w->large, s, t, d) < 0))
+		return -1;
 	if (tran_note_write(s, t->db, t->id, t->name, d) < 0)
 		return -1;
 	w->ops = ops_get(s, t, d);
@@ -55,7 +59,7 @@ bool write_needs_old(const struct write *w)
 	const struct table *t = w->t;
 
 	return w->keep_old || t->tracked_by_cdc || t->change_tracking ||
-	       w->key_change ||
+	       w->key_change || w->history ||
 	       (w->op == 'U' && (w->ops->check_count ||
 				 w->ops->computed_count || w->ops->out_count));
 }
@@ -98,6 +102,8 @@ int write_convert(struct session *s, const struct table *t, int column,
 	*out = *in;
 	if (in->cls == VAL_NULL || type_same_storage(from, c->type))
 		return 0;
+	if (type_is_clr(c->type))
+		return diag_set(d, 40517, type_name(c->type));
 	switch (convert_rule(from, c->type)) {
 	case CONVERT_NEVER:
 		return diag_set(d, 206, type_name(from), type_name(c->type));
@@ -342,6 +348,10 @@ static int complete_new(struct write *w, bool is_insert, struct diag *d)
 	if (t->rowversion_column >= 0 &&
 	    next_rowversion(w, &w->row[t->rowversion_column], d) < 0)
 		return -1;
+	history_stamp(w);
+	if (large_limit_check(&w->large, t, w->row, is_insert ? NULL : w->set,
+			      d) < 0)
+		return -1;
 	return ops_compute(w->s, w->ops, w->row, &w->mem, d);
 }
 
@@ -391,6 +401,8 @@ int write_delete(struct write *w, int64_t rowid, const struct val *old,
 		return 0;
 	if (w->keep_old)
 		rows_add(&w->old_rows, old);
+	if (history_keep(w, old, d) < 0)
+		return -1;
 	return log_row(w->s, w->t, w->command, 'D', old, NULL, NULL, d);
 }
 
@@ -425,7 +437,7 @@ int write_set_columns(struct write *w, const bool *set, struct diag *d)
 		const struct column *c = &t->columns[i];
 
 		w->set[i] = set[i] || i == t->rowversion_column ||
-			    (c->computed && c->stored);
+			    c->generated || (c->computed && c->stored);
 	}
 	w->key_change = touches_key(t, w->set);
 	strbuf_init(&sb);
@@ -454,6 +466,8 @@ static int after_update(struct write *w, const struct val *old, struct diag *d)
 		rows_add(&w->old_rows, old);
 	if (!old)
 		return 0;
+	if (history_keep(w, old, d) < 0)
+		return -1;
 	return log_row(w->s, w->t, w->command, 'U', old, w->row, w->set, d);
 }
 
@@ -549,6 +563,8 @@ int write_end(struct write *w, bool failed, struct diag *d)
 	rows_release(&w->new_rows);
 	rows_release(&w->old_rows);
 	rows_release(&w->self_keys);
+	history_release(w);
+	large_limit_release(&w->large);
 	strbuf_release(&w->mem);
 	strbuf_release(&w->fit);
 	free(w->set);

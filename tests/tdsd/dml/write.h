@@ -1,6 +1,7 @@
 #ifndef TDSD_WRITE_H
 #define TDSD_WRITE_H
 
+#include "cdc/large.h"
 #include "dml/ops.h"
 #include "exec/rows.h"
 
@@ -32,6 +33,10 @@ struct write {
 	sqlite3_stmt *update; /* only what changes */
 	int *update_columns, update_count;
 	int64_t command; /* order of statements in the log */
+	/* of a table with a SYSTEM_TIME period; history.h */
+	struct val row_start, row_end;
+	struct table *history; /* NULL: rows that were are not kept */
+	struct large_limit large;
 	/* kept rows */
 	bool keep_new, keep_old;
 	struct row_store new_rows, old_rows;

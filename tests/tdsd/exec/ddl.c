@@ -6,6 +6,7 @@
 #include "cdc/cdc.h"
 #include "ddl/ddl.h"
 #include "ddl/schema.h"
+#include "ddl/temporal.h"
 #include "dml/ops.h"
 #include "exec/output.h"
 #include "exec/perm.h"
@@ -36,8 +37,10 @@ static int create_table(struct ddl *x, const struct create_table *c)
 	if (x->home->db &&
 	    perm_database(x->s, x->home, "CREATE TABLE", x->d) < 0)
 		return -1;
-	return ddl_create_table(x, schema_id, c->name.part[c->name.count - 1],
-				c->columns, c->constraints, c->indexes, &id);
+	if (ddl_create_table(x, schema_id, c->name.part[c->name.count - 1],
+			     c->columns, c->constraints, c->indexes, &id) < 0)
+		return -1;
+	return temporal_created(x, id, c);
 }
 
 static int find_table(struct ddl *x, const struct name *name,

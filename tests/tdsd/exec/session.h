@@ -111,6 +111,7 @@ struct session {
 	int64_t tran_seq; /* counts transactions: cached state of one */
 	char tran_name[130];
 	char tran_begin[32];
+	struct moment tran_began; /* the same moment in UTC */
 	struct save_point *saves;
 	struct lock_holder locks;
 	struct written_table *writes; /* tables written in it */

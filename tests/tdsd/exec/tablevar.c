@@ -45,6 +45,7 @@ static struct table *blank(struct session *s, const char *name, int room,
 	t->name = pool_strdup(&t->pool, name);
 	memcpy(t->type, "U", 2);
 	t->identity_column = t->rowversion_column = -1;
+	t->start_column = t->end_column = t->set_column = -1;
 	t->columns =
 		pool_alloc(&t->pool, (size_t)(room + 1) * sizeof(*t->columns));
 	return t;

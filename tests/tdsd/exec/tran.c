@@ -411,6 +411,7 @@ int tran_begin(struct session *s, const char *name, struct diag *d)
 	s->doomed = s->tran_wrote = s->tran_snapshot = false;
 	text_copy(s->tran_name, sizeof(s->tran_name),
 		  name ? name : "user_transaction");
+	moment_now(&s->tran_began, true);
 	moment_now(&now, false);
 	moment_format(&now, type_of(TY_DATETIME), 121, s->tran_begin,
 		      sizeof(s->tran_begin));

@@ -99,9 +99,9 @@ static int type_property(struct type t, const char *name)
 static int column_property(const struct column *c, const char *name)
 {
 	static const char *const never[] = {
-		"IsIdNotForRepl",     "IsColumnSet",	"IsCursorType",
-		"IsFulltextIndexed",  "IsXmlIndexable", "StatisticalSemantics",
-		"FullTextTypeColumn", "IsOutParam"};
+		"IsIdNotForRepl", "IsCursorType",	  "IsFulltextIndexed",
+		"IsXmlIndexable", "StatisticalSemantics", "FullTextTypeColumn",
+		"IsOutParam"};
 	size_t i;
 
 	if (is(name, "AllowsNull"))
@@ -109,7 +109,9 @@ static int column_property(const struct column *c, const char *name)
 	if (is(name, "IsIdentity"))
 		return c->identity;
 	if (is(name, "IsComputed"))
-		return c->computed != NULL;
+		return c->computed != NULL && !c->column_set;
+	if (is(name, "IsColumnSet"))
+		return c->column_set;
 	if (is(name, "ColumnId"))
 		return c->id;
 	if (is(name, "IsRowGuidCol"))
@@ -332,15 +334,15 @@ static int table_property(const struct table *t, const char *name)
 	static const char *const with_trigger[] = {"TableHasInsertTrigger",
 						   "TableHasUpdateTrigger",
 						   "TableHasDeleteTrigger"};
-	static const char *const never[] = {"TableIsFake",
-					    "TableIsPinned",
-					    "TableTemporalType",
-					    "TableHasActiveFulltextIndex",
-					    "TableIsMemoryOptimized",
-					    "TableHasVarDecimalStorageFormat",
-					    "TableHasColumnSet"};
+	static const char *const never[] = {
+		"TableIsFake", "TableIsPinned", "TableHasActiveFulltextIndex",
+		"TableIsMemoryOptimized", "TableHasVarDecimalStorageFormat"};
 	size_t i;
 
+	if (is(name, "TableHasColumnSet"))
+		return t->set_column >= 0;
+	if (is(name, "TableTemporalType"))
+		return t->temporal;
 	if (is(name, "TableHasIdentity"))
 		return t->identity_column >= 0;
 	if (is(name, "TableHasTimestamp"))

@@ -62,7 +62,7 @@ const struct sysview sysviews_objects[] = {
 	 "external:b,"
 	 "history_retention_period:i,history_retention_period_unit:i,"
 	 "history_retention_period_unit_desc:n10,is_node:b,is_edge:b",
-	 /* system versioning, file tables and the like are refused */
+	 /* file tables and the like are refused */
 	 OBJECT_SELECT
 	 ", EXISTS(SELECT 1 FROM %p%._columns c WHERE c.object_id = "
 	 "o.id AND"
@@ -82,9 +82,12 @@ const struct sysview sysviews_objects[] = {
 			 " lock_escalation_desc, 0 AS is_filetable, 0 "
 			 "AS is_memory_optimized,"
 			 " 0 AS durability, 'SCHEMA_AND_DATA' AS "
-			 "durability_desc, 0 AS"
-			 " temporal_type, 'NON_TEMPORAL_TABLE' AS "
-			 "temporal_type_desc, NULL AS"
+			 "durability_desc, o.temporal AS"
+			 " temporal_type, CASE o.temporal WHEN 1 THEN"
+			 " 'HISTORY_TABLE' WHEN 2 THEN"
+			 " 'SYSTEM_VERSIONED_TEMPORAL_TABLE' ELSE"
+			 " 'NON_TEMPORAL_TABLE' END AS "
+			 "temporal_type_desc, o.history AS"
 			 " history_table_id, 0 AS "
 			 "is_remote_data_archive_enabled, 0 AS"
 			 " is_external, NULL AS "

@@ -14,11 +14,12 @@
  */
 #define SYSTEM_TYPE(kind)                                                     \
 	"CAST(substr('000173165175167239231036189034035099104048052056127122" \
-	"060106108059062041040058061042043241098243000', 3 * (" kind ") + 1," \
+	"060106108059062041040058061042043241098243000240240240', 3 * (" kind \
+	") + 1,"                                                              \
 	" 3) AS INTEGER)"
 _Static_assert(TY_BINARY == 1 && TY_ROWVERSION == 8 && TY_BIT == 12 &&
 		       TY_DECIMAL == 19 && TY_DATETIMEOFFSET == 28 &&
-		       TY_XML == 29 && TY_TABLE == 31 && TY_COUNT == 33,
+		       TY_XML == 29 && TY_TABLE == 31 && TY_COUNT == 36,
 	       "SYSTEM_TYPE and its like know the kinds by number");
 
 /* user_type is 0 for a system type. */
@@ -40,7 +41,9 @@ _Static_assert(TY_BINARY == 1 && TY_ROWVERSION == 8 && TY_BIT == 12 &&
 	" 21 THEN 'real' WHEN 22 THEN 'float' WHEN 23 THEN 'time' WHEN 24"     \
 	" THEN 'date' WHEN 25 THEN 'smalldatetime' WHEN 26 THEN 'datetime'"    \
 	" WHEN 27 THEN 'datetime2' WHEN 28 THEN 'datetimeoffset' WHEN 29 THEN" \
-	" 'xml' WHEN 30 THEN 'sql_variant' WHEN 31 THEN 'table type' END"
+	" 'xml' WHEN 30 THEN 'sql_variant' WHEN 31 THEN 'table type' WHEN 33"  \
+	" THEN 'hierarchyid' WHEN 34 THEN 'geometry' WHEN 35 THEN 'geography'" \
+	" END"
 
 /* Milliseconds since 1970, as _objects keeps them, to a stored datetime. */
 #define DATETIME_OF(ms) "(((" ms ") + 2208988800000) * 3 + 5) / 10"

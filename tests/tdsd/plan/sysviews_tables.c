@@ -30,11 +30,11 @@
 	COLLATION_OF("c.kind", "c.collation") " AS collation_name, c.nullable" \
 	" AS is_nullable, c.kind IN (1, 2, 3, 4, 5, 6, 30) AS is_ansi_padded," \
 	" c.rowguid AS is_rowguidcol, c.identity AS is_identity, c.computed" \
-	" IS NOT NULL AS is_computed, 0 AS is_filestream, 0 AS is_replicated," \
+	" IS NOT NULL AND NOT c.column_set AS is_computed, 0 AS is_filestream, 0 AS is_replicated," \
 	" 0 AS is_non_sql_subscribed, 0 AS is_merge_published, 0 AS" \
 	" is_dts_replicated, 0 AS is_xml_document, 0 AS xml_collection_id," \
 	" c.default_id AS default_object_id, 0 AS rule_object_id, c.sparse AS" \
-	" is_sparse, 0 AS is_column_set, c.generated AS" \
+	" is_sparse, c.column_set AS is_column_set, c.generated AS" \
 	" generated_always_type, CASE c.generated WHEN 1 THEN" \
 	" 'AS_ROW_START' WHEN 2 THEN 'AS_ROW_END' ELSE 'NOT_APPLICABLE' END" \
 	" AS generated_always_type_desc, NULL AS encryption_type, NULL AS" \
@@ -136,7 +136,8 @@ const struct sysview sysviews_tables[] = {
 	 ", " DEFINITION("c.computed") " AS definition, 1 AS "
 				       "uses_database_collation, c.persisted AS"
 				       " is_persisted" COLUMN_FROM
-				       " WHERE c.computed IS NOT NULL",
+				       " WHERE c.computed IS NOT NULL AND"
+				       " NOT c.column_set",
 	 false},
 	{"sys", "identity_columns",
 	 COLUMN_COLUMNS COLUMN_COLUMNS_2
@@ -264,8 +265,11 @@ const struct sysview sysviews_tables[] = {
 	{"sys", "periods",
 	 "name:s!,period_type:t,period_type_desc:n60,object_id:i!,"
 	 "start_column_id:i!,end_column_id:i!",
-	 "SELECT '' AS name, 1 AS period_type, '' AS period_type_desc, 0 AS"
-	 " object_id, 0 AS start_column_id, 0 AS end_column_id WHERE 0",
+	 "SELECT 'SYSTEM_TIME' AS name, 1 AS period_type,"
+	 " 'SYSTEM_TIME_PERIOD' AS period_type_desc, c.object_id AS object_id,"
+	 " c.id AS start_column_id, e.id AS end_column_id FROM %p%._columns c"
+	 " JOIN %p%._columns e ON e.object_id = c.object_id AND e.generated ="
+	 " 2 WHERE c.generated = 1",
 	 false},
 	{NULL, NULL, NULL, NULL, false},
 };

@@ -299,6 +299,8 @@ bool type_same_storage(struct type from, struct type to)
 		return from.kind <= to.kind;
 	if (type_is_float(from) && type_is_float(to))
 		return from.kind <= to.kind;
+	if ((from.kind == TY_XML) != (to.kind == TY_XML))
+		return false;
 	if (type_is_text(from) && type_is_text(to)) {
 		if (to.kind == TY_CHAR || to.kind == TY_NCHAR)
 			return from.kind == to.kind && from.len == to.len &&
@@ -516,6 +518,11 @@ const char *tr_compare(struct tr *t, int op, struct ex a, struct ex b,
 		return tr_printf(t, "(%s %s %s)", tr_collated(t, a), ops[op],
 				 b.sql);
 	}
+	/* the moment counts, its offset does not */
+	if (a.type.kind == TY_DATETIMEOFFSET &&
+	    b.type.kind == TY_DATETIMEOFFSET)
+		return tr_printf(t, "(substr(%s,1,8) %s substr(%s,1,8))", a.sql,
+				 ops[op], b.sql);
 	return tr_printf(t, "(%s %s %s)", a.sql, ops[op], b.sql);
 }
 

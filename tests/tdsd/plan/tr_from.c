@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "plan/apply.h"
+#include "plan/column_set.h"
 #include "plan/translate.h"
 #include "plan/views.h"
 #include "exec/perm.h"
@@ -20,6 +21,7 @@ const char *tr_computed(struct tr *t, struct source *src,
 			struct source_column *c)
 {
 	const struct column *col = c->base;
+	const char *text;
 	struct scope scope;
 	struct expr *e;
 	struct ex x;
@@ -28,8 +30,9 @@ const char *tr_computed(struct tr *t, struct source *src,
 		tr_fail(t, 207, c->name, NULL);
 		return "NULL";
 	}
-	e = parse_expression(t->pool, col->computed, strlen(col->computed),
-			     t->d);
+	text = col->column_set ? column_set_text(c->base_table, t->pool)
+			       : col->computed;
+	e = parse_expression(t->pool, text, strlen(text), t->d);
 	if (!e) {
 		t->failed = true;
 		return "NULL";
@@ -66,7 +69,8 @@ struct source *tr_table_source(struct tr *t, struct table *table,
 		sc->name = c->name;
 		sc->type = c->type;
 		sc->nullable = c->nullable;
-		sc->hidden = c->hidden;
+		/* SELECT * has the column set instead of what is in it */
+		sc->hidden = c->hidden || (c->sparse && table->set_column >= 0);
 		sc->base = c;
 		sc->base_table = table;
 		sc->label = COLL_IMPLICIT;

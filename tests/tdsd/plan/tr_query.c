@@ -54,11 +54,13 @@ static bool limited(const struct query *q)
 
 /* --- the select list --- */
 
-static void add_item(struct select *sel, struct ex x, const char *name,
-		     const struct expr *ast)
+static void add_item(struct tr *t, struct select *sel, struct ex x,
+		     const char *name, const struct expr *ast)
 {
 	struct item *i;
 
+	if (type_is_clr(x.type))
+		tr_fail(t, 40517, type_name(x.type), NULL);
 	MEM_GROW(sel->items, sel->count, sel->room);
 	i = &sel->items[sel->count++];
 	memset(i, 0, sizeof(*i));
@@ -118,7 +120,7 @@ static bool star_of_row(struct tr *t, struct select *sel,
 				.part = {r->prefix, r->table->columns[i].name},
 				.line = item->line};
 
-			add_item(sel, tr_column(t, &n),
+			add_item(t, sel, tr_column(t, &n),
 				 r->table->columns[i].name, NULL);
 		}
 		return true;
@@ -149,7 +151,7 @@ static void star(struct tr *t, struct select *sel,
 			only.next = NULL;
 			alone.first = &only;
 			t->scope = &alone;
-			add_item(sel, tr_column(t, &n), src->columns[i].name,
+			add_item(t, sel, tr_column(t, &n), src->columns[i].name,
 				 NULL);
 			t->scope = &sel->scope;
 		}
@@ -200,7 +202,7 @@ static void select_list(struct tr *t, struct select *sel)
 			return;
 		}
 		x = tr_expr(t, item->expr);
-		add_item(sel, x, tr_item_name(item), item->expr);
+		add_item(t, sel, x, tr_item_name(item), item->expr);
 		if (item->expr->kind == EX_CALL && item->expr->type)
 			identity_item(&sel->items[sel->count - 1].out,
 				      item->expr->args);

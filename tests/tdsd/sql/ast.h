@@ -366,7 +366,8 @@ struct column_def {
 	bool identity;
 	const char *seed, *increment;
 	bool rowguid, sparse, hidden_, not_for_replication;
-	int generated; /* 1 row start, 2 row end */
+	int generated;	 /* 1 row start, 2 row end */
+	bool column_set; /* FOR ALL_SPARSE_COLUMNS */
 	struct expr *computed;
 	const char *computed_text;
 	bool persisted;
@@ -375,12 +376,26 @@ struct column_def {
 	struct column_def *next;
 };
 
+/* PERIOD FOR SYSTEM_TIME (start, end) */
+struct period_def {
+	const char *start, *end;
+	int line;
+};
+
+/* SYSTEM_VERSIONING = ON (HISTORY_TABLE = …) */
+struct versioning {
+	bool on;
+	bool has_history;
+	struct name history;
+};
+
 struct create_table {
 	struct name name;
 	struct column_def *columns;
 	struct constraint_def *constraints;
 	struct index_def *indexes;
-	const char *unsupported; /* memory-optimized, temporal, … */
+	struct period_def *period;
+	struct versioning *versioning;
 };
 
 enum alter_kind {
@@ -418,6 +433,9 @@ struct alter_table {
 	bool columns_updated;	 /* TRACK_COLUMNS_UPDATED = ON */
 	struct name target;	 /* SWITCH TO */
 	int alter_flag; /* ADD/DROP PERSISTED, ROWGUIDCOL, SPARSE … */
+	struct period_def *period;
+	bool drop_period;
+	struct versioning *versioning; /* SET */
 };
 
 /* CREATE PROCEDURE, VIEW, FUNCTION, TRIGGER */

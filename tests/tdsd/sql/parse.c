@@ -371,7 +371,7 @@ void parse_skip_parens(struct parser *p)
 }
 
 /* One "name [=] value [(…)]", words joined by blanks. */
-static struct option_item *one_option(struct parser *p)
+struct option_item *parse_option(struct parser *p)
 {
 	struct option_item *o = pool_alloc(p->pool, sizeof(*o));
 	const char *name = p->tok->text;
@@ -425,7 +425,7 @@ struct option_item *parse_options(struct parser *p)
 		return NULL;
 	parse_expect_op(p, "(");
 	while (!p->failed && !parse_is_op(p, ")")) {
-		*link = one_option(p);
+		*link = parse_option(p);
 		link = &(*link)->next;
 		if (!parse_accept_op(p, ","))
 			break;

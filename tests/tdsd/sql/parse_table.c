@@ -330,6 +330,10 @@ static void column_attributes(struct parser *p, struct column_def *c)
 			c->rowguid = true;
 		} else if (parse_accept_word(p, "sparse")) {
 			c->sparse = true;
+		} else if (parse_accept_word(p, "column_set")) {
+			parse_expect(p, K_FOR);
+			parse_expect_word(p, "all_sparse_columns");
+			c->column_set = true;
 		} else if (parse_accept_word(p, "persisted")) {
 			c->persisted = true;
 		} else if (parse_accept_word(p, "hidden")) {
@@ -393,6 +397,7 @@ struct lists {
 	struct column_def **columns;
 	struct constraint_def **constraints;
 	struct index_def **indexes;
+	struct period_def **period; /* NULL: there cannot be one */
 };
 
 static void body_element(struct parser *p, struct lists *l)
@@ -406,53 +411,68 @@ static void body_element(struct parser *p, struct lists *l)
 	} else if (parse_is(p, K_INDEX)) {
 		*l->indexes = inline_index(p, NULL);
 		l->indexes = &(*l->indexes)->next;
-	} else if (parse_is_word(p, "period") && parse_is_next(p, 1, K_FOR)) {
-		parse_unsupported(p, "PERIOD FOR SYSTEM_TIME");
+	} else if (parse_at_period(p)) {
+		int number = !l->period ? 13572 : *l->period ? 13508 : 0;
+
+		if (number) {
+			diag_set(p->d, number);
+			parse_stop(p);
+			return;
+		}
+		*l->period = parse_period(p);
 	} else {
 		*l->columns = column(p);
 		l->columns = &(*l->columns)->next;
 	}
 }
 
-void parse_table_body(struct parser *p, struct column_def **columns,
-		      struct constraint_def **constraints,
-		      struct index_def **indexes)
+static void table_body(struct parser *p, struct lists *l)
 {
-	struct lists l = {columns, constraints, indexes};
-
 	parse_expect_op(p, "(");
 	do {
 		if (parse_is_op(p, ")"))
 			break; /* a comma too many is allowed */
-		body_element(p, &l);
+		body_element(p, l);
 		/* a table constraint may follow without a comma */
 		while (!p->failed && at_constraint(p))
-			body_element(p, &l);
+			body_element(p, l);
 	} while (parse_accept_op(p, ","));
 	parse_expect_op(p, ")");
+}
+
+void parse_table_body(struct parser *p, struct column_def **columns,
+		      struct constraint_def **constraints,
+		      struct index_def **indexes)
+{
+	struct lists l = {columns, constraints, indexes, NULL};
+	const struct column_def *c;
+
+	table_body(p, &l);
+	for (c = *columns; c && !p->failed; c = c->next)
+		if (c->generated) {
+			diag_set(p->d, 13509);
+			parse_stop(p);
+		}
 }
 
 struct stmt *parse_create_table(struct parser *p)
 {
 	struct stmt *s = parse_new_stmt(p, ST_CREATE_TABLE);
 	struct create_table *t = pool_alloc(p->pool, sizeof(*t));
-	struct option_item *o = NULL;
+	struct lists l = {&t->columns, &t->constraints, &t->indexes,
+			  &t->period};
 
 	s->create_table = t;
 	parse_expect(p, K_TABLE);
 	parse_object_name(p, &t->name);
 	if (parse_is(p, K_AS))
 		return parse_unsupported(p, "CREATE TABLE AS");
-	parse_table_body(p, &t->columns, &t->constraints, &t->indexes);
+	table_body(p, &l);
 	storage(p);
 	if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
 		parse_advance(p);
-		o = parse_options(p);
+		t->versioning = parse_table_options(p);
 	}
-	for (; o; o = o->next)
-		if (!strcasecmp(o->name, "system_versioning") ||
-		    !strcasecmp(o->name, "memory_optimized"))
-			parse_unsupported(p, o->name);
 	storage(p);
 	return s;
 }
@@ -461,7 +481,8 @@ struct stmt *parse_create_table(struct parser *p)
 
 static void alter_add(struct parser *p, struct alter_table *a)
 {
-	struct lists l = {&a->columns, &a->constraints, &a->indexes};
+	struct lists l = {&a->columns, &a->constraints, &a->indexes,
+			  &a->period};
 
 	a->kind = ALTER_ADD;
 	if (parse_is_word(p, "column")) /* not T-SQL */
@@ -477,6 +498,11 @@ static void alter_drop(struct parser *p, struct alter_table *a)
 	bool column = false;
 
 	a->kind = ALTER_DROP;
+	if (parse_at_period(p)) {
+		parse_period_words(p);
+		a->drop_period = true;
+		return;
+	}
 	do {
 		struct drop_item *d = pool_alloc(p->pool, sizeof(*d));
 
@@ -484,8 +510,6 @@ static void alter_drop(struct parser *p, struct alter_table *a)
 			column = true;
 		} else if (parse_accept(p, K_CONSTRAINT)) {
 			column = false;
-		} else if (parse_is_word(p, "period")) {
-			parse_unsupported(p, "PERIOD FOR SYSTEM_TIME");
 		}
 		d->column = column;
 		d->line = p->tok->line;
@@ -640,12 +664,8 @@ struct stmt *parse_alter_table(struct parser *p)
 		if (parse_accept(p, K_WITH))
 			parse_options(p);
 	} else if (parse_accept(p, K_SET)) {
-		struct option_item *o;
-
 		a->kind = ALTER_SET;
-		for (o = parse_options(p); o; o = o->next)
-			if (!strcasecmp(o->name, "system_versioning"))
-				parse_unsupported(p, o->name);
+		a->versioning = parse_table_options(p);
 	} else {
 		parse_syntax(p);
 	}

@@ -59,6 +59,7 @@ int parse_integer(struct parser *p);
 const char *parse_source(struct parser *p, size_t start, size_t end);
 void parse_type_ref(struct parser *p, struct type_ref *out);
 struct option_item *parse_options(struct parser *p); /* "(a = b, c ON)" */
+struct option_item *parse_option(struct parser *p);  /* one of them */
 void parse_skip_parens(struct parser *p);
 
 /* Expressions. */
@@ -105,6 +106,12 @@ struct stmt *parse_module(struct parser *p, size_t start, bool alter,
 			  bool or_alter);
 struct stmt *parse_database(struct parser *p, bool alter);
 struct param_def *parse_param_list(struct parser *p, bool parens);
+/* Temporal tables; sql/parse_temporal.c. */
+bool parse_at_period(const struct parser *p); /* PERIOD FOR */
+struct period_def *parse_period(struct parser *p);
+void parse_period_words(struct parser *p); /* PERIOD FOR SYSTEM_TIME */
+/* "(SYSTEM_VERSIONING = ON (…), …)"; NULL: it is not among them */
+struct versioning *parse_table_options(struct parser *p);
 void parse_table_body(struct parser *p, struct column_def **columns,
 		      struct constraint_def **constraints,
 		      struct index_def **indexes);

@@ -363,7 +363,7 @@ static int load_head(struct session *s, struct table *t, struct diag *d)
 		s, d,
 		"SELECT o.schema_id, o.name, o.type, o.phys, o.rowid_col,"
 		" o.text, o.extra, o.is_ms, s.name, o.next_col, o.ct,"
-		" o.ct_columns FROM %s._objects o"
+		" o.ct_columns, o.temporal, o.history FROM %s._objects o"
 		" LEFT JOIN %s._schemas s ON s.id = o.schema_id"
 		" WHERE o.id = %d",
 		t->home->prefix, t->home->prefix, t->id);
@@ -387,6 +387,8 @@ static int load_head(struct session *s, struct table *t, struct diag *d)
 		t->next_phys = sqlite3_column_int(st, 9);
 		t->change_tracking = sqlite3_column_int(st, 10);
 		t->ct_columns = sqlite3_column_int(st, 11);
+		t->temporal = (enum temporal_type)sqlite3_column_int(st, 12);
+		t->history_id = sqlite3_column_int(st, 13);
 		ret = 0;
 	} else {
 		diag_free_text(d, 208, 16, 1, "Invalid object name (id %d).",
@@ -404,7 +406,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		" c.collation, c.user_type, c.nullable, c.identity, c.seed,"
 		" c.increment, c.computed, c.persisted, c.stored, c.phys,"
 		" c.default_id, o.name, o.text, c.rowguid, c.sparse, c.hidden,"
-		" c.generated FROM %s._columns c"
+		" c.generated, c.column_set FROM %s._columns c"
 		" LEFT JOIN %s._objects o ON o.id = c.default_id"
 		" WHERE c.object_id = %d ORDER BY c.id",
 		t->home->prefix, t->home->prefix, t->id);
@@ -414,6 +416,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 	if (!st)
 		return -1;
 	t->identity_column = t->rowversion_column = -1;
+	t->start_column = t->end_column = t->set_column = -1;
 	while (sqlite3_step(st) == SQLITE_ROW) {
 		struct column *c;
 
@@ -438,10 +441,17 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		c->sparse = sqlite3_column_int(st, 20);
 		c->hidden = sqlite3_column_int(st, 21);
 		c->generated = sqlite3_column_int(st, 22);
+		c->column_set = sqlite3_column_int(st, 23);
 		if (c->identity)
 			t->identity_column = t->count;
 		if (c->type.kind == TY_ROWVERSION)
 			t->rowversion_column = t->count;
+		if (c->generated == GENERATED_START)
+			t->start_column = t->count;
+		else if (c->generated == GENERATED_END)
+			t->end_column = t->count;
+		if (c->column_set)
+			t->set_column = t->count;
 		t->count++;
 	}
 	sqlite3_finalize(st);

@@ -15,12 +15,22 @@
  * what is read belongs to the same snapshot as the data.
  */
 
+enum { GENERATED_START = 1, GENERATED_END = 2 };
+
+/* As sys.tables has it. */
+enum temporal_type {
+	TEMPORAL_NONE,
+	TEMPORAL_HISTORY,
+	TEMPORAL_VERSIONED,
+};
+
 struct column {
 	int id; /* column_id, 1 …; with gaps after DROP COLUMN */
 	const char *name;
 	struct type type;
 	bool nullable, identity, rowguid, sparse, hidden;
-	int generated; /* 1 row start, 2 row end */
+	bool column_set; /* computed: xml of all sparse columns */
+	int generated;	 /* GENERATED_START, GENERATED_END */
 	int64_t seed, increment;
 	int phys;	/* the SQLite column is c<phys> */
 	int default_id; /* 0: none */
@@ -93,8 +103,12 @@ struct table {
 	struct fkey *out, *in;
 	int trigger_count;
 	struct trigger *triggers;
-	int identity_column;   /* place in columns, -1: none */
-	int rowversion_column; /* likewise */
+	int identity_column;	      /* place in columns, -1: none */
+	int rowversion_column;	      /* likewise */
+	int set_column;		      /* the column set; likewise */
+	int start_column, end_column; /* of the SYSTEM_TIME period; likewise */
+	enum temporal_type temporal;
+	int history_id; /* of TEMPORAL_VERSIONED */
 	bool tracked_by_cdc;
 	bool change_tracking, ct_columns;
 	int next_phys;

@@ -109,6 +109,13 @@ int catalog_type(struct session *s, const struct type_ref *ref, int ordinal,
 	enum type_kind kind = system ? type_kind_find(name) : TY_NONE;
 	int found;
 
+	if (kind >= TY_HIERARCHYID) {
+		if (!ordinal || strcmp(what, "column") != 0)
+			return diag_set(d, 40517, name);
+		*out = type_of(kind);
+		out->user = (uint16_t)(128 + kind - TY_HIERARCHYID);
+		return 0;
+	}
 	if (kind != TY_NONE) {
 		if (sized_type(ref, ordinal, what, kind, out, d) < 0) {
 			d->line = ref->name.line;
@@ -122,9 +129,6 @@ int catalog_type(struct session *s, const struct type_ref *ref, int ordinal,
 			*not_null = true;
 		return 0;
 	}
-	if (!strcasecmp(name, "hierarchyid") ||
-	    !strcasecmp(name, "geography") || !strcasecmp(name, "geometry"))
-		return diag_set(d, 40517, name);
 	found = alias_type(s, ref, out, not_null, d);
 	if (found > 0)
 		return 0;

@@ -49,7 +49,8 @@ static const char *const tables[] = {
 	/*
 	 * type: as sys.objects has it, without the trailing blank. text: of
 	 * modules, checks and defaults. extra: by type; view: column list,
-	 * trigger: events "IUD", synonym: target.
+	 * trigger: events "IUD", synonym: target. temporal: 1 holds the rows
+	 * that were of another table, 2 has its own in table "history".
 	 */
 	"CREATE TABLE %s._objects(id INTEGER PRIMARY KEY, schema_id INTEGER,"
 	" parent_id INTEGER, parent_col INTEGER, name TEXT COLLATE cat,"
@@ -57,7 +58,8 @@ static const char *const tables[] = {
 	" extra TEXT, phys INTEGER, rowid_col INTEGER, level INTEGER,"
 	" disabled INTEGER, untrusted INTEGER, system_named INTEGER,"
 	" is_ms INTEGER, quoted INTEGER, ansi_nulls INTEGER, next_col INTEGER,"
-	" ct INTEGER, ct_columns INTEGER, ct_begin INTEGER, ct_min INTEGER)",
+	" ct INTEGER, ct_columns INTEGER, ct_begin INTEGER, ct_min INTEGER,"
+	" temporal INTEGER DEFAULT 0, history INTEGER)",
 	"CREATE INDEX %s._objects_name ON _objects(name, schema_id)",
 	"CREATE INDEX %s._objects_parent ON _objects(parent_id)",
 	"CREATE TABLE %s._columns(object_id INTEGER, id INTEGER,"
@@ -66,7 +68,8 @@ static const char *const tables[] = {
 	" identity INTEGER, seed INTEGER, increment INTEGER, computed TEXT,"
 	" persisted INTEGER, stored INTEGER, default_id INTEGER,"
 	" phys INTEGER, rowguid INTEGER, sparse INTEGER, hidden INTEGER,"
-	" generated INTEGER, PRIMARY KEY(object_id, id)) WITHOUT ROWID",
+	" generated INTEGER, column_set INTEGER,"
+	" PRIMARY KEY(object_id, id)) WITHOUT ROWID",
 	"CREATE TABLE %s._indexes(object_id INTEGER, id INTEGER,"
 	" name TEXT COLLATE cat, clustered INTEGER, is_unique INTEGER,"
 	" is_primary INTEGER, is_constraint INTEGER, constraint_id INTEGER,"

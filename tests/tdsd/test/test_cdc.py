@@ -490,3 +490,49 @@ def test_restart_and_kill(own_server):
         wait_for(lambda: client.column("SELECT id FROM cdc.dbo_t_CT ORDER BY "
                                        "1") == [1, 3])
         assert client.value("SELECT sys.fn_cdc_get_max_lsn()") > top
+
+
+@pytest.fixture
+def text_limit(db):
+    """sp_configure 'max text repl size', as it was afterwards."""
+    def set_limit(value):
+        db.run(f"EXEC sp_configure 'max text repl size', {value}")
+        db.run("RECONFIGURE")
+    before = db.value("SELECT CAST(value_in_use AS int) FROM "
+                      "sys.configurations WHERE name LIKE 'max text repl%'")
+    yield set_limit
+    set_limit(before)
+
+
+def test_large_values_7139(db, name, text_limit):
+    """The limit hits whoever writes, not the capture."""
+    text_limit(65536)
+    db.run(f"CREATE TABLE {name} (id int PRIMARY KEY, v varchar(max) NULL, "
+           "n nvarchar(max) NULL, b varbinary(max) NULL, other varchar(max) "
+           "NULL)")
+    big = "REPLICATE(CAST('x' AS {}(max)), {})"
+    db.run(f"INSERT INTO {name} (id, v) "
+           f"VALUES (1, {big.format('varchar', 70000)})")
+    db.run(f"EXEC sys.sp_cdc_enable_table 'dbo', '{name}', NULL, "
+           "@captured_column_list = 'id, v, n, b'")
+    error = db.fails(f"INSERT INTO {name} (id, v) "
+                     f"VALUES (2, {big.format('varchar', 65537)})")
+    assert (error.number, error.severity) == (7139, 16)
+    assert "(65537)" in error.text and "maximum 65536" in error.text
+    assert db.number(f"INSERT INTO {name} (id, n) VALUES "
+                     f"(2, {big.format('nvarchar', 32769)})") == 7139
+    assert db.number(f"UPDATE {name} SET b = CAST("
+                     f"{big.format('varchar', 65537)} AS varbinary(max))") \
+        == 7139
+    db.run(f"INSERT INTO {name} VALUES (2, "
+           f"{big.format('varchar', 65536)}, {big.format('nvarchar', 32768)},"
+           f" NULL, {big.format('varchar', 900000)})")
+    db.run(f"UPDATE {name} SET b = 0x01")  # leaves the old large value alone
+    text_limit(-1)
+    db.run(f"INSERT INTO {name} (id, v) "
+           f"VALUES (3, {big.format('varchar', 3000000)})")
+    text_limit(100)
+    assert db.number(f"INSERT INTO {name} (id, v) "
+                     f"VALUES (4, {big.format('varchar', 101)})") == 7139
+    assert db.column(f"SELECT DATALENGTH(v) FROM {name} ORDER BY id") == \
+        [70000, 65536, 3000000]

@@ -413,7 +413,7 @@ def test_synonyms(db, name):
                                            2812),
     ("EXEC sp_updatestats", 2812), ("EXEC xp_cmdshell 'ls'", 2812),
     ("SELECT * FROM OPENROWSET('x', 'y', 'z')", 40517),
-    ("CREATE TABLE n2 (a geography)", 40517),
+    ("DECLARE @g geography", 40517), ("SELECT CAST(NULL AS hierarchyid)", 40517),
     ("CREATE SEQUENCE q AS int", 40517),
     ("SELECT 1 FOR XML AUTO", 40517), ("SELECT 1 AS a FOR JSON PATH", 40517),
     ("CREATE FULLTEXT INDEX ON t (a) KEY INDEX b", 40517),

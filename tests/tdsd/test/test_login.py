@@ -8,6 +8,7 @@ import pytds
 import pytest
 
 from clients import Client, program, tsql
+from relay import Relay, settle
 from support.tdsd import Tdsd, make_certificate
 
 
@@ -231,50 +232,12 @@ def test_no_tls_to_require(server):
 
 @pytest.mark.standin
 def test_tls_password_is_not_in_the_clear(tls_server):
-    """What passes a relay between client and server."""
-    import threading
-    seen = bytearray()
-    relay = socket.create_server(("127.0.0.1", 0))
-
-    def pump(left, right, keep):
-        while True:
-            try:
-                data = left.recv(65536)
-            except OSError:
-                data = b""
-            if not data:
-                try:
-                    right.shutdown(socket.SHUT_WR)
-                except OSError:
-                    pass
-                return
-            if keep:
-                seen.extend(data)
-            right.sendall(data)
-
-    def serve():
-        client, _ = relay.accept()
-        upstream = socket.create_connection((tls_server.host,
-                                             tls_server.port))
-        threads = [threading.Thread(target=pump, args=a, daemon=True)
-                   for a in ((client, upstream, True),
-                             (upstream, client, False))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        client.close()
-        upstream.close()
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-
-    class Relayed:
-        host, port = "127.0.0.1", relay.getsockname()[1]
-        user, password = tls_server.user, tls_server.password
-    code, out = program(Relayed, "bsqldb", "-q", encryption="require",
-                        text="SELECT 'hidden-words' AS t\ngo\n")
-    thread.join(20)
-    relay.close()
+    with Relay(tls_server) as relay:
+        code, out = program(relay.endpoint(), "bsqldb", "-q",
+                            encryption="require",
+                            text="SELECT 'hidden-words' AS t\ngo\n")
+        settle()
+    seen = relay.sent()
     assert code == 0 and "hidden-words" in out
     assert len(seen) > 300
     assert "hidden-words".encode("utf-16-le") not in seen

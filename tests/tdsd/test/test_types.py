@@ -132,6 +132,17 @@ def test_time_as_text(shared, expression, text):
         == text
 
 
+def test_datetimeoffsets_of_one_moment_are_equal(shared):
+    shared.run("DROP TABLE IF EXISTS dto")
+    shared.run("CREATE TABLE dto (a datetimeoffset, b datetimeoffset)")
+    shared.run("INSERT INTO dto VALUES ('2020-01-01 00:00 +00:00', "
+               "'2020-01-01 01:30 +01:30')")
+    assert shared.rows("SELECT 1 FROM dto WHERE a = b AND a >= b AND "
+                       "NOT a <> b") == [(1,)]
+    assert shared.rows("SELECT DATEPART(TZOFFSET, a), DATEPART(TZOFFSET, b) "
+                       "FROM dto") == [(0, 90)]
+
+
 def test_datetimeoffset_on_the_wire(shared):
     value = shared.value("SELECT CAST('2020-01-01 10:00:00.123456 +05:30' "
                          "AS datetimeoffset(6))")
@@ -236,3 +247,66 @@ def test_column_types_of_a_select(shared):
     assert set(codes) == {"i", "b", "n", "d", "dt", "bt", "vb", "g", "d2"}
     assert codes["i"] in (t.SYBINT4, t.SYBINTN)
     assert codes["d2"] == t.SYBMSDATETIME2
+
+
+@pytest.mark.parametrize("kind, number, length", [
+    ("hierarchyid", 128, 892), ("geometry", 129, -1), ("geography", 130, -1)])
+def test_clr_types_are_columns_without_values(shared, kind, number, length):
+    shared.run("DROP TABLE IF EXISTS clr")
+    shared.run(f"CREATE TABLE clr (id int NOT NULL, v {kind} NULL)")
+    shared.run("INSERT INTO clr VALUES (1, NULL); INSERT INTO clr (id) "
+               "VALUES (2)")
+    assert shared.rows("SELECT t.name, c.system_type_id, c.user_type_id, "
+                       "c.max_length, t.is_assembly_type FROM sys.columns c "
+                       "JOIN sys.types t ON t.user_type_id = c.user_type_id "
+                       "WHERE c.object_id = OBJECT_ID('clr') "
+                       "AND c.name = 'v'") == \
+        [(kind, 240, number, length, True)]
+    assert shared.value("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS "
+                        "WHERE TABLE_NAME = 'clr' AND COLUMN_NAME = 'v'") \
+        == kind
+    assert shared.rows("SELECT id FROM clr WHERE v IS NULL ORDER BY id") == \
+        [(1,), (2,)]
+
+
+@pytest.mark.standin
+@pytest.mark.parametrize("sql", [
+    "SELECT v FROM clr", "SELECT * FROM clr",
+    "INSERT INTO clr VALUES (1, '/1/')", "UPDATE clr SET v = 0x58"])
+def test_clr_values_are_refused(shared, sql):
+    shared.run("DROP TABLE IF EXISTS clr")
+    shared.run("CREATE TABLE clr (id int NOT NULL, v hierarchyid NULL)")
+    shared.run("INSERT INTO clr VALUES (1, NULL)")
+    assert shared.number(sql) == 40517
+
+
+@pytest.mark.parametrize("text, style, stored", [
+    ("<a/>", None, "<a/>"), ("<a></a>", None, "<a/>"),
+    ("<a  b = 'x\"y' />", None, '<a b="x&quot;y"/>'),
+    ("<a> <b/>\n</a>", None, "<a><b/></a>"),
+    ("<a> <b/>\n</a>", 1, "<a> <b/>\n</a>"),
+    ("<a> x </a>", None, "<a> x </a>"),
+    ('<a xml:space="preserve"> </a>', None, '<a xml:space="preserve"> </a>'),
+    ('<?xml version="1.0" encoding="utf-16"?><a/>', None, "<a/>"),
+    ("<a>&#x41;&lt;&#66;</a>", None, "<a>A&lt;B</a>"),
+    ("<a><![CDATA[<x>&]]></a>", None, "<a>&lt;x&gt;&amp;</a>"),
+    ("<!--c--><a/><?p i?>", None, "<!--c--><a/><?p i?>"),
+    ("", None, ""), ("text &amp; <b/>", None, "text &amp; <b/>")])
+def test_xml_is_kept_as_the_server_writes_it(shared, text, style, stored):
+    literal = "N'" + text.replace("'", "''") + "'"
+    value = f"CONVERT(xml, {literal}, {style})" if style else literal
+    shared.run("DROP TABLE IF EXISTS x")
+    shared.run("CREATE TABLE x (v xml)")
+    shared.run(f"INSERT INTO x VALUES ({value})")
+    assert shared.value("SELECT CONVERT(nvarchar(max), v) FROM x") == stored
+
+
+@pytest.mark.parametrize("text, number", [
+    ("N'<a>'", 9400), ("N'<a></b>'", 9436), ("N'<a b=1/>'", 9413),
+    ("N'<a b/>'", 9414), ("N'<1/>'", 9455), ("N'&nbsp;'", 9448),
+    ("N'<a b=\"<\"/>'", 9415), ("N'<!--'", 9424), ("N'<a>]]></a>'", 9454),
+    ("N'<?xml version=\"1.0\" encoding=\"utf-8\"?><a/>'", 9402),
+    ("'<?xml version=\"1.0\" encoding=\"utf-16\"?><a/>'", 9402),
+    ("N'<!DOCTYPE a []><a/>'", 6359), ("N'&#xZ;'", 9416)])
+def test_what_is_no_xml(shared, text, number):
+    assert shared.number(f"DECLARE @x xml = {text}") == number

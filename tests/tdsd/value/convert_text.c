@@ -12,6 +12,7 @@
 #include "value/convert.h"
 #include "value/decimal.h"
 #include "value/utf.h"
+#include "value/xml.h"
 
 static int too_long(const struct convert *c, const char *s, size_t n,
 		    size_t kept, struct diag *d)
@@ -275,10 +276,30 @@ static int guid_to_text(const struct convert *c, const struct val *in,
 	return convert_fit_text(c, p, 36, to, out, d);
 }
 
+static int text_to_xml(const struct convert *c, const struct val *in,
+		       struct type from, struct type to, struct val *out,
+		       struct diag *d)
+{
+	bool keep_blanks = c->style == 1 || c->style == 3;
+	struct strbuf text;
+	int ret;
+
+	strbuf_init_max(&text, SIZE_MAX / 4);
+	ret = xml_normalize(in->p, in->n, type_is_unicode(from), keep_blanks,
+			    &text, d);
+	strbuf_add(c->mem, text.data, text.len);
+	strbuf_release(&text);
+	if (ret < 0)
+		return -1;
+	return convert_fit_text(c, c->mem->data, c->mem->len, to, out, d);
+}
+
 int convert_to_text(const struct convert *c, const struct val *in,
 		    struct type from, struct type to, struct val *out,
 		    struct diag *d)
 {
+	if (in->cls == VAL_TEXT && to.kind == TY_XML && from.kind != TY_XML)
+		return text_to_xml(c, in, from, to, out, d);
 	if (in->cls == VAL_TEXT)
 		return convert_fit_text(c, in->p, in->n, to, out, d);
 	if (type_is_number(from))

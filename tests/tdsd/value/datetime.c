@@ -219,6 +219,17 @@ int moment_zone(const struct moment *utc)
 	return (int)((local - (int64_t)when) / 60);
 }
 
+void moment_last(struct moment *m, int scale)
+{
+	int64_t unit = 1;
+
+	for (; scale < 7; scale++)
+		unit *= 10;
+	m->days = DAYS_MAX;
+	m->ticks = TICKS_PER_DAY - unit;
+	m->offset = 0;
+}
+
 void moment_now(struct moment *m, bool utc)
 {
 	struct timespec ts;

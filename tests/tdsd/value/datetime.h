@@ -65,6 +65,9 @@ bool moment_from_bytes(struct moment *m, struct type t,
 /* Move by some ticks and carry into the days. False outside year 1 to 9999. */
 bool moment_add_ticks(struct moment *m, int64_t ticks);
 
+/* 9999-12-31 23:59:59.9…, with `scale` digits behind the point. */
+void moment_last(struct moment *m, int scale);
+
 /* Now, in UTC or in the machine's zone (then with its offset). */
 void moment_now(struct moment *m, bool utc);
 

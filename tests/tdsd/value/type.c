@@ -41,6 +41,9 @@ static const struct type_info infos[TY_COUNT] = {
 	[TY_VARIANT] = {"sql_variant", 98, 0, 0, 8016},
 	[TY_TABLE] = {"table type", 243, 0, 0, -1},
 	[TY_CURSOR] = {"cursor", 0, 0, 0, 0},
+	[TY_HIERARCHYID] = {"hierarchyid", 240, 0, 0, 892},
+	[TY_GEOMETRY] = {"geometry", 240, 0, 0, -1},
+	[TY_GEOGRAPHY] = {"geography", 240, 0, 0, -1},
 };
 
 static const struct {
@@ -138,8 +141,9 @@ enum type_kind type_kind_find(const char *name)
 {
 	size_t i;
 
-	for (i = 1; i < TY_TABLE; i++)
-		if (strcasecmp(name, infos[i].name) == 0)
+	for (i = 1; i < TY_COUNT; i++)
+		if (i != TY_TABLE && i != TY_CURSOR &&
+		    strcasecmp(name, infos[i].name) == 0)
 			return (enum type_kind)i;
 	for (i = 0; i < LENGTH_OF(synonyms); i++)
 		if (strcasecmp(name, synonyms[i].name) == 0)
@@ -193,6 +197,11 @@ bool type_is_number(struct type t)
 bool type_is_temporal(struct type t)
 {
 	return t.kind >= TY_TIME && t.kind <= TY_DATETIMEOFFSET;
+}
+
+bool type_is_clr(struct type t)
+{
+	return t.kind >= TY_HIERARCHYID && t.kind <= TY_GEOGRAPHY;
 }
 
 bool type_is_lob(struct type t)

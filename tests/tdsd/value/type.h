@@ -45,6 +45,10 @@ enum type_kind {
 	TY_VARIANT,
 	TY_TABLE,
 	TY_CURSOR,
+	/* of columns alone, which can hold nothing but NULL */
+	TY_HIERARCHYID,
+	TY_GEOMETRY,
+	TY_GEOGRAPHY,
 	TY_COUNT
 };
 
@@ -91,6 +95,7 @@ bool type_is_decimal(struct type t);
 bool type_is_float(struct type t);
 bool type_is_number(struct type t); /* any of the four above */
 bool type_is_temporal(struct type t);
+bool type_is_clr(struct type t); /* hierarchyid, geometry, geography */
 bool type_is_lob(struct type t); /* text, ntext, image, xml, (max) */
 bool type_has_length(enum type_kind kind);
 
