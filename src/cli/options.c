@@ -13,6 +13,7 @@
 #define DEFAULT_FILE	 "dataflow.db"
 #define LOGIN_TIMEOUT_S	 15
 #define QUERY_TIMEOUT_S	 120
+#define LINE_BYTES_MAX	 4096 /* of the configuration file */
 
 /* Where the configuration file is looked for when none is named. */
 static const char *const default_files[] = {
@@ -121,22 +122,51 @@ static int read_line(struct options *options, char *line, const char *file,
 			 number, key);
 }
 
+/*
+ * The rest of a line that is too long would be taken for the next one, and a
+ * NUL would hide what follows it.
+ */
+static int check_whole(const char *line, FILE *file, const char *path,
+		       int number, struct error *err)
+{
+	if (strchr(line, '\n') || fgetc(file) == EOF)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+			 "%s, line %d: it is longer than %d bytes, or has a NUL "
+			 "in it",
+			 path, number, LINE_BYTES_MAX - 2);
+}
+
+static int read_lines(struct options *options, FILE *file, const char *path,
+		      struct error *err)
+{
+	char line[LINE_BYTES_MAX];
+	int number = 0, ret = 0;
+
+	while (ret == 0 && fgets(line, sizeof(line), file)) {
+		ret = check_whole(line, file, path, ++number, err);
+		if (ret == 0)
+			ret = read_line(options, line, path, number, err);
+	}
+	if (ret == 0 && ferror(file))
+		ret = error_errno(err, errno, "cannot read '%s'", path);
+	memset(line, 0, sizeof(line));
+	return ret;
+}
+
 static int read_file(struct options *options, const char *path, bool must_exist,
 		     struct error *err)
 {
 	FILE *file = fopen(path, "r");
-	char line[4096];
-	int number = 0, ret = 0;
+	int ret;
 
 	if (!file) {
 		if (!must_exist && errno == ENOENT)
 			return 0;
 		return error_errno(err, errno, "cannot read '%s'", path);
 	}
-	while (ret == 0 && fgets(line, sizeof(line), file))
-		ret = read_line(options, line, path, ++number, err);
+	ret = read_lines(options, file, path, err);
 	fclose(file);
-	memset(line, 0, sizeof(line));
 	return ret;
 }
 

@@ -149,6 +149,14 @@ static void test_values_are_hidden(void **state)
 		 "The conversion of the varchar value 'SECRET' overflowed an "
 		 "INT2 column. Use a larger integer column.",
 		 "overflowed an INT2 column."},
+		{244,
+		 "The conversion of the varchar value '' to data type SECRET' "
+		 "overflowed an INT2 column. Use a larger integer column.",
+		 "overflowed an INT2 column."},
+		{245,
+		 "Conversion failed when converting the varchar value 'a' to "
+		 "SECRET Truncated value: b' to data type int.",
+		 "Conversion failed"},
 		{220,
 		 "Arithmetic overflow error for data type tinyint, value = "
 		 "SECRET.",
@@ -211,12 +219,16 @@ static void test_long_values_are_hidden(void **state)
 	(void)state;
 	len = (size_t)snprintf(text, sizeof(text),
 			       "Conversion failed when converting the nvarchar "
-			       "value '");
+			       "value '' to ");
 	while (len < 2 * ERROR_MESSAGE_MAX) {
 		memcpy(text + len, "SECRET", 6);
 		len += 6;
 	}
 	snprintf(text + len, sizeof(text) - len, "' to data type int.");
+	tds_message_to_error(&err, 245, 16, text);
+	assert_lacks(err.message, "SECRET");
+	/* As the server itself cuts it. */
+	snprintf(text + 2044, sizeof(text) - 2044, "...");
 	tds_message_to_error(&err, 245, 16, text);
 	assert_lacks(err.message, "SECRET");
 	memcpy(text, " The duplicate key value is (", 29);
