@@ -29,7 +29,8 @@ static void check_position(const uint8_t *data, size_t size)
 	char text[POSITION_TEXT_MAX];
 
 	if (position_set(&pos, data, size, &err) < 0) {
-		HOLDS(size > POSITION_MAX && err.message[0]);
+		HOLDS(size > POSITION_MAX);
+		check_error(&err);
 		return;
 	}
 	HOLDS(size <= POSITION_MAX);
