@@ -139,6 +139,9 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# What reads a server's answers has one that gives any.
+$(O)/tests/unit/test_answers: $(O)/tests/fuzz/dblib.o $(O)/tests/fuzz/fuzz.o
+
 $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/contract) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
@@ -151,7 +154,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
-		$(O)/tests/unit/utf8.o $(O)/libdataflow.a
+		$(O)/tests/unit/utf8.o $(O)/tests/unit/sanitizer.o $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 

@@ -131,10 +131,11 @@ static int check_whole(const char *line, FILE *file, const char *path,
 {
 	if (strchr(line, '\n') || fgetc(file) == EOF)
 		return 0;
-	return error_set(err, ERROR_CONFIG,
-			 "%s, line %d: it is longer than %d bytes, or has a NUL "
-			 "in it",
-			 path, number, LINE_BYTES_MAX - 2);
+	return error_set(
+		err, ERROR_CONFIG,
+		"%s, line %d: it is longer than %d bytes, or has a NUL "
+		"in it",
+		path, number, LINE_BYTES_MAX - 2);
 }
 
 static int read_lines(struct options *options, FILE *file, const char *path,

@@ -109,8 +109,8 @@ static int read_encryption(struct tds_login *login, struct connstr *cs,
 	login->trust_certificate = false;
 	if (connstr_get_bool(cs, "trust server certificate",
 			     &login->trust_certificate, err) < 0 ||
-	    copy_string(&login->ca_file,
-			ca_file && *ca_file ? ca_file : NULL, err) < 0)
+	    copy_string(&login->ca_file, ca_file && *ca_file ? ca_file : NULL,
+			err) < 0)
 		return -1;
 	if (!value)
 		return 0;

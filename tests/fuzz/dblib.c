@@ -73,13 +73,13 @@ static const struct {
 
 /* What a catalog would say, so that the input need not find the words. */
 static const char *const words[] = {
-	"id",	     "a",	 "b",
-	"int",	     "bigint",	 "tinyint",
-	"bit",	     "decimal",	 "money",
-	"datetime2", "datetime", "date",
-	"varchar",   "nvarchar", "nvarchar(max)",
+	"id",	     "a",	  "b",
+	"int",	     "bigint",	  "tinyint",
+	"bit",	     "decimal",	  "money",
+	"datetime2", "datetime",  "date",
+	"varchar",   "nvarchar",  "nvarchar(max)",
 	"varbinary", "timestamp", "uniqueidentifier",
-	"geography", "xml",	 "SQL_Latin1_General_CP1_CI_AS",
+	"geography", "xml",	  "SQL_Latin1_General_CP1_CI_AS",
 	"dbo_t",     "sqlserver", "2026-01-31T13:00:59.1234567",
 	"swap",
 };
@@ -121,7 +121,7 @@ static void hang_up(DBPROCESS *db)
 {
 	db->failed = true;
 	db->dead = true;
-	on_error(db, 9, SYBESEOF, 0, (char *)(uintptr_t)"end of file", NULL);
+	on_error(db, 9, SYBESEOF, 0, (char *)(uintptr_t) "end of file", NULL);
 }
 
 /* The session's own options are always taken. */
@@ -407,7 +407,7 @@ static struct column *find_column(DBPROCESS *db, int number)
 	if (number >= 1 && (size_t)number <= db->column_count)
 		return &db->columns[number - 1];
 	on_error(db, 9, SYBECNOR, 0,
-		 (char *)(uintptr_t)"Column number out of range", NULL);
+		 (char *)(uintptr_t) "Column number out of range", NULL);
 	return NULL;
 }
 

@@ -6,14 +6,6 @@
 #include "base/platform.h"
 #include "unit/utf8.h"
 
-/* Running out of memory is an error like any other. */
-const char *__asan_default_options(void);
-
-const char *__asan_default_options(void)
-{
-	return "allocator_may_return_null=1";
-}
-
 void property_fails(const char *property, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, property);

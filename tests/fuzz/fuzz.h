@@ -19,9 +19,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Ends the process, which makes libFuzzer keep the input, if it is not so. */
-#define HOLDS(condition)                                          \
-	do {                                                      \
-		if (!(condition))                                 \
+#define HOLDS(condition)                                                \
+	do {                                                            \
+		if (!(condition))                                       \
 			property_fails(#condition, __FILE__, __LINE__); \
 	} while (0)
 

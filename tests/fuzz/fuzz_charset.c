@@ -69,8 +69,8 @@ static void check_code_page(size_t i, const unsigned char *bytes, size_t len)
 	unsigned char *utf8, *back, *again;
 	size_t utf8_len, back_len, again_len;
 
-	if (!reading[i].handle || convert(&reading[i], bytes, len, &utf8,
-					  &utf8_len) < 0)
+	if (!reading[i].handle ||
+	    convert(&reading[i], bytes, len, &utf8, &utf8_len) < 0)
 		return;
 	HOLDS(is_utf8_bytes(utf8, utf8_len));
 	HOLDS(!len == !utf8_len);

@@ -68,8 +68,7 @@ static int64_t read_time(const char **s, int precision)
 	int hour, minute, second, used = 0;
 	int64_t ticks;
 
-	HOLDS(sscanf(*s, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) ==
-	      3);
+	HOLDS(sscanf(*s, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) == 3);
 	HOLDS(used == 8 && hour <= 23 && minute <= 59 && second <= 59);
 	*s += used;
 	ticks = (hour * INT64_C(3600) + minute * 60 + second) *
@@ -152,19 +151,19 @@ static void put_wide(struct batch *batch, const struct column *column,
 	union row_wide *to = batch_put_wide(batch, 0);
 
 	if (column->type == ROW_DECIMAL) {
-		to->decimal = (row_int128)((unsigned __int128)
-						   take_number(in, 8)
-					   << 64 |
+		to->decimal = (row_int128)((unsigned __int128)take_number(in, 8)
+						   << 64 |
 					   take_number(in, 8));
 	} else if (column->type == ROW_UUID) {
 		for (size_t i = 0; i < sizeof(to->uuid.bytes); i++)
 			to->uuid.bytes[i] = (unsigned char)take_byte(in);
 	} else {
-		to->timestamptz.utc = whole_ticks(
-			(int64_t)(take_number(in, 8) %
-				  ((LAST_DAY - 1) * (uint64_t)ROW_TICKS_PER_DAY)) +
-				ROW_TICKS_PER_DAY,
-			column->precision);
+		to->timestamptz.utc =
+			whole_ticks((int64_t)(take_number(in, 8) %
+					      ((LAST_DAY - 1) *
+					       (uint64_t)ROW_TICKS_PER_DAY)) +
+					    ROW_TICKS_PER_DAY,
+				    column->precision);
 		/* 14 hours at most, to either side */
 		to->timestamptz.offset_minutes =
 			(int16_t)((int)take_below(in, 1681) - 840);
@@ -305,8 +304,7 @@ static void check(const struct strbuf *out, const struct batch *batch,
 		      !*s);
 		break;
 	case ROW_TIMESTAMP:
-		HOLDS(read_timestamp(&s, column->precision) ==
-			      values->i64[0] &&
+		HOLDS(read_timestamp(&s, column->precision) == values->i64[0] &&
 		      !*s);
 		break;
 	case ROW_TIMESTAMPTZ:

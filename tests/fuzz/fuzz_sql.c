@@ -88,8 +88,8 @@ static void check_names(const char *a, const char *b)
 static void check_expression(struct input *in, const char *name)
 {
 	static const char *const types[] = {
-		"bit",	"int",	"decimal", "time",  "varchar", "nvarchar",
-		"text", "ntext", "xml",	   "image", "binary",  "timestamp",
+		"bit",	"int",	 "decimal", "time",  "varchar", "nvarchar",
+		"text", "ntext", "xml",	    "image", "binary",	"timestamp",
 	};
 	struct catalog_column column = {
 		.name = name,

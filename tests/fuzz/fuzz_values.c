@@ -106,8 +106,8 @@ static void make_one(struct one *one, struct input *in)
 	};
 	if (column->wire == WIRE_DECIMAL) {
 		column->precision = (int)take_below(in, 38) + 1;
-		column->scale = (int)take_below(in,
-						(size_t)column->precision + 1);
+		column->scale =
+			(int)take_below(in, (size_t)column->precision + 1);
 	} else if (column->wire == WIRE_MONEY) {
 		column->precision = type->size == 4 ? 10 : 19;
 		column->scale = 4;
@@ -240,9 +240,8 @@ static void check_value(const struct one *one, const struct batch *batch)
 static int decode(struct one *one, struct batch *batch)
 {
 	struct error err = ERROR_INIT;
-	struct decoder *decoder = decoder_new(conn, 0, &one->catalog,
-					      &one->table,
-					      one->native_text, &err);
+	struct decoder *decoder = decoder_new(
+		conn, 0, &one->catalog, &one->table, one->native_text, &err);
 	int rc;
 
 	HOLDS(decoder);
@@ -306,7 +305,8 @@ static void check_same_bytes(const struct one *one, const void *went,
 		memcpy(&b, came, sizeof(b));
 		/* There is a minus zero on the wire, and bytes behind it. */
 		HOLDS(a.precision == b.precision && a.scale == b.scale);
-		for (int i = 1; i < 1 + (a.precision * 3322 / 1000 + 8) / 8; i++)
+		for (int i = 1; i < 1 + (a.precision * 3322 / 1000 + 8) / 8;
+		     i++)
 			HOLDS(a.array[i] == b.array[i]);
 		break;
 	case WIRE_DATE:
@@ -485,8 +485,8 @@ static void check_bytes(struct one *one, struct input *in, unsigned flags)
 	if (is_sensible)
 		make_sense(one, bytes);
 	one->native_text = flags & 1;
-	if (one->native_text && (one->column.wire == WIRE_CHAR ||
-				 one->column.wire == WIRE_NCHAR))
+	if (one->native_text &&
+	    (one->column.wire == WIRE_CHAR || one->column.wire == WIRE_NCHAR))
 		one->table.columns[0].charset = catalog_charset(&one->column);
 	check_wrong_type(one, bytes, len, &types[flags >> 3 & 15]);
 	dblib_show(conn, one->type->db_type, one->column.precision,

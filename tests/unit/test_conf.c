@@ -169,9 +169,9 @@ static void test_hostile_values(void **state)
 {
 	/* What FreeTDS would read as another path, or as none. */
 	static const char *const changed[] = {
-		"server=h;uid=u;ca file='a;b'", "server=h;uid=u;ca file='a#b'",
+		"server=h;uid=u;ca file='a;b'",	 "server=h;uid=u;ca file='a#b'",
 		"server=h;uid=u;ca file='a  b'", "server=h;uid=u;ca file=' '",
-		"server=h;uid=u;ca file=' a'", "server=h;uid=u;ca file='a '",
+		"server=h;uid=u;ca file=' a'",	 "server=h;uid=u;ca file='a '",
 		"server=h;uid=u;ca file='a\vb'"};
 	struct error err = ERROR_INIT;
 	char name[TDS_CONF_NAME_MAX], host[300];

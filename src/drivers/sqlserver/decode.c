@@ -322,9 +322,9 @@ static int decode_datetime(struct batch *batch, size_t col, const BYTE *data,
 	(void)len;
 	memcpy(&value, data, sizeof(value));
 	time = ((int64_t)value.dttime * ROW_TICKS_PER_SECOND + 150) / 300;
-	return put_ticks(batch, col,
-			 ticks_of((int64_t)value.dtdays + DAYS_TO_1900,
-				  (uint64_t)time));
+	return put_ticks(
+		batch, col,
+		ticks_of((int64_t)value.dtdays + DAYS_TO_1900, (uint64_t)time));
 }
 
 static int decode_smalldatetime(struct batch *batch, size_t col,
@@ -334,10 +334,10 @@ static int decode_smalldatetime(struct batch *batch, size_t col,
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	return put_ticks(batch, col,
-			 ticks_of((int64_t)value.days + DAYS_TO_1900,
-				  (uint64_t)value.minutes * 60 *
-					  ROW_TICKS_PER_SECOND));
+	return put_ticks(
+		batch, col,
+		ticks_of((int64_t)value.days + DAYS_TO_1900,
+			 (uint64_t)value.minutes * 60 * ROW_TICKS_PER_SECOND));
 }
 
 static int decode_guid(struct batch *batch, size_t col, const BYTE *data,
@@ -379,10 +379,10 @@ static int decode_utf16(struct batch *batch, size_t col, const BYTE *data,
 
 /* ----------------------------------------------------------------- decoder */
 
-#define FIXED(decode, type)                \
-	(struct way)                       \
-	{                                  \
-		decode, sizeof(type)       \
+#define FIXED(decode, type)          \
+	(struct way)                 \
+	{                            \
+		decode, sizeof(type) \
 	}
 
 static struct way choose_integer(const struct catalog_column *column)
