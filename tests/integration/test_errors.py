@@ -274,6 +274,7 @@ class Relay:
         self.cut()
 
 
+@pytest.mark.threads
 def test_cut_connections_lose_nothing(pair):
     """The source's connections are cut again and again while rows change."""
     host, port = pair.source.address.split(",")
