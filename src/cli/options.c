@@ -123,36 +123,44 @@ static int read_line(struct options *options, char *line, const char *file,
 }
 
 /*
- * The rest of a line that is too long would be taken for the next one, and a
- * NUL would hide what follows it.
+ * The next line, without its end. 1: there is one; 0: no more; -1: it is too
+ * long, so that its rest would be taken for another one, or has a NUL, which
+ * would hide what follows.
  */
-static int check_whole(const char *line, FILE *file, const char *path,
-		       int number, struct error *err)
+static int next_line(FILE *file, char line[LINE_BYTES_MAX])
 {
-	if (strchr(line, '\n') || fgetc(file) == EOF)
-		return 0;
-	return error_set(
-		err, ERROR_CONFIG,
-		"%s, line %d: it is longer than %d bytes, or has a NUL "
-		"in it",
-		path, number, LINE_BYTES_MAX - 2);
+	size_t len = 0;
+	int c;
+
+	while ((c = fgetc(file)) != EOF && c != '\n') {
+		if (c == '\0' || len + 1 == LINE_BYTES_MAX)
+			return -1;
+		line[len++] = (char)c;
+	}
+	line[len] = '\0';
+	return len > 0 || c == '\n';
 }
 
 static int read_lines(struct options *options, FILE *file, const char *path,
 		      struct error *err)
 {
 	char line[LINE_BYTES_MAX];
-	int number = 0, ret = 0;
+	int number = 1, rc;
 
-	while (ret == 0 && fgets(line, sizeof(line), file)) {
-		ret = check_whole(line, file, path, ++number, err);
-		if (ret == 0)
-			ret = read_line(options, line, path, number, err);
-	}
-	if (ret == 0 && ferror(file))
-		ret = error_errno(err, errno, "cannot read '%s'", path);
+	while ((rc = next_line(file, line)) > 0)
+		if (read_line(options, line, path, number++, err) < 0)
+			break;
 	memset(line, 0, sizeof(line));
-	return ret;
+	if (rc > 0)
+		return -1;
+	if (rc < 0)
+		return error_set(err, ERROR_CONFIG,
+				 "%s, line %d: it is longer than %d bytes, or "
+				 "has a NUL in it",
+				 path, number, LINE_BYTES_MAX - 1);
+	if (ferror(file))
+		return error_errno(err, errno, "cannot read '%s'", path);
+	return 0;
 }
 
 static int read_file(struct options *options, const char *path, bool must_exist,

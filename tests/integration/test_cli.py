@@ -131,7 +131,7 @@ def test_a_configuration_file_that_is_none(tmp_path):
         assert "line 2" in done.stderr and "SECRET" not in done.stderr
     # The longest line that fits, with and without an end.
     for end in (b"", b"\n"):
-        file.write_bytes(b"log_level = " + b" " * 4076 + b"noise" + end)
+        file.write_bytes(b"log_level = " + b" " * 4078 + b"noise" + end)
         done = dataflow.run("status", "--config", str(file))
         assert "'noise'" in done.stderr
     done = dataflow.run("status", "--config", str(tmp_path))

@@ -90,19 +90,34 @@ static int read_part(struct sqlserver_target *target, struct load_part *part,
 	return 0;
 }
 
+/* Together the parts hold every key, and each begins where one ends. */
+static bool is_whole(const struct load_plan *plan)
+{
+	size_t last = plan->count - 1;
+
+	if (plan->parts[0].range.low.len || plan->parts[last].range.high.len)
+		return false;
+	for (size_t i = 0; i < last; i++)
+		if (!position_equal(&plan->parts[i].range.high,
+				    &plan->parts[i + 1].range.low))
+			return false;
+	return true;
+}
+
 /*
- * 1: the plan is whole; 0: rows of it are missing, which is nobody's work but
- * somebody's who cleaned up by hand.
+ * 1: the plan is whole; 0: parts of it are missing, because somebody cleaned
+ * up by hand.
  */
 static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
 		      struct error *err)
 {
 	static const char sql[] =
 		"SELECT p.low, p.high, CAST(p.is_done AS int), p.rows_loaded, "
-		"COUNT(*) OVER () FROM dataflow.load_parts AS p "
+		"COUNT(*) OVER (), p.part FROM dataflow.load_parts AS p "
 		"WHERE p.installation_id = @installation "
 		"AND p.mapping_id = @mapping ORDER BY p.part";
 	struct checkpoint_params id;
+	bool counted = true;
 	size_t rows = 0;
 	int rc;
 
@@ -115,13 +130,15 @@ static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
 			rc = load_plan_init(plan, (size_t)count, err);
 		if (rc >= 0 && rows < plan->count)
 			rc = read_part(target, &plan->parts[rows], err);
-		rows++;
+		counted &= tds_get_int(target->conn, 5) == (int64_t)rows++;
 	}
 	if (rc < 0)
 		tds_abandon(target->conn);
 	else
 		rc = tds_finish(target->conn, err);
-	return rc < 0 ? -1 : rows > 0 && rows == plan->count;
+	if (rc < 0)
+		return -1;
+	return rows > 0 && rows == plan->count && counted && is_whole(plan);
 }
 
 /*
