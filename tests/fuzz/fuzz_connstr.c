@@ -1,8 +1,9 @@
 /*
  * Connection strings, base/connstr.h.
  *
- * What was parsed, written down again with every value in braces, parses to
- * the same keys and values. No message repeats a value, be it written in the
+ * Any values, written down in any of the three quotes, are read as exactly
+ * these; with something behind a closing quote the string is refused. What was
+ * parsed, written down again, parses to the same keys and values. No message repeats a value, be it written in the
  * string or fetched from the environment or from a file; keys are in the form
  * that the header promises.
  *
@@ -17,7 +18,8 @@
 #include "base/connstr.h"
 #include "base/strbuf.h"
 
-#define SECRET "CANARY"
+#define SECRET	   "CANARY"
+#define VALUES_MAX 4
 
 static char secret_file[600];
 
@@ -148,12 +150,66 @@ static void try(const char *text)
 	connstr_release(&cs);
 }
 
+/* ------------------------------------------------------------ known values */
+
+static void quote(struct strbuf *out, const char *value, const char *signs)
+{
+	strbuf_addch(out, signs[0]);
+	for (; *value; value++) {
+		if (*value == signs[1])
+			strbuf_addch(out, *value);
+		strbuf_addch(out, *value);
+	}
+	strbuf_addch(out, signs[1]);
+}
+
+/* Values of the input, and a string that has them. */
+static void check_quotes(struct input *in)
+{
+	static const char *const signs[] = {"{}", "''", "\"\""};
+	unsigned junk = take_byte(in);
+	size_t count = take_below(in, VALUES_MAX) + 1;
+	char *values[VALUES_MAX];
+	struct error err = ERROR_INIT;
+	struct connstr cs;
+	struct strbuf text;
+	bool spoiled;
+	int rc;
+
+	strbuf_init(&text);
+	for (size_t i = 0; i < count; i++) {
+		strbuf_addf(&text, "%sk%zu= ", i ? " ; " : "", i);
+		values[i] = take_text(in, 100);
+		/* Those stand for something else. */
+		if (strstr(values[i], "${env:") || strstr(values[i], "${file:"))
+			values[i][0] = '\0';
+		quote(&text, values[i], signs[take_below(in, 3)]);
+	}
+	spoiled = junk > ' ' && junk < 0x7f && junk != ';' &&
+		  text.data[text.len - 1] != (char)junk;
+	if (spoiled)
+		strbuf_addf(&text, "%s%c", junk & 1 ? " " : "", (char)junk);
+	rc = connstr_parse(&cs, text.data, &err);
+	HOLDS(rc == (spoiled ? -1 : 0));
+	if (rc == 0) {
+		HOLDS(cs.count == (int)count);
+		for (size_t i = 0; i < count; i++)
+			HOLDS(!strcmp(cs.entries[i].value, values[i]));
+		connstr_release(&cs);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(values[i]);
+	strbuf_release(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
 	char *given = take_text(&in, size);
 	struct strbuf text;
 
+	in = (struct input){data, size};
+	check_quotes(&in);
 	/* The words of an input itself are no secret. */
 	if (strstr(given, SECRET)) {
 		free(given);
