@@ -122,7 +122,9 @@ void rig_end(struct rig *rig)
 {
 	close_link(rig);
 	reporter_remove_subject(rig->reporter, rig->subject);
-	reporter_stop(rig->reporter, 5000);
+	/* Its thread uses what is freed; a busy disk takes its time. */
+	while (!reporter_stop(rig->reporter, 5000))
+		;
 	reporter_free(rig->reporter);
 	cancel_release(&rig->cancel);
 	pool_release(&rig->pool);
