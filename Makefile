@@ -5,6 +5,7 @@
 #   make demo      see it work, on a machine with nothing but Debian
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)
+#   make fuzz      build the fuzzers, build/fuzz/tests/fuzz/fuzz_*
 #   make lint      layers, habits, formatting, static analysis, SQL
 #   make install   PREFIX=/usr/local DESTDIR=
 #   make clean
@@ -32,8 +33,11 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
               -fno-omit-frame-pointer
 else ifeq ($(SANITIZE),thread)
 SANITIZERS := -fsanitize=thread
+else ifeq ($(SANITIZE),fuzz)
+SANITIZERS := -fsanitize=fuzzer-no-link,address,undefined \
+              -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifdef SANITIZE
-$(error SANITIZE must be address or thread)
+$(error SANITIZE must be address, thread or fuzz)
 endif
 
 ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -Isrc -I$(O)/gen $(FEATURES) $(CPPFLAGS)
@@ -122,10 +126,11 @@ $(O)/gen/control_schema.h: src/control/sql/embed.sh schema-dataflow.sql \
 
 # ---------------------------------------------------------------------- tests
 
-# Each test_*.c of these folders is a program; the folder's other sources are
-# linked into all of them.
+# Each test_*.c and fuzz_*.c of these folders is a program; the folder's other
+# sources are linked into all of them.
 TEST_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c tests/contract/test_*.c))
-helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
+FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
+helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c $(1)/fuzz_%.c,$(wildcard $(1)/*.c)))
 
 .PHONY: tests
 tests: $(TEST_PROGRAMS)
@@ -134,12 +139,27 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# What reads a server's answers has one that gives any.
+$(O)/tests/unit/test_answers: $(O)/tests/fuzz/dblib.o $(O)/tests/fuzz/fuzz.o
+
 $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/contract) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(O)/tests/unit/%.o $(O)/tests/contract/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d)
+# libFuzzer comes with clang.
+.PHONY: fuzz fuzzers
+fuzz:
+	$(MAKE) --no-print-directory SANITIZE=fuzz CC=clang fuzzers
+
+fuzzers: $(FUZZERS)
+
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
+		$(O)/tests/unit/utf8.o $(O)/tests/unit/sanitizer.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
+-include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench test check lint
@@ -160,7 +180,7 @@ test: deps
 	$(PYTHON) tests/run
 
 check: all tests
-	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration)
+	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)
 
 lint: all
 	BUILD=$(O) $(PYTHON) tests/lint/lint.py

@@ -15,11 +15,16 @@ void error_clear(struct error *err)
 	err->message[0] = '\0';
 }
 
+/*
+ * What is put in, names and a server's words, may be anything; who gets the
+ * message, be it nvarchar or JSON, takes UTF-8 alone.
+ */
 __attribute__((format(printf, 2, 0))) static void format_message(
 	struct error *err, const char *fmt, va_list ap)
 {
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	text_trim_partial_utf8(err->message);
+	text_make_utf8(err->message);
 }
 
 int error_set(struct error *err, enum error_kind kind, const char *fmt, ...)

@@ -13,6 +13,7 @@
 #define DEFAULT_FILE	 "dataflow.db"
 #define LOGIN_TIMEOUT_S	 15
 #define QUERY_TIMEOUT_S	 120
+#define LINE_BYTES_MAX	 4096 /* of the configuration file */
 
 /* Where the configuration file is looked for when none is named. */
 static const char *const default_files[] = {
@@ -121,22 +122,60 @@ static int read_line(struct options *options, char *line, const char *file,
 			 number, key);
 }
 
+/*
+ * The next line, without its end. 1: there is one; 0: no more; -1: it is too
+ * long, so that its rest would be taken for another one, or has a NUL, which
+ * would hide what follows.
+ */
+static int next_line(FILE *file, char line[LINE_BYTES_MAX])
+{
+	size_t len = 0;
+	int c;
+
+	while ((c = fgetc(file)) != EOF && c != '\n') {
+		if (c == '\0' || len + 1 == LINE_BYTES_MAX)
+			return -1;
+		line[len++] = (char)c;
+	}
+	line[len] = '\0';
+	return len > 0 || c == '\n';
+}
+
+static int read_lines(struct options *options, FILE *file, const char *path,
+		      struct error *err)
+{
+	char line[LINE_BYTES_MAX];
+	int number = 1, rc;
+
+	while ((rc = next_line(file, line)) > 0)
+		if (read_line(options, line, path, number++, err) < 0)
+			break;
+	memset(line, 0, sizeof(line));
+	if (rc > 0)
+		return -1;
+	if (rc < 0)
+		return error_set(err, ERROR_CONFIG,
+				 "%s, line %d: it is longer than %d bytes, or "
+				 "has a NUL in it",
+				 path, number, LINE_BYTES_MAX - 1);
+	if (ferror(file))
+		return error_errno(err, errno, "cannot read '%s'", path);
+	return 0;
+}
+
 static int read_file(struct options *options, const char *path, bool must_exist,
 		     struct error *err)
 {
 	FILE *file = fopen(path, "r");
-	char line[4096];
-	int number = 0, ret = 0;
+	int ret;
 
 	if (!file) {
 		if (!must_exist && errno == ENOENT)
 			return 0;
 		return error_errno(err, errno, "cannot read '%s'", path);
 	}
-	while (ret == 0 && fgets(line, sizeof(line), file))
-		ret = read_line(options, line, path, ++number, err);
+	ret = read_lines(options, file, path, err);
 	fclose(file);
-	memset(line, 0, sizeof(line));
 	return ret;
 }
 

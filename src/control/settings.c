@@ -91,9 +91,10 @@ static bool parse(const struct known *k, const char *value, int *out)
 	const char *word;
 	long number;
 
+	/* Not by text_copy(), which would leave out half a character. */
 	if (strlen(value) >= sizeof(buffer))
 		return false;
-	text_copy(buffer, sizeof(buffer), value);
+	memcpy(buffer, value, strlen(value) + 1);
 	word = text_trim(buffer);
 	for (int i = 0; i < 2 && k->words[i]; i++) {
 		if (text_iequal(word, k->words[i])) {

@@ -25,6 +25,8 @@ struct load_part {
 	uint64_t rows; /* of one that is done */
 };
 
+#define LOAD_PARTS_MAX 1000
+
 struct load_plan {
 	struct position position; /* taken before the first part was read */
 	struct load_part *parts;

@@ -17,8 +17,6 @@
 #include "engine/copy.h"
 #include "engine/parts.h"
 
-#define PARTS_MAX 1000
-
 static int take_position(struct link *link, struct position *out,
 			 struct error *err)
 {
@@ -98,8 +96,8 @@ static int make_plan(struct link *link, uint64_t total, struct load_plan *plan,
 
 	if (count < (uint64_t)link->settings.load_readers)
 		count = (uint64_t)link->settings.load_readers;
-	if (count > PARTS_MAX)
-		count = PARTS_MAX;
+	if (count > LOAD_PARTS_MAX)
+		count = LOAD_PARTS_MAX;
 	ranges = calloc(count, sizeof(*ranges));
 	if (!ranges)
 		return error_memory(err, "the parts of a table");

@@ -6,7 +6,7 @@ int position_set(struct position *pos, const void *bytes, size_t len,
 		 struct error *err)
 {
 	if (len > POSITION_MAX)
-		return error_set(err, ERROR_INTERNAL,
+		return error_set(err, ERROR_DATA,
 				 "a position of %zu bytes does not fit", len);
 	pos->len = len;
 	if (len)

@@ -56,6 +56,18 @@ static void add_timestamp(struct strbuf *out, int64_t ticks, int precision)
 	add_time(out, ticks % ROW_TICKS_PER_DAY, precision);
 }
 
+/* What is finer than its digits is shown as the server shows it. */
+static int64_t nearest(const struct column *column, int64_t ticks)
+{
+	int64_t unit = 1;
+
+	if (!column->coarse)
+		return ticks;
+	for (int i = column->precision; i < 7; i++)
+		unit *= 10;
+	return (ticks + unit / 2) / unit * unit;
+}
+
 static void add_timestamptz(struct strbuf *out,
 			    const struct row_timestamptz *value, int precision)
 {
@@ -145,7 +157,8 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 		add_time(out, values->i64[row], def->precision);
 		break;
 	case ROW_TIMESTAMP:
-		add_timestamp(out, values->i64[row], def->precision);
+		add_timestamp(out, nearest(def, values->i64[row]),
+			      def->precision);
 		break;
 	case ROW_TIMESTAMPTZ:
 		add_timestamptz(out, &values->wide[row].timestamptz,

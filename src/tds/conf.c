@@ -10,6 +10,7 @@
  */
 #include "tds/conf.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -95,6 +96,23 @@ static void add_tls(struct strbuf *body, const struct tds_login *login)
 		    login->trust_certificate ? "no" : "yes");
 }
 
+/*
+ * FreeTDS ends a value at ; and #, leaves out blanks around it and makes one
+ * of several. Empty, it would mean that no certificate is checked.
+ */
+static bool reads_back(const char *value)
+{
+	bool blank = true; /* is what came before */
+
+	for (; *value; value++) {
+		if (strchr(";#", *value) || iscntrl((unsigned char)*value) ||
+		    (blank && *value == ' '))
+			return false;
+		blank = *value == ' ';
+	}
+	return !blank;
+}
+
 static int make_body(const struct tds_login *login, struct strbuf *body,
 		     struct error *err)
 {
@@ -103,10 +121,11 @@ static int make_body(const struct tds_login *login, struct strbuf *body,
 		return error_set(err, ERROR_CONFIG,
 				 "the server's name is too long");
 	if (login->ca_file && (strlen(login->ca_file) > LINE_BYTES_MAX ||
-			       strpbrk(login->ca_file, ";#\r\n\t")))
+			       !reads_back(login->ca_file)))
 		return error_set(err, ERROR_CONFIG,
 				 "the path in 'ca file' is longer than %d "
-				 "bytes or has one of ; # and tab in it",
+				 "bytes, or has one of ; # and tab in it, or "
+				 "blanks in a row or at an end",
 				 LINE_BYTES_MAX);
 	strbuf_addf(body, "\thost = %s\n", login->host);
 	if (login->port || !login->instance)

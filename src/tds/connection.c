@@ -519,8 +519,8 @@ bool tds_null(struct tds *conn, size_t col)
 
 int64_t tds_get_int(struct tds *conn, size_t col)
 {
-	BYTE *data = dbdata(conn->db, (int)col + 1);
-	size_t len = (size_t)dbdatlen(conn->db, (int)col + 1);
+	size_t len;
+	const void *data = tds_get_bytes(conn, col, &len);
 	union {
 		DBTINYINT i1;
 		DBSMALLINT i2;
@@ -546,8 +546,11 @@ int64_t tds_get_int(struct tds *conn, size_t col)
 
 const void *tds_get_bytes(struct tds *conn, size_t col, size_t *len)
 {
-	*len = (size_t)dbdatlen(conn->db, (int)col + 1);
-	return dbdata(conn->db, (int)col + 1);
+	const void *data = dbdata(conn->db, (int)col + 1);
+
+	/* Of a column that the result does not have the length is -1. */
+	*len = data ? (size_t)dbdatlen(conn->db, (int)col + 1) : 0;
+	return data;
 }
 
 char *tds_get_text(struct tds *conn, size_t col, struct arena *arena)

@@ -103,12 +103,13 @@ static int read_encryption(struct tds_login *login, struct connstr *cs,
 			   struct error *err)
 {
 	const char *value = connstr_get(cs, "encrypt|encryption");
+	const char *ca_file = connstr_get(cs, "ca file|certificate");
 
 	login->encryption = TDS_ENCRYPT_REQUEST;
 	login->trust_certificate = false;
 	if (connstr_get_bool(cs, "trust server certificate",
 			     &login->trust_certificate, err) < 0 ||
-	    copy_string(&login->ca_file, connstr_get(cs, "ca file|certificate"),
+	    copy_string(&login->ca_file, ca_file && *ca_file ? ca_file : NULL,
 			err) < 0)
 		return -1;
 	if (!value)

@@ -15,6 +15,9 @@
 
 #include "base/text.h"
 
+/* Of a longer text SQL Server sends so many characters, and an ellipsis. */
+#define MESSAGE_CUT 2044
+
 static const struct {
 	int number;
 	enum error_kind kind;
@@ -133,9 +136,9 @@ static char *find_last(char *s, const char *needle)
  * failed when converting the varchar value '...' to data type int.", 244 and
  * 248 "The conversion of the varchar value '...' overflowed ...". The value
  * may itself hold any of these words, so what follows it is searched for from
- * the end.
+ * the end, unless that was cut off: then nothing tells where the value ends.
  */
-static void hide_values(char *text)
+static void hide_values(char *text, bool cut)
 {
 	static const char *const tails[] = {
 		" The duplicate key value is ",
@@ -144,21 +147,30 @@ static void hide_values(char *text)
 	};
 	static const char *const after[] = {"' to data type ", "' overflowed ",
 					    "' to "};
+	char *value = strstr(text, " value '");
 	char *at, *end = NULL;
 
-	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++)
-		if ((at = strstr(text, tails[i])))
+	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
+		at = strstr(text, tails[i]);
+		/* Both: one of them is a value's own word. */
+		if (at && value && value < at)
+			at = value + strlen(" value");
+		if (at)
 			*at = '\0';
-	at = strstr(text, " value '");
-	if (!at)
+	}
+	value = strstr(text, " value '");
+	if (!value)
 		return;
-	at += strlen(" value");
-	for (size_t i = 0; !end && i < sizeof(after) / sizeof(*after); i++)
-		end = find_last(at, after[i]);
+	value += strlen(" value");
+	for (size_t i = 0; !cut && i < sizeof(after) / sizeof(*after); i++) {
+		at = find_last(value, after[i]);
+		if (at && (!end || at > end))
+			end = at;
+	}
 	if (end)
-		memmove(at, end + 1, strlen(end + 1) + 1);
+		memmove(value, end + 1, strlen(end + 1) + 1);
 	else
-		*at = '\0';
+		*value = '\0';
 }
 
 void tds_message_to_error(struct error *err, int number, int severity,
@@ -168,7 +180,7 @@ void tds_message_to_error(struct error *err, int number, int severity,
 	bool retryable = false;
 
 	text_copy(clean, sizeof(clean), text);
-	hide_values(clean);
+	hide_values(clean, strlen(text) >= MESSAGE_CUT);
 	error_set(err, severity >= 20 ? ERROR_CONNECTION : ERROR_SERVER,
 		  "%s (SQL Server error %d)", clean, number);
 	err->native = number;

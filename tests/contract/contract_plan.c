@@ -16,11 +16,12 @@ static struct load_plan new_plan(int number)
 
 	MUST(load_plan_init(&plan, 3, &err));
 	plan.position = dest_point(number).position;
-	for (size_t i = 0; i < plan.count; i++) {
-		plan.parts[i].range.low.len = i;
-		plan.parts[i].range.low.bytes[0] = (unsigned char)i;
-		plan.parts[i].range.high.len = 2 - i;
-		plan.parts[i].range.high.bytes[0] = (unsigned char)number;
+	for (size_t i = 1; i < plan.count; i++) {
+		struct position *low = &plan.parts[i].range.low;
+
+		low->len = i;
+		low->bytes[0] = (unsigned char)number;
+		plan.parts[i - 1].range.high = *low;
 	}
 	return plan;
 }

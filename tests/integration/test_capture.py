@@ -44,6 +44,7 @@ def error_of(world, mapping, timeout=30):
     return world.errors(mapping)[0]
 
 
+@pytest.mark.threads
 def test_follows(tracked):
     mapping = tracked.add()
     daemon = tracked.start()

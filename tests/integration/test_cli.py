@@ -119,6 +119,25 @@ def test_configuration_file(world, tmp_path):
     assert "line 1" in done.stderr and "'dest_sever'" in done.stderr
 
 
+def test_a_configuration_file_that_is_none(tmp_path):
+    """Nothing of it is ignored, and nothing of a password is repeated."""
+    file = tmp_path / "my.conf"
+    for text in (b"log_level = info\ndest_pass = " + b"x" * 5000 +
+                 b"SECRET = 1\n",
+                 b"log_level = info\ndest_pass = a\0SECRET = 1\n"):
+        file.write_bytes(text)
+        done = dataflow.run("status", "--config", str(file))
+        assert done.returncode == 2
+        assert "line 2" in done.stderr and "SECRET" not in done.stderr
+    # The longest line that fits, with and without an end.
+    for end in (b"", b"\n"):
+        file.write_bytes(b"log_level = " + b" " * 4078 + b"noise" + end)
+        done = dataflow.run("status", "--config", str(file))
+        assert "'noise'" in done.stderr
+    done = dataflow.run("status", "--config", str(tmp_path))
+    assert done.returncode == 2 and "is a directory" in done.stderr.lower()
+
+
 def test_status(world):
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
     world.on_source("INSERT INTO t VALUES (1, 1)")

@@ -220,6 +220,7 @@ def test_retry_policy(pair):
         dataflow.wait_for(lambda: not pair.errors(bad))
 
 
+@pytest.mark.threads
 def test_cut_connections_lose_nothing(pair):
     """The source's connections are cut again and again while rows change."""
     pair.config(max_retry_attempts=5, retry_delay_seconds=0)

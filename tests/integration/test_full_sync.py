@@ -85,6 +85,7 @@ def test_requests_that_make_no_sense(world):
     assert found[nobody][0] == "REJECTED" and "999" in found[nobody][1]
 
 
+@pytest.mark.threads
 def test_pause_and_resume(world):
     make(world, 100)
     world.enable_cdc("t")
@@ -349,6 +350,7 @@ def test_zero_rows(world):
     world.wait_equal("t")
 
 
+@pytest.mark.threads
 def test_changes_during_the_load_are_not_lost(world):
     make(world, 20000)
     world.enable_cdc("t")

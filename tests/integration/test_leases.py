@@ -26,6 +26,7 @@ def daemon_of(world, mapping):
                          f"= {mapping}")[0][0]
 
 
+@pytest.mark.threads
 def test_one_works_and_the_other_waits(table):
     mapping = table.add_mapping("t")
     first = table.start()
@@ -64,6 +65,7 @@ def test_killed_one_is_replaced_at_once(table):
     assert holder(table)[1] == 2
 
 
+@pytest.mark.threads
 def test_frozen_one_is_shut_out(table):
     """It wakes up in the middle of its work and writes nothing any more."""
     table.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")

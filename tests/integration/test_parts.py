@@ -117,6 +117,7 @@ def slow_parts(world):
                          f"@milliseconds = 400, @times = 0, @database = '{world.dst_db}'")
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_goes_on_after_a_crash(parts, how):
     fill(parts, "t", KEYS["int"][0], "i", 12000)
@@ -150,6 +151,24 @@ def test_goes_on_after_a_crash(parts, how):
     assert parts.errors() == []
 
 
+@pytest.mark.parametrize("which", ["part < 3", "part > 7", "is_done = 0"])
+def test_starts_anew_when_parts_are_missing(parts, which):
+    """Somebody cleaned up by hand."""
+    fill(parts, "t", KEYS["int"][0], "i", 12000)
+    parts.enable_cdc("t")
+    slow_parts(parts)
+    parts.add_mapping("t")
+    daemon = parts.start()
+    dataflow.wait_for(lambda: done(parts) >= 3, interval=0.02)
+    daemon.kill()
+    parts.on_dest(f"DELETE FROM dataflow.load_parts WHERE {which}")
+    parts.start()
+    parts.wait_equal("t")
+    assert logged(parts, "that broke off") == 0
+    assert parts.errors() == []
+
+
+@pytest.mark.threads
 def test_another_daemon_goes_on(parts):
     fill(parts, "t", KEYS["int"][0], "i", 12000)
     parts.enable_cdc("t")

@@ -112,6 +112,7 @@ def test_sigterm_in_the_middle_of_a_load(two):
     two.wait_equal("big", timeout=60)
 
 
+@pytest.mark.threads
 def test_a_second_signal_ends_it_at_once(two):
     two.add_mapping("a")
     daemon = two.start()
@@ -139,6 +140,7 @@ def test_runs_of_a_killed_daemon_are_ended(two):
     ) == [("ERROR",)])
 
 
+@pytest.mark.threads
 def test_at_most_max_connections(world):
     """Twelve mappings over four connections, two of them for the control
     tables."""
@@ -166,6 +168,7 @@ def test_at_most_max_connections(world):
     assert 2 <= most <= 4
 
 
+@pytest.mark.threads
 def test_the_control_store_goes_away_and_comes_back(two):
     """Changes flow on meanwhile; what waited is written afterwards."""
     if not two.dest.is_standin:
@@ -197,6 +200,7 @@ def test_the_control_store_goes_away_and_comes_back(two):
     finally:
         relay.close()
 
+@pytest.mark.threads
 def test_many_mappings_into_a_new_database(world):
     """They find no tables of schema `dataflow` there, all at the same time."""
     tables = [f"t{i}" for i in range(20)]

@@ -23,7 +23,8 @@ def sources(*patterns):
 C_FILES = sources("src/**/*.c")
 HEADERS = sources("src/**/*.h")
 TEST_C = sources("tests/tdsd/**/*.c", "tests/tdsd/**/*.h", "tests/unit/*.c",
-                 "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h")
+                 "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h",
+                 "tests/fuzz/*.c", "tests/fuzz/*.h")
 
 
 def run(command):

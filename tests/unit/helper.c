@@ -9,23 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * Tests ask for memory that no machine has; the sanitizers shall answer NULL as
- * malloc() does instead of ending the process.
- */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
-
-const char *__asan_default_options(void)
-{
-	return "allocator_may_return_null=1";
-}
-
-const char *__tsan_default_options(void)
-{
-	return "allocator_may_return_null=1";
-}
-
 static char folder[64];
 static int real_stderr = -1;
 static FILE *caught;
@@ -40,36 +23,6 @@ void assert_lacks(const char *text, const char *part)
 {
 	if (strstr(text, part))
 		fail_msg("'%s' is in '%s'", part, text);
-}
-
-/* Well-formed UTF-8, after table 3-7 of the Unicode standard. */
-bool is_utf8(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-
-	while (*s) {
-		unsigned char first = *s++;
-		unsigned char low = 0x80, high = 0xbf;
-		int more;
-
-		if (first < 0x80)
-			continue;
-		if (first < 0xc2 || first > 0xf4)
-			return false;
-		more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-		if (first == 0xe0)
-			low = 0xa0;
-		else if (first == 0xed)
-			high = 0x9f;
-		else if (first == 0xf0)
-			low = 0x90;
-		else if (first == 0xf4)
-			high = 0x8f;
-		for (; more; more--, s++, low = 0x80, high = 0xbf)
-			if (*s < low || *s > high)
-				return false;
-	}
-	return true;
 }
 
 int setup_folder(void **state)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "unit/utf8.h"
 
 /* The call has to succeed; `err` is the caller's struct error. */
 #define MUST(call)                                              \
@@ -35,9 +36,6 @@
 /* Does the text hold the part? Fails with both when it does not. */
 void assert_holds(const char *text, const char *part);
 void assert_lacks(const char *text, const char *part);
-
-/* Is it UTF-8 from end to end? */
-bool is_utf8(const char *text);
 
 /* A folder of our own, removed with all that is in it at the end. */
 int setup_folder(void **state);

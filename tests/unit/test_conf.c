@@ -127,6 +127,10 @@ static void test_bodies(void **state)
 		 {"encryption = require\n", "ca file = /x/y z.pem\n",
 		  "check certificate hostname = yes\n"},
 		 "system"},
+		/* An empty name must not mean that nobody is checked. */
+		{"server=h9;uid=u;encrypt=true;ca file=",
+		 {"encryption = require\n", "ca file = system\n"},
+		 "hostname = no"},
 		{"server=h9;uid=u;applicationintent=readonly",
 		 {"read-only intent = yes\n"},
 		 "intent = no"},
@@ -163,6 +167,12 @@ static void test_no_secret_in_it(void **state)
 /* Nothing gets in that FreeTDS would read as another line. */
 static void test_hostile_values(void **state)
 {
+	/* What FreeTDS would read as another path, or as none. */
+	static const char *const changed[] = {
+		"server=h;uid=u;ca file='a;b'",	 "server=h;uid=u;ca file='a#b'",
+		"server=h;uid=u;ca file='a  b'", "server=h;uid=u;ca file=' '",
+		"server=h;uid=u;ca file=' a'",	 "server=h;uid=u;ca file='a '",
+		"server=h;uid=u;ca file='a\vb'"};
 	struct error err = ERROR_INIT;
 	char name[TDS_CONF_NAME_MAX], host[300];
 	struct tds_login login;
@@ -171,9 +181,11 @@ static void test_hostile_values(void **state)
 	parse(&login, "server=h;uid=u;ca file='a\n[global]'");
 	MUST_FAIL(tds_conf_section(&login, name, &err), ERROR_CONFIG);
 	tds_login_release(&login);
-	parse(&login, "server=h;uid=u;ca file='a;b'");
-	MUST_FAIL(tds_conf_section(&login, name, &err), ERROR_CONFIG);
-	tds_login_release(&login);
+	for (size_t i = 0; i < sizeof(changed) / sizeof(*changed); i++) {
+		parse(&login, changed[i]);
+		MUST_FAIL(tds_conf_section(&login, name, &err), ERROR_CONFIG);
+		tds_login_release(&login);
+	}
 	memset(host, 'h', sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';
 	memset(&login, 0, sizeof(login));

@@ -110,6 +110,20 @@ static void test_cut_at_utf8_borders(void **state)
 	}
 }
 
+/* What others wrote may be anything, a message never is. */
+static void test_always_utf8(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	error_set(&err, ERROR_SCHEMA, "column '%s'", "a\xff\xc3");
+	assert_string_equal(err.message, "column 'a\?\?'");
+	error_wrap(&err, "table '%s'", "\xed\xa0\x80");
+	assert_string_equal(err.message, "table '\?\?\?': column 'a\?\?'");
+	error_errno(&err, ENOENT, "file '%s'", "\xc0\x80");
+	assert_true(is_utf8(err.message));
+}
+
 static void test_wrap_with_a_context_that_fills_it(void **state)
 {
 	char context[2 * ERROR_MESSAGE_MAX];
@@ -177,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_wrap_keeps_kind_and_number),
 		cmocka_unit_test(test_cancelled_is_not_wrapped),
 		cmocka_unit_test(test_cut_at_utf8_borders),
+		cmocka_unit_test(test_always_utf8),
 		cmocka_unit_test(test_wrap_with_a_context_that_fills_it),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_memory),

@@ -174,6 +174,30 @@ static void test_values_are_hidden(void **state)
 	}
 }
 
+/* A value with the words that stand around values. */
+static void test_values_like_messages(void **state)
+{
+	static const struct {
+		int number;
+		const char *text;
+	} cases[] = {
+		{244, "The conversion of the varchar value '' to data type "
+		      "SECRET' overflowed an INT2 column."},
+		{245, "Conversion failed when converting the varchar value "
+		      "'a' to SECRET Truncated value: b' to data type int."},
+		{2627, "Cannot insert duplicate key in object 'a value 'b'. "
+		       "The duplicate key value is (' to SECRET)."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct error err = ERROR_INIT;
+
+		tds_message_to_error(&err, cases[i].number, 16, cases[i].text);
+		assert_lacks(err.message, "SECRET");
+	}
+}
+
 /* Messages without values stay whole. */
 static void test_other_words_stay(void **state)
 {
@@ -212,12 +236,16 @@ static void test_long_values_are_hidden(void **state)
 	(void)state;
 	len = (size_t)snprintf(text, sizeof(text),
 			       "Conversion failed when converting the nvarchar "
-			       "value '");
+			       "value '' to ");
 	while (len < 2 * ERROR_MESSAGE_MAX) {
 		memcpy(text + len, "SECRET", 6);
 		len += 6;
 	}
 	snprintf(text + len, sizeof(text) - len, "' to data type int.");
+	tds_message_to_error(&err, 245, 16, text);
+	assert_lacks(err.message, "SECRET");
+	/* As the server itself cuts it. */
+	snprintf(text + 2044, sizeof(text) - 2044, "...");
 	tds_message_to_error(&err, 245, 16, text);
 	assert_lacks(err.message, "SECRET");
 	memcpy(text, " The duplicate key value is (", 29);
@@ -272,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_values_are_hidden),
+		cmocka_unit_test(test_values_like_messages),
 		cmocka_unit_test(test_other_words_stay),
 		cmocka_unit_test(test_long_values_are_hidden),
 		cmocka_unit_test(test_library_errors),

@@ -123,6 +123,7 @@ static void test_bad_values_are_kept_out(void **state)
 		{"cdc_check_interval_seconds", "10 s"},
 		{"cdc_check_interval_seconds", "1.5"},
 		{"cdc_check_interval_seconds", "1e3"},
+		{"cdc_check_interval_seconds", "4\xc3"}, /* half a letter */
 		{"cdc_check_interval_seconds", "99999999999999999999"},
 		{"cdc_check_interval_seconds", "4294967306"},
 		{"max_retry_attempts", "0"},

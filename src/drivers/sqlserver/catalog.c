@@ -113,6 +113,21 @@ static int read_columns(struct tds *conn, struct catalog_table *out,
 	return rc;
 }
 
+/* Whoever asks for a key's columns one by one relies on it. */
+static int check_key(const struct catalog_table *table, struct error *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		count += table->columns[i].key_ordinal != 0;
+	for (size_t k = 0; k < count; k++)
+		if (!catalog_key(table, k))
+			return error_set(err, ERROR_SCHEMA,
+					 "the server does not say in which "
+					 "order the columns of the key come");
+	return 0;
+}
+
 int catalog_read(struct tds *conn, const char *schema, const char *table,
 		 struct catalog_table *out, struct error *err)
 {
@@ -132,7 +147,7 @@ int catalog_read(struct tds *conn, const char *schema, const char *table,
 		tds_abandon(conn);
 		goto done;
 	}
-	if (tds_finish(conn, err) < 0)
+	if (tds_finish(conn, err) < 0 || check_key(out, err) < 0)
 		goto done;
 	ret = out->column_count > 0;
 done:

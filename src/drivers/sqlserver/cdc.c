@@ -32,6 +32,9 @@
 #define NOTE_AFTER_MS 10000
 #define NOTE_EVERY_MS 30000
 
+/* A century. */
+#define AGE_MAX_MS (INT64_C(100) * 366 * 86400 * 1000)
+
 /* The operations of a change table. */
 enum { CDC_DELETE = 1, CDC_INSERT = 2, CDC_BEFORE = 3, CDC_AFTER = 4 };
 
@@ -173,6 +176,16 @@ static int went_back(const struct sqlserver_source *source,
 			 source->name.database, text);
 }
 
+/* By a clock that may say anything. */
+static int64_t age_ms(struct tds *conn)
+{
+	int64_t age = tds_get_int(conn, WINDOW_AGE_MS);
+
+	return age > AGE_MAX_MS	   ? AGE_MAX_MS
+	       : age < -AGE_MAX_MS ? -AGE_MAX_MS
+				   : age;
+}
+
 /* Take the answer of window_sql() apart. 1: a window; 0: nothing new. */
 static int read_window(struct sqlserver_source *source,
 		       const struct position *from, int64_t asked_us,
@@ -204,8 +217,7 @@ static int read_window(struct sqlserver_source *source,
 	window->to = *from;
 	window->newest = !source->drained;
 	if (!tds_null(conn, WINDOW_AGE_MS))
-		window->commit_us =
-			asked_us - tds_get_int(conn, WINDOW_AGE_MS) * 1000;
+		window->commit_us = asked_us - age_ms(conn) * 1000;
 	window->complete_us = window->commit_us;
 	if (!tds_get_int(conn, WINDOW_IS_NEW))
 		return 0;

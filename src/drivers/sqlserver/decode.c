@@ -15,11 +15,13 @@
 #include "row/charset.h"
 
 #define NVARCHAR_MAX_LENGTH 4000
+#define OFFSET_MAX	    (14 * 60) /* minutes, either way */
 
 /*
- * A value's way into a batch: 1 done, 0 no room, -1 cannot be carried. `len`
- * is what db-lib says; values of fixed size are copied out of db-lib's buffer,
- * which is not aligned.
+ * A value's way into a batch: 1 done, 0 no room, -1 cannot be carried: no
+ * server sends such a value, and nothing behind could do with it. `len` is
+ * what db-lib says; a value of fixed size has that size. It is copied out of
+ * db-lib's buffer, which is not aligned.
  */
 typedef int decode_fn(struct batch *batch, size_t col, const BYTE *data,
 		      size_t len);
@@ -30,7 +32,10 @@ struct decoder {
 	size_t first;
 	size_t count;
 	struct {
-		decode_fn *decode;
+		struct way {
+			decode_fn *decode;
+			size_t size; /* of every value; 0: of any length */
+		} way;
 		bool key;
 	} columns[];
 };
@@ -103,6 +108,14 @@ void decode_expression(struct strbuf *sql, const struct catalog_column *column,
 
 /* ------------------------------------------------------------------ values */
 
+static int decode_bit(struct batch *batch, size_t col, const BYTE *data,
+		      size_t len)
+{
+	(void)len;
+	batch_put_i64(batch, col, *data != 0);
+	return 1;
+}
+
 static int decode_int1(struct batch *batch, size_t col, const BYTE *data,
 		       size_t len)
 {
@@ -173,17 +186,23 @@ static int decode_float(struct batch *batch, size_t col, const BYTE *data,
 static int decode_decimal(struct batch *batch, size_t col, const BYTE *data,
 			  size_t len)
 {
+	/* What 38 digits cannot write; 16 bytes hold more. */
+	static const unsigned __int128 limit =
+		(unsigned __int128)10000000000000000000U *
+		10000000000000000000U;
+	unsigned __int128 value = 0;
 	DBNUMERIC number;
-	row_int128 value = 0;
 
-	if (len > sizeof(number))
-		len = sizeof(number);
-	memcpy(&number, data, len);
-	if (number.precision > 38)
+	(void)len;
+	memcpy(&number, data, sizeof(number));
+	if (number.precision < 1 || number.precision > 38)
 		return -1;
 	for (int i = 1; i < sqlserver_numeric_bytes(number.precision); i++)
 		value = value << 8 | number.array[i];
-	batch_put_wide(batch, col)->decimal = number.array[0] ? -value : value;
+	if (value >= limit)
+		return -1;
+	batch_put_wide(batch, col)->decimal =
+		number.array[0] ? -(row_int128)value : (row_int128)value;
 	return 1;
 }
 
@@ -211,14 +230,23 @@ static int decode_smallmoney(struct batch *batch, size_t col, const BYTE *data,
 	return 1;
 }
 
+static bool is_day(int64_t day)
+{
+	return day >= 0 && day <= LAST_DAY;
+}
+
 static int decode_date(struct batch *batch, size_t col, const BYTE *data,
 		       size_t len)
 {
 	DBDATETIMEALL value;
+	int64_t day;
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	batch_put_i64(batch, col, (int64_t)value.date + DAYS_TO_1900);
+	day = (int64_t)value.date + DAYS_TO_1900;
+	if (!is_day(day))
+		return -1;
+	batch_put_i64(batch, col, day);
 	return 1;
 }
 
@@ -229,14 +257,26 @@ static int decode_time(struct batch *batch, size_t col, const BYTE *data,
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
+	if (value.time >= (DBUBIGINT)ROW_TICKS_PER_DAY)
+		return -1;
 	batch_put_i64(batch, col, (int64_t)value.time);
 	return 1;
 }
 
-static int64_t ticks(const DBDATETIMEALL *value)
+/* The ticks of a day and a time of day; -1: there is no such moment. */
+static int64_t ticks_of(int64_t day, uint64_t time)
 {
-	return ((int64_t)value->date + DAYS_TO_1900) * ROW_TICKS_PER_DAY +
-	       (int64_t)value->time;
+	if (!is_day(day) || time >= (uint64_t)ROW_TICKS_PER_DAY)
+		return -1;
+	return day * ROW_TICKS_PER_DAY + (int64_t)time;
+}
+
+static int put_ticks(struct batch *batch, size_t col, int64_t ticks)
+{
+	if (ticks < 0)
+		return -1;
+	batch_put_i64(batch, col, ticks);
+	return 1;
 }
 
 static int decode_datetime2(struct batch *batch, size_t col, const BYTE *data,
@@ -246,19 +286,28 @@ static int decode_datetime2(struct batch *batch, size_t col, const BYTE *data,
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	batch_put_i64(batch, col, ticks(&value));
-	return 1;
+	return put_ticks(
+		batch, col,
+		ticks_of((int64_t)value.date + DAYS_TO_1900, value.time));
 }
 
+/* On the clock of its zone it is a moment, too. */
 static int decode_datetimeoffset(struct batch *batch, size_t col,
 				 const BYTE *data, size_t len)
 {
 	union row_wide *to = batch_put_wide(batch, col);
 	DBDATETIMEALL value;
+	int64_t ticks, local;
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	to->timestamptz.utc = ticks(&value);
+	ticks = ticks_of((int64_t)value.date + DAYS_TO_1900, value.time);
+	local = ticks + value.offset * INT64_C(60) * ROW_TICKS_PER_SECOND;
+	if (ticks < 0 || value.offset < -OFFSET_MAX ||
+	    value.offset > OFFSET_MAX || local < 0 ||
+	    !is_day(local / ROW_TICKS_PER_DAY))
+		return -1;
+	to->timestamptz.utc = ticks;
 	to->timestamptz.offset_minutes = value.offset;
 	return 1;
 }
@@ -268,15 +317,14 @@ static int decode_datetime(struct batch *batch, size_t col, const BYTE *data,
 			   size_t len)
 {
 	DBDATETIME value;
+	int64_t time;
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	batch_put_i64(
+	time = ((int64_t)value.dttime * ROW_TICKS_PER_SECOND + 150) / 300;
+	return put_ticks(
 		batch, col,
-		((int64_t)value.dtdays + DAYS_TO_1900) * ROW_TICKS_PER_DAY +
-			((int64_t)value.dttime * ROW_TICKS_PER_SECOND + 150) /
-				300);
-	return 1;
+		ticks_of((int64_t)value.dtdays + DAYS_TO_1900, (uint64_t)time));
 }
 
 static int decode_smalldatetime(struct batch *batch, size_t col,
@@ -286,11 +334,10 @@ static int decode_smalldatetime(struct batch *batch, size_t col,
 
 	(void)len;
 	memcpy(&value, data, sizeof(value));
-	batch_put_i64(batch, col,
-		      ((int64_t)value.days + DAYS_TO_1900) * ROW_TICKS_PER_DAY +
-			      (int64_t)value.minutes * 60 *
-				      ROW_TICKS_PER_SECOND);
-	return 1;
+	return put_ticks(
+		batch, col,
+		ticks_of((int64_t)value.days + DAYS_TO_1900,
+			 (uint64_t)value.minutes * 60 * ROW_TICKS_PER_SECOND));
 }
 
 static int decode_guid(struct batch *batch, size_t col, const BYTE *data,
@@ -332,48 +379,67 @@ static int decode_utf16(struct batch *batch, size_t col, const BYTE *data,
 
 /* ----------------------------------------------------------------- decoder */
 
-static decode_fn *choose(const struct catalog_column *column, bool native_text)
+#define FIXED(decode, type)          \
+	(struct way)                 \
+	{                            \
+		decode, sizeof(type) \
+	}
+
+static struct way choose_integer(const struct catalog_column *column)
+{
+	switch (column->max_length) {
+	case 1:
+		return FIXED(decode_int1, DBTINYINT);
+	case 2:
+		return FIXED(decode_int2, DBSMALLINT);
+	case 4:
+		return FIXED(decode_int4, DBINT);
+	default:
+		return FIXED(decode_int8, DBBIGINT);
+	}
+}
+
+static struct way choose(const struct catalog_column *column, bool native_text)
 {
 	switch (column->wire) {
 	case WIRE_BIT:
-		return decode_int1;
+		return FIXED(decode_bit, DBBIT);
 	case WIRE_INT:
-		return column->max_length == 1	 ? decode_int1
-		       : column->max_length == 2 ? decode_int2
-		       : column->max_length == 4 ? decode_int4
-						 : decode_int8;
+		return choose_integer(column);
 	case WIRE_REAL:
-		return decode_real;
+		return FIXED(decode_real, DBREAL);
 	case WIRE_FLOAT:
-		return decode_float;
+		return FIXED(decode_float, DBFLT8);
 	case WIRE_DECIMAL:
-		return decode_decimal;
+		return FIXED(decode_decimal, DBNUMERIC);
 	case WIRE_MONEY:
-		return column->max_length == 4 ? decode_smallmoney
-					       : decode_money;
+		return column->max_length == 4
+			       ? FIXED(decode_smallmoney, DBMONEY4)
+			       : FIXED(decode_money, DBMONEY);
 	case WIRE_DATE:
-		return decode_date;
+		return FIXED(decode_date, DBDATETIMEALL);
 	case WIRE_TIME:
-		return decode_time;
+		return FIXED(decode_time, DBDATETIMEALL);
 	case WIRE_DATETIME:
-		return decode_datetime;
+		return FIXED(decode_datetime, DBDATETIME);
 	case WIRE_SMALLDATETIME:
-		return decode_smalldatetime;
+		return FIXED(decode_smalldatetime, DBDATETIME4);
 	case WIRE_DATETIME2:
-		return decode_datetime2;
+		return FIXED(decode_datetime2, DBDATETIMEALL);
 	case WIRE_DATETIMEOFFSET:
-		return decode_datetimeoffset;
+		return FIXED(decode_datetimeoffset, DBDATETIMEALL);
 	case WIRE_GUID:
-		return decode_guid;
+		return FIXED(decode_guid, BYTE[16]);
 	case WIRE_CHAR:
 	case WIRE_NCHAR:
-		return native_text ? decode_bytes : decode_utf16;
+		return (struct way){native_text ? decode_bytes : decode_utf16,
+				    0};
 	case WIRE_BINARY:
-		return decode_bytes;
+		return (struct way){decode_bytes, 0};
 	case WIRE_NONE:
 		break;
 	}
-	return NULL;
+	return (struct way){NULL, 0};
 }
 
 /*
@@ -462,10 +528,10 @@ struct decoder *decoder_new(struct tds *conn, size_t first,
 		const struct catalog_column *column =
 			catalog_column(catalog, shape->columns[i].name);
 
-		decoder->columns[i].decode =
-			column ? choose(column, native_text) : NULL;
+		if (column)
+			decoder->columns[i].way = choose(column, native_text);
 		decoder->columns[i].key = table_is_key(shape, i);
-		if (!decoder->columns[i].decode ||
+		if (!decoder->columns[i].way.decode ||
 		    !is_as_expected(decoder->db, (int)(first + i) + 1,
 				    column)) {
 			error_set(err, ERROR_SCHEMA,
@@ -484,25 +550,33 @@ void decoder_free(struct decoder *decoder)
 	free(decoder);
 }
 
+/* The value of a column that is not NULL; as decode_fn. */
+static int read_value(const struct decoder *decoder, size_t i,
+		      struct batch *batch, const BYTE *data)
+{
+	const struct way *way = &decoder->columns[i].way;
+	DBINT len = dbdatlen(decoder->db, (int)(decoder->first + i) + 1);
+
+	if (len < 0 || (way->size && (size_t)len != way->size))
+		return -1;
+	return way->decode(batch, i, data, (size_t)len);
+}
+
 int decoder_read(struct decoder *decoder, struct batch *batch, bool key_only,
 		 struct error *err)
 {
 	for (size_t i = 0; i < decoder->count; i++) {
-		int db_col = (int)(decoder->first + i) + 1;
-		const BYTE *data;
+		const BYTE *data = NULL;
 		int rc;
 
-		if (key_only && !decoder->columns[i].key) {
-			batch_put_null(batch, i);
-			continue;
-		}
-		data = dbdata(decoder->db, db_col);
+		if (!key_only || decoder->columns[i].key)
+			data = dbdata(decoder->db,
+				      (int)(decoder->first + i) + 1);
 		if (!data) {
 			batch_put_null(batch, i);
 			continue;
 		}
-		rc = decoder->columns[i].decode(
-			batch, i, data, (size_t)dbdatlen(decoder->db, db_col));
+		rc = read_value(decoder, i, batch, data);
 		if (rc < 0)
 			return error_set(err, ERROR_DATA,
 					 "a value of column '%s' is broken or "

@@ -10,9 +10,8 @@
 #include "drivers/sqlserver/wire.h"
 #include "row/charset.h"
 
-/* 1753-01-01, the first day of a datetime; 9999-12-31 is its last. */
+/* 1753-01-01, the first day of a datetime. */
 #define DATETIME_FIRST_DAY 639905
-#define LAST_DAY	   3652058
 
 /* Why a value cannot be sent, for the message; NULL: it was set. */
 typedef const char *encode_fn(struct encoder *encoder,
@@ -172,7 +171,8 @@ static const char *rescale(const struct encoder *encoder,
 	for (int i = 0; i < precision; i++)
 		limit *= 10;
 	for (; from < scale; from++) {
-		if (value >= limit || value <= -limit)
+		/* Ten times the limit would not fit into 128 bits. */
+		if (value >= limit / 10 || value <= -limit / 10)
 			return out_of_range;
 		value *= 10;
 	}
@@ -290,9 +290,10 @@ static const char *set_ticks(struct encoder *encoder, int64_t ticks)
 {
 	DBDATETIMEALL *any = &encoder->value.any;
 
-	ticks = round_ticks(encoder, ticks);
-
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
+		return out_of_range;
+	ticks = round_ticks(encoder, ticks);
+	if (ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;
 	memset(any, 0, sizeof(*any));
 	any->date = (DBINT)(ticks / ROW_TICKS_PER_DAY - DAYS_TO_1900);

@@ -59,8 +59,10 @@ static int find_load(struct sqlserver_target *target, const char *signature,
 	if (rc <= 0)
 		return rc;
 	bytes = tds_get_bytes(target->conn, 0, &len);
-	if (len >= sizeof(target->load_table))
-		len = sizeof(target->load_table) - 1;
+	if (!len || len >= sizeof(target->load_table)) {
+		tds_abandon(target->conn);
+		return 0; /* no name of ours */
+	}
 	memcpy(target->load_table, bytes, len);
 	target->load_table[len] = '\0';
 	bytes = tds_get_bytes(target->conn, 1, &len);
@@ -88,37 +90,55 @@ static int read_part(struct sqlserver_target *target, struct load_part *part,
 	return 0;
 }
 
+/* Together the parts hold every key, and each begins where one ends. */
+static bool is_whole(const struct load_plan *plan)
+{
+	size_t last = plan->count - 1;
+
+	if (plan->parts[0].range.low.len || plan->parts[last].range.high.len)
+		return false;
+	for (size_t i = 0; i < last; i++)
+		if (!position_equal(&plan->parts[i].range.high,
+				    &plan->parts[i + 1].range.low))
+			return false;
+	return true;
+}
+
+/*
+ * 1: the plan is whole; 0: parts of it are missing, because somebody cleaned
+ * up by hand.
+ */
 static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
 		      struct error *err)
 {
 	static const char sql[] =
 		"SELECT p.low, p.high, CAST(p.is_done AS int), p.rows_loaded, "
-		"COUNT(*) OVER () FROM dataflow.load_parts AS p "
+		"COUNT(*) OVER (), p.part FROM dataflow.load_parts AS p "
 		"WHERE p.installation_id = @installation "
 		"AND p.mapping_id = @mapping ORDER BY p.part";
 	struct checkpoint_params id;
-	size_t i = 0;
+	bool counted = true;
+	size_t rows = 0;
 	int rc;
 
 	checkpoint_identify(&id, target);
 	rc = tds_query(target->conn, sql, id.params, id.count, err);
 	while (rc >= 0 && (rc = tds_fetch(target->conn, err)) > 0) {
-		if (i == 0)
-			rc = load_plan_init(
-				plan, (size_t)tds_get_int(target->conn, 4),
-				err);
-		if (rc >= 0 && i < plan->count)
-			rc = read_part(target, &plan->parts[i++], err);
+		int64_t count = tds_get_int(target->conn, 4);
+
+		if (rows == 0 && count > 0 && count <= LOAD_PARTS_MAX)
+			rc = load_plan_init(plan, (size_t)count, err);
+		if (rc >= 0 && rows < plan->count)
+			rc = read_part(target, &plan->parts[rows], err);
+		counted &= tds_get_int(target->conn, 5) == (int64_t)rows++;
 	}
 	if (rc < 0)
 		tds_abandon(target->conn);
 	else
 		rc = tds_finish(target->conn, err);
-	if (rc == 0 && (i == 0 || i != plan->count))
-		rc = error_set(err, ERROR_INTERNAL,
-			       "dataflow.load_parts does not go with "
-			       "dataflow.loads");
-	return rc;
+	if (rc < 0)
+		return -1;
+	return rows > 0 && rows == plan->count && counted && is_whole(plan);
 }
 
 /*
@@ -187,9 +207,15 @@ static int go_on(struct sqlserver_target *target, const char *signature,
 			       ? 0
 			       : error_set(err, ERROR_CONNECTION,
 					   "the connection was lost");
-	if (strip(target, err) < 0 || read_parts(target, &found, err) < 0) {
+	rc = strip(target, err);
+	if (rc == 0)
+		rc = read_parts(target, &found, err);
+	if (rc == 0)
+		log_info("parts of %s are missing: loading from the start",
+			 target->load_table);
+	if (rc <= 0) {
 		load_plan_release(&found);
-		return -1;
+		return rc;
 	}
 	found.position = position;
 	load_plan_release(plan);

@@ -188,7 +188,7 @@ static int check_key(const struct sqlserver_source *source,
 		    !table_is_key(shape, (size_t)(own - shape->columns)))
 			break;
 	}
-	if (!column && k == shape->key_count)
+	if (!column && k > 0 && k == shape->key_count)
 		return 0;
 	return error_set(err, ERROR_SCHEMA,
 			 "change tracking knows rows by the source's primary "

@@ -6,6 +6,9 @@
 /* Days from 0001-01-01 to 1900-01-01, where SQL Server counts from. */
 #define DAYS_TO_1900 693595
 
+/* 9999-12-31, counted from 0001-01-01. */
+#define LAST_DAY 3652058
+
 /* The first three groups of a GUID are little-endian. */
 static const unsigned char sqlserver_guid_order[16] = {
 	3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15,

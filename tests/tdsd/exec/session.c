@@ -29,7 +29,7 @@ void settings_default(struct settings *set)
 	set->datefirst = 7;
 	set->lock_timeout = -1;
 	set->textsize = -1;
-	text_copy(set->language, sizeof(set->language), "us_english");
+	set->language = "us_english";
 }
 
 struct session *session_new(struct server *srv, struct conn *conn)

@@ -45,7 +45,7 @@ struct settings {
 	int64_t textsize;
 	int64_t rowcount; /* 0: no limit */
 	int deadlock_priority;
-	char language[40];
+	const char *language; /* a constant of ours */
 };
 
 /* A database file as this session's SQLite connection knows it. */

@@ -98,8 +98,7 @@ static int language(struct session *s, const char *value, struct diag *d)
 		if (strcasecmp(languages[i].name, value) != 0 &&
 		    strcasecmp(languages[i].alias, value) != 0)
 			continue;
-		text_copy(s->set.language, sizeof(s->set.language),
-			  languages[i].name);
+		s->set.language = languages[i].name;
 		s->set.date_order = languages[i].order;
 		s->set.datefirst = languages[i].first;
 		output_language(s, s->set.language);
