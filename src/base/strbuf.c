@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most hold a statement. */
+#define SIZE_MIN 512
+
 /* What an empty buffer points to: never written, since size is 0. */
 static char empty[1];
 
@@ -50,7 +53,7 @@ char *strbuf_reserve(struct strbuf *sb, size_t len)
 	need = sb->len + len + 1;
 	if (need <= sb->size)
 		return sb->data + sb->len;
-	size = sb->size ? sb->size : 64;
+	size = sb->size ? sb->size : SIZE_MIN;
 	while (size < need)
 		size *= 2;
 	data = realloc(sb->size ? sb->data : NULL, size);

@@ -149,9 +149,10 @@ void pool_leave(struct pool *pool, struct pool_share *share)
 
 	pthread_mutex_lock(&pool->lock);
 	if (--share->users == 0) {
-		while (*link != share)
+		while (*link && *link != share)
 			link = &(*link)->next;
-		*link = share->next;
+		if (*link)
+			*link = share->next;
 		pool->share_count--;
 		free(share);
 		grant(pool);

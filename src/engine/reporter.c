@@ -27,7 +27,9 @@ struct reporter {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t ended;
 	bool has_ended;
-	struct report_subject *subjects;
+	struct report_subject *subjects; /* all */
+	struct report_subject *changed, *last_changed;
+	size_t changed_count;
 	int retention_days;
 	int lease_s;
 };
@@ -122,53 +124,93 @@ static int write_news(struct control *control, const struct subject_news *news,
 	return 0;
 }
 
-/* Unlink and free the subjects whose workers are gone. */
-static void free_removed(struct reporter *reporter)
+void reporter_list(struct reporter *reporter, struct report_subject *subject)
 {
-	struct report_subject **link = &reporter->subjects, *subject;
-
 	pthread_mutex_lock(&reporter->lock);
-	while ((subject = *link)) {
-		if (!subject_is_done(subject)) {
-			link = &subject->next;
-			continue;
-		}
-		*link = subject->next;
-		subject_free(subject);
+	if (!subject->listed) {
+		subject->listed = true;
+		subject->next_changed = NULL;
+		if (reporter->changed)
+			reporter->last_changed->next_changed = subject;
+		else
+			reporter->changed = subject;
+		reporter->last_changed = subject;
+		reporter->changed_count++;
 	}
 	pthread_mutex_unlock(&reporter->lock);
 }
 
-static bool collect_all(struct reporter *reporter)
+static struct report_subject *take_changed(struct reporter *reporter)
+{
+	struct report_subject *subject;
+
+	pthread_mutex_lock(&reporter->lock);
+	subject = reporter->changed;
+	if (subject) {
+		reporter->changed = subject->next_changed;
+		reporter->changed_count--;
+		subject->listed = false;
+	}
+	pthread_mutex_unlock(&reporter->lock);
+	return subject;
+}
+
+/* One that was removed just now is listed, and has its turn then. */
+static void free_removed(struct reporter *reporter,
+			 struct report_subject *subject)
+{
+	struct report_subject **link = &reporter->subjects;
+	bool listed;
+
+	pthread_mutex_lock(&reporter->lock);
+	listed = subject->listed;
+	if (!listed) {
+		while (*link != subject)
+			link = &(*link)->next;
+		*link = subject->next;
+	}
+	pthread_mutex_unlock(&reporter->lock);
+	if (!listed)
+		subject_free(subject);
+}
+
+/* False when the store is away; then its turn comes again. */
+static bool collect(struct reporter *reporter, struct report_subject *subject)
 {
 	struct subject_news news;
-	struct report_subject *subject;
 	struct error err = ERROR_INIT;
-	bool fine = true;
 
-	/* Only this thread unlinks, so the list can be walked without lock. */
-	pthread_mutex_lock(&reporter->lock);
-	subject = reporter->subjects;
-	pthread_mutex_unlock(&reporter->lock);
-	for (; subject && fine; subject = subject->next) {
-		if (cancel_level(&reporter->cancel) == CANCEL_NOW)
-			return false;
-		if (!subject_has_news(subject))
-			continue;
-		subject_collect(subject, reporter->daemon, &news);
-		if (write_news(reporter->control, &news, &err) == 0)
-			continue;
+	subject_collect(subject, reporter->daemon, &news);
+	if (write_news(reporter->control, &news, &err) < 0) {
 		if (is_away(&err)) {
 			subject_put_back(subject, &news);
 			lost(reporter, &err);
-			fine = false;
-		} else {
-			log_debug("control store refused a state: %s",
-				  err.message);
+			return false;
 		}
+		log_debug("control store refused a state: %s", err.message);
 	}
-	free_removed(reporter);
-	return fine;
+	if (subject_is_done(subject))
+		free_removed(reporter, subject);
+	return true;
+}
+
+/* Those that are listed anew meanwhile have their turn the next time. */
+static bool collect_all(struct reporter *reporter)
+{
+	struct report_subject *subject;
+	size_t count;
+
+	pthread_mutex_lock(&reporter->lock);
+	count = reporter->changed_count;
+	pthread_mutex_unlock(&reporter->lock);
+	for (; count > 0; count--) {
+		if (cancel_level(&reporter->cancel) == CANCEL_NOW)
+			return false;
+		subject = take_changed(reporter);
+		if (subject && !collect(reporter, subject))
+			return false;
+	}
+	return true;
 }
 
 /* ---------------------------------------------------------------- the thread */

@@ -31,17 +31,10 @@ void subject_free(struct report_subject *subject)
 	free(subject);
 }
 
-bool subject_has_news(const struct report_subject *subject)
-{
-	return subject->has_news;
-}
-
 bool subject_is_done(struct report_subject *subject)
 {
 	bool done;
 
-	if (!subject->has_news)
-		return false;
 	pthread_mutex_lock(&subject->lock);
 	done = subject->removed && !subject->state_changed;
 	pthread_mutex_unlock(&subject->lock);
@@ -52,7 +45,7 @@ void subject_mark_removed(struct report_subject *subject)
 {
 	pthread_mutex_lock(&subject->lock);
 	subject->removed = true;
-	subject->has_news = true;
+	reporter_list(subject->reporter, subject);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -109,7 +102,8 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 	}
 	subject->state_changed = false;
 	subject->position_changed = false;
-	subject->has_news = subject->running || subject->removed;
+	if (subject->running)
+		reporter_list(subject->reporter, subject);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -119,7 +113,7 @@ void subject_put_back(struct report_subject *subject,
 	pthread_mutex_lock(&subject->lock);
 	subject->state_changed |= news->has_state;
 	subject->position_changed |= news->has_position;
-	subject->has_news = true;
+	reporter_list(subject->reporter, subject);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -129,7 +123,7 @@ void subject_put_back(struct report_subject *subject,
 static void mark(struct report_subject *subject)
 {
 	subject->state_changed = true;
-	subject->has_news = true;
+	reporter_list(subject->reporter, subject);
 }
 
 void report_state(struct report_subject *subject, const char *state,
@@ -211,7 +205,7 @@ void report_run_begin(struct report_subject *subject, const char *sync_type,
 
 	pthread_mutex_lock(&subject->lock);
 	subject->running = true;
-	subject->has_news = true;
+	reporter_list(subject->reporter, subject);
 	subject->last_key[0] = '\0';
 	subject->run = (struct control_run){
 		.mapping_id = subject->mapping_id,

@@ -1,8 +1,6 @@
 #ifndef ENGINE_SUBJECT_H
 #define ENGINE_SUBJECT_H
 
-#include <stdatomic.h>
-
 #include "engine/outbox.h"
 #include "engine/reporter.h"
 
@@ -14,9 +12,10 @@ struct report_subject {
 	struct report_subject *next;
 	struct reporter *reporter;
 	int mapping_id;
-	atomic_bool has_news; /* to collect or to free: of a thousand mappings
-				 most have none, and are passed over without
-				 the lock */
+
+	/* Guarded by the reporter's lock, which may be taken with ours held. */
+	struct report_subject *next_changed;
+	bool listed;
 
 	pthread_mutex_t lock; /* guards all below */
 	bool removed;	      /* the reporter frees it */
@@ -40,6 +39,12 @@ struct report_subject {
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
 void reporter_put(struct reporter *reporter, struct event *event);
 
+/*
+ * The subject has news: its turn comes at the next collection. Of a thousand
+ * mappings most have none, and are not looked at.
+ */
+void reporter_list(struct reporter *reporter, struct report_subject *subject);
+
 /* NULL without memory. */
 struct report_subject *subject_new(struct reporter *reporter, int mapping_id);
 void subject_free(struct report_subject *subject);
@@ -59,7 +64,6 @@ struct subject_news {
 	char position_text[POSITION_TEXT_MAX];
 };
 
-bool subject_has_news(const struct report_subject *subject);
 void subject_collect(struct report_subject *subject, const char *daemon,
 		     struct subject_news *out);
 

@@ -30,7 +30,7 @@
 #define CAPTURE_SILENCE_MS (15 * 60 * 1000)
 /* A job that has just been made may take a moment to begin. */
 #define NOTE_AFTER_MS 10000
-#define NOTE_EVERY_MS 30000
+#define NOTE_EVERY_MS 60000
 
 /* A century. */
 #define AGE_MAX_MS (INT64_C(100) * 366 * 86400 * 1000)
