@@ -149,10 +149,9 @@ void pool_leave(struct pool *pool, struct pool_share *share)
 
 	pthread_mutex_lock(&pool->lock);
 	if (--share->users == 0) {
-		while (*link && *link != share)
+		while (*link != share)
 			link = &(*link)->next;
-		if (*link)
-			*link = share->next;
+		*link = share->next;
 		pool->share_count--;
 		free(share);
 		grant(pool);
@@ -174,7 +173,7 @@ static struct pool_idle *unlink_surplus(struct pool *pool)
 	if (pool->idle_count <= keep)
 		return NULL;
 	pool->idle_count = keep;
-	while (keep-- > 0)
+	for (; *link && keep > 0; keep--)
 		link = &(*link)->next;
 	surplus = *link;
 	*link = NULL;
