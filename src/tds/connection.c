@@ -27,6 +27,10 @@
 #include "tds/conf.h"
 #include "tds/message.h"
 
+/* Half the system calls of the usual 4096; a server takes memory from another,
+ * scarcer place for more than 8060 (its option "network packet size"). */
+#define PACKET_BYTES 8000
+
 /* What db-lib can send as one nvarchar parameter. */
 #define PARAM_TEXT_MAX 4000
 
@@ -209,6 +213,7 @@ static LOGINREC *make_login(const struct tds_login *login)
 	if (login->database)
 		DBSETLDBNAME(rec, login->database);
 	DBSETLNATLANG(rec, "us_english"); /* of messages */
+	DBSETLPACKET(rec, PACKET_BYTES);
 	BCP_SETL(rec, TRUE);
 	return rec;
 }
