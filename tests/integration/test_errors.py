@@ -240,20 +240,115 @@ def test_cut_connections_lose_nothing(pair):
 
 
 def test_a_value_that_does_not_fit(pair):
-    """The column is named, the old rows stay, the value is not repeated."""
+    """Row and column are named, the old rows stay, the value is not
+    repeated."""
     pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                    "v NVARCHAR(20) NULL)")
     pair.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                  "v VARCHAR(20) NULL)")
     pair.on_dest("INSERT INTO t VALUES (1, 'old')")
-    pair.on_source("INSERT INTO t VALUES (1, N'плохо')")
+    pair.on_source("INSERT INTO t VALUES (1, N'fine'), (7, N'плохо'), "
+                   "(9, N'good')")
     bad = pair.add_mapping("t", cdc=0)
     pair.start()
     kind, message, _ = one_row(pair, bad)
     assert kind == "SYNC" and "'v'" in message and "code page" in message
+    assert "row with key 7" in message
     assert "плохо" not in message
     assert pair.on_dest("SELECT v FROM t") == [("old",)]
     is_healthy(pair)
+
+
+def test_a_change_that_does_not_fit(pair):
+    """Likewise among changes: none of its window is there before it fits."""
+    pair.on_source("CREATE TABLE t (a INT NOT NULL, b NVARCHAR(9) NOT NULL, "
+                   "v NVARCHAR(20) NULL, PRIMARY KEY (a, b))")
+    pair.on_dest("CREATE TABLE t (a INT NOT NULL, b NVARCHAR(9) NOT NULL, "
+                 "v VARCHAR(20) NULL, PRIMARY KEY (a, b))")
+    pair.on_source("INSERT INTO t VALUES (1, N'x', N'old')")
+    pair.enable_cdc("t")
+    bad = pair.add_mapping("t")
+    pair.start()
+    pair.wait_equal("t")
+    pair.on_source("BEGIN TRANSACTION; UPDATE t SET v = N'new'; INSERT INTO t "
+                   "VALUES (2, N'y', N'плохо'); COMMIT")
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "SYNC" and "'v'" in message
+    assert "row with key 2, y" in message and "full sync" in message
+    assert pair.on_dest("SELECT * FROM t") == [(1, "x", "old")]
+    is_healthy(pair)
+    pair.on_source("UPDATE t SET v = N'better' WHERE a = 2")
+    pair.request(bad, "FULL_SYNC")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+
+
+def reader(pair, *rights):
+    """A login that may enter the source database and do what `rights` say;
+    its server_id."""
+    name = f"reader_{pair.src_db}"
+    pair.on_source(
+        f"CREATE LOGIN {name} WITH PASSWORD = N'Reader-pass-1', "
+        "CHECK_POLICY = OFF")
+    pair.on_source(f"CREATE USER {name} FOR LOGIN {name}")
+    for right in rights:
+        pair.on_source(f"GRANT {right} TO {name}")
+    text = pair.connection_string() \
+        .replace(f"user id={pair.source.user}", f"user id={name}") \
+        .replace(pair.source.password, "Reader-pass-1") \
+        .replace("database=master;", "")
+    return pair.add_server(name, text)
+
+
+def test_no_right_to_read_the_table(pair):
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    bad = pair.add_mapping("t", cdc=0, server_id=reader(pair))
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert f"{pair.src_db}.dbo.t" in message and "SELECT" in message
+    is_healthy(pair)
+    pair.on_source(f"GRANT SELECT ON dbo.t TO reader_{pair.src_db}")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+
+
+def test_no_right_to_read_the_changes(pair):
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    pair.enable_cdc("t")
+    bad = pair.add_mapping("t", server_id=reader(pair, "SELECT ON dbo.t"))
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert f"{pair.src_db}.dbo.t" in message and "cdc" in message
+    is_healthy(pair)
+    pair.on_source(f"GRANT SELECT ON SCHEMA::cdc TO reader_{pair.src_db}")
+    pair.on_source("INSERT INTO t VALUES (1)")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+
+
+def test_no_right_to_write(pair):
+    """A target server whose login may only look."""
+    name = f"looker_{pair.dst_db}"
+    pair.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    pair.on_source("INSERT INTO t VALUES (1)")
+    pair.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    pair.on_dest(f"CREATE LOGIN {name} WITH PASSWORD = N'Looker-pass-1', "
+                 "CHECK_POLICY = OFF")
+    pair.on_dest(f"CREATE USER {name} FOR LOGIN {name}; "
+                 f"GRANT SELECT ON dbo.t TO {name}")
+    pair.control("INSERT INTO target_servers (target_name, "
+                 "connection_string) VALUES (N'looker', N'server="
+                 f"{pair.dest.address};user id={name};"
+                 "password=Looker-pass-1;encrypt=disable')")
+    bad = pair.add_mapping("t", cdc=0, target_id=1)
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert pair.dst_db in message and "permission" in message.lower()
+    assert pair.on_dest("SELECT * FROM t") == []
+    is_healthy(pair)
+    pair.on_dest(f"ALTER ROLE db_owner ADD MEMBER {name}")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
 
 
 def test_destination_dropped_while_it_runs(pair):

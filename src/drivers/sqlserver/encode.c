@@ -54,6 +54,9 @@ static const char lacks_character[] =
 	"has a character that the destination's code page lacks";
 static const char too_long[] = "is longer than the destination's column";
 
+/* A change that was mended stays in the change log as it was before. */
+#define REMEDY "alter that column, or mend the row and request a full sync"
+
 #define SET(member)                                                            \
 	tds_bulk_set(encoder->conn, encoder->bulk_col, &encoder->value.member, \
 		     sizeof(encoder->value.member))
@@ -560,7 +563,7 @@ int encoder_set(struct encoder *encoder, const struct batch *batch, size_t row,
 		if (encoder->not_null)
 			return error_set(err, ERROR_DATA,
 					 "column '%s' is NULL in a row, but "
-					 "NOT NULL in the destination",
+					 "NOT NULL in the destination: " REMEDY,
 					 encoder->to->name);
 		tds_bulk_set_null(encoder->conn, encoder->bulk_col);
 		return 0;
@@ -568,7 +571,8 @@ int encoder_set(struct encoder *encoder, const struct batch *batch, size_t row,
 	encoder->err = err;
 	problem = encoder->encode(encoder, batch, row);
 	if (problem)
-		return error_set(err, ERROR_DATA, "a value of column '%s' %s",
+		return error_set(err, ERROR_DATA,
+				 "a value of column '%s' %s: " REMEDY,
 				 encoder->to->name, problem);
 	return 0;
 }

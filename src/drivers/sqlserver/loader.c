@@ -13,6 +13,7 @@
 
 #include "drivers/sqlserver/encode.h"
 #include "drivers/sqlserver/sql.h"
+#include "row/text.h"
 
 /* Rows between two flushes: keeps the destination's log from growing. */
 #define FLUSH_ROWS 100000
@@ -235,11 +236,27 @@ static int send_row(struct loader *loader, const struct batch *batch,
 	return tds_bulk_row(loader->conn, err);
 }
 
+/* Which row it was: the columns' values are not told, but those of the key. */
+static void name_row(const struct batch *batch, size_t row, struct error *err)
+{
+	struct strbuf key;
+
+	if (!batch->table->key_count)
+		return;
+	strbuf_init(&key);
+	row_format_key(&key, batch, row);
+	if (!key.failed)
+		error_wrap(err, "the row with key %s", key.data);
+	strbuf_release(&key);
+}
+
 int loader_write(struct loader *loader, const struct batch *batch,
 		 struct error *err)
 {
 	for (size_t row = 0; row < batch->rows; row++) {
 		if (send_row(loader, batch, row, err) < 0) {
+			if (err->kind == ERROR_DATA)
+				name_row(batch, row, err);
 			/* The load cannot go on without this row. */
 			tds_mark_unusable(loader->conn);
 			return -1;

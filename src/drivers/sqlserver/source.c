@@ -109,7 +109,7 @@ int source_know_table(struct sqlserver_source *source, struct error *err)
 	if (rc == 0)
 		rc = error_set(err, ERROR_SCHEMA,
 			       "source table '%s' does not exist, or the login "
-			       "may not see it",
+			       "may not see it: GRANT SELECT on it",
 			       table_name_format(name, &source->name));
 	source->described = rc > 0;
 	return rc > 0 ? 0 : -1;
