@@ -153,6 +153,16 @@ struct source_ops {
 	int (*check_key)(struct source *src, const struct table *table,
 			 struct error *err);
 
+	/*
+	 * The first row, in the order of `table`'s key, whose value of a column
+	 * (text or bytes) has more than `length` characters or bytes: its key
+	 * as text for people is appended. 1: there is one, 0: none. May read
+	 * the whole table. NULL: the system cannot tell.
+	 */
+	int (*find_longer)(struct source *src, const struct table *table,
+			   const char *column, int length, struct strbuf *key,
+			   struct error *err);
+
 	/* About how many rows it has; cheap, may be off. */
 	int (*estimate)(struct source *src, uint64_t *rows, struct error *err);
 

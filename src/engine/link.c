@@ -1,7 +1,10 @@
 #include "engine/link.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "engine/schema_check.h"
 
 int link_open_ends(const struct link *link, struct source **src,
@@ -145,6 +148,63 @@ static int make_table(struct link *link, const struct table *source,
 	return ret;
 }
 
+/* The first column that is narrower in the destination, and how wide there. */
+static const char *find_narrower(const struct table *source,
+				 const struct table *dest, int *length)
+{
+	for (size_t i = 0; i < source->column_count; i++) {
+		const struct column *from = &source->columns[i];
+		const struct column *to = table_column(dest, from->name);
+
+		if (!to || from->type != to->type || !to->length ||
+		    (from->type != ROW_TEXT && from->type != ROW_BYTES) ||
+		    (from->length && from->length <= to->length))
+			continue;
+		*length = to->length;
+		return from->name;
+	}
+	return NULL;
+}
+
+static void seek_longer(struct link *link, const struct table *source,
+			const struct table *dest)
+{
+	struct error why = ERROR_INIT;
+	struct strbuf key;
+	const char *column;
+	int length, rc;
+
+	column = find_narrower(source, dest, &length);
+	if (link->longer_sought || !column || !link->src->ops->find_longer)
+		return;
+	strbuf_init_max(&key, LINK_LONGER_MAX / 2);
+	rc = link->src->ops->find_longer(link->src, source, column, length,
+					 &key, &why);
+	link->longer_sought = true;
+	if (rc > 0)
+		snprintf(link->longer, sizeof(link->longer),
+			 "the row with key %s is the first that is too long "
+			 "for column '%.100s'",
+			 key.data, column);
+	else if (rc < 0)
+		log_debug("seeking a row that is too long: %s", why.message);
+	strbuf_release(&key);
+}
+
+/* A column that is too narrow: which row shows it? */
+static void explain(struct link *link, const struct table *source,
+		    const struct table *dest, struct error *err)
+{
+	char differences[ERROR_MESSAGE_MAX];
+
+	seek_longer(link, source, dest);
+	if (!link->longer[0])
+		return;
+	text_copy(differences, sizeof(differences), err->message);
+	error_set(err, ERROR_SCHEMA, "%s; %s", differences, link->longer);
+	strbuf_addf(&link->details, "\n%s", link->longer);
+}
+
 static int check_schema(struct link *link, const struct table *source,
 			bool for_load, struct error *err)
 {
@@ -165,6 +225,12 @@ static int check_schema(struct link *link, const struct table *source,
 				  err) < 0
 			     ? -1
 			     : 1;
+		if (rc < 0) {
+			explain(link, source, &dest, err);
+		} else {
+			link->longer_sought = false;
+			link->longer[0] = '\0';
+		}
 	}
 	table_release(&dest);
 	return rc;

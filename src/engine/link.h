@@ -8,6 +8,8 @@
 #include "engine/mapping.h"
 #include "engine/reporter.h"
 
+#define LINK_LONGER_MAX 400
+
 /*
  * The two ends of a mapping, and what is known of how they stand to each
  * other. Belongs to the mapping's worker; full_sync.c and cdc.c work on it.
@@ -40,6 +42,11 @@ struct link {
 	int64_t stored_ms; /* when `stored` was last written */
 
 	struct strbuf details; /* more about the last error, may be "" */
+
+	/* Which row is too long for the destination: sought once, for it may
+	 * take a look at every row. Lasts until the two tables fit. */
+	bool longer_sought;
+	char longer[LINK_LONGER_MAX]; /* "" when there is none */
 };
 
 /*

@@ -259,6 +259,31 @@ def test_a_value_that_does_not_fit(pair):
     is_healthy(pair)
 
 
+@pytest.mark.parametrize("source, dest, fits, too_long", [
+    ("NVARCHAR(50)", "NVARCHAR(10)", "N'0123456789'", "N'0123456789 '"),
+    ("VARCHAR(50)", "VARCHAR(3)", "'abc'", "'abcd'"),
+    ("VARBINARY(MAX)", "VARBINARY(4)", "0x00010203", "0x0001020304"),
+])
+def test_a_destination_narrower_than_the_data(pair, source, dest, fits,
+                                              too_long):
+    """The row is named, and nothing is loaded; nor is it when all would fit,
+    for the next row may not."""
+    pair.on_source(f"CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v {source})")
+    pair.on_dest(f"CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v {dest})")
+    pair.on_source(f"INSERT INTO t VALUES (3, {fits}), (7, {too_long}), "
+                   f"(9, {too_long}), (10, NULL)")
+    bad = pair.add_mapping("t", cdc=0)
+    pair.start()
+    kind, message, _ = one_row(pair, bad)
+    assert kind == "SCHEMA" and "'v'" in message
+    assert "row with key 7 is" in message
+    assert pair.on_dest("SELECT * FROM t") == []
+    is_healthy(pair)
+    pair.on_dest(f"ALTER TABLE t ALTER COLUMN v {source}")
+    pair.wait_equal("t")
+    dataflow.wait_for(lambda: not pair.errors(bad))
+
+
 def test_a_change_that_does_not_fit(pair):
     """Likewise among changes: none of its window is there before it fits."""
     pair.on_source("CREATE TABLE t (a INT NOT NULL, b NVARCHAR(9) NOT NULL, "

@@ -189,6 +189,13 @@ static int source_check_key(struct source *src, const struct table *table,
 			 table_name_format(name, &source->name));
 }
 
+static int source_find_longer(struct source *src, const struct table *table,
+			      const char *column, int length,
+			      struct strbuf *key, struct error *err)
+{
+	return longer_find(self_of(src), table, column, length, key, err);
+}
+
 static int source_estimate(struct source *src, uint64_t *rows,
 			   struct error *err)
 {
@@ -596,6 +603,7 @@ const struct source_ops sqlserver_source_ops = {
 	.close = source_close,
 	.describe = source_describe,
 	.check_key = source_check_key,
+	.find_longer = source_find_longer,
 	.estimate = source_estimate,
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,

@@ -70,6 +70,11 @@ int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 int source_know_table(struct sqlserver_source *source, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* The ops' find_longer(). */
+int longer_find(struct sqlserver_source *source, const struct table *table,
+		const char *name, int length, struct strbuf *key,
+		struct error *err) __attribute__((warn_unused_result));
+
 /* Say in `shape` how its text will be encoded. */
 void source_set_charsets(const struct sqlserver_source *source,
 			 struct table *shape);
