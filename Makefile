@@ -175,6 +175,7 @@ bench:
 	sh etc/install-packages build demo
 	$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py
+	$(PYTHON) tests/bench/scale.py
 
 test: deps
 	$(PYTHON) tests/run

@@ -74,13 +74,6 @@ class Scale:
             pass
         return daemon, time.monotonic() - began
 
-    def connections(self):
-        servers = {self.source.address: self.source,
-                   self.dest.address: self.dest}.values()
-        return sum(server.query(
-            "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name = "
-            "'dbaops-dataflow'")[0][0] for server in servers)
-
     def in_state(self, daemon):
         return self.control(
             "SELECT COUNT(*) FROM mapping_state WHERE state = N'CDC' AND "
@@ -91,7 +84,7 @@ class Scale:
 
         def all_there():
             nonlocal most
-            most = max(most, self.connections())
+            most = max(most, daemon.open_sockets())
             return self.in_state(daemon) == self.options.mappings
         dataflow.wait_for(all_there, 900, 0.2)
         return time.monotonic() - began, most
@@ -115,7 +108,7 @@ class Scale:
             share = (daemon.cpu_seconds() - cpu) / (time.monotonic() - began)
             print(f"  idle: {100 * share:.1f} % of a core, "
                   f"{daemon.peak_mib():.0f} MiB at most, "
-                  f"{max(most, again)} connections at most")
+                  f"{max(most, again)} sockets at most")
             code, seconds = daemon.stop()
             print(f"  stopped after {seconds:.2f} s with {code}", flush=True)
         except AssertionError:

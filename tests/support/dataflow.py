@@ -92,6 +92,17 @@ class Daemon:
                     return int(line.split()[1]) / 1024
         raise AssertionError("no peak memory")
 
+    def open_sockets(self):
+        """Connections as the daemon has them; a server may not know yet that
+        one was closed."""
+        count, folder = 0, f"/proc/{self.process.pid}/fd"
+        for name in os.listdir(folder):
+            try:
+                count += os.readlink(f"{folder}/{name}").startswith("socket:")
+            except FileNotFoundError:
+                pass
+        return count
+
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
             fields = file.read().rsplit(")", 1)[1].split()
