@@ -14,10 +14,8 @@ is both ends.
 import argparse
 import filecmp
 import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -234,20 +232,12 @@ def main():
     parser.add_argument("--changes", type=int, default=200000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="dataflow-bench-")
-    try:
-        for end in ("source-data", "dest-data"):
-            os.mkdir(f"{folder}/{end}")
-        with sqlserver.open_server(f"{folder}/source-data",
-                                   PASSWORD) as source, \
-                sqlserver.open_server(f"{folder}/dest-data", PASSWORD,
-                                      other=source) as dest:
-            bench = Bench(source, dest, folder, options)
-            bench.prepare()
-            bench.compare_loads()
-            bench.apply_changes()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with sqlserver.open_pair("dataflow-bench-",
+                             PASSWORD) as (folder, source, dest):
+        bench = Bench(source, dest, folder, options)
+        bench.prepare()
+        bench.compare_loads()
+        bench.apply_changes()
     return 0
 
 

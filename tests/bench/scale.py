@@ -7,10 +7,8 @@ to have it. Printed, never asserted: see bench.py.
 """
 import argparse
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -123,19 +121,11 @@ def main():
     parser.add_argument("--mappings", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=30)
     options = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="dataflow-scale-")
-    try:
-        for end in ("source-data", "dest-data"):
-            os.mkdir(f"{folder}/{end}")
-        with sqlserver.open_server(f"{folder}/source-data",
-                                   PASSWORD) as source, \
-                sqlserver.open_server(f"{folder}/dest-data", PASSWORD,
-                                      other=source) as dest:
-            scale = Scale(source, dest, folder, options)
-            scale.prepare()
-            scale.run()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with sqlserver.open_pair("dataflow-scale-",
+                             PASSWORD) as (folder, source, dest):
+        scale = Scale(source, dest, folder, options)
+        scale.prepare()
+        scale.run()
     return 0
 
 

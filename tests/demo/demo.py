@@ -8,9 +8,7 @@ line is "demo: PASSED" or "demo: FAILED: why".
 import datetime
 import os
 import random
-import shutil
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -262,18 +260,13 @@ def story(folder, source, dest):
 
 def main():
     began = time.monotonic()
-    folder = tempfile.mkdtemp(prefix="dataflow-demo-")
     why = None
     try:
-        os.makedirs(f"{folder}/a")
-        os.makedirs(f"{folder}/b")
-        with sqlserver.open_server(f"{folder}/a", PASSWORD) as source, \
-                sqlserver.open_server(f"{folder}/b", PASSWORD) as dest:
+        with sqlserver.open_pair("dataflow-demo-",
+                                 PASSWORD) as (folder, source, dest):
             story(folder, source, dest)
     except (Failure, ClientError, AssertionError, OSError) as error:
         why = str(error)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     print(f"\n({time.monotonic() - began:.0f} s)")
     print(f"demo: FAILED: {why}" if why else "demo: PASSED")
     return 1 if why else 0

@@ -2,6 +2,8 @@
 names."""
 import contextlib
 import os
+import shutil
+import tempfile
 
 import pytds
 
@@ -49,3 +51,19 @@ def open_server(folder, password, other=None):
         yield StandIn(tdsd)
     finally:
         tdsd.stop()
+
+
+@contextlib.contextmanager
+def open_pair(prefix, password):
+    """A folder for the time being, a source and a destination in it."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    try:
+        for end in ("source-data", "dest-data"):
+            os.mkdir(os.path.join(folder, end))
+        with open_server(os.path.join(folder, "source-data"),
+                         password) as source, \
+                open_server(os.path.join(folder, "dest-data"), password,
+                            other=source) as dest:
+            yield folder, source, dest
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
