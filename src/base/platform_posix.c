@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
@@ -179,7 +180,7 @@ bool platform_identity_is_gone(const char *identity)
 	if (strncmp(identity, host, len) || identity[len] != ':')
 		return false;
 	pid = strtol(identity + len + 1, NULL, 10);
-	if (pid <= 0)
+	if (pid <= 0 || pid > INT_MAX)
 		return false;
 	return pid == (long)getpid() ||
 	       (kill((pid_t)pid, 0) < 0 && errno == ESRCH);

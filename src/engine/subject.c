@@ -230,9 +230,11 @@ void report_run_progress(struct report_subject *subject, uint64_t rows,
 	pthread_mutex_lock(&subject->lock);
 	subject->run.processed += (int64_t)rows;
 	subject->rows_applied += (int64_t)rows;
-	if (last_key)
+	if (last_key) {
 		text_copy(subject->last_key, sizeof(subject->last_key),
 			  last_key);
+		text_make_utf8(subject->last_key);
+	}
 	pthread_mutex_unlock(&subject->lock);
 }
 
