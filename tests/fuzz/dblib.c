@@ -263,6 +263,14 @@ RETCODE dbsetlname(LOGINREC *login, const char *value, int which)
 	return SUCCEED;
 }
 
+RETCODE dbsetllong(LOGINREC *login, long value, int which)
+{
+	(void)login;
+	(void)value;
+	(void)which;
+	return SUCCEED;
+}
+
 RETCODE dbsetlbool(LOGINREC *login, int value, int which)
 {
 	(void)login;

@@ -232,17 +232,19 @@ static void test_columns_that_are_not_there(void **state)
 static int read_catalog(unsigned char first, unsigned char second,
 			struct error *err)
 {
-	/* 18 columns, 2 rows, each of its own type: varchar is 1, int4 0 */
-	unsigned char bytes[4 + 18 + 2 * 36] = {0, 18, 2, 255, 1, 1, [9] = 1};
+	/* COLUMNS types, varchar is 1, int4 0; then two rows */
+	enum { COLUMNS = 19, EACH = 2 * COLUMNS };
+	unsigned char bytes[4 + COLUMNS + 2 * EACH] = {0, COLUMNS, 2,	   255,
+						       1, 1,	   [9] = 1};
 	const unsigned char ordinals[] = {first, second};
 	struct catalog_table catalog;
 	struct input in = {bytes, sizeof(bytes)};
 	int rc;
 
 	for (size_t row = 0; row < 2; row++) {
-		unsigned char *at = bytes + 22 + 36 * row;
+		unsigned char *at = bytes + 4 + COLUMNS + EACH * row;
 
-		for (size_t i = 0; i < 18; i++)
+		for (size_t i = 0; i < COLUMNS; i++)
 			at[2 * i] = 1;
 		at[1] = (unsigned char)row; /* "id" and "a" */
 		at[3] = 3;		    /* "int" */
