@@ -136,7 +136,7 @@ class Bench:
             began = time.monotonic()
             daemon.start()
             try:
-                dataflow.wait_for(is_done, timeout=600)
+                dataflow.wait_for(is_done, timeout=600, interval=0.01)
                 seconds = time.monotonic() - began
                 cpu, memory = daemon.cpu_seconds(), daemon.peak_mib()
                 code, _ = daemon.stop()

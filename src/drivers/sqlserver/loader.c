@@ -15,8 +15,12 @@
 #include "drivers/sqlserver/sql.h"
 #include "row/text.h"
 
-/* Rows between two flushes: keeps the destination's log from growing. */
-#define FLUSH_ROWS 100000
+/*
+ * Rows between two flushes, which keep the destination's log from growing. As
+ * many as a columnstore index compresses at once, instead of storing them row
+ * by row first.
+ */
+#define FLUSH_ROWS 102400
 
 #define NVARCHAR_LENGTH_MAX 4000
 
