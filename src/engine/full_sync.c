@@ -42,11 +42,15 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	*again = false;
 	if (!link->mapping->trigger_column)
 		return 0;
-	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0)
+	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
+		/* The next attempt reads the whole table again: not so soon. */
+		if (!err->retryable)
+			err->kind = ERROR_DATA;
 		return error_wrap(err,
 				  "the table was loaded, but the trigger "
 				  "column '%s' cannot be reset",
 				  link->mapping->trigger_column);
+	}
 	*again = reset > asked;
 	return 0;
 }

@@ -212,3 +212,30 @@ def test_a_million_changes_in_one_transaction(world):
     if dataflow.slowness() == 1:
         assert daemon.peak_mib() < 128
     assert world.errors(mapping) == []
+
+
+def test_a_source_that_is_read_only(world):
+    """As a readable secondary is. What it cannot do is reset a trigger column:
+    that is told, and tried more and more seldom."""
+    if not world.source.is_standin:
+        pytest.skip("it would stay read-only")
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "f BIT NOT NULL)")
+    world.on_source("INSERT INTO t VALUES (1, 0), (2, 1)")
+    world.enable_cdc("t")
+    world.source.query(f"ALTER DATABASE {world.src_db} SET READ_ONLY")
+    good = world.add_mapping("t")
+    bad = world.add_mapping("t", "t2", full_sync_trigger_column="f")
+    world.start()
+    world.wait_equal("t")
+    dataflow.wait_for(lambda: world.errors(bad))
+    assert world.on_dest("SELECT id FROM t2 ORDER BY id") == [(1,), (2,)]
+    kind, message, _ = world.errors(bad)[0]
+    assert kind == "SYNC" and "'f' cannot be reset" in message
+    time.sleep(6)
+    assert world.control("SELECT COUNT(*) FROM sync_status WHERE mapping_id "
+                         f"= {bad}")[0][0] <= 4
+    world.source.query(f"ALTER DATABASE {world.src_db} SET READ_WRITE")
+    world.on_source("INSERT INTO t VALUES (3, 0)")
+    world.wait_equal("t")
+    assert world.errors(good) == []

@@ -81,6 +81,17 @@ def test_newer_tables(world):
     assert done.returncode == 6 and "version 99" in done.stderr
 
 
+def test_older_tables(world):
+    """The daemon does not touch them; init upgrades them."""
+    world.control("UPDATE installation SET schema_version = 0")
+    start_fails(6, "older than this program.*init", world.environment())
+    assert world.control("SELECT schema_version FROM installation") == [(0,)]
+    done = dataflow.run("init", env=world.environment())
+    assert done.returncode == 0, done.stderr
+    daemon = world.start()
+    dataflow.wait_for(lambda: "starts" in daemon.log())
+
+
 def test_wait(bare_world):
     """With --wait it starts as soon as the tables are there."""
     daemon = bare_world.start("--wait")
