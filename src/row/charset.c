@@ -81,24 +81,54 @@ bool charset_equal(const char *a, const char *b)
 	return text_iequal(a ? a : "UTF-8", b ? b : "UTF-8");
 }
 
-int charset_init(struct charset *charset, const char *from, const char *to,
-		 struct error *err)
+static bool is_unicode(const char *name)
 {
-	iconv_t handle;
+	return charset_equal(name, NULL) || charset_equal(name, "UTF-16LE");
+}
 
-	memset(charset, 0, sizeof(*charset));
-	strbuf_init_max(&charset->out, (size_t)2 << 30);
-	if (charset_equal(from, to))
-		return 0;
+/*
+ * Is it worth a look whether a text comes back as it was? Of the code pages of
+ * several bytes some have one sign for two that look alike. Those of Hebrew and
+ * Vietnamese put letter and accent together, which is the same text.
+ */
+static bool is_ambiguous(const char *from, const char *to)
+{
+	return is_unicode(from) && !is_unicode(to) &&
+	       !charset_equal(to, "CP1255") && !charset_equal(to, "CP1258");
+}
+
+static int open_iconv(void **handle, const char *from, const char *to,
+		      struct error *err)
+{
+	iconv_t opened;
+
 	from = from ? from : "UTF-8";
 	to = to ? to : "UTF-8";
-	handle = iconv_open(to, from);
-	if (handle == (iconv_t)-1)
+	opened = iconv_open(to, from);
+	if (opened == (iconv_t)-1)
 		return error_set(err, ERROR_DATA,
 				 "text in '%s' cannot be turned into '%s' on "
 				 "this system",
 				 from, to);
-	charset->handle = handle;
+	*handle = opened;
+	return 0;
+}
+
+int charset_init(struct charset *charset, const char *from, const char *to,
+		 struct error *err)
+{
+	memset(charset, 0, sizeof(*charset));
+	strbuf_init_max(&charset->out, (size_t)2 << 30);
+	strbuf_init_max(&charset->again, (size_t)2 << 30);
+	if (charset_equal(from, to))
+		return 0;
+	if (open_iconv(&charset->handle, from, to, err) < 0)
+		return -1;
+	if (is_ambiguous(from, to) &&
+	    open_iconv(&charset->back, to, from, err) < 0) {
+		charset_release(charset);
+		return -1;
+	}
 	return 0;
 }
 
@@ -106,45 +136,69 @@ void charset_release(struct charset *charset)
 {
 	if (charset->handle)
 		iconv_close((iconv_t)charset->handle);
+	if (charset->back)
+		iconv_close((iconv_t)charset->back);
 	charset->handle = NULL;
+	charset->back = NULL;
 	if (charset->out.data)
 		strbuf_release(&charset->out);
+	if (charset->again.data)
+		strbuf_release(&charset->again);
+}
+
+static int lacks_character(struct error *err)
+{
+	return error_set(err, ERROR_DATA,
+			 "text has a character that the other side's encoding "
+			 "does not have, or is not valid in its own");
+}
+
+static int convert(void *handle, const void *text, size_t len,
+		   struct strbuf *out, struct error *err)
+{
+	char *in = (char *)(uintptr_t)text;
+	size_t in_left = len, room = len * 2 + 16;
+
+	strbuf_reset(out);
+	iconv((iconv_t)handle, NULL, NULL, NULL, NULL);
+	for (bool flushed = false; in_left > 0 || !flushed;) {
+		char *to = strbuf_reserve(out, room);
+		size_t left = room;
+		size_t rc;
+
+		if (!to)
+			return strbuf_check(out, err);
+		/* At the end it is asked for what it holds back, too. */
+		flushed = in_left == 0;
+		rc = iconv((iconv_t)handle, flushed ? NULL : &in,
+			   flushed ? NULL : &in_left, &to, &left);
+		if (rc == (size_t)-1 && errno == E2BIG)
+			flushed = false;
+		out->len += room - left;
+		if (rc == (size_t)-1 && errno != E2BIG)
+			return lacks_character(err);
+	}
+	return 0;
 }
 
 int charset_convert(struct charset *charset, const void *text, size_t len,
 		    const void **out, size_t *out_len, struct error *err)
 {
-	char *in = (char *)(uintptr_t)text;
-	size_t in_left = len, room = len * 2 + 16;
-
 	if (!charset->handle) {
 		*out = text;
 		*out_len = len;
 		return 0;
 	}
-	strbuf_reset(&charset->out);
-	iconv((iconv_t)charset->handle, NULL, NULL, NULL, NULL);
-	for (bool flushed = false; in_left > 0 || !flushed;) {
-		char *to = strbuf_reserve(&charset->out, room);
-		size_t left = room;
-		size_t rc;
-
-		if (!to)
-			return strbuf_check(&charset->out, err);
-		/* At the end it is asked for what it holds back, too. */
-		flushed = in_left == 0;
-		rc = iconv((iconv_t)charset->handle, flushed ? NULL : &in,
-			   flushed ? NULL : &in_left, &to, &left);
-		if (rc == (size_t)-1 && errno == E2BIG)
-			flushed = false;
-		charset->out.len += room - left;
-		if (rc == (size_t)-1 && errno != E2BIG)
-			return error_set(err, ERROR_DATA,
-					 "text has a character that the other "
-					 "side's encoding does not have, or "
-					 "is not valid in its own");
-	}
+	if (convert(charset->handle, text, len, &charset->out, err) < 0)
+		return -1;
 	*out = charset->out.data;
 	*out_len = charset->out.len;
+	if (!charset->back)
+		return 0;
+	if (convert(charset->back, *out, *out_len, &charset->again, err) < 0)
+		return -1;
+	if (charset->again.len != len ||
+	    (len && memcmp(charset->again.data, text, len) != 0))
+		return lacks_character(err);
 	return 0;
 }

@@ -23,7 +23,8 @@ bool charset_equal(const char *a, const char *b);
  */
 struct charset {
 	void *handle;
-	struct strbuf out;
+	void *back; /* from a code page to Unicode again, or NULL */
+	struct strbuf out, again;
 };
 
 int charset_init(struct charset *charset, const char *from, const char *to,
@@ -33,7 +34,8 @@ void charset_release(struct charset *charset); /* safe on zeroed memory */
 /*
  * Convert; the result is valid until the next call. -1 and ERROR_DATA when
  * the text is broken or has a character that the other side lacks: nothing is
- * ever replaced by a question mark.
+ * ever replaced by a question mark, nor by what looks alike, as the Japanese
+ * code page has it.
  */
 int charset_convert(struct charset *charset, const void *text, size_t len,
 		    const void **out, size_t *out_len, struct error *err)

@@ -260,7 +260,10 @@ static void test_what_cannot_be_converted(void **state)
 		{NULL, "CP1252", "cut \xc3", 5},
 		{NULL, "UTF-16LE", "cut \xe2\x82", 6},
 		{NULL, "UTF-16LE", "\xed\xa0\x80", 3}, /* surrogate */
-		{"CP932", NULL, "\x93", 1},	       /* half of two */
+		{NULL, "CP932", "a\xc2\xac", 3},       /* not the wide sign */
+		{NULL, "CP932", "\xc2\xa5", 2},	       /* nor a backslash */
+		{"UTF-16LE", "CP932", "\xac\0", 2},
+		{"CP932", NULL, "\x93", 1}, /* half of two */
 		{"CP932", NULL, "a\x93", 2},
 		{"CP1252", NULL, "\x81", 1}, /* not assigned */
 		{"UTF-16LE", NULL, "a\0\x3d\xd8", 4},
