@@ -44,7 +44,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 		return 0;
 	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
 		/* The next attempt reads the whole table again: not so soon. */
-		if (!err->retryable)
+		if (err->kind == ERROR_PERMISSION)
 			err->kind = ERROR_DATA;
 		return error_wrap(err,
 				  "the table was loaded, but the trigger "

@@ -93,6 +93,7 @@ static const struct {
 	{300, ERROR_PERMISSION, false},
 	{371, ERROR_PERMISSION, false},
 	{916, ERROR_PERMISSION, false},
+	{3906, ERROR_PERMISSION, false}, /* the database is read-only */
 	{4834, ERROR_PERMISSION, false},
 	{15247, ERROR_PERMISSION, false},
 	{22904, ERROR_PERMISSION, false},
