@@ -177,8 +177,9 @@ bench:
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/scale.py
 
+# The fuzzers have a minute each in check, less here.
 test: deps
-	$(PYTHON) tests/run
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(PYTHON) tests/run
 
 check: all tests
 	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)
