@@ -8,8 +8,8 @@
  * (foreign keys, computed columns, partitions, system versioning …) the
  * difference is applied in one transaction, under a table lock, so that a
  * reader sees the old rows or the new ones and never some of each; rows that
- * are the same are not touched, and leave nothing in a history. Renaming was rejected: grants,
- * triggers and references stay with the old table.
+ * are the same are not touched, and leave nothing in a history. Renaming was
+ * rejected: grants, triggers and references stay with the old table.
  */
 #include "drivers/sqlserver/target.h"
 
