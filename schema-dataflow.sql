@@ -27,9 +27,9 @@ BEGIN
     EXEC sys.sp_executesql
         N'SELECT @newer = MAX(schema_version) FROM dbo.installation',
         N'@newer INT OUTPUT', @newer OUTPUT;
-    IF @newer > 1
+    IF @newer > 2
     BEGIN
-        RAISERROR (N'The control tables are of version %d, this script is for version 1.', 16, 1, @newer);
+        RAISERROR (N'The control tables are of version %d, this script is for version 2.', 16, 1, @newer);
         SET NOEXEC ON;
     END;
 END;
@@ -97,8 +97,11 @@ FROM (
     (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),
     (N'lease_seconds', N'30', N'Seconds without a sign of life after which another daemon takes a mapping over'),
     (N'log_retention_days', N'30', N'Days that rows of the log tables are kept'),
-    (N'verification_interval_minutes', N'5', N'Minutes between two verifications of a mapping'),
-    (N'verification_row_count', N'10000', N'Newest rows that a verification compares')
+    (N'verification_interval_minutes', N'5', N'Minutes between two verifications of a mapping''s newest rows; 0: none'),
+    (N'verification_row_count', N'10000', N'Newest rows that a verification compares'),
+    (N'full_verification_hours', N'0', N'Hours between two verifications of a whole table; 0: on request only'),
+    (N'auto_repair', N'0', N'1: rows that a verification found different are repaired at once'),
+    (N'auto_repair_max_rows', N'1000', N'More rows than these are left for a request to repair')
 ) AS d (config_key, config_value, description)
 WHERE NOT EXISTS (
     SELECT 1 FROM dbo.config AS c WHERE c.config_key = d.config_key
@@ -195,6 +198,14 @@ IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
             CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc',
         last_cdc_lsn BINARY(10) NULL,
         last_full_sync_at DATETIME2 NULL,
+        verification_interval_minutes INT NULL,
+        verification_row_count INT NULL,
+        full_verification_hours INT NULL,
+        full_verification_at NVARCHAR(5) NULL,
+        auto_repair BIT NULL,
+        is_suspended BIT NOT NULL
+            CONSTRAINT df_table_mappings_suspended DEFAULT 0,
+        suspended_reason NVARCHAR(MAX) NULL,
         created_at DATETIME2 NOT NULL
             CONSTRAINT df_table_mappings_created DEFAULT SYSUTCDATETIME(),
         updated_at DATETIME2 NOT NULL
@@ -216,6 +227,36 @@ GO
 IF COL_LENGTH(N'dbo.table_mappings', N'change_source') IS NULL
     ALTER TABLE dbo.table_mappings ADD change_source NVARCHAR(50) NOT NULL
         CONSTRAINT df_table_mappings_change_source DEFAULT N'cdc';
+GO
+
+-- NULL means what config says.
+IF COL_LENGTH(N'dbo.table_mappings', N'verification_interval_minutes') IS NULL
+    ALTER TABLE dbo.table_mappings ADD verification_interval_minutes INT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'verification_row_count') IS NULL
+    ALTER TABLE dbo.table_mappings ADD verification_row_count INT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'full_verification_hours') IS NULL
+    ALTER TABLE dbo.table_mappings ADD full_verification_hours INT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'full_verification_at') IS NULL
+    ALTER TABLE dbo.table_mappings ADD full_verification_at NVARCHAR(5) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'auto_repair') IS NULL
+    ALTER TABLE dbo.table_mappings ADD auto_repair BIT NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'is_suspended') IS NULL
+    ALTER TABLE dbo.table_mappings ADD is_suspended BIT NOT NULL
+        CONSTRAINT df_table_mappings_suspended DEFAULT 0;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'suspended_reason') IS NULL
+    ALTER TABLE dbo.table_mappings ADD suspended_reason NVARCHAR(MAX) NULL;
 GO
 
 -- The first published version wanted a key column named; now NULL means the
@@ -383,9 +424,56 @@ IF INDEXPROPERTY(OBJECT_ID(N'dbo.verification_logs'), N'ix_verification_logs_map
     CREATE INDEX ix_verification_logs_mapping ON dbo.verification_logs (mapping_id, verified_at DESC);
 GO
 
+--------------------------------------------------- verification_progress
+-- How far the verification of a whole table is, so that it goes on after a
+-- restart; written by the daemon alone.
+
+IF OBJECT_ID(N'dbo.verification_progress', N'U') IS NULL
+    CREATE TABLE dbo.verification_progress (
+        mapping_id INT NOT NULL
+            CONSTRAINT pk_verification_progress PRIMARY KEY
+            CONSTRAINT fk_verification_progress_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        progress NVARCHAR(MAX) NULL,
+        last_tail_at DATETIME2 NULL,
+        last_whole_at DATETIME2 NULL,
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_verification_progress_updated DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+-------------------------------------------------------- apply_exceptions
+-- Rows that a destination refused and that were put aside, so that their
+-- mapping could go on.
+
+IF OBJECT_ID(N'dbo.apply_exceptions', N'U') IS NULL
+    CREATE TABLE dbo.apply_exceptions (
+        exception_id NVARCHAR(36) NOT NULL
+            CONSTRAINT pk_apply_exceptions PRIMARY KEY,
+        mapping_id INT NOT NULL
+            CONSTRAINT fk_apply_exceptions_mapping
+                REFERENCES dbo.table_mappings (mapping_id) ON DELETE CASCADE,
+        operation NVARCHAR(20) NOT NULL,
+        row_key NVARCHAR(MAX) NULL,
+        position NVARCHAR(1100) NULL,
+        error_number INT NULL,
+        reason NVARCHAR(MAX) NOT NULL,
+        is_resolved BIT NOT NULL
+            CONSTRAINT df_apply_exceptions_resolved DEFAULT 0,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_apply_exceptions_created DEFAULT SYSUTCDATETIME(),
+        resolved_at DATETIME2 NULL
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.apply_exceptions'), N'ix_apply_exceptions_open', 'IndexID') IS NULL
+    CREATE INDEX ix_apply_exceptions_open ON dbo.apply_exceptions (mapping_id, is_resolved, created_at DESC);
+GO
+
 ----------------------------------------------------------- sync_requests
 -- One-off orders: INSERT INTO dbo.sync_requests (mapping_id, request_type)
--- VALUES (3, N'FULL_SYNC'). The daemon fills the rest.
+-- VALUES (3, N'FULL_SYNC'). scope (TAIL, WHOLE) goes with VERIFY and REPAIR,
+-- dry_run with REPAIR, where_condition with RESYNC. The daemon fills the rest.
 
 IF OBJECT_ID(N'dbo.sync_requests', N'U') IS NULL
     CREATE TABLE dbo.sync_requests (
@@ -401,8 +489,25 @@ IF OBJECT_ID(N'dbo.sync_requests', N'U') IS NULL
             CONSTRAINT df_sync_requests_state DEFAULT N'PENDING',
         answer NVARCHAR(MAX) NULL,
         started_at DATETIME2 NULL,
-        completed_at DATETIME2 NULL
+        completed_at DATETIME2 NULL,
+        scope NVARCHAR(50) NULL,
+        where_condition NVARCHAR(MAX) NULL,
+        dry_run BIT NOT NULL
+            CONSTRAINT df_sync_requests_dry_run DEFAULT 0
     );
+GO
+
+IF COL_LENGTH(N'dbo.sync_requests', N'scope') IS NULL
+    ALTER TABLE dbo.sync_requests ADD scope NVARCHAR(50) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.sync_requests', N'where_condition') IS NULL
+    ALTER TABLE dbo.sync_requests ADD where_condition NVARCHAR(MAX) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.sync_requests', N'dry_run') IS NULL
+    ALTER TABLE dbo.sync_requests ADD dry_run BIT NOT NULL
+        CONSTRAINT df_sync_requests_dry_run DEFAULT 0;
 GO
 
 IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_requests'), N'ix_sync_requests_state', 'IndexID') IS NULL
@@ -477,11 +582,11 @@ GO
 
 IF NOT EXISTS (SELECT 1 FROM dbo.installation)
     INSERT INTO dbo.installation (installation_id, schema_version)
-    VALUES (LOWER(CONVERT(NVARCHAR(36), NEWID())), 1);
+    VALUES (LOWER(CONVERT(NVARCHAR(36), NEWID())), 2);
 ELSE
     UPDATE dbo.installation
-    SET schema_version = 1, updated_at = SYSUTCDATETIME()
-    WHERE schema_version < 1;
+    SET schema_version = 2, updated_at = SYSUTCDATETIME()
+    WHERE schema_version < 2;
 GO
 
 SET NOEXEC OFF;

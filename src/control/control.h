@@ -11,7 +11,7 @@
 #include "base/log.h"
 
 /* The version of the control tables that this program works with. */
-#define CONTROL_SCHEMA_VERSION 1
+#define CONTROL_SCHEMA_VERSION 2
 
 /*
  * The control store: where DBAs say what to do and read what became of it. A
@@ -92,12 +92,27 @@ struct control_mapping {
 	const char *key_columns;
 	const char *trigger_column;
 	const char *change_source;
+	bool suspended;
+	const char *suspended_reason;
+	/* Of verification; -1 and NULL: as config says. */
+	int verification_interval_min;
+	int verification_rows;
+	int full_verification_hours;
+	const char *full_verification_at; /* "HH:MM" UTC */
+	int auto_repair;
+	/* How verification stands, as control_save_progress() left it. */
+	const char *progress; /* NULL: none is under way */
+	int64_t last_tail_us; /* 0: never */
+	int64_t last_whole_us;
 };
 
 struct control_request {
 	int id;
 	int mapping_id;
 	const char *type;
+	const char *scope;     /* "TAIL", "WHOLE" or NULL */
+	const char *condition; /* of a RESYNC, or NULL */
+	bool dry_run;
 };
 
 struct control_setting {
@@ -219,6 +234,29 @@ struct control_state {
 	int64_t updated_us;
 };
 
+/* A row of verification_logs. */
+struct control_verification {
+	int mapping_id;
+	const char *type; /* "TAIL", "WHOLE", "REPAIR", "DRY_RUN" */
+	const char *source_md5;
+	const char *dest_md5;
+	int64_t source_rows;
+	int64_t dest_rows;
+	int64_t compared;
+	int64_t mismatches;
+	const char *status;  /* "PASSED", "FAILED", "PARTIAL" */
+	const char *details; /* JSON, or NULL */
+	int64_t verified_us;
+};
+
+/* A row of verification_progress. */
+struct control_progress {
+	int mapping_id;
+	const char *progress; /* NULL: none is under way */
+	int64_t last_tail_us; /* 0: never */
+	int64_t last_whole_us;
+};
+
 /*
  * Each writes rows that say the same when written twice, so that a caller may
  * repeat one whose answer was lost. A log row then stands there twice.
@@ -230,15 +268,32 @@ int control_end_stale_runs(struct control *control, int mapping_id,
 	__attribute__((warn_unused_result));
 int control_add_log(struct control *control, const struct control_log *log,
 		    struct error *err) __attribute__((warn_unused_result));
-/* Open or refresh the one row of this trouble; resolve others of its owner. */
+/*
+ * Open or refresh the one row of this trouble; resolve others of its owner.
+ * Of a mapping, what verification found and what stood in the way of its work
+ * are two troubles: the type CONTROL_VERIFICATION tells them apart.
+ */
+#define CONTROL_VERIFICATION "VERIFICATION"
 int control_save_error(struct control *control,
 		       const struct control_error *error, struct error *err)
 	__attribute__((warn_unused_result));
 int control_resolve_errors(struct control *control, int mapping_id,
 			   int server_id, struct error *err)
 	__attribute__((warn_unused_result));
+/* A mapping's verification passed. */
+int control_resolve_verification(struct control *control, int mapping_id,
+				 struct error *err)
+	__attribute__((warn_unused_result));
 int control_save_state(struct control *control,
 		       const struct control_state *state, struct error *err)
+	__attribute__((warn_unused_result));
+int control_add_verification(struct control *control,
+			     const struct control_verification *row,
+			     struct error *err)
+	__attribute__((warn_unused_result));
+int control_save_progress(struct control *control,
+			  const struct control_progress *progress,
+			  struct error *err)
 	__attribute__((warn_unused_result));
 /* `bytes` goes into last_cdc_lsn if it has that column's ten bytes. */
 int control_mirror_position(struct control *control, int mapping_id,

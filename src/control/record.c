@@ -109,8 +109,9 @@ int control_save_error(struct control *control,
 		param_time("@created_at", error->created_us, created),
 	};
 
-	if (resolve(control, error->mapping_id, error->server_id, error->type,
-		    err) < 0 ||
+	if ((strcmp(error->type, CONTROL_VERIFICATION) &&
+	     resolve(control, error->mapping_id, error->server_id, error->type,
+		     err) < 0) ||
 	    session_exec(control->session, sql_update_error, params,
 			 COUNT(params) - 1, err) < 0)
 		return -1;
@@ -122,6 +123,67 @@ int control_resolve_errors(struct control *control, int mapping_id,
 			   int server_id, struct error *err)
 {
 	return resolve(control, mapping_id, server_id, NULL, err);
+}
+
+int control_resolve_verification(struct control *control, int mapping_id,
+				 struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_int("@mapping_id", mapping_id),
+		param_time("@resolved_at", clock_utc_us(), now),
+	};
+
+	return session_exec(control->session, sql_resolve_verification, params,
+			    COUNT(params), err);
+}
+
+int control_add_verification(struct control *control,
+			     const struct control_verification *row,
+			     struct error *err)
+{
+	char verified[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_int("@mapping_id", row->mapping_id),
+		param_text("@verification_type", row->type),
+		param_text("@source_md5", row->source_md5),
+		param_text("@dest_md5", row->dest_md5),
+		param_int("@source_row_count", row->source_rows),
+		param_int("@dest_row_count", row->dest_rows),
+		param_int("@records_compared", row->compared),
+		param_int("@mismatches_found", row->mismatches),
+		param_text("@verification_status", row->status),
+		param_text("@verification_details", row->details),
+		param_time("@verified_at", row->verified_us, verified),
+	};
+
+	return session_exec(control->session, sql_insert_verification, params,
+			    COUNT(params), err);
+}
+
+int control_save_progress(struct control *control,
+			  const struct control_progress *progress,
+			  struct error *err)
+{
+	char updated[CLOCK_TEXT_MAX], tail[CLOCK_TEXT_MAX],
+		whole[CLOCK_TEXT_MAX];
+	struct session_param insert[] = {
+		param_int("@mapping_id", progress->mapping_id),
+		param_time("@updated_at", clock_utc_us(), updated),
+	};
+	struct session_param update[] = {
+		param_int("@mapping_id", progress->mapping_id),
+		param_text("@progress", progress->progress),
+		param_time("@last_tail_at", progress->last_tail_us, tail),
+		param_time("@last_whole_at", progress->last_whole_us, whole),
+		param_time("@updated_at", clock_utc_us(), updated),
+	};
+
+	if (session_exec(control->session, sql_insert_progress, insert,
+			 COUNT(insert), err) < 0)
+		return -1;
+	return session_exec(control->session, sql_update_progress, update,
+			    COUNT(update), err);
 }
 
 int control_save_state(struct control *control,

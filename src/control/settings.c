@@ -51,9 +51,12 @@ static const struct known {
 	       1000000),
 	NUMBER("lease_seconds", lease_s, 30, 3, 3600),
 	NUMBER("log_retention_days", log_retention_days, 30, 1, 36500),
-	NUMBER("verification_interval_minutes", verification_interval_min, 5, 1,
+	NUMBER("verification_interval_minutes", verification_interval_min, 5, 0,
 	       100000),
-	NUMBER("verification_row_count", verification_rows, 10000, 1, 10000000),
+	NUMBER("verification_row_count", verification_rows, 10000, 1, 1000000),
+	NUMBER("full_verification_hours", full_verification_hours, 0, 0, 10000),
+	FLAG("auto_repair", auto_repair, 0),
+	NUMBER("auto_repair_max_rows", auto_repair_max_rows, 1000, 0, 1000000),
 #undef NUMBER
 #undef FLAG
 };

@@ -28,6 +28,9 @@ struct settings {
 	int log_retention_days;
 	int verification_interval_min;
 	int verification_rows;
+	int full_verification_hours;
+	int auto_repair;
+	int auto_repair_max_rows;
 };
 
 /* The published defaults. */

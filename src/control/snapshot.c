@@ -24,6 +24,14 @@ static void read_server(struct reader *reader, void *element)
 	server->enabled = read_int(reader, 4) != 0;
 }
 
+/* What a mapping says instead of config; -1: nothing. */
+static int read_override(struct reader *reader, size_t col)
+{
+	return reader->session->ops->null(reader->session, col)
+		       ? -1
+		       : read_id(reader, col);
+}
+
 static void read_mapping(struct reader *reader, void *element)
 {
 	struct control_mapping *mapping = element;
@@ -43,6 +51,16 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->key_columns = read_text(reader, 12);
 	mapping->trigger_column = read_text(reader, 13);
 	mapping->change_source = read_text(reader, 14);
+	mapping->suspended = read_int(reader, 15) != 0;
+	mapping->suspended_reason = read_text(reader, 16);
+	mapping->verification_interval_min = read_override(reader, 17);
+	mapping->verification_rows = read_override(reader, 18);
+	mapping->full_verification_hours = read_override(reader, 19);
+	mapping->full_verification_at = read_text(reader, 20);
+	mapping->auto_repair = read_override(reader, 21);
+	mapping->progress = read_text(reader, 22);
+	mapping->last_tail_us = read_time(reader, 23);
+	mapping->last_whole_us = read_time(reader, 24);
 }
 
 static void read_request(struct reader *reader, void *element)
@@ -52,6 +70,9 @@ static void read_request(struct reader *reader, void *element)
 	request->id = read_id(reader, 0);
 	request->mapping_id = read_id(reader, 1);
 	request->type = read_text(reader, 2);
+	request->scope = read_text(reader, 3);
+	request->condition = read_text(reader, 4);
+	request->dry_run = read_int(reader, 5) != 0;
 }
 
 static void read_installation(struct reader *reader, void *element)

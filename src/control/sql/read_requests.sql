@@ -3,7 +3,10 @@
 SELECT
     request_id,
     mapping_id,
-    request_type
+    request_type,
+    scope,
+    where_condition,
+    dry_run
 FROM sync_requests
 WHERE state IN ('PENDING', 'RUNNING')
 ORDER BY request_id;

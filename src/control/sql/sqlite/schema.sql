@@ -34,8 +34,11 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
 ('lease_seconds', '30', 'Seconds without a sign of life after which another daemon takes a mapping over'),
 ('log_retention_days', '30', 'Days that rows of the log tables are kept'),
-('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping'),
-('verification_row_count', '10000', 'Newest rows that a verification compares');
+('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping''s newest rows; 0: none'),
+('verification_row_count', '10000', 'Newest rows that a verification compares'),
+('full_verification_hours', '0', 'Hours between two verifications of a whole table; 0: on request only'),
+('auto_repair', '0', '1: rows that a verification found different are repaired at once'),
+('auto_repair_max_rows', '1000', 'More rows than these are left for a request to repair');
 
 CREATE TABLE IF NOT EXISTS source_servers (
     server_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -79,6 +82,13 @@ CREATE TABLE IF NOT EXISTS table_mappings (
     change_source NVARCHAR(50) NOT NULL DEFAULT 'cdc',
     last_cdc_lsn BINARY(10) NULL,
     last_full_sync_at DATETIME2 NULL,
+    verification_interval_minutes INT NULL,
+    verification_row_count INT NULL,
+    full_verification_hours INT NULL,
+    full_verification_at NVARCHAR(5) NULL,
+    auto_repair BIT NULL,
+    is_suspended BIT NOT NULL DEFAULT 0,
+    suspended_reason NTEXT NULL,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
     updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
 );
@@ -151,6 +161,29 @@ CREATE TABLE IF NOT EXISTS verification_logs (
 
 CREATE INDEX IF NOT EXISTS ix_verification_logs_mapping ON verification_logs (mapping_id, verified_at DESC);
 
+CREATE TABLE IF NOT EXISTS verification_progress (
+    mapping_id INT NOT NULL PRIMARY KEY REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    progress NTEXT NULL,
+    last_tail_at DATETIME2 NULL,
+    last_whole_at DATETIME2 NULL,
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE TABLE IF NOT EXISTS apply_exceptions (
+    exception_id NVARCHAR(36) NOT NULL PRIMARY KEY,
+    mapping_id INT NOT NULL REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
+    operation NVARCHAR(20) NOT NULL,
+    row_key NTEXT NULL,
+    position NVARCHAR(1100) NULL,
+    error_number INT NULL,
+    reason NTEXT NOT NULL,
+    is_resolved BIT NOT NULL DEFAULT 0,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    resolved_at DATETIME2 NULL
+);
+
+CREATE INDEX IF NOT EXISTS ix_apply_exceptions_open ON apply_exceptions (mapping_id, is_resolved, created_at DESC);
+
 CREATE TABLE IF NOT EXISTS sync_requests (
     request_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     mapping_id INT NOT NULL,
@@ -160,7 +193,10 @@ CREATE TABLE IF NOT EXISTS sync_requests (
     state NVARCHAR(50) NOT NULL DEFAULT 'PENDING',
     answer NTEXT NULL,
     started_at DATETIME2 NULL,
-    completed_at DATETIME2 NULL
+    completed_at DATETIME2 NULL,
+    scope NVARCHAR(50) NULL,
+    where_condition NTEXT NULL,
+    dry_run BIT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX IF NOT EXISTS ix_sync_requests_state ON sync_requests (state, request_id);
@@ -201,9 +237,9 @@ SELECT
     lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))) || '-'
     || lower(hex(randomblob(2))) || '-' || lower(hex(randomblob(2))) || '-'
     || lower(hex(randomblob(6))),
-    1
+    2
 WHERE NOT EXISTS (SELECT 1 FROM installation);
 
 UPDATE installation
-SET schema_version = 1, updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
-WHERE schema_version < 1;
+SET schema_version = 2, updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
+WHERE schema_version < 2;
