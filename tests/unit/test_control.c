@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/settings.h"
 #include "unit/rows.h"
 #include "unit/store.h"
 
