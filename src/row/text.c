@@ -4,7 +4,7 @@
 
 #include "row/charset.h"
 
-static void add_decimal(struct strbuf *out, row_int128 value, int scale)
+void row_format_decimal(struct strbuf *out, row_int128 value, int scale)
 {
 	char digits[64];
 	int at = sizeof(digits), count = 0;
@@ -24,7 +24,7 @@ static void add_decimal(struct strbuf *out, row_int128 value, int scale)
 	strbuf_addstr(out, digits + at);
 }
 
-static void add_date(struct strbuf *out, int64_t days)
+void row_format_date(struct strbuf *out, int64_t days)
 {
 	int year, month, day;
 
@@ -32,7 +32,7 @@ static void add_date(struct strbuf *out, int64_t days)
 	strbuf_addf(out, "%04d-%02d-%02d", year, month, day);
 }
 
-static void add_time(struct strbuf *out, int64_t ticks, int precision)
+void row_format_time(struct strbuf *out, int64_t ticks, int precision)
 {
 	int64_t seconds = ticks / ROW_TICKS_PER_SECOND;
 
@@ -49,11 +49,11 @@ static void add_time(struct strbuf *out, int64_t ticks, int precision)
 				      (char)('0' + ticks % 10), '\0'});
 }
 
-static void add_timestamp(struct strbuf *out, int64_t ticks, int precision)
+void row_format_timestamp(struct strbuf *out, int64_t ticks, int precision)
 {
-	add_date(out, ticks / ROW_TICKS_PER_DAY);
+	row_format_date(out, ticks / ROW_TICKS_PER_DAY);
 	strbuf_addch(out, 'T');
-	add_time(out, ticks % ROW_TICKS_PER_DAY, precision);
+	row_format_time(out, ticks % ROW_TICKS_PER_DAY, precision);
 }
 
 /* What is finer than its digits is shown as the server shows it. */
@@ -73,7 +73,7 @@ static void add_timestamptz(struct strbuf *out,
 {
 	int offset = value->offset_minutes;
 
-	add_timestamp(out,
+	row_format_timestamp(out,
 		      value->utc + offset * INT64_C(60) * ROW_TICKS_PER_SECOND,
 		      precision);
 	strbuf_addf(out, "%c%02d:%02d", offset < 0 ? '-' : '+',
@@ -88,8 +88,10 @@ static void add_hex(struct strbuf *out, const unsigned char *data, size_t len)
 		strbuf_addf(out, "%02X", data[i]);
 }
 
-static void add_uuid(struct strbuf *out, const unsigned char bytes[16])
+void row_format_uuid(struct strbuf *out, const struct row_uuid *uuid)
 {
+	const unsigned char *bytes = uuid->bytes;
+
 	for (int i = 0; i < 16; i++)
 		strbuf_addf(out, "%s%02x",
 			    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
@@ -148,16 +150,16 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 		strbuf_addf(out, "%.17g", values->f64[row]);
 		break;
 	case ROW_DECIMAL:
-		add_decimal(out, values->wide[row].decimal, def->scale);
+		row_format_decimal(out, values->wide[row].decimal, def->scale);
 		break;
 	case ROW_DATE:
-		add_date(out, values->i64[row]);
+		row_format_date(out, values->i64[row]);
 		break;
 	case ROW_TIME:
-		add_time(out, values->i64[row], def->precision);
+		row_format_time(out, values->i64[row], def->precision);
 		break;
 	case ROW_TIMESTAMP:
-		add_timestamp(out, nearest(def, values->i64[row]),
+		row_format_timestamp(out, nearest(def, values->i64[row]),
 			      def->precision);
 		break;
 	case ROW_TIMESTAMPTZ:
@@ -165,7 +167,7 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 				def->precision);
 		break;
 	case ROW_UUID:
-		add_uuid(out, values->wide[row].uuid.bytes);
+		row_format_uuid(out, &values->wide[row].uuid);
 		break;
 	case ROW_BYTES:
 		add_hex(out, values->slice[row].data, values->slice[row].len);

@@ -1,0 +1,334 @@
+/*
+ * Every field stands with its length in front, so that no value can look like
+ * the end of another one: "3:abc,", and "-," for NULL. A value is written as
+ * its number, instant or characters are, never as its type is declared, because
+ * the two sides may declare it differently: 1.50 and 1.5 are the same number.
+ *
+ * Rejected: to digest the bytes of the batch as they are. It would be faster,
+ * but the same text is other bytes in each code page.
+ */
+#include "row/canonical.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "row/text.h"
+
+#define FRACTION_DIGITS 7
+#define FIELD_MAX	128 /* of everything but text and bytes */
+
+/* ---------------------------------------------------------------- a field */
+
+static void add_decimal(struct strbuf *out, row_int128 value, int scale)
+{
+	while (scale > 0 && value % 10 == 0) {
+		value /= 10;
+		scale--;
+	}
+	row_format_decimal(out, value, scale);
+}
+
+/* Negative zero is zero to every system's comparison. */
+static void add_float(struct strbuf *out, double value)
+{
+	if (isnan(value))
+		strbuf_addstr(out, "NaN");
+	else if (isinf(value))
+		strbuf_addstr(out, value < 0 ? "-Infinity" : "Infinity");
+	else
+		strbuf_addf(out, "%.17g", value == 0 ? 0.0 : value);
+}
+
+static int64_t round_ticks(int64_t ticks, int fraction_max)
+{
+	int64_t unit = 1;
+
+	for (int i = fraction_max; i < FRACTION_DIGITS; i++)
+		unit *= 10;
+	return (ticks + unit / 2) / unit * unit;
+}
+
+/* As many digits as say it all. */
+static int fraction_digits(int64_t ticks)
+{
+	int digits = FRACTION_DIGITS;
+
+	while (digits > 0 && ticks % 10 == 0) {
+		ticks /= 10;
+		digits--;
+	}
+	return digits;
+}
+
+static void add_timestamptz(struct strbuf *out,
+			    const struct row_timestamptz *value,
+			    int fraction_max)
+{
+	int64_t utc = round_ticks(value->utc, fraction_max);
+	int offset = value->offset_minutes;
+	int minutes = abs(offset);
+
+	row_format_timestamp(out, utc, fraction_digits(utc));
+	strbuf_addf(out, "Z%c%02d:%02d", offset < 0 ? '-' : '+', minutes / 60,
+		    minutes % 60);
+}
+
+static void add_short(struct strbuf *out, const struct column *def,
+		      const struct batch_column *values, size_t row,
+		      int fraction_max)
+{
+	int64_t ticks;
+
+	switch (def->type) {
+	case ROW_FLOAT32:
+	case ROW_FLOAT64:
+		add_float(out, values->f64[row]);
+		break;
+	case ROW_DECIMAL:
+		add_decimal(out, values->wide[row].decimal, def->scale);
+		break;
+	case ROW_UINT64:
+		strbuf_addf(out, "%llu", (unsigned long long)values->i64[row]);
+		break;
+	case ROW_DATE:
+		row_format_date(out, values->i64[row]);
+		break;
+	case ROW_TIME:
+		ticks = round_ticks(values->i64[row], fraction_max);
+		row_format_time(out, ticks, fraction_digits(ticks));
+		break;
+	case ROW_TIMESTAMP:
+		ticks = round_ticks(values->i64[row], fraction_max);
+		row_format_timestamp(out, ticks, fraction_digits(ticks));
+		break;
+	case ROW_TIMESTAMPTZ:
+		add_timestamptz(out, &values->wide[row].timestamptz,
+				fraction_max);
+		break;
+	case ROW_UUID:
+		row_format_uuid(out, &values->wide[row].uuid);
+		break;
+	default:
+		strbuf_addf(out, "%lld", (long long)values->i64[row]);
+		break;
+	}
+}
+
+static void add_bytes(struct strbuf *out, const struct row_slice *slice)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to;
+
+	strbuf_addf(out, "%zu:", slice->len * 2);
+	to = strbuf_reserve(out, slice->len * 2);
+	if (!to)
+		return;
+	for (size_t i = 0; i < slice->len; i++) {
+		*to++ = digits[slice->data[i] >> 4];
+		*to++ = digits[slice->data[i] & 15];
+	}
+	*to = '\0';
+	out->len += slice->len * 2;
+}
+
+static int add_text(struct canonical *canonical,
+		    struct canonical_column *column,
+		    const struct row_slice *slice, struct error *err)
+{
+	const void *utf8 = slice->data;
+	size_t len = slice->len;
+
+	if (charset_convert(&column->charset, slice->data, slice->len, &utf8,
+			    &len, err) < 0)
+		return -1;
+	strbuf_addf(&canonical->text, "%zu:", len);
+	strbuf_add(&canonical->text, utf8, len);
+	return 0;
+}
+
+/* The length comes first, and is known when the value is written. */
+static void add_measured(struct canonical *canonical, const struct column *def,
+			 const struct batch_column *values, size_t row,
+			 int fraction_max)
+{
+	struct strbuf *out = &canonical->text;
+	size_t begin, len;
+	char prefix[24];
+	char *room;
+
+	begin = out->len;
+	add_short(out, def, values, row, fraction_max);
+	len = out->len - begin;
+	snprintf(prefix, sizeof(prefix), "%zu:", len);
+	room = strbuf_reserve(out, strlen(prefix));
+	if (!room)
+		return;
+	memmove(out->data + begin + strlen(prefix), out->data + begin, len);
+	memcpy(out->data + begin, prefix, strlen(prefix));
+	out->len += strlen(prefix);
+	out->data[out->len] = '\0';
+}
+
+static int add_field(struct canonical *canonical,
+		     struct canonical_column *column, const struct batch *batch,
+		     size_t row, struct error *err)
+{
+	const struct column *def = &batch->table->columns[column->index];
+	const struct batch_column *values = &batch->columns[column->index];
+
+	if (batch_null(batch, column->index, row)) {
+		strbuf_addch(&canonical->text, '-');
+	} else if (def->type == ROW_BYTES) {
+		add_bytes(&canonical->text, &values->slice[row]);
+	} else if (values->store == ROW_STORE_SLICE) {
+		if (add_text(canonical, column, &values->slice[row], err) < 0)
+			return error_wrap(err, "column '%s'", def->name);
+	} else {
+		add_measured(canonical, def, values, row, column->fraction_max);
+	}
+	strbuf_addch(&canonical->text, ',');
+	return 0;
+}
+
+/* -------------------------------------------------------------------- a row */
+
+/* A time that one side rounds to its own steps is compared by its digits. */
+static int fraction_that_counts(const struct column *one,
+				const struct column *other)
+{
+	int max = FRACTION_DIGITS;
+
+	if (one->coarse && one->precision < max)
+		max = one->precision;
+	if (other && other->coarse && other->precision < max)
+		max = other->precision;
+	return max;
+}
+
+static int init_column(struct canonical_column *column,
+		       const struct table *table, const struct table *other,
+		       size_t index, struct error *err)
+{
+	const struct column *def = &table->columns[index];
+
+	column->index = index;
+	column->fraction_max = fraction_that_counts(
+		def, other ? &other->columns[index] : NULL);
+	if (row_type_store(def->type) != ROW_STORE_SLICE ||
+	    def->type == ROW_BYTES)
+		return 0;
+	return charset_init(&column->charset, def->charset, NULL, err);
+}
+
+int canonical_init(struct canonical *canonical, const struct table *table,
+		   const struct table *other, const size_t *take, size_t count,
+		   struct error *err)
+{
+	memset(canonical, 0, sizeof(*canonical));
+	strbuf_init(&canonical->text);
+	canonical->columns = calloc(count + 1, sizeof(*canonical->columns));
+	canonical->md5 = EVP_MD_CTX_new();
+	if (!canonical->columns || !canonical->md5) {
+		error_memory(err, "canonical texts");
+		goto failed;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (init_column(&canonical->columns[i], table, other, take[i],
+				err) < 0)
+			goto failed;
+		canonical->count++;
+	}
+	return 0;
+failed:
+	canonical_release(canonical);
+	return -1;
+}
+
+void canonical_release(struct canonical *canonical)
+{
+	for (size_t i = 0; i < canonical->count; i++)
+		charset_release(&canonical->columns[i].charset);
+	free(canonical->columns);
+	EVP_MD_CTX_free(canonical->md5);
+	if (canonical->text.data)
+		strbuf_release(&canonical->text);
+	memset(canonical, 0, sizeof(*canonical));
+}
+
+int canonical_text(struct canonical *canonical, const struct batch *batch,
+		   size_t row, const struct strbuf **out, struct error *err)
+{
+	strbuf_reset(&canonical->text);
+	for (size_t i = 0; i < canonical->count; i++)
+		if (add_field(canonical, &canonical->columns[i], batch, row,
+			      err) < 0)
+			return -1;
+	*out = &canonical->text;
+	return strbuf_check(&canonical->text, err);
+}
+
+int canonical_digest(struct canonical *canonical, const struct batch *batch,
+		     size_t row, struct row_digest *out, struct error *err)
+{
+	const struct strbuf *text;
+
+	if (canonical_text(canonical, batch, row, &text, err) < 0)
+		return -1;
+	if (EVP_DigestInit_ex(canonical->md5, EVP_md5(), NULL) != 1 ||
+	    EVP_DigestUpdate(canonical->md5, text->data, text->len) != 1 ||
+	    EVP_DigestFinal_ex(canonical->md5, out->md5, NULL) != 1)
+		return error_set(err, ERROR_SYSTEM,
+				 "OpenSSL has no MD5 here, which verification "
+				 "compares rows by");
+	return 0;
+}
+
+/* --------------------------------------------------------------------- sums */
+
+void row_sum_add(struct row_sum *sum, const struct row_digest *digest)
+{
+	sum->rows++;
+	for (int i = 0; i < 4; i++) {
+		const unsigned char *b = &digest->md5[4 * i];
+
+		sum->words[i] += (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+				 (uint32_t)b[2] << 8 | b[3];
+	}
+}
+
+void row_sum_merge(struct row_sum *sum, const struct row_sum *more)
+{
+	sum->rows += more->rows;
+	for (int i = 0; i < 4; i++)
+		sum->words[i] += more->words[i];
+}
+
+bool row_sum_equal(const struct row_sum *a, const struct row_sum *b)
+{
+	return a->rows == b->rows &&
+	       !memcmp(a->words, b->words, sizeof(a->words));
+}
+
+int row_sum_md5(const struct row_sum *sum, char out[ROW_SUM_MD5_MAX],
+		struct error *err)
+{
+	unsigned char md5[CANONICAL_MD5_BYTES];
+	char text[128];
+	int len = snprintf(text, sizeof(text), "%llu:%llu:%llu:%llu:%llu",
+			   (unsigned long long)sum->rows,
+			   (unsigned long long)sum->words[0],
+			   (unsigned long long)sum->words[1],
+			   (unsigned long long)sum->words[2],
+			   (unsigned long long)sum->words[3]);
+
+	if (EVP_Digest(text, (size_t)len, md5, NULL, EVP_md5(), NULL) != 1)
+		return error_set(err, ERROR_SYSTEM,
+				 "OpenSSL has no MD5 here, which verification "
+				 "compares rows by");
+	for (int i = 0; i < CANONICAL_MD5_BYTES; i++)
+		snprintf(out + 2 * (size_t)i, 3, "%02x", md5[i]);
+	return 0;
+}
