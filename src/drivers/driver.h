@@ -10,6 +10,7 @@
 #include "drivers/load_plan.h"
 #include "drivers/pool.h"
 #include "row/batch.h"
+#include "row/canonical.h"
 #include "row/position.h"
 #include "row/schema.h"
 
@@ -85,6 +86,24 @@ struct driver {
 
 struct source {
 	const struct source_ops *ops;
+};
+
+/*
+ * A stretch of a table in the order of its key, as the system itself sorts it:
+ * from `low` on, and before `high`. Each end is a batch of one row of the key
+ * columns alone; NULL is open.
+ */
+struct key_span {
+	const struct batch *low, *high;
+};
+
+/* Which rows to read: those that all of these choose; NULL chooses all. */
+struct row_choice {
+	const struct key_range *range; /* one of split()'s */
+	const struct key_span *span;
+	const struct batch *keys; /* those with one of these keys */
+	/* In the system's own words, from a person: to be checked. */
+	const char *condition;
 };
 
 struct source_spec {
@@ -196,13 +215,36 @@ struct source_ops {
 
 	/*
 	 * Begin to read the columns of `shape` (some of describe()'s, by name)
-	 * of all rows, or of those in `range`, in key order where that is
-	 * cheap, as of one moment where the system can. The trigger column
-	 * reads as if it had been reset. `shape` is borrowed until end(); its
-	 * charsets are filled in.
+	 * of the rows of `choice`, of all without one, as of one moment where
+	 * the system can; in key order where that is cheap, unless keys are
+	 * chosen. The trigger column reads as if it had been reset. `shape`
+	 * and `choice` are borrowed until end(); the charsets of `shape` are
+	 * filled in. ERROR_CONFIG: the condition makes no sense.
 	 */
 	int (*read_begin)(struct source *src, struct table *shape,
-			  const struct key_range *range, struct error *err);
+			  const struct row_choice *choice, struct error *err);
+
+	/*
+	 * The key of the row of `span` that has `skip` others of it before it
+	 * in key order, or behind it with `backwards` (then the span is open),
+	 * into the empty batch `out` of key columns alone. 1: found; 0: the
+	 * span has fewer rows.
+	 */
+	int (*seek)(struct source *src, struct table *keys,
+		    const struct key_span *span, bool backwards, uint64_t skip,
+		    struct batch *out, struct error *err);
+
+	/*
+	 * The sum of digests of the first `limit` rows of `span`, which the
+	 * system works out itself, over the columns of `shape` that `take`
+	 * names by their indexes. Means nothing to anyone but another source
+	 * of the same driver, whose columns have the same native types and
+	 * collations. NULL: it cannot.
+	 */
+	int (*digest)(struct source *src, const struct table *shape,
+		      const size_t *take, size_t take_count,
+		      const struct table *keys, const struct key_span *span,
+		      uint64_t limit, struct row_sum *out, struct error *err);
 
 	/*
 	 * Begin to read what changed after `from`, up to the end of a
@@ -222,15 +264,6 @@ struct source_ops {
 	 * that began, one at a time.
 	 */
 	int (*next)(struct source *src, struct batch *batch, struct error *err);
-
-	/*
-	 * The rows that have the keys in `keys` (whose table is `shape`'s key
-	 * columns alone) as they are now, appended to `out` in any order;
-	 * keys without a row are left out.
-	 */
-	int (*lookup)(struct source *src, struct table *shape,
-		      const struct batch *keys, struct batch *out,
-		      struct error *err);
 
 	/* End a read, early or not. Safe when none was begun. */
 	void (*end)(struct source *src);

@@ -46,7 +46,7 @@ static int load_part(struct parts *parts, struct part_ends *ends, size_t part,
 		     struct error *err)
 {
 	const struct settings *settings = &parts->link->settings;
-	const struct key_range *range = &parts->plan->parts[part].range;
+	struct row_choice choice = {.range = &parts->plan->parts[part].range};
 	struct copy copy = {
 		.src = ends->src,
 		.dst = ends->dst,
@@ -60,7 +60,7 @@ static int load_part(struct parts *parts, struct part_ends *ends, size_t part,
 	uint64_t rows;
 	int ret = -1;
 
-	if (ends->src->ops->read_begin(ends->src, &ends->shape, range, err) ==
+	if (ends->src->ops->read_begin(ends->src, &ends->shape, &choice, err) ==
 		    0 &&
 	    ends->dst->ops->part_begin(ends->dst, &ends->shape, part, err) ==
 		    0 &&

@@ -26,7 +26,7 @@ struct row_sum {
 };
 
 struct canonical_column {
-	size_t index;	 /* in the batch's table */
+	size_t index;	  /* in the batch's table */
 	int fraction_max; /* digits of a second's fraction that count */
 	struct charset charset;
 };

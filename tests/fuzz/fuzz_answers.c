@@ -105,6 +105,7 @@ static void read_rows(struct source *src, const struct table *shape)
 static void read_table(struct source *src, struct table *shape)
 {
 	struct key_range ranges[RANGES];
+	struct row_choice choice = {.span = NULL};
 	struct error err = ERROR_INIT;
 	int count = src->ops->split(src, shape, ranges, RANGES, &err);
 
@@ -114,8 +115,8 @@ static void read_table(struct source *src, struct table *shape)
 	HOLDS(!ranges[0].low.len && !ranges[count - 1].high.len);
 	for (int i = 1; i < count; i++)
 		HOLDS(position_equal(&ranges[i - 1].high, &ranges[i].low));
-	if (worked(src->ops->read_begin(src, shape, &ranges[count - 1], &err),
-		   &err))
+	choice.range = &ranges[count - 1];
+	if (worked(src->ops->read_begin(src, shape, &choice, &err), &err))
 		read_rows(src, shape);
 	src->ops->end(src);
 }
@@ -142,27 +143,58 @@ static void read_changes(struct source *src, struct table *shape)
 	src->ops->end(src);
 }
 
+static void seek(struct source *src, struct table *keys, const size_t *take,
+		 size_t take_count, struct table *shape)
+{
+	struct error err = ERROR_INIT;
+	struct key_span span = {NULL, NULL};
+	struct row_choice choice = {.span = &span};
+	struct row_sum sum;
+	struct batch key;
+	int rc;
+
+	HOLDS(batch_init(&key, keys, 1, MEMORY, &err) == 0);
+	rc = src->ops->seek(src, keys, &span, false, 3, &key, &err);
+	if (worked(rc, &err) && rc > 0) {
+		check_rows(&key);
+		HOLDS(key.rows == 1);
+		span.low = &key;
+	}
+	(void)worked(src->ops->digest(src, shape, take, take_count, keys, &span,
+				      10, &sum, &err),
+		     &err);
+	if (worked(src->ops->read_begin(src, shape, &choice, &err), &err))
+		read_rows(src, shape);
+	src->ops->end(src);
+	batch_release(&key);
+}
+
 static void look_up(struct source *src, struct table *shape)
 {
 	struct error err = ERROR_INIT;
 	bool keep[64] = {false};
-	struct batch keys, out;
+	size_t take[64];
+	struct row_choice choice = {.span = NULL};
 	struct table narrow;
+	struct batch keys;
 
 	if (!shape->key_count || shape->column_count > 64)
 		return;
 	for (size_t k = 0; k < shape->key_count; k++)
 		keep[shape->key[k]] = true;
+	for (size_t i = 0; i < shape->column_count; i++)
+		take[i] = i;
 	table_init(&narrow);
 	HOLDS(table_project(&narrow, shape, NULL, keep, &err) == 0);
 	HOLDS(batch_init(&keys, &narrow, 1, MEMORY, &err) == 0);
-	HOLDS(batch_init(&out, shape, ROWS, MEMORY, &err) == 0);
 	for (size_t i = 0; i < narrow.column_count; i++)
 		batch_put_null(&keys, i);
 	batch_add_row(&keys, ROW_UPSERT);
-	if (worked(src->ops->lookup(src, shape, &keys, &out, &err), &err))
-		check_rows(&out);
-	batch_release(&out);
+	choice.keys = &keys;
+	if (worked(src->ops->read_begin(src, shape, &choice, &err), &err))
+		read_rows(src, shape);
+	src->ops->end(src);
+	seek(src, &narrow, take, shape->column_count, shape);
 	batch_release(&keys);
 	table_release(&narrow);
 }

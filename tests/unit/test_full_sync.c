@@ -282,11 +282,11 @@ static int next_and_change(struct source *src, struct batch *batch,
 }
 
 static int begin_and_change(struct source *src, struct table *shape,
-			    const struct key_range *range, struct error *err)
+			    const struct row_choice *choice, struct error *err)
 {
 	if (!during_call)
 		rig_change(&rig, during);
-	return rig.src_ops.read_begin(src, shape, range, err);
+	return rig.src_ops.read_begin(src, shape, choice, err);
 }
 
 /* From now on the source changes at that call; 0: before the read begins. */

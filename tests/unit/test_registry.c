@@ -54,7 +54,7 @@ static void test_list_is_whole(void **state)
 				    s->check_key && s->estimate &&
 				    s->triggered && s->trigger_reset &&
 				    s->position && s->read_begin &&
-				    s->changes_begin && s->next && s->lookup &&
+				    s->changes_begin && s->next && s->seek &&
 				    s->end);
 		if (t)
 			assert_true(t->connections && t->open && t->connect &&

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "drivers/memory/choice.h"
 #include "drivers/memory/pending.h"
 
 struct memory_source {
@@ -265,35 +266,26 @@ static int source_split(struct source *src, const struct table *shape,
 	return (int)count;
 }
 
-static bool in_range(const struct memory_row *row,
-		     const struct key_range *range)
-{
-	unsigned sum = 0;
-
-	if (!range || !range->low.len)
-		return true;
-	for (size_t i = 0; i < row->key_len; i++)
-		sum = sum * 31 + row->key[i];
-	return sum % range->low.bytes[1] == range->low.bytes[0];
-}
-
 static int source_read_begin(struct source *src, struct table *shape,
-			     const struct key_range *range, struct error *err)
+			     const struct row_choice *choice, struct error *err)
 {
 	struct memory_source *source = source_of(src);
+	struct memory_choice chosen;
 	struct memory_table *table;
 	struct memory_row *row;
-	int ret = 0;
+	int ret;
 
 	(void)shape;
 	if (source_enter(source, &table, err) < 0)
 		return -1;
 	source->table = table;
+	ret = memory_choice_init(&chosen, table, choice, err);
 	for (row = table->rows; ret == 0 && row; row = row->hh.next)
-		if (in_range(row, range) &&
+		if (memory_choice_has(&chosen, table, row) &&
 		    !pending_add(&source->rows, ROW_UPSERT,
 				 snapshot_row(source, table, row)))
 			ret = error_memory(err, "a snapshot");
+	memory_choice_release(&chosen, table);
 	pthread_mutex_unlock(&source->store->lock);
 	return ret;
 }
@@ -363,35 +355,88 @@ static int source_next(struct source *src, struct batch *batch,
 	return batch->rows > 0;
 }
 
-static int source_lookup(struct source *src, struct table *shape,
-			 const struct batch *keys, struct batch *out,
-			 struct error *err)
+static struct memory_row *row_beside(const struct memory_row *row,
+				     bool backwards)
 {
-	struct memory_source *source = source_of(src);
-	struct memory_row *key, *row;
-	struct memory_table *table;
-	int ret = 0;
+	return backwards ? row->hh.prev : row->hh.next;
+}
 
-	(void)shape;
+static int source_seek(struct source *src, struct table *keys,
+		       const struct key_span *span, bool backwards,
+		       uint64_t skip, struct batch *out, struct error *err)
+{
+	struct row_choice choice = {.span = span};
+	struct memory_source *source = source_of(src);
+	struct memory_choice chosen;
+	struct memory_table *table;
+	struct memory_row *row;
+	int ret;
+
+	(void)keys;
 	if (source_enter(source, &table, err) < 0)
 		return -1;
-	for (size_t i = 0; ret == 0 && i < keys->rows; i++) {
-		key = row_from_batch(table, keys, i);
-		if (!key) {
-			ret = error_memory(err, "a lookup");
-			break;
-		}
-		HASH_FIND(hh, table->rows, key->key, key->key_len, row);
-		row_free(table, key);
-		if (!row)
+	memory_sort(table);
+	ret = memory_choice_init(&chosen, table, &choice, err);
+	row = table->rows;
+	while (ret == 0 && backwards && row && row->hh.next)
+		row = row->hh.next;
+	for (; ret == 0 && row; row = row_beside(row, backwards)) {
+		if (!memory_choice_has(&chosen, table, row) || skip-- > 0)
 			continue;
-		if (batch_full(out) || !row_to_batch(table, row, false, out))
-			ret = error_memory(err, "a lookup");
-		else
-			batch_add_row(out, ROW_UPSERT);
+		ret = row_to_batch(table, row, false, out)
+			      ? 1
+			      : error_memory(err, "a key");
 	}
+	if (ret > 0)
+		batch_add_row(out, ROW_UPSERT);
+	memory_choice_release(&chosen, table);
 	pthread_mutex_unlock(&source->store->lock);
 	return ret;
+}
+
+/* The digests of canonical texts do as well as any. */
+static int source_digest(struct source *src, const struct table *shape,
+			 const size_t *take, size_t take_count,
+			 const struct table *keys, const struct key_span *span,
+			 uint64_t limit, struct row_sum *out, struct error *err)
+{
+	struct row_choice choice = {.span = span};
+	struct canonical canonical;
+	struct row_digest digest;
+	struct table columns;
+	struct batch batch;
+	int rc = -1;
+
+	(void)keys;
+	memset(out, 0, sizeof(*out));
+	memset(&batch, 0, sizeof(batch));
+	memset(&canonical, 0, sizeof(canonical));
+	table_init(&columns);
+	if (table_copy(&columns, shape, NULL, err) < 0 ||
+	    source_read_begin(src, &columns, &choice, err) < 0 ||
+	    batch_init(&batch, &columns, 1, 1 << 20, err) < 0 ||
+	    canonical_init(&canonical, &columns, NULL, take, take_count, err) <
+		    0)
+		goto done;
+	while (out->rows < limit) {
+		batch_reset(&batch);
+		rc = source_next(src, &batch, err);
+		if (rc > 0)
+			rc = canonical_digest(&canonical, &batch, 0, &digest,
+					      err) < 0
+				     ? -1
+				     : 1;
+		if (rc <= 0)
+			break;
+		row_sum_add(out, &digest);
+		rc = 0;
+	}
+done:
+	source_end(src);
+	canonical_release(&canonical);
+	batch_release(&batch);
+	table_release(&columns);
+	return rc;
 }
 
 const struct source_ops memory_source_ops = {
@@ -408,8 +453,9 @@ const struct source_ops memory_source_ops = {
 	.position = source_position,
 	.split = source_split,
 	.read_begin = source_read_begin,
+	.seek = source_seek,
+	.digest = source_digest,
 	.changes_begin = source_changes_begin,
 	.next = source_next,
-	.lookup = source_lookup,
 	.end = source_end,
 };

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "drivers/sqlserver/loader.h"
+#include "drivers/sqlserver/choice.h"
+#include "drivers/sqlserver/seek.h"
 #include "drivers/sqlserver/split.h"
 #include "drivers/sqlserver/sql.h"
 
@@ -345,9 +346,9 @@ static bool is_trigger_column(const struct sqlserver_source *source,
 		       column;
 }
 
-static int add_select_list(const struct sqlserver_source *source,
-			   const struct table *shape, const char *alias,
-			   struct strbuf *sql, struct error *err)
+int source_add_list(const struct sqlserver_source *source,
+		    const struct table *shape, const char *alias,
+		    struct strbuf *sql, struct error *err)
 {
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct catalog_column *column = catalog_column(
@@ -370,18 +371,19 @@ static int add_select_list(const struct sqlserver_source *source,
  * loads them without a sort.
  */
 static int build_read(const struct sqlserver_source *source,
-		      const struct table *shape, const char *where,
+		      const struct table *shape,
+		      const struct choice_sql *choice, bool ordered,
 		      struct strbuf *sql, struct error *err)
 {
 	const char *word = " ORDER BY ";
 
-	strbuf_addstr(sql, "SELECT ");
-	if (add_select_list(source, shape, "t", sql, err) < 0)
+	strbuf_addf(sql, "%sSELECT ", choice->declare.data);
+	if (source_add_list(source, shape, "t", sql, err) < 0)
 		return -1;
-	strbuf_addstr(sql, " FROM ");
+	strbuf_addf(sql, " FROM %s", choice->tables.data);
 	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addf(sql, " AS t%s", where);
-	for (size_t k = 0; source->catalog.key_is_clustered; k++) {
+	strbuf_addf(sql, " AS t%s", choice->where.data);
+	for (size_t k = 0; ordered; k++) {
 		const struct catalog_column *column =
 			catalog_key(&source->catalog, k);
 
@@ -406,32 +408,39 @@ static int source_split(struct source *src, const struct table *shape,
 	return split_table(source, ranges, count, err);
 }
 
-static int source_read_begin(struct source *src, struct table *shape,
-			     const struct key_range *range, struct error *err)
+int source_begin_rows(struct sqlserver_source *source, struct table *shape,
+		      struct error *err)
 {
-	struct sqlserver_source *source = self_of(src);
-	struct strbuf sql, where;
-	struct tds_param params[2];
-	size_t count = 0;
-	int ret = -1;
-
-	strbuf_init(&sql);
-	strbuf_init(&where);
-	if (source_know_table(source, err) < 0)
-		goto done;
-	split_condition(source, range, &sql, &where, params, &count);
-	if (strbuf_check(&where, err) < 0 ||
-	    build_read(source, shape, where.data, &sql, err) < 0 ||
-	    begin_snapshot_if_allowed(source, err) < 0 ||
-	    tds_query(source->conn, sql.data, params, count, err) < 0)
-		goto done;
 	source->reading = READ_TABLE;
 	source_set_charsets(source, shape);
 	source->decoder = decoder_new(source->conn, 0, &source->catalog, shape,
 				      source->native_text, err);
-	ret = source->decoder ? 0 : -1;
+	return source->decoder ? 0 : -1;
+}
+
+static int source_read_begin(struct source *src, struct table *shape,
+			     const struct row_choice *choice, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	struct choice_sql pieces = {.param_count = 0};
+	struct strbuf sql;
+	bool ordered;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	if (source_know_table(source, err) < 0 ||
+	    choice_build(source, choice, &pieces, err) < 0)
+		goto done;
+	ordered = source->catalog.key_is_clustered && !(choice && choice->keys);
+	if (build_read(source, shape, &pieces, ordered, &sql, err) < 0 ||
+	    begin_snapshot_if_allowed(source, err) < 0 ||
+	    tds_query(source->conn, sql.data, pieces.params, pieces.param_count,
+		      err) < 0 ||
+	    source_begin_rows(source, shape, err) < 0)
+		goto done;
+	ret = 0;
 done:
-	strbuf_release(&where);
+	choice_release(&pieces);
 	strbuf_release(&sql);
 	if (ret < 0)
 		source_end(src);
@@ -493,6 +502,35 @@ static int source_next(struct source *src, struct batch *batch,
 	return batch->rows > 0;
 }
 
+static int source_seek(struct source *src, struct table *keys,
+		       const struct key_span *span, bool backwards,
+		       uint64_t skip, struct batch *out, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	int rc = -1;
+
+	if (source_know_table(source, err) == 0 &&
+	    seek_begin(source, keys, span, backwards, skip, err) == 0 &&
+	    source_begin_rows(source, keys, err) == 0)
+		rc = source_next(src, out, err);
+	source_end(src);
+	return rc;
+}
+
+static int source_digest(struct source *src, const struct table *shape,
+			 const size_t *take, size_t take_count,
+			 const struct table *keys, const struct key_span *span,
+			 uint64_t limit, struct row_sum *out, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	int rc = -1;
+
+	if (source_know_table(source, err) == 0)
+		rc = digest_read(source, shape, take, take_count, keys, span,
+				 limit, out, err);
+	return rc;
+}
+
 /* ------------------------------------------------------------- the changes */
 
 static int source_position(struct source *src, struct position *out,
@@ -512,89 +550,6 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	return source->log->begin(source, shape, from, limit, window, err);
 }
 
-/* ------------------------------------------------------------------ lookup */
-
-#define KEYS "#dataflow_keys"
-
-static int load_keys(struct sqlserver_source *source, const struct batch *keys,
-		     struct error *err)
-{
-	struct loader *loader;
-	struct strbuf sql;
-	uint64_t rows;
-	int ret = -1;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql,
-		      "DROP TABLE IF EXISTS " KEYS "; CREATE TABLE " KEYS " (");
-	loader_columns(&sql, &source->catalog, keys->table, false);
-	strbuf_addch(&sql, ')');
-	if (strbuf_check(&sql, err) < 0 ||
-	    tds_exec(source->conn, sql.data, err) < 0)
-		goto done;
-	loader = loader_new(source->conn, KEYS, &source->catalog, keys->table,
-			    false, err);
-	if (!loader)
-		goto done;
-	if (loader_write(loader, keys, err) == 0)
-		ret = loader_end(loader, &rows, err);
-	loader_free(loader);
-done:
-	strbuf_release(&sql);
-	return ret;
-}
-
-static int build_lookup(const struct sqlserver_source *source,
-			const struct table *shape, const struct table *keys,
-			struct strbuf *sql, struct error *err)
-{
-	strbuf_addstr(sql, "SELECT ");
-	if (add_select_list(source, shape, "t", sql, err) < 0)
-		return -1;
-	strbuf_addstr(sql, " FROM ");
-	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addstr(sql, " AS t INNER JOIN " KEYS " AS k ON ");
-	for (size_t i = 0; i < keys->column_count; i++)
-		sql_names(sql, i ? " AND t.%n = k.%n" : "t.%n = k.%n",
-			  keys->columns[i].name, keys->columns[i].name);
-	return strbuf_check(sql, err);
-}
-
-/* The keys go to the server as rows, typed as the table's own columns, so
- * that the server compares them under the table's collations. */
-static int source_lookup(struct source *src, struct table *shape,
-			 const struct batch *keys, struct batch *out,
-			 struct error *err)
-{
-	struct sqlserver_source *source = self_of(src);
-	struct strbuf sql;
-	int rc = -1;
-
-	strbuf_init(&sql);
-	if (source_know_table(source, err) < 0 ||
-	    build_lookup(source, shape, keys->table, &sql, err) < 0 ||
-	    load_keys(source, keys, err) < 0 ||
-	    tds_query(source->conn, sql.data, NULL, 0, err) < 0)
-		goto done;
-	source->reading = READ_TABLE;
-	source_set_charsets(source, shape);
-	source->decoder = decoder_new(source->conn, 0, &source->catalog, shape,
-				      source->native_text, err);
-	while (source->decoder && (rc = tds_fetch(source->conn, err)) > 0) {
-		rc = batch_full(out) ? 0 : read_one(source, out, err);
-		if (rc == 0)
-			rc = error_set(err, ERROR_MEMORY,
-				       "the rows of a lookup do not fit into "
-				       "one batch");
-		if (rc < 0)
-			break;
-	}
-done:
-	strbuf_release(&sql);
-	source_end(src);
-	return rc;
-}
-
 const struct source_ops sqlserver_source_ops = {
 	.connections = 1,
 	.open = source_open,
@@ -610,8 +565,9 @@ const struct source_ops sqlserver_source_ops = {
 	.position = source_position,
 	.split = source_split,
 	.read_begin = source_read_begin,
+	.seek = source_seek,
+	.digest = source_digest,
 	.changes_begin = source_changes_begin,
 	.next = source_next,
-	.lookup = source_lookup,
 	.end = source_end,
 };

@@ -75,6 +75,15 @@ int longer_find(struct sqlserver_source *source, const struct table *table,
 		const char *name, int length, struct strbuf *key,
 		struct error *err) __attribute__((warn_unused_result));
 
+/* The list of columns of `shape`, as the decoder wants them. */
+int source_add_list(const struct sqlserver_source *source,
+		    const struct table *shape, const char *alias,
+		    struct strbuf *sql, struct error *err)
+	__attribute__((warn_unused_result));
+/* The rows of the result at hand are those of source_add_list(). */
+int source_begin_rows(struct sqlserver_source *source, struct table *shape,
+		      struct error *err) __attribute__((warn_unused_result));
+
 /* Say in `shape` how its text will be encoded. */
 void source_set_charsets(const struct sqlserver_source *source,
 			 struct table *shape);
