@@ -20,14 +20,6 @@ static bool is_consistent(const struct link *link, const struct window *window)
 	       window->complete_us >= link->stored.consistent_after_us;
 }
 
-static void remember(struct link *link, const struct checkpoint *next)
-{
-	link->stored = *next;
-	link->reached = next->position;
-	link->stored_ms = clock_ms();
-	report_position(link->subject, &next->position);
-}
-
 static int apply(struct link *link, struct table *shape,
 		 const struct checkpoint *next, uint64_t *rows,
 		 struct error *err)
@@ -42,6 +34,8 @@ static int apply(struct link *link, struct table *shape,
 		.cancel = link->cancel,
 		.stop_at = CANCEL_NOW, /* a window is at hand: finish it */
 		.subject = link->subject,
+		.watch = link->watch,
+		.watch_arg = link->watch_arg,
 	};
 	struct target *dst = link->dst;
 	struct target_counts counts;
@@ -55,7 +49,7 @@ static int apply(struct link *link, struct table *shape,
 		dst->ops->rollback(dst);
 		return -1;
 	}
-	remember(link, next);
+	link_moved(link, next);
 	return 0;
 }
 
@@ -65,7 +59,7 @@ static int store(struct link *link, const struct checkpoint *next,
 	if (link_connect_target(link, err) < 0 ||
 	    link->dst->ops->advance(link->dst, &link->stored, next, err) < 0)
 		return -1;
-	remember(link, next);
+	link_moved(link, next);
 	return 0;
 }
 
@@ -111,6 +105,7 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 	}
 	text_copy(step->note, sizeof(step->note), window.note);
 	step->caught_up = window.newest;
+	step->complete_us = window.complete_us;
 	step->consistent = !link->stored.consistent_after_us;
 	if (!window.newest && window.commit_us)
 		step->lag_ms = (clock_utc_us() - window.commit_us) / 1000;

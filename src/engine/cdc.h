@@ -5,8 +5,11 @@
 
 /* What one step found. */
 struct cdc_step {
-	uint64_t rows;	 /* changes read for this table */
-	bool caught_up;	 /* there was nothing more when it looked */
+	uint64_t rows;	/* changes read for this table */
+	bool caught_up; /* there was nothing more when it looked */
+	/* Up to when nothing older can come any more, by this clock; 0: not
+	 * known. */
+	int64_t complete_us;
 	int64_t lag_ms;	 /* of what was applied last, or 0 */
 	bool consistent; /* the copy shows no mixture of a load any more */
 	bool altered;	 /* nothing was done: link_attach() has to look again */

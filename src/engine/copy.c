@@ -42,7 +42,7 @@ static void tell(struct pipeline *p, const struct batch *batch)
 		p->key_told_ms = clock_ms();
 		row_format_key(&key, batch, batch->rows - 1);
 	}
-	report_run_progress(p->copy->subject, batch->rows,
+	report_run_progress(p->copy->subject, REPORT_MOVING, batch->rows,
 			    key.len ? key.data : NULL);
 	strbuf_release(&key);
 }
@@ -50,8 +50,11 @@ static void tell(struct pipeline *p, const struct batch *batch)
 static int write_batch(struct pipeline *p, const struct batch *batch,
 		       struct error *err)
 {
-	struct target *dst = p->copy->dst;
+	const struct copy *copy = p->copy;
+	struct target *dst = copy->dst;
 
+	if (copy->watch && copy->watch(copy->watch_arg, batch, err) < 0)
+		return -1;
 	if (dst->ops->write(dst, batch, err) < 0)
 		return -1;
 	p->rows += batch->rows;

@@ -22,6 +22,9 @@ struct copy {
 	struct cancel *cancel;
 	enum cancel_level stop_at;	/* from which level on to give up */
 	struct report_subject *subject; /* told of the progress */
+	/* Sees each batch before it is written; NULL: nobody. */
+	int (*watch)(void *arg, const struct batch *batch, struct error *err);
+	void *watch_arg;
 };
 
 /* `rows` says how many were written. On -1 the target is to be rolled back. */

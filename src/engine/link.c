@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/schema_check.h"
@@ -82,14 +83,27 @@ int link_connect_target(struct link *link, struct error *err)
 	return 0;
 }
 
+void link_release_target(struct link *link)
+{
+	if (link->dst)
+		link->dst->ops->release(link->dst);
+	link->dst_connected = false;
+}
+
 void link_release(struct link *link)
 {
 	if (link->src)
 		link->src->ops->release(link->src);
-	if (link->dst)
-		link->dst->ops->release(link->dst);
 	link->src_connected = false;
-	link->dst_connected = false;
+	link_release_target(link);
+}
+
+void link_moved(struct link *link, const struct checkpoint *to)
+{
+	link->stored = *to;
+	link->reached = to->position;
+	link->stored_ms = clock_ms();
+	report_position(link->subject, &to->position);
 }
 
 void link_forget(struct link *link)

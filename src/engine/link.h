@@ -41,6 +41,10 @@ struct link {
 	struct position reached;
 	int64_t stored_ms; /* when `stored` was last written */
 
+	/* Sees each batch of changes before it is applied; NULL: nobody. */
+	int (*watch)(void *arg, const struct batch *changes, struct error *err);
+	void *watch_arg;
+
 	struct strbuf details; /* more about the last error, may be "" */
 
 	/* Which row is too long for the destination: sought once, for it may
@@ -71,8 +75,12 @@ int link_connect_source(struct link *link, struct error *err)
 int link_connect_target(struct link *link, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Give both back: the run is over. */
+/* Give both back: the run is over; or the target's alone. */
 void link_release(struct link *link);
+void link_release_target(struct link *link);
+
+/* The destination's checkpoint is `to` now. */
+void link_moved(struct link *link, const struct checkpoint *to);
 
 /* Nothing is known any more: look again at the next attempt. */
 void link_forget(struct link *link);

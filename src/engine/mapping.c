@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "engine/verify_plan.h"
 
 static const struct control_server *find_server(
 	const struct control_server *servers, size_t count, int id)
@@ -128,6 +129,10 @@ static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 	mapping->id = row->id;
 	mapping->cdc_enabled = row->cdc_enabled;
 	mapping->paused = row->paused;
+	mapping->verification_interval_min = row->verification_interval_min;
+	mapping->verification_rows = row->verification_rows;
+	mapping->full_verification_hours = row->full_verification_hours;
+	mapping->auto_repair = row->auto_repair;
 	mapping->source.database =
 		keep_or_empty(mapping, row->source_database, &failed);
 	mapping->source.schema =
@@ -245,6 +250,24 @@ static int check_abilities(const struct mapping *mapping, struct error *err)
 	return 0;
 }
 
+static int check_verification(struct mapping *mapping,
+			      const struct control_mapping *row,
+			      struct error *err)
+{
+	const char *at = row->full_verification_at;
+
+	mapping->full_verification_at = -1;
+	if (!at || !at[strspn(at, " ")])
+		return 0;
+	mapping->full_verification_at = verify_plan_parse_time(at);
+	if (mapping->full_verification_at >= 0)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+			 "table_mappings: full_verification_at '%s' of mapping "
+			 "%d is no time of day (UTC), as 02:30",
+			 at, mapping->id);
+}
+
 /* Which of the source's change logs is meant: `wanted`, or the first. */
 static int choose_change_source(struct mapping *mapping, const char *wanted,
 				struct error *err)
@@ -301,7 +324,8 @@ struct mapping *mapping_new(const struct control_mapping *row,
 	    check_server(mapping, &mapping->from, problem) == 0 &&
 	    check_server(mapping, &mapping->to, problem) == 0 &&
 	    check_abilities(mapping, problem) == 0 &&
-	    choose_change_source(mapping, change_source, problem) == 0)
+	    choose_change_source(mapping, change_source, problem) == 0 &&
+	    check_verification(mapping, row, problem) == 0)
 		error_clear(problem);
 	if (make_names(mapping))
 		return mapping;
@@ -339,6 +363,15 @@ static bool same_server(const struct mapping_server *a,
 	       same(a->connection_string, b->connection_string);
 }
 
+static bool same_verification(const struct mapping *a, const struct mapping *b)
+{
+	return a->verification_interval_min == b->verification_interval_min &&
+	       a->verification_rows == b->verification_rows &&
+	       a->full_verification_hours == b->full_verification_hours &&
+	       a->full_verification_at == b->full_verification_at &&
+	       a->auto_repair == b->auto_repair;
+}
+
 bool mapping_equal(const struct mapping *a, const struct mapping *b)
 {
 	return a->id == b->id && same_server(&a->from, &b->from) &&
@@ -349,5 +382,6 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same(a->trigger_column, b->trigger_column) &&
 	       same(a->change_source, b->change_source) &&
 	       !strcmp(a->problem.message, b->problem.message) &&
-	       a->cdc_enabled == b->cdc_enabled && a->paused == b->paused;
+	       same_verification(a, b) && a->cdc_enabled == b->cdc_enabled &&
+	       a->paused == b->paused;
 }

@@ -37,6 +37,12 @@ struct mapping {
 	const char *change_source;  /* one of the source's driver's */
 	bool cdc_enabled;
 	bool paused;
+	/* Of verification; -1: as config says. */
+	int verification_interval_min;
+	int verification_rows;
+	int full_verification_hours;
+	int full_verification_at; /* minute of the day UTC; -1: any */
+	int auto_repair;
 	struct error problem; /* kind ERROR_NONE: the row makes sense */
 };
 

@@ -21,11 +21,19 @@ struct event {
 		EVENT_CONNECTED, /* id: server, flag: it is a target */
 		EVENT_REQUEST,	 /* id: request, state, text: answer */
 		EVENT_PAUSED,	 /* id: mapping, flag */
+		EVENT_VERIFICATION,
+		EVENT_VERIFIED, /* id: mapping; it passed */
+		EVENT_PROGRESS,
 	} kind;
 	union {
 		struct control_run run;
 		struct control_log log;
 		struct control_error error;
+		struct control_progress progress;
+		struct {
+			struct control_verification verification;
+			char source_md5[33], dest_md5[33];
+		};
 		struct {
 			int id;
 			int server_id;

@@ -169,7 +169,7 @@ static int run(struct link *link, const struct load_plan *plan, unsigned count,
 
 	for (size_t i = 0; i < plan->count; i++)
 		parts.rows += plan->parts[i].rows;
-	report_run_progress(link->subject, parts.rows, NULL);
+	report_run_progress(link->subject, REPORT_MOVING, parts.rows, NULL);
 	if (cancel_init(&parts.cancel, err) < 0)
 		return -1;
 	rc = clock_cond_init(&parts.ended);

@@ -62,6 +62,13 @@ static int write_event(struct control *control, const struct event *event,
 					      event->text, err);
 	case EVENT_PAUSED:
 		return control_set_paused(control, event->id, event->flag, err);
+	case EVENT_VERIFICATION:
+		return control_add_verification(control, &event->verification,
+						err);
+	case EVENT_VERIFIED:
+		return control_resolve_verification(control, event->id, err);
+	case EVENT_PROGRESS:
+		return control_save_progress(control, &event->progress, err);
 	}
 	return 0;
 }
@@ -111,8 +118,10 @@ static bool drain(struct reporter *reporter)
 static int write_news(struct control *control, const struct subject_news *news,
 		      struct error *err)
 {
-	if (news->has_run && control_save_run(control, &news->run, err) < 0)
-		return -1;
+	for (int lane = 0; lane < REPORT_LANES; lane++)
+		if (news->has_run[lane] &&
+		    control_save_run(control, &news->run[lane], err) < 0)
+			return -1;
 	if (news->has_position &&
 	    control_mirror_position(control, news->state.mapping_id,
 				    news->position.bytes, news->position.len,
@@ -507,6 +516,46 @@ static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
 {
 	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
+}
+
+void report_verification(struct report_subject *subject,
+			 const struct control_verification *row)
+{
+	struct event *event = event_new(EVENT_VERIFICATION, row->details, NULL);
+
+	if (event) {
+		event->verification = *row;
+		event->verification.mapping_id = subject->mapping_id;
+		event->verification.details = event->owned[0];
+		text_copy(event->source_md5, sizeof(event->source_md5),
+			  row->source_md5 ? row->source_md5 : "");
+		text_copy(event->dest_md5, sizeof(event->dest_md5),
+			  row->dest_md5 ? row->dest_md5 : "");
+		event->verification.source_md5 = event->source_md5;
+		event->verification.dest_md5 = event->dest_md5;
+		event->verification.verified_us = clock_utc_us();
+	}
+	reporter_put(subject->reporter, event);
+}
+
+void report_verification_resolved(struct report_subject *subject)
+{
+	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
+		   false);
+}
+
+void report_progress(struct report_subject *subject,
+		     const struct control_progress *progress)
+{
+	struct event *event =
+		event_new(EVENT_PROGRESS, progress->progress, NULL);
+
+	if (event) {
+		event->progress = *progress;
+		event->progress.mapping_id = subject->mapping_id;
+		event->progress.progress = event->owned[0];
+	}
+	reporter_put(subject->reporter, event);
 }
 
 void report_full_sync(struct reporter *reporter, int mapping_id)

@@ -65,19 +65,25 @@ void report_lag(struct report_subject *subject, int64_t lag_ms,
 void report_position(struct report_subject *subject,
 		     const struct position *position);
 
+/*
+ * A mapping moves rows and may verify some at the same time: each has its own
+ * run.
+ */
+enum report_lane { REPORT_MOVING, REPORT_VERIFYING, REPORT_LANES };
+
 /* A run begins. */
-void report_run_begin(struct report_subject *subject, const char *sync_type,
-		      int64_t total);
-/* Likewise, unless one is under way already. */
+void report_run_begin(struct report_subject *subject, enum report_lane lane,
+		      const char *sync_type, int64_t total);
+/* Likewise, of what it moves, unless one is under way already. */
 void report_run_continue(struct report_subject *subject, const char *sync_type);
-void report_run_progress(struct report_subject *subject, uint64_t rows,
-			 const char *last_key);
+void report_run_progress(struct report_subject *subject, enum report_lane lane,
+			 uint64_t rows, const char *last_key);
 /*
  * It ended: "COMPLETED", "ERROR" or "PAUSED", the error's message with it.
  * Nothing happens when no run is under way.
  */
-void report_run_end(struct report_subject *subject, const char *status,
-		    const char *error);
+void report_run_end(struct report_subject *subject, enum report_lane lane,
+		    const char *status, const char *error);
 /* ------------------------------------------------------------- single rows */
 
 /* To stderr and into sync_logs. */
@@ -88,6 +94,15 @@ void report_log(struct report_subject *subject, enum log_level level,
 /* Open or refresh a row of error_logs. Also to stderr. */
 void report_error(struct reporter *reporter, const struct control_error *error);
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id);
+
+/* A row of verification_logs; and what becomes of the row of error_logs that
+ * stands for it. */
+void report_verification(struct report_subject *subject,
+			 const struct control_verification *row);
+void report_verification_resolved(struct report_subject *subject);
+/* How far it is; `progress` is copied. */
+void report_progress(struct report_subject *subject,
+		     const struct control_progress *progress);
 
 void report_full_sync(struct reporter *reporter, int mapping_id);
 void report_connected(struct reporter *reporter, bool is_target, int server_id);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "engine/order.h"
 #include "engine/slots.h"
 #include "engine/topology.h"
 #include "engine/worker.h"
@@ -43,7 +44,8 @@ struct scheduler {
 
 /* ------------------------------------------------------------------ workers */
 
-static void start_worker(struct scheduler *s, struct mapping *mapping)
+static void start_worker(struct scheduler *s, struct mapping *mapping,
+			 const struct control_mapping *row)
 {
 	struct error err = ERROR_INIT;
 	int id = mapping->id;
@@ -54,7 +56,7 @@ static void start_worker(struct scheduler *s, struct mapping *mapping)
 		log_error("mapping %d: no memory to start it", id);
 		return;
 	}
-	slot->worker = worker_start(&s->engine, mapping,
+	slot->worker = worker_start(&s->engine, mapping, row,
 				    leases_epoch(&s->leases, id), &err);
 	if (!slot->worker) {
 		log_error("mapping %d: %s", id, err.message);
@@ -123,12 +125,13 @@ static const struct control_mapping *find_row(
 }
 
 /* Bring the worker of a mapping in line with it; takes the mapping over. */
-static void reconcile_one(struct scheduler *s, struct mapping *mapping)
+static void reconcile_one(struct scheduler *s, struct mapping *mapping,
+			  const struct control_snapshot *snapshot)
 {
 	struct slot *slot = slots_find(&s->slots, mapping->id);
 
 	if (!slot && leases_epoch(&s->leases, mapping->id)) {
-		start_worker(s, mapping);
+		start_worker(s, mapping, find_row(snapshot, mapping->id));
 		return;
 	}
 	/* The successor of one that stops starts when that has ended. */
@@ -188,7 +191,7 @@ static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 	mappings = make_mappings(s, snapshot, &count);
 	topology_check(mappings, count);
 	for (size_t i = 0; i < count; i++)
-		reconcile_one(s, mappings[i]);
+		reconcile_one(s, mappings[i], snapshot);
 	free(mappings);
 }
 
@@ -246,34 +249,47 @@ static void pause_mapping(struct scheduler *s,
 		       paused ? "paused" : "resumed");
 }
 
+/* For the worker of the mapping; takes over what `order` holds. */
+static void hand_over(struct scheduler *s, const struct control_mapping *row,
+		      const struct control_snapshot *snapshot,
+		      struct order *order)
+{
+	struct slot *slot = slots_find(&s->slots, row->id);
+
+	if (slot && !slot->stopping) {
+		worker_order(slot->worker, order);
+		return;
+	}
+	/* One that is switched off takes it up when it is back. */
+	if (!slot && !mapping_is_enabled(row, snapshot))
+		log_debug("request %d waits until mapping %d is enabled",
+			  order->id, row->id);
+	order_release(order);
+}
+
 static void handle_request(struct scheduler *s,
 			   const struct control_request *request,
 			   const struct control_snapshot *snapshot)
 {
-	struct slot *slot = slots_find(&s->slots, request->mapping_id);
-	const char *type = request->type ? request->type : "";
-	char answer[256];
+	const struct control_mapping *row =
+		find_row(snapshot, request->mapping_id);
+	struct error err = ERROR_INIT;
+	struct order order;
 
-	if (!find_row(snapshot, request->mapping_id)) {
-		snprintf(answer, sizeof(answer), "mapping %d does not exist",
-			 request->mapping_id);
-		finish_request(s, request->id, "REJECTED", answer);
-	} else if (!leases_epoch(&s->leases, request->mapping_id)) {
+	if (row && !leases_epoch(&s->leases, request->mapping_id))
 		return; /* the daemon that has the mapping answers */
-	} else if (text_iequal(type, "FULL_SYNC")) {
-		/* One that is switched off takes it up when it is back. */
-		if (slot && !slot->stopping)
-			worker_request_full_sync(slot->worker, request->id);
-	} else if (text_iequal(type, "PAUSE")) {
-		pause_mapping(s, request, true);
-	} else if (text_iequal(type, "RESUME")) {
-		pause_mapping(s, request, false);
+	if (!row) {
+		error_set(&err, ERROR_CONFIG, "mapping %d does not exist",
+			  request->mapping_id);
+		finish_request(s, request->id, "REJECTED", err.message);
+	} else if (order_read(&order, request, &err) < 0) {
+		finish_request(s, request->id, "REJECTED", err.message);
+		order_release(&order);
+	} else if (order.kind == ORDER_PAUSE || order.kind == ORDER_RESUME) {
+		pause_mapping(s, request, order.kind == ORDER_PAUSE);
+		order_release(&order);
 	} else {
-		snprintf(answer, sizeof(answer),
-			 "request type '%.100s' is not known; FULL_SYNC, PAUSE "
-			 "and RESUME are",
-			 type);
-		finish_request(s, request->id, "REJECTED", answer);
+		hand_over(s, row, snapshot, &order);
 	}
 }
 

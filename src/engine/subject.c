@@ -51,23 +51,42 @@ void subject_mark_removed(struct report_subject *subject)
 
 /* ----------------------------------------------------------------- collecting */
 
-static void work_out_rate(struct report_subject *subject)
+static void work_out_rate(struct subject_run *r)
 {
 	int64_t now = clock_ms();
-	int64_t ms = now - subject->rate_since_ms;
+	int64_t ms = now - r->rate_since_ms;
 	double rate;
 
 	if (ms < 500)
 		return;
-	rate = (double)(subject->run.processed - subject->rate_since_rows) *
-	       1000.0 / (double)ms;
+	rate = (double)(r->run.processed - r->rate_since_rows) * 1000.0 /
+	       (double)ms;
 	/* Smooth, but quick to follow. */
-	subject->run.rows_per_second =
-		subject->run.rows_per_second > 0
-			? 0.5 * subject->run.rows_per_second + 0.5 * rate
+	r->run.rows_per_second =
+		r->run.rows_per_second > 0
+			? 0.5 * r->run.rows_per_second + 0.5 * rate
 			: rate;
-	subject->rate_since_ms = now;
-	subject->rate_since_rows = subject->run.processed;
+	r->rate_since_ms = now;
+	r->rate_since_rows = r->run.processed;
+}
+
+/* The lock is held. */
+static void collect_run(struct report_subject *subject, enum report_lane lane,
+			struct subject_news *out)
+{
+	struct subject_run *r = &subject->runs[lane];
+
+	out->has_run[lane] = r->running;
+	if (!r->running)
+		return;
+	work_out_rate(r);
+	text_copy(out->last_key[lane], sizeof(out->last_key[lane]),
+		  r->last_key);
+	out->run[lane] = r->run;
+	out->run[lane].updated_us = clock_utc_us();
+	out->run[lane].last_key =
+		out->last_key[lane][0] ? out->last_key[lane] : NULL;
+	reporter_list(subject->reporter, subject);
 }
 
 void subject_collect(struct report_subject *subject, const char *daemon,
@@ -91,19 +110,10 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 		.daemon = daemon,
 		.updated_us = clock_utc_us(),
 	};
-	out->has_run = subject->running;
-	if (subject->running) {
-		work_out_rate(subject);
-		text_copy(out->last_key, sizeof(out->last_key),
-			  subject->last_key);
-		out->run = subject->run;
-		out->run.updated_us = clock_utc_us();
-		out->run.last_key = out->last_key[0] ? out->last_key : NULL;
-	}
+	for (int lane = 0; lane < REPORT_LANES; lane++)
+		collect_run(subject, lane, out);
 	subject->state_changed = false;
 	subject->position_changed = false;
-	if (subject->running)
-		reporter_list(subject->reporter, subject);
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -183,31 +193,30 @@ static void make_run_id(char id[CONTROL_RUN_ID_MAX])
 }
 
 /* The lock is held. */
-static struct event *run_event(struct report_subject *subject,
-			       const char *error)
+static struct event *run_event(const struct subject_run *r, const char *error)
 {
 	struct event *event = event_new(
-		EVENT_RUN, subject->last_key[0] ? subject->last_key : NULL,
-		error);
+		EVENT_RUN, r->last_key[0] ? r->last_key : NULL, error);
 
 	if (!event)
 		return NULL;
-	event->run = subject->run;
+	event->run = r->run;
 	event->run.last_key = event->owned[0];
 	event->run.error = event->owned[1];
 	return event;
 }
 
-void report_run_begin(struct report_subject *subject, const char *sync_type,
-		      int64_t total)
+void report_run_begin(struct report_subject *subject, enum report_lane lane,
+		      const char *sync_type, int64_t total)
 {
+	struct subject_run *r = &subject->runs[lane];
 	struct event *event;
 
 	pthread_mutex_lock(&subject->lock);
-	subject->running = true;
+	r->running = true;
 	reporter_list(subject->reporter, subject);
-	subject->last_key[0] = '\0';
-	subject->run = (struct control_run){
+	r->last_key[0] = '\0';
+	r->run = (struct control_run){
 		.mapping_id = subject->mapping_id,
 		.sync_type = sync_type,
 		.status = "RUNNING",
@@ -215,56 +224,66 @@ void report_run_begin(struct report_subject *subject, const char *sync_type,
 		.started_us = clock_utc_us(),
 		.updated_us = clock_utc_us(),
 	};
-	make_run_id(subject->run.id);
-	subject->rate_since_ms = clock_ms();
-	subject->rate_since_rows = 0;
-	event = run_event(subject, NULL);
+	make_run_id(r->run.id);
+	r->rate_since_ms = clock_ms();
+	r->rate_since_rows = 0;
+	event = run_event(r, NULL);
 	pthread_mutex_unlock(&subject->lock);
-	log_run(subject->run.id);
+	if (lane == REPORT_MOVING)
+		log_run(r->run.id);
 	reporter_put(subject->reporter, event);
 }
 
-void report_run_progress(struct report_subject *subject, uint64_t rows,
-			 const char *last_key)
+void report_run_progress(struct report_subject *subject, enum report_lane lane,
+			 uint64_t rows, const char *last_key)
 {
+	struct subject_run *r = &subject->runs[lane];
+
 	pthread_mutex_lock(&subject->lock);
-	subject->run.processed += (int64_t)rows;
-	subject->rows_applied += (int64_t)rows;
+	r->run.processed += (int64_t)rows;
+	if (lane == REPORT_MOVING)
+		subject->rows_applied += (int64_t)rows;
 	if (last_key) {
-		text_copy(subject->last_key, sizeof(subject->last_key),
-			  last_key);
-		text_make_utf8(subject->last_key);
+		text_copy(r->last_key, sizeof(r->last_key), last_key);
+		text_make_utf8(r->last_key);
 	}
 	pthread_mutex_unlock(&subject->lock);
 }
 
-void report_run_end(struct report_subject *subject, const char *status,
-		    const char *error)
+/* The lock is held. */
+static struct event *end_run(struct subject_run *r, const char *status,
+			     const char *error)
 {
+	int64_t us;
+
+	r->running = false;
+	r->run.status = status;
+	r->run.completed_us = clock_utc_us();
+	r->run.updated_us = r->run.completed_us;
+	us = r->run.completed_us - r->run.started_us;
+	if (us > 0)
+		r->run.rows_per_second =
+			(double)r->run.processed * 1e6 / (double)us;
+	return run_event(r, error);
+}
+
+void report_run_end(struct report_subject *subject, enum report_lane lane,
+		    const char *status, const char *error)
+{
+	struct subject_run *r = &subject->runs[lane];
 	struct event *event = NULL;
 	bool running;
 
 	pthread_mutex_lock(&subject->lock);
-	running = subject->running;
-	if (running) {
-		int64_t us;
-
-		subject->running = false;
-		subject->run.status = status;
-		subject->run.completed_us = clock_utc_us();
-		subject->run.updated_us = subject->run.completed_us;
-		us = subject->run.completed_us - subject->run.started_us;
-		if (us > 0)
-			subject->run.rows_per_second =
-				(double)subject->run.processed * 1e6 /
-				(double)us;
-		event = run_event(subject, error);
-	}
+	running = r->running;
+	if (running)
+		event = end_run(r, status, error);
 	pthread_mutex_unlock(&subject->lock);
-	if (running) {
+	if (!running)
+		return;
+	if (lane == REPORT_MOVING)
 		log_run(NULL);
-		reporter_put(subject->reporter, event);
-	}
+	reporter_put(subject->reporter, event);
 }
 
 void report_run_continue(struct report_subject *subject, const char *sync_type)
@@ -272,8 +291,8 @@ void report_run_continue(struct report_subject *subject, const char *sync_type)
 	bool running;
 
 	pthread_mutex_lock(&subject->lock);
-	running = subject->running;
+	running = subject->runs[REPORT_MOVING].running;
 	pthread_mutex_unlock(&subject->lock);
 	if (!running)
-		report_run_begin(subject, sync_type, 0);
+		report_run_begin(subject, REPORT_MOVING, sync_type, 0);
 }

@@ -29,11 +29,14 @@ struct report_subject {
 	int64_t rows_applied;
 	int64_t next_attempt_us;
 
-	bool running;
-	struct control_run run;
-	char last_key[REPORT_KEY_MAX];
-	int64_t rate_since_ms;	 /* when the rate was last worked out */
-	int64_t rate_since_rows; /* and the rows then */
+	/* What it moves, and beside that what it verifies. */
+	struct subject_run {
+		bool running;
+		struct control_run run;
+		char last_key[REPORT_KEY_MAX];
+		int64_t rate_since_ms;	 /* when the rate was worked out */
+		int64_t rate_since_rows; /* and the rows then */
+	} runs[REPORT_LANES];
 };
 
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
@@ -56,11 +59,11 @@ void subject_mark_removed(struct report_subject *subject);
 /* What there is to write about it now, copied; the strings point inside. */
 struct subject_news {
 	struct control_state state;
-	struct control_run run;
-	bool has_state, has_run, has_position;
+	struct control_run run[REPORT_LANES];
+	bool has_state, has_run[REPORT_LANES], has_position;
 	struct position position;
 	char reason[REPORT_REASON_MAX];
-	char last_key[REPORT_KEY_MAX];
+	char last_key[REPORT_LANES][REPORT_KEY_MAX];
 	char position_text[POSITION_TEXT_MAX];
 };
 

@@ -4,7 +4,7 @@
  * back, so that a sleeping mapping holds a thread and nothing else. What is
  * due, in this order: a full sync that somebody asked for (a request, the
  * trigger column, a destination that was never loaded, a gap in the log), then
- * changes.
+ * changes, then a slice of a verification.
  *
  * While changes flow, the next window is read at once; then the sleeps double
  * from SLEEP_MIN_MS up to the interval.
@@ -21,6 +21,7 @@
 #include "engine/cdc.h"
 #include "engine/full_sync.h"
 #include "engine/retry.h"
+#include "engine/verify.h"
 
 #define SLEEP_MIN_MS 100
 #define STACK_BYTES  (512 * 1024)
@@ -31,7 +32,11 @@
 /* Nothing is waited for but the end. */
 #define FENCED_SLEEP_MS 60000
 
-#define REQUESTS_MAX 32
+#define ORDERS_MAX 32
+#define DONE_MAX   32 /* requests that were answered lately */
+
+/* A verification that is under way goes on soon. */
+#define VERIFY_SLEEP_MS 200
 
 struct worker {
 	struct engine *engine;
@@ -43,9 +48,11 @@ struct worker {
 	atomic_bool ended;
 	atomic_bool disowned; /* another daemon works on it */
 
-	pthread_mutex_t lock; /* guards the requests */
-	int requests[REQUESTS_MAX];
-	size_t request_count;
+	pthread_mutex_t lock; /* guards what was asked for */
+	struct order orders[ORDERS_MAX];
+	size_t order_count;
+	int done[DONE_MAX];
+	size_t done_next;
 
 	/* The thread's own. */
 	struct settings settings;
@@ -53,6 +60,7 @@ struct worker {
 	struct pool_share *share;
 	struct link link;
 	bool opened;
+	struct verify verify;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
 	int64_t triggers_looked_ms;
@@ -64,44 +72,109 @@ struct worker {
 
 /* ---------------------------------------------------------------- requests */
 
-void worker_request_full_sync(struct worker *worker, int request_id)
+void worker_order(struct worker *worker, struct order *order)
 {
 	bool added = false;
 
 	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->request_count; i++)
-		if (worker->requests[i] == request_id)
+	for (size_t i = 0; i < worker->order_count; i++)
+		if (worker->orders[i].id == order->id)
 			goto done;
-	if (worker->request_count < REQUESTS_MAX) {
-		worker->requests[worker->request_count++] = request_id;
+	for (size_t i = 0; i < DONE_MAX; i++)
+		if (worker->done[i] == order->id)
+			goto done;
+	if (worker->order_count < ORDERS_MAX) {
+		worker->orders[worker->order_count++] = *order;
+		memset(order, 0, sizeof(*order));
 		added = true;
 	}
 done:
 	pthread_mutex_unlock(&worker->lock);
+	order_release(order);
 	if (added)
 		cancel_poke(&worker->cancel);
 }
 
-static bool has_requests(struct worker *worker)
+static bool has_orders(struct worker *worker)
 {
 	bool any;
 
 	pthread_mutex_lock(&worker->lock);
-	any = worker->request_count > 0;
+	any = worker->order_count > 0;
 	pthread_mutex_unlock(&worker->lock);
 	return any;
 }
 
-/* Tell all that wait; those that are answered for good leave the list. */
-static void answer_requests(struct worker *worker, const char *state,
-			    const char *answer)
+static bool has_order(struct worker *worker, enum order_kind kind)
 {
+	bool any = false;
+
 	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->request_count; i++)
-		report_request(worker->engine->reporter, worker->requests[i],
-			       state, answer);
-	if (strcmp(state, "RUNNING"))
-		worker->request_count = 0;
+	for (size_t i = 0; i < worker->order_count; i++)
+		any |= worker->orders[i].kind == kind;
+	pthread_mutex_unlock(&worker->lock);
+	return any;
+}
+
+/* The first of those that are for verify.c, unlinked; false: none. */
+static bool take_order(struct worker *worker, struct order *order)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&worker->lock);
+	for (size_t i = 0; i < worker->order_count && !found; i++) {
+		enum order_kind kind = worker->orders[i].kind;
+
+		if (kind != ORDER_VERIFY && kind != ORDER_REPAIR &&
+		    kind != ORDER_RESYNC)
+			continue;
+		*order = worker->orders[i];
+		memmove(&worker->orders[i], &worker->orders[i + 1],
+			(--worker->order_count - i) * sizeof(*order));
+		found = true;
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return found;
+}
+
+static int hand_orders_over(struct worker *worker, struct error *err)
+{
+	struct order order;
+
+	while (take_order(worker, &order))
+		if (verify_order(&worker->verify, &order, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The lock is held. The tables say so a moment later. */
+static void remember_done(struct worker *worker, int id)
+{
+	worker->done[worker->done_next] = id;
+	worker->done_next = (worker->done_next + 1) % DONE_MAX;
+}
+
+/* Tell all of a kind; those that are answered for good leave the list. */
+static void answer_orders(struct worker *worker, enum order_kind kind,
+			  const char *state, const char *answer)
+{
+	bool final = strcmp(state, "RUNNING") != 0;
+	size_t kept = 0;
+
+	pthread_mutex_lock(&worker->lock);
+	for (size_t i = 0; i < worker->order_count; i++) {
+		struct order *order = &worker->orders[i];
+
+		if (order->kind != kind || !final)
+			worker->orders[kept++] = *order;
+		if (order->kind != kind)
+			continue;
+		report_request(worker->engine->reporter, order->id, state,
+			       answer);
+		if (final)
+			remember_done(worker, order->id);
+	}
+	worker->order_count = kept;
 	pthread_mutex_unlock(&worker->lock);
 }
 
@@ -115,8 +188,8 @@ static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
 		 (unsigned long long)rows, (double)ms / 1000.0);
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
 		   "full sync of '%s' done: %s", worker->mapping->name, answer);
-	report_run_end(worker->subject, "COMPLETED", NULL);
-	answer_requests(worker, "COMPLETED", answer);
+	report_run_end(worker->subject, REPORT_MOVING, "COMPLETED", NULL);
+	answer_orders(worker, ORDER_FULL_SYNC, "COMPLETED", answer);
 }
 
 static int do_full_sync(struct worker *worker, struct error *err)
@@ -129,7 +202,8 @@ static int do_full_sync(struct worker *worker, struct error *err)
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", -1, -1,
 		   "full sync of '%s' begins: %s", worker->mapping->name,
 		   worker->why_full_sync);
-	answer_requests(worker, "RUNNING", NULL);
+	answer_orders(worker, ORDER_FULL_SYNC, "RUNNING", NULL);
+	verify_begin_anew(&worker->verify);
 	if (full_sync_run(&worker->link, &rows, &again, err) < 0)
 		return -1;
 	tell_full_sync(worker, rows, clock_ms() - began);
@@ -174,7 +248,7 @@ static int look_at_triggers(struct worker *worker, struct error *err)
 /* What asks for a full sync now? */
 static int look_for_reasons(struct worker *worker, struct error *err)
 {
-	if (has_requests(worker))
+	if (has_order(worker, ORDER_FULL_SYNC))
 		worker->why_full_sync = "requested in sync_requests";
 	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
 		return -1;
@@ -233,7 +307,8 @@ static void tell_changes(struct worker *worker, const struct cdc_step *step)
 		     0);
 	tell_note(worker, step->note);
 	if (step->caught_up)
-		report_run_end(worker->subject, "COMPLETED", NULL);
+		report_run_end(worker->subject, REPORT_MOVING, "COMPLETED",
+			       NULL);
 }
 
 static int do_changes(struct worker *worker, struct error *err)
@@ -248,15 +323,63 @@ static int do_changes(struct worker *worker, struct error *err)
 			return -1;
 		any |= step.rows > 0;
 		if (step.altered) {
+			verify_begin_anew(&worker->verify);
 			worker->idle_sleep_ms = 0;
 			return 0;
 		}
+		verify_saw(&worker->verify, &step);
 		tell_changes(worker, &step);
 	} while (!step.caught_up && clock_ms() < deadline &&
-		 !has_requests(worker));
+		 !has_orders(worker));
 	if (any || !step.caught_up)
 		worker->idle_sleep_ms = 0;
 	return cdc_store_idle(&worker->link, false, err);
+}
+
+/*
+ * Leave out everything up to now, as a DBA has asked: what is lost that way a
+ * verification finds.
+ */
+static int skip_to_now(struct worker *worker, struct error *err)
+{
+	char from[POSITION_TEXT_MAX], to[POSITION_TEXT_MAX];
+	struct link *link = &worker->link;
+	struct checkpoint next = link->stored;
+	struct strbuf answer;
+
+	if (!has_order(worker, ORDER_SKIP_TO_NOW))
+		return 0;
+	if (link_connect_source(link, err) < 0 ||
+	    link->src->ops->position(link->src, &next.position, err) < 0 ||
+	    link_connect_target(link, err) < 0 ||
+	    link->dst->ops->advance(link->dst, &link->stored, &next, err) < 0)
+		return -1;
+	position_format(from, &link->stored.position);
+	position_format(to, &next.position);
+	link_moved(link, &next);
+	strbuf_init(&answer);
+	strbuf_addf(&answer, "changes after %s up to %s were left out", from,
+		    to);
+	report_log(worker->subject, LOG_WARNING, "CDC", -1, -1, "'%s': %s",
+		   worker->mapping->name, answer.data);
+	answer_orders(worker, ORDER_SKIP_TO_NOW, "COMPLETED", answer.data);
+	strbuf_release(&answer);
+	return 0;
+}
+
+/* --------------------------------------------------------------- verification */
+
+/* Of a copy that shows no mixture of a load. */
+static int do_verification(struct worker *worker, struct error *err)
+{
+	struct link *link = &worker->link;
+
+	if (hand_orders_over(worker, err) < 0)
+		return -1;
+	if (!link->attached || link->stored.consistent_after_us ||
+	    !verify_is_due(&worker->verify, &worker->settings))
+		return 0;
+	return verify_slice(&worker->verify, link, err);
 }
 
 /* -------------------------------------------------------------------- steps */
@@ -315,6 +438,7 @@ failed:
 
 static void close_link(struct worker *worker)
 {
+	verify_release(&worker->verify);
 	if (worker->opened)
 		link_close(&worker->link);
 	worker->opened = false;
@@ -351,9 +475,14 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 	if (!worker->mapping->cdc_enabled) {
 		report_lag(worker->subject, -1, true);
 		report_state(worker->subject, "IDLE", NULL, 0);
-		return 0;
+		answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED",
+			      "the mapping does not follow changes: "
+			      "cdc_enabled is 0");
+		return do_verification(worker, err);
 	}
-	return do_changes(worker, err);
+	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0)
+		return -1;
+	return do_verification(worker, err);
 }
 
 static int attempt(struct worker *worker, struct error *err)
@@ -393,7 +522,9 @@ static void record(struct worker *worker, const struct error *err,
 	};
 
 	report_error(worker->engine->reporter, &row);
-	answer_requests(worker, "FAILED", err->message);
+	answer_orders(worker, ORDER_FULL_SYNC, "FAILED", err->message);
+	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", err->message);
+	verify_refuse_orders(&worker->verify, err->message);
 	worker->why_full_sync = NULL;
 }
 
@@ -415,7 +546,7 @@ static int64_t failed(struct worker *worker, const struct error *err)
 			   "attempt %d of %d failed: %s",
 			   worker->retry.failures, policy.max_attempts,
 			   err->message);
-	report_run_end(worker->subject, "ERROR", err->message);
+	report_run_end(worker->subject, REPORT_MOVING, "ERROR", err->message);
 	/* A gap is told as an error, and healed if that is allowed. */
 	if (err->kind == ERROR_GAP && worker->settings.resync_on_gap) {
 		worker->why_full_sync = "a gap in the change log";
@@ -425,6 +556,7 @@ static int64_t failed(struct worker *worker, const struct error *err)
 		     err->message,
 		     clock_utc_us() + decision.wait_ms * INT64_C(1000));
 	/* Whatever was known may be why it failed. */
+	verify_begin_anew(&worker->verify);
 	if (worker->opened)
 		link_forget(&worker->link);
 	return decision.wait_ms;
@@ -450,8 +582,10 @@ static int64_t next_sleep(struct worker *worker)
 {
 	int64_t interval = idle_interval(worker);
 
-	if (worker->why_full_sync)
+	if (worker->why_full_sync || has_orders(worker))
 		return 0;
+	if (verify_is_running(&worker->verify))
+		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)
 		return interval;
 	worker->idle_sleep_ms = worker->idle_sleep_ms
@@ -534,7 +668,7 @@ static void *worker_main(void *arg)
 		store_on_exit(worker);
 		report_state(worker->subject, "STOPPED", NULL, 0);
 	}
-	report_run_end(worker->subject, "PAUSED",
+	report_run_end(worker->subject, REPORT_MOVING, "PAUSED",
 		       "stopped before it was through");
 	close_link(worker);
 	reporter_remove_subject(worker->engine->reporter, worker->subject);
@@ -558,7 +692,8 @@ static int start_thread(struct worker *worker, struct error *err)
 }
 
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
-			    int64_t epoch, struct error *err)
+			    const struct control_mapping *row, int64_t epoch,
+			    struct error *err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -577,6 +712,8 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 		error_memory(err, "a worker");
 		goto failed;
 	}
+	verify_init(&worker->verify, mapping, worker->subject, engine->reporter,
+		    row);
 	if (cancel_init(&worker->cancel, err) < 0)
 		goto no_cancel;
 	pthread_mutex_init(&worker->lock, NULL);
@@ -587,6 +724,7 @@ no_thread:
 	pthread_mutex_destroy(&worker->lock);
 	cancel_release(&worker->cancel);
 no_cancel:
+	verify_release(&worker->verify);
 	reporter_remove_subject(engine->reporter, worker->subject);
 failed:
 	free(worker);
@@ -627,6 +765,8 @@ bool worker_has_ended(struct worker *worker)
 void worker_free(struct worker *worker)
 {
 	pthread_join(worker->thread, NULL);
+	for (size_t i = 0; i < worker->order_count; i++)
+		order_release(&worker->orders[i]);
 	pthread_mutex_destroy(&worker->lock);
 	cancel_release(&worker->cancel);
 	mapping_free(worker->mapping);

@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/mapping.h"
+#include "engine/order.h"
 
 /*
  * The thread that owns one mapping, from start to stop. Nobody else touches
@@ -14,10 +15,12 @@ struct worker;
 
 /*
  * Work on a mapping under the lease of that epoch. Takes the mapping over, on
- * failure too. NULL when there is no thread.
+ * failure too. `row`, which may be NULL, says how far an earlier worker was
+ * with its verification. NULL when there is no thread.
  */
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
-			    int64_t epoch, struct error *err);
+			    const struct control_mapping *row, int64_t epoch,
+			    struct error *err);
 
 const struct mapping *worker_mapping(const struct worker *worker);
 int64_t worker_epoch(const struct worker *worker);
@@ -25,8 +28,9 @@ int64_t worker_epoch(const struct worker *worker);
 /* The lease is another daemon's now: say nothing more of this mapping. */
 void worker_disown(struct worker *worker);
 
-/* A DBA asks for a full sync. Asking twice for the same is asking once. */
-void worker_request_full_sync(struct worker *worker, int request_id);
+/* A DBA asks for something; the order is taken over. Asking twice for the same
+ * is asking once. */
+void worker_order(struct worker *worker, struct order *order);
 
 /* Look again now, rather than at the next tick. */
 void worker_poke(struct worker *worker);

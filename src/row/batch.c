@@ -88,3 +88,35 @@ unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len)
 	batch->columns[col].slice[batch->rows].len = len;
 	return data;
 }
+
+bool batch_put_copy(struct batch *batch, size_t col, const struct batch *from,
+		    size_t from_col, size_t from_row)
+{
+	const struct batch_column *values = &from->columns[from_col];
+	const struct row_slice *slice;
+	unsigned char *data;
+
+	if (batch_null(from, from_col, from_row)) {
+		batch_put_null(batch, col);
+		return true;
+	}
+	switch (values->store) {
+	case ROW_STORE_I64:
+		batch_put_i64(batch, col, values->i64[from_row]);
+		break;
+	case ROW_STORE_F64:
+		batch_put_f64(batch, col, values->f64[from_row]);
+		break;
+	case ROW_STORE_WIDE:
+		*batch_put_wide(batch, col) = values->wide[from_row];
+		break;
+	case ROW_STORE_SLICE:
+		slice = &values->slice[from_row];
+		data = batch_put_slice(batch, col, slice->len);
+		if (!data)
+			return false;
+		memcpy(data, slice->data, slice->len);
+		break;
+	}
+	return true;
+}

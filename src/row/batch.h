@@ -98,6 +98,13 @@ static inline union row_wide *batch_put_wide(struct batch *batch, size_t col)
  */
 unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len);
 
+/*
+ * Copy a value into the next row, from a column of the same kind of values.
+ * False when the batch's memory is used up.
+ */
+bool batch_put_copy(struct batch *batch, size_t col, const struct batch *from,
+		    size_t from_col, size_t from_row);
+
 static inline void batch_add_row(struct batch *batch, enum row_op op)
 {
 	batch->ops[batch->rows++] = (unsigned char)op;

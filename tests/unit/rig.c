@@ -313,7 +313,7 @@ int rig_attempt(struct rig *rig, struct error *err)
 	rig->link.settings = rig->settings;
 	ret = attempt(rig, err);
 	link_release(&rig->link);
-	report_run_end(rig->subject, ret < 0 ? "ERROR" : "COMPLETED",
+	report_run_end(rig->subject, REPORT_MOVING, ret < 0 ? "ERROR" : "COMPLETED",
 		       ret < 0 ? err->message : NULL);
 	if (ret < 0)
 		link_forget(&rig->link);

@@ -107,7 +107,7 @@ static int setup_group(void **state)
 	if (reporter_start(&reporter, &spec, "test:1", &err) < 0)
 		return -1;
 	subject = reporter_add_subject(reporter, 1);
-	report_run_begin(subject, "FULL_SYNC", 0);
+	report_run_begin(subject, REPORT_MOVING, "FULL_SYNC", 0);
 	return 0;
 }
 
@@ -338,12 +338,12 @@ static void test_progress_is_told(void **state)
 	uint64_t rows;
 
 	(void)state;
-	report_run_end(subject, "COMPLETED", NULL);
-	report_run_begin(subject, "FULL_SYNC", 1000);
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
+	report_run_begin(subject, REPORT_MOVING, "FULL_SYNC", 1000);
 	in.rows = 1000;
 	in.text_len = 5;
 	MUST(run(10, 1 << 20, CANCEL_DRAIN, &rows, &err));
-	report_run_end(subject, "COMPLETED", NULL);
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
 	for (int i = 0; i < 500; i++) {
 		if (store_number(spec.file,
 				 "SELECT COUNT(*) FROM sync_status WHERE "

@@ -476,7 +476,7 @@ static void test_what_is_reported(void **state)
 	(void)state;
 	rig_fill(&rig, 7);
 	load(&again);
-	report_run_end(rig.subject, "COMPLETED", NULL);
+	report_run_end(rig.subject, REPORT_MOVING, "COMPLETED", NULL);
 	for (int i = 0; i < 500; i++) {
 		if (store_number(rig.spec.file,
 				 "SELECT COUNT(*) FROM sync_status "

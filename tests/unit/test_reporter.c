@@ -215,26 +215,26 @@ static void test_runs(void **state)
 	(void)state;
 	start();
 	subject = reporter_add_subject(reporter, 1);
-	report_run_begin(subject, "FULL_SYNC", 1000);
+	report_run_begin(subject, REPORT_MOVING, "FULL_SYNC", 1000);
 	wait_for("SELECT status, records_processed, records_total, "
 		 "completed_at FROM sync_status",
 		 "RUNNING|0|1000|NULL\n");
-	report_run_progress(subject, 400, "key 400");
-	report_run_progress(subject, 100, NULL);
+	report_run_progress(subject, REPORT_MOVING, 400, "key 400");
+	report_run_progress(subject, REPORT_MOVING, 100, NULL);
 	/* Running counters come by themselves. */
 	wait_for("SELECT status, records_processed, last_processed_pk "
 		 "FROM sync_status",
 		 "RUNNING|500|key 400\n");
-	report_run_end(subject, "ERROR", "it broke");
-	report_run_end(subject, "COMPLETED", NULL); /* nothing is under way */
+	report_run_end(subject, REPORT_MOVING, "ERROR", "it broke");
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL); /* nothing is under way */
 	wait_for("SELECT status, records_processed, error_message, "
 		 "completed_at IS NOT NULL, last_processed_pk FROM sync_status",
 		 "ERROR|500|it broke|1|key 400\n");
 	report_run_continue(subject, "CDC");
-	report_run_progress(subject, 1, "k");
+	report_run_progress(subject, REPORT_MOVING, 1, "k");
 	report_run_continue(subject, "CDC");
-	report_run_progress(subject, 1, NULL);
-	report_run_end(subject, "COMPLETED", NULL);
+	report_run_progress(subject, REPORT_MOVING, 1, NULL);
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
 	report_state(subject, "CDC", NULL, 0);
 	stop();
 	assert_query(spec.file,
@@ -256,9 +256,9 @@ static void test_rate(void **state)
 	(void)state;
 	start();
 	subject = reporter_add_subject(reporter, 1);
-	report_run_begin(subject, "FULL_SYNC", 0);
+	report_run_begin(subject, REPORT_MOVING, "FULL_SYNC", 0);
 	for (int i = 0; i < 12; i++) {
-		report_run_progress(subject, 100, NULL);
+		report_run_progress(subject, REPORT_MOVING, 100, NULL);
 		pause_ms(100);
 	}
 	wait_for("SELECT rows_per_second BETWEEN 50 AND 5000, records_total "
@@ -277,7 +277,7 @@ static void test_stale_runs(void **state)
 		   "run_id) VALUES (1, 'CDC', 'RUNNING', 'old')");
 	start();
 	subject = reporter_add_subject(reporter, 1);
-	report_run_begin(subject, "CDC", 0);
+	report_run_begin(subject, REPORT_MOVING, "CDC", 0);
 	stop();
 	assert_query(spec.file,
 		     "SELECT status, completed_at IS NOT NULL FROM sync_status "
@@ -334,9 +334,9 @@ static void test_store_comes_back(void **state)
 	for (int i = 0; i < 200; i++)
 		report_log(subject, LOG_INFO, "CDC", i, -1, "row %d", i);
 	report_state(subject, "CDC", NULL, 0);
-	report_run_begin(subject, "CDC", 0);
-	report_run_progress(subject, 7, "k");
-	report_run_end(subject, "COMPLETED", NULL);
+	report_run_begin(subject, REPORT_MOVING, "CDC", 0);
+	report_run_progress(subject, REPORT_MOVING, 7, "k");
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
 	assert_true(clock_ms() - began < 2000);
 	pause_ms(300);
 	assert_int_equal(rename(away, spec.file), 0);
@@ -421,7 +421,7 @@ static void test_refused_rows(void **state)
 	subject = reporter_add_subject(reporter, 1);
 	report_log(gone, LOG_INFO, NULL, -1, -1, "of nobody");
 	report_state(gone, "CDC", NULL, 0);
-	report_run_begin(gone, "CDC", 0);
+	report_run_begin(gone, REPORT_MOVING, "CDC", 0);
 	report_log(subject, LOG_INFO, NULL, -1, -1, "of one");
 	report_state(subject, "CDC", NULL, 0);
 	wait_for("SELECT log_message FROM sync_logs", "of one\n");

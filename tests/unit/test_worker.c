@@ -35,6 +35,14 @@ static int setup(void **state)
 	return 0;
 }
 
+/* A DBA asks for a full sync. */
+static void order_full_sync(int request_id)
+{
+	struct order order = {.id = request_id, .kind = ORDER_FULL_SYNC};
+
+	worker_order(worker, &order);
+}
+
 static void start(void)
 {
 	struct error err = ERROR_INIT;
@@ -53,7 +61,7 @@ static void start(void)
 
 	assert_non_null(mapping);
 	engine_set_settings(&engine, &rig.settings);
-	worker = worker_start(&engine, mapping, 1, &err);
+	worker = worker_start(&engine, mapping, NULL, 1, &err);
 	if (!worker)
 		fail_msg("%s", err.message);
 	assert_int_equal(worker_mapping(worker)->id, 1);
@@ -183,8 +191,8 @@ static void test_waits_without_initial_sync(void **state)
 	assert_query(rig.spec.file, "SELECT COUNT(*) FROM sync_status", "0\n");
 	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
 				  "request_type) VALUES (1, 'FULL_SYNC')");
-	worker_request_full_sync(worker, 1);
-	worker_request_full_sync(worker, 1);
+	order_full_sync(1);
+	order_full_sync(1);
 	wait_until_same();
 	wait_for("SELECT state, answer LIKE '5 rows%' FROM sync_requests",
 		 "COMPLETED|1\n");
@@ -328,7 +336,7 @@ static void test_failed_request(void **state)
 	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
 				  "request_type) VALUES (1, 'FULL_SYNC')");
 	start();
-	worker_request_full_sync(worker, 1);
+	order_full_sync(1);
 	wait_for("SELECT state, answer LIKE '%create_missing_tables%' "
 		 "FROM sync_requests",
 		 "FAILED|1\n");
@@ -343,7 +351,7 @@ static void test_request_for_a_bad_row(void **state)
 	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
 				  "request_type) VALUES (1, 'FULL_SYNC')");
 	start();
-	worker_request_full_sync(worker, 1);
+	order_full_sync(1);
 	wait_for("SELECT state, answer LIKE '%99%' FROM sync_requests",
 		 "FAILED|1\n");
 	stop(CANCEL_DRAIN);

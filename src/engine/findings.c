@@ -1,0 +1,264 @@
+#include "engine/findings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "row/text.h"
+
+#define KEY_TEXT_MAX 1000
+
+static const char *const kinds[] = {
+	[FINDINGS_TAIL] = "TAIL",
+	[FINDINGS_WHOLE] = "WHOLE",
+	[FINDINGS_CHOSEN] = "RESYNC",
+};
+
+#define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
+
+int findings_init(struct findings *findings, enum findings_kind kind,
+		  struct error *err)
+{
+	memset(findings, 0, sizeof(*findings));
+	findings->kind = kind;
+	findings->started_us = clock_utc_us();
+	findings->shown = json_array();
+	return findings->shown ? 0 : error_memory(err, "a verification");
+}
+
+void findings_release(struct findings *findings)
+{
+	row_key_release(&findings->at.key);
+	free(findings->condition);
+	json_decref(findings->shown);
+	memset(findings, 0, sizeof(*findings));
+}
+
+const char *findings_type(const struct findings *findings, bool repair)
+{
+	if (findings->kind == FINDINGS_CHOSEN || !repair)
+		return kinds[findings->kind];
+	return findings->dry_run ? "DRY_RUN" : "REPAIR";
+}
+
+/* ---------------------------------------------------------------- for later */
+
+static json_t *format_sum(const struct row_sum *sum)
+{
+	json_t *out = json_array();
+
+	json_array_append_new(out, json_integer((json_int_t)sum->rows));
+	for (int i = 0; i < 4; i++)
+		json_array_append_new(out,
+				      json_integer((json_int_t)sum->words[i]));
+	return out;
+}
+
+static void parse_sum(const json_t *in, struct row_sum *sum)
+{
+	sum->rows = (uint64_t)json_integer_value(json_array_get(in, 0));
+	for (size_t i = 0; i < 4; i++)
+		sum->words[i] =
+			(uint64_t)json_integer_value(json_array_get(in, i + 1));
+}
+
+static json_t *format_key(const struct row_key *key)
+{
+	struct strbuf hex;
+	json_t *out;
+
+	if (!key->bytes)
+		return json_null();
+	strbuf_init(&hex);
+	row_key_format(key, &hex);
+	out = hex.failed ? NULL : json_string(hex.data);
+	strbuf_release(&hex);
+	return out;
+}
+
+char *findings_format(const struct findings *findings)
+{
+	json_t *root = json_pack(
+		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
+		"s:I, s:s?, s:O}",
+		"kind", kinds[findings->kind], "repair", findings->repair,
+		"dry_run", findings->dry_run, "request_id",
+		findings->request_id, "started_us",
+		(json_int_t)findings->started_us, "total",
+		(json_int_t)findings->total, "side", (int)findings->at.side,
+		"at", format_key(&findings->at.key), "source_sum",
+		format_sum(&findings->sums[COMPARE_SOURCE]), "dest_sum",
+		format_sum(&findings->sums[COMPARE_DEST]), "compared",
+		(json_int_t)findings->compared, "mismatches",
+		(json_int_t)findings->mismatches, "repaired",
+		(json_int_t)findings->repaired, "condition",
+		findings->condition, "shown", findings->shown);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
+static int find_kind(const char *name)
+{
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		if (!strcmp(kinds[i], name))
+			return (int)i;
+	return -1;
+}
+
+struct parsed {
+	const char *kind, *at, *condition;
+	int repair, dry_run, side;
+	json_int_t started_us, total, compared, mismatches, repaired;
+	json_t *source_sum, *dest_sum, *shown;
+};
+
+static int take_parsed(struct findings *findings, const struct parsed *in,
+		       struct error *err)
+{
+	findings->kind = (enum findings_kind)find_kind(in->kind);
+	findings->repair = in->repair;
+	findings->dry_run = in->dry_run;
+	findings->started_us = in->started_us;
+	findings->total = (uint64_t)in->total;
+	findings->compared = (uint64_t)in->compared;
+	findings->mismatches = (uint64_t)in->mismatches;
+	findings->repaired = (uint64_t)in->repaired;
+	parse_sum(in->source_sum, &findings->sums[COMPARE_SOURCE]);
+	parse_sum(in->dest_sum, &findings->sums[COMPARE_DEST]);
+	findings->shown = json_incref(in->shown);
+	findings->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
+	if (in->at && row_key_parse(&findings->at.key, in->at, err) < 0)
+		return -1;
+	findings->condition = in->condition ? strdup(in->condition) : NULL;
+	if (in->condition && !findings->condition)
+		return error_memory(err, "a verification");
+	return 0;
+}
+
+int findings_parse(struct findings *findings, const char *text,
+		   struct error *err)
+{
+	struct parsed in = {.at = NULL};
+	json_error_t why;
+	json_t *root = json_loads(text, 0, &why);
+	int ret = -1;
+
+	memset(findings, 0, sizeof(*findings));
+	if (root &&
+	    json_unpack_ex(
+		    root, &why, 0,
+		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s?s, s:o, s:o, s:I, "
+		    "s:I, s:I, s?s, s:o}",
+		    "kind", &in.kind, "repair", &in.repair, "dry_run",
+		    &in.dry_run, "request_id", &findings->request_id,
+		    "started_us", &in.started_us, "total", &in.total, "side",
+		    &in.side, "at", &in.at, "source_sum", &in.source_sum,
+		    "dest_sum", &in.dest_sum, "compared", &in.compared,
+		    "mismatches", &in.mismatches, "repaired", &in.repaired,
+		    "condition", &in.condition, "shown", &in.shown) == 0 &&
+	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
+		ret = take_parsed(findings, &in, err);
+	else
+		error_set(err, ERROR_DATA,
+			  "the progress of a verification cannot be read: %s",
+			  why.text);
+	json_decref(root);
+	if (ret < 0)
+		findings_release(findings);
+	return ret;
+}
+
+/* ---------------------------------------------------------------- findings */
+
+static const char *kind_of_difference(enum compare_verdict verdict)
+{
+	switch (verdict) {
+	case COMPARE_ONLY_SOURCE:
+		return "MISSING";
+	case COMPARE_ONLY_DEST:
+		return "EXTRA";
+	case COMPARE_SAME:
+	case COMPARE_CHANGED:
+	case COMPARE_DIFFERENT:
+		break;
+	}
+	return "DIFFERENT";
+}
+
+static int show(struct findings *findings, const struct compare_row *row,
+		struct error *err)
+{
+	struct strbuf key;
+	json_t *shown;
+	int rc;
+
+	strbuf_init_max(&key, (size_t)64 << 10);
+	row_format_key(&key, row->keys, row->at);
+	if (key.len > KEY_TEXT_MAX)
+		key.data[KEY_TEXT_MAX] = '\0';
+	text_make_utf8(key.data);
+	shown = json_pack("{s:s, s:s}", "key", key.failed ? "" : key.data,
+			  "difference", kind_of_difference(row->verdict));
+	rc = json_array_append_new(findings->shown, shown);
+	strbuf_release(&key);
+	return rc ? error_memory(err, "a verification") : 0;
+}
+
+int findings_add(struct findings *findings, const struct compare_row *row,
+		 struct error *err)
+{
+	bool differs =
+		row->verdict != COMPARE_SAME && row->verdict != COMPARE_CHANGED;
+
+	/* What changed meanwhile is as the source has it by now. */
+	for (int side = 0; side < COMPARE_SIDES; side++) {
+		const struct row_digest *md5 =
+			row->verdict == COMPARE_CHANGED
+				? row->md5[COMPARE_SOURCE]
+				: row->md5[side];
+
+		if (md5)
+			row_sum_add(&findings->sums[side], md5);
+	}
+	if (!differs)
+		return 0;
+	findings->mismatches++;
+	if (json_array_size(findings->shown) >= FINDINGS_SHOWN_MAX)
+		return 0;
+	return show(findings, row, err);
+}
+
+const char *findings_status(const struct findings *findings, const char *why)
+{
+	if (why)
+		return "PARTIAL";
+	if (findings->mismatches && findings->kind != FINDINGS_CHOSEN)
+		return "FAILED";
+	return "PASSED";
+}
+
+char *findings_details(const struct findings *findings, const char *why)
+{
+	bool shown_all = findings->mismatches <= FINDINGS_SHOWN_MAX;
+	json_t *root = json_pack("{s:s, s:O, s:b, s:I}", "scope",
+				 kinds[findings->kind], "mismatches",
+				 findings->shown, "all_shown", shown_all,
+				 "repaired", (json_int_t)findings->repaired);
+	char *text;
+
+	if (why)
+		json_object_set_new(root, "reason", json_string(why));
+	if (findings->condition)
+		json_object_set_new(root, "where_condition",
+				    json_string(findings->condition));
+	if (findings->truncated)
+		json_object_set_new(root, "not_looked_at",
+				    json_string("rows beyond twice "
+						"verification_row_count"));
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_decref(root);
+	return text;
+}

@@ -1,0 +1,231 @@
+#include "engine/repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Batches that are kept while change capture goes on. */
+#define BATCHES_MAX 64
+
+static struct batch *add_batch(struct repair *repair, struct error *err)
+{
+	const struct link *link = repair->compare->link;
+	struct batch *batch, *grown;
+
+	if (repair->count == BATCHES_MAX) {
+		error_set(err, ERROR_DATA,
+			  "the rows to be repaired need more memory than %d "
+			  "batches of %d MB; request a full sync",
+			  BATCHES_MAX, link->settings.batch_memory_mb);
+		return NULL;
+	}
+	grown = realloc(repair->rows, (repair->count + 1) * sizeof(*grown));
+	if (!grown) {
+		error_memory(err, "rows to be repaired");
+		return NULL;
+	}
+	repair->rows = grown;
+	batch = &repair->rows[repair->count];
+	if (batch_init(batch, &link->shape, (size_t)link->settings.batch_rows,
+		       (size_t)link->settings.batch_memory_mb << 20, err) < 0)
+		return NULL;
+	repair->count++;
+	return batch;
+}
+
+static int read_side(struct repair *repair, const struct batch *keys,
+		     struct error *err)
+{
+	struct link *link = repair->compare->link;
+	struct row_choice choice = {.keys = keys};
+	struct batch *batch;
+	int rc;
+
+	if (!keys->rows)
+		return 0;
+	rc = link->src->ops->read_begin(link->src, &link->shape, &choice, err);
+	while (rc == 0) {
+		batch = add_batch(repair, err);
+		rc = batch ? link->src->ops->next(link->src, batch, err) : -1;
+		if (rc <= 0)
+			break;
+		rc = compare_see_rows(repair->compare, batch, err);
+	}
+	link->src->ops->end(link->src);
+	return rc;
+}
+
+int repair_read(struct repair *repair, struct compare *compare,
+		struct error *err)
+{
+	repair->compare = compare;
+	if (compare_expect(compare, err) < 0 ||
+	    read_side(repair, &compare->found[COMPARE_SOURCE], err) < 0 ||
+	    read_side(repair, &compare->found[COMPARE_DEST], err) < 0)
+		return -1;
+	return 0;
+}
+
+void repair_release(struct repair *repair)
+{
+	for (size_t i = 0; i < repair->count; i++)
+		batch_release(&repair->rows[i]);
+	free(repair->rows);
+	memset(repair, 0, sizeof(*repair));
+}
+
+/* ------------------------------------------------------------------ writing */
+
+/* Rows on their way into the destination. */
+struct writing {
+	struct target *dst;
+	enum compare_side side; /* of the keys that are to be removed; */
+	bool both;		/* or of either */
+	struct batch out;
+	uint64_t rows;
+};
+
+static int flush(struct writing *w, struct error *err)
+{
+	if (w->out.rows && w->dst->ops->write(w->dst, &w->out, err) < 0)
+		return -1;
+	w->rows += w->out.rows;
+	batch_reset(&w->out);
+	return 0;
+}
+
+/* Copy a row of `from` by the names of its columns; the others are NULL. */
+static bool put_row(struct batch *to, const struct batch *from, size_t row)
+{
+	for (size_t i = 0; i < to->table->column_count; i++) {
+		const struct column *column =
+			table_column(from->table, to->table->columns[i].name);
+
+		if (!column)
+			batch_put_null(to, i);
+		else if (!batch_put_copy(
+				 to, i, from,
+				 (size_t)(column - from->table->columns), row))
+			return false;
+	}
+	return true;
+}
+
+static int add_row(struct writing *w, const struct batch *from, size_t row,
+		   enum row_op op, struct error *err)
+{
+	if (batch_full(&w->out) || !put_row(&w->out, from, row)) {
+		if (flush(w, err) < 0)
+			return -1;
+		if (!put_row(&w->out, from, row))
+			return error_set(err, ERROR_MEMORY,
+					 "a row is larger than a batch may be; "
+					 "raise 'batch_memory_mb' in config");
+	}
+	batch_add_row(&w->out, op);
+	return 0;
+}
+
+/* compare_see_rows() has told which rows the source has. */
+static int remove_one(void *arg, const struct compare_row *row,
+		      struct error *err)
+{
+	struct writing *w = arg;
+
+	if (row->verdict == COMPARE_CHANGED ||
+	    row->verdict == COMPARE_ONLY_SOURCE ||
+	    (!w->both && row->side != w->side))
+		return 0;
+	return add_row(w, row->keys, row->at, ROW_DELETE, err);
+}
+
+static int add_batch_rows(struct repair *repair, struct writing *w,
+			  const struct batch *batch, struct error *err)
+{
+	bool *take = calloc(batch->rows + 1, sizeof(*take));
+	int rc;
+
+	if (!take)
+		return error_memory(err, "a repair");
+	rc = compare_unchanged(repair->compare, batch, take, err);
+	for (size_t row = 0; rc == 0 && row < batch->rows; row++)
+		if (take[row])
+			rc = add_row(w, batch, row, ROW_UPSERT, err);
+	free(take);
+	return rc;
+}
+
+static int commit(struct link *link, struct error *err)
+{
+	struct checkpoint next = link->stored;
+	struct target_counts counts;
+
+	next.position = link->reached;
+	if (link->dst->ops->commit(link->dst, &link->stored, &next, &counts,
+				   err) < 0)
+		return -1;
+	link_moved(link, &next);
+	return 0;
+}
+
+static int write_all(struct repair *repair, struct writing *w,
+		     const struct table *shape, bool upserts, struct error *err)
+{
+	struct link *link = repair->compare->link;
+	const struct settings *settings = &link->settings;
+
+	w->dst = link->dst;
+	if (batch_init(&w->out, shape, (size_t)settings->batch_rows,
+		       (size_t)settings->batch_memory_mb << 20, err) < 0 ||
+	    link->dst->ops->begin(link->dst, TARGET_APPLY, shape, err) < 0 ||
+	    compare_each(repair->compare, remove_one, w, err) < 0)
+		return -1;
+	for (size_t i = 0; upserts && i < repair->count; i++)
+		if (add_batch_rows(repair, w, &repair->rows[i], err) < 0)
+			return -1;
+	if (flush(w, err) < 0)
+		return -1;
+	return commit(link, err);
+}
+
+static int write_once(struct repair *repair, struct writing *w,
+		      const struct table *shape, bool upserts,
+		      uint64_t *written, struct error *err)
+{
+	struct link *link = repair->compare->link;
+	int ret = write_all(repair, w, shape, upserts, err);
+
+	if (ret < 0)
+		link->dst->ops->rollback(link->dst);
+	*written += w->rows;
+	batch_release(&w->out);
+	return ret;
+}
+
+/*
+ * Rows go before others come: a key that only a collation takes for another
+ * one would remove what was just written. When the two sides hold keys in
+ * different ways, those that only the destination has are removed first, on
+ * their own.
+ */
+int repair_write(struct repair *repair, uint64_t *written, struct error *err)
+{
+	struct compare *compare = repair->compare;
+	struct link *link = compare->link;
+	struct writing extra = {.side = COMPARE_DEST};
+	struct writing rest = {.side = COMPARE_SOURCE};
+
+	*written = 0;
+	if (link_connect_target(link, err) < 0)
+		return -1;
+	rest.both = compare_same_keys(compare);
+	if (!rest.both && compare->found[COMPARE_DEST].rows &&
+	    write_once(repair, &extra, &compare->keys[COMPARE_DEST], false,
+		       written, err) < 0)
+		return -1;
+	if (extra.rows) {
+		link_release_target(link);
+		if (link_connect_target(link, err) < 0)
+			return -1;
+	}
+	return write_once(repair, &rest, &link->shape, true, written, err);
+}

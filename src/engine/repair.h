@@ -1,0 +1,32 @@
+#ifndef ENGINE_REPAIR_H
+#define ENGINE_REPAIR_H
+
+#include "engine/compare.h"
+
+/*
+ * Copies the rows again that a comparison has found. They are read once more,
+ * and written only when change capture has passed that moment: what changed
+ * meanwhile is left out, since it was written anew by that. So no row ever
+ * goes back to an older value, and the checkpoint stays what it is.
+ */
+struct repair {
+	struct compare *compare;
+	struct batch *rows; /* as the source has them */
+	size_t count;
+};
+
+/* Read the rows whose keys `compare` has found. */
+int repair_read(struct repair *repair, struct compare *compare,
+		struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Write them, and remove those that the source does not have, in one
+ * transaction. `written` says how many rows that were. The mirror must not be
+ * connected.
+ */
+int repair_write(struct repair *repair, uint64_t *written, struct error *err)
+	__attribute__((warn_unused_result));
+
+void repair_release(struct repair *repair); /* safe when zeroed */
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * How long a stretch is follows from how long the last one took, so that a
+ * step lasts a fraction of a second on any server.
+ *
+ * Cutting is done by the source, whose rows say where; only where the
+ * destination has many rows that the source lacks, it has to say.
+ */
+#include "engine/scan.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+#define STRETCH_FIRST	 2000
+#define STRETCH_MIN	 500
+#define STRETCH_ROWS_MAX (COMPARE_ROWS_MAX / 2) /* row by row */
+#define STRETCH_SUM_MAX	 200000			/* by sums */
+
+/* So few rows are compared one by one rather than halved. */
+#define LEAF_ROWS 1000
+
+#define QUICK_MS 100
+#define SLOW_MS	 300
+
+static int push(struct scan *scan, const struct compare_end *low,
+		const struct compare_end *high, bool rest, uint64_t rows,
+		struct error *err)
+{
+	struct compare_span span = {.low = *low};
+	struct scan_span *top;
+
+	if (scan->count == SCAN_SPANS_MAX)
+		return error_set(err, ERROR_INTERNAL,
+				 "a table is halved too often");
+	if (high)
+		span.high = *high;
+	top = &scan->spans[scan->count];
+	memset(top, 0, sizeof(*top));
+	top->rest = rest;
+	top->rows = rows;
+	scan->count++;
+	return compare_span_copy(&top->span, &span, err);
+}
+
+void scan_release(struct scan *scan)
+{
+	while (scan->count)
+		compare_span_release(&scan->spans[--scan->count].span);
+}
+
+const struct compare_end *scan_place(const struct scan *scan)
+{
+	return scan->count ? &scan->spans[scan->count - 1].span.low : NULL;
+}
+
+/* Where the newest rows begin: on the destination, or, when that has not so
+ * many, on the source. */
+static int find_tail(struct compare *compare, uint64_t rows,
+		     struct compare_end *place, struct error *err)
+{
+	struct compare_span all;
+	int rc;
+
+	memset(&all, 0, sizeof(all));
+	rc = compare_cut(compare, COMPARE_DEST, &all, true, rows - 1, place,
+			 err);
+	if (rc == 0)
+		rc = compare_cut(compare, COMPARE_SOURCE, &all, true, rows - 1,
+				 place, err);
+	return rc < 0 ? -1 : 0;
+}
+
+int scan_begin(struct scan *scan, struct compare *compare,
+	       struct findings *findings, uint64_t rows, struct error *err)
+{
+	scan_release(scan);
+	scan->stretch_rows = STRETCH_FIRST;
+	scan->tried_whole = false;
+	if (findings->kind == FINDINGS_TAIL && !findings->at.key.bytes &&
+	    find_tail(compare, rows, &findings->at, err) < 0)
+		return -1;
+	return push(scan, &findings->at, NULL, true, 0, err);
+}
+
+/* ------------------------------------------------------------------ cutting */
+
+static int cut_off(struct scan *scan, struct compare *compare,
+		   const struct scan_span *from, struct error *err)
+{
+	struct compare_end end;
+	int rc;
+
+	memset(&end, 0, sizeof(end));
+	rc = compare_cut(compare, COMPARE_SOURCE, &from->span, false,
+			 scan->stretch_rows, &end, err);
+	if (rc > 0)
+		rc = push(scan, &end, NULL, true, 0, err) < 0 ||
+				     push(scan, &from->span.low, &end, false,
+					  scan->stretch_rows, err) < 0
+			     ? -1
+			     : 0;
+	else if (rc == 0)
+		rc = push(scan, &from->span.low, NULL, false,
+			  scan->stretch_rows, err);
+	row_key_release(&end.key);
+	return rc;
+}
+
+static int split_at(struct scan *scan, const struct scan_span *from,
+		    const struct compare_end *end, uint64_t rows,
+		    struct error *err)
+{
+	uint64_t left = from->rows > rows ? from->rows - rows : 1;
+
+	if (push(scan, end, &from->span.high, false, left, err) < 0 ||
+	    push(scan, &from->span.low, end, false, rows, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* In two, on the side that has more rows. */
+static int split(struct scan *scan, struct compare *compare,
+		 const struct scan_span *from, bool dest_first,
+		 struct error *err)
+{
+	uint64_t half = from->rows > 1 ? from->rows / 2 : 1;
+	struct compare_end end;
+	int rc = 0;
+
+	memset(&end, 0, sizeof(end));
+	if (half > STRETCH_ROWS_MAX && dest_first)
+		half = STRETCH_ROWS_MAX;
+	if (!dest_first)
+		rc = compare_cut(compare, COMPARE_SOURCE, &from->span, false,
+				 half, &end, err);
+	if (rc == 0) {
+		half = STRETCH_ROWS_MAX;
+		rc = compare_cut(compare, COMPARE_DEST, &from->span, false,
+				 half, &end, err);
+	}
+	if (rc == 0)
+		rc = error_set(err, ERROR_DATA,
+			       "rows came faster than they could be compared");
+	else if (rc > 0)
+		rc = split_at(scan, from, &end, half, err);
+	row_key_release(&end.key);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- comparing */
+
+static void add_same(struct findings *findings,
+		     const struct row_sum sums[COMPARE_SIDES], uint64_t rows)
+{
+	for (int side = 0; side < COMPARE_SIDES; side++)
+		row_sum_merge(&findings->sums[side], &sums[side]);
+	findings->compared += rows;
+}
+
+/* Row by row. 1: done; 0: it has to be dealt with what was found. */
+static int compare_leaf(struct scan *scan, struct compare *compare,
+			struct findings *findings, const struct scan_span *from,
+			bool dest_first, struct error *err)
+{
+	struct row_sum sums[COMPARE_SIDES];
+	uint64_t rows = 0;
+	int rc;
+
+	memset(sums, 0, sizeof(sums));
+	if (findings->kind == FINDINGS_CHOSEN)
+		rc = compare_choose(compare, &from->span, findings->condition,
+				    err);
+	else
+		rc = compare_rows(compare, &from->span, sums, &rows, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0) {
+		add_same(findings, sums, rows);
+		return 1;
+	}
+	if (compare_found(compare))
+		return push(scan, &from->span.low, &from->span.high, from->rest,
+			    from->rows, err);
+	return split(scan, compare, from, dest_first, err) < 0 ? -1 : 1;
+}
+
+static int compare_stretch(struct scan *scan, struct compare *compare,
+			   struct findings *findings, struct scan_span *from,
+			   struct error *err)
+{
+	struct row_sum sums[COMPARE_SIDES];
+	bool dest_more;
+	int rc;
+
+	if (!compare->can_digest || findings->kind != FINDINGS_WHOLE)
+		return compare_leaf(scan, compare, findings, from, false, err);
+	rc = compare_sums(compare, &from->span, from->rows, sums, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0) {
+		add_same(findings, sums, sums[COMPARE_SOURCE].rows);
+		return 1;
+	}
+	from->rows = sums[COMPARE_SOURCE].rows;
+	dest_more = sums[COMPARE_DEST].rows > 2 * sums[COMPARE_SOURCE].rows;
+	if (sums[COMPARE_SOURCE].rows <= LEAF_ROWS &&
+	    sums[COMPARE_DEST].rows <= LEAF_ROWS)
+		return compare_leaf(scan, compare, findings, from, dest_more,
+				    err);
+	return split(scan, compare, from, dest_more, err) < 0 ? -1 : 1;
+}
+
+/* A condition chooses few rows, one hopes: all at once, or else in stretches. */
+static int choose_whole(struct scan *scan, struct compare *compare,
+			const struct findings *findings,
+			const struct scan_span *from, struct error *err)
+{
+	int rc = compare_choose(compare, &from->span, findings->condition, err);
+
+	scan->tried_whole = true;
+	if (rc == 0)
+		rc = push(scan, &from->span.low, NULL, true, 0, err) < 0 ? -1
+									 : 1;
+	return rc;
+}
+
+static void adapt(struct scan *scan, const struct compare *compare,
+		  const struct findings *findings, int64_t ms)
+{
+	uint64_t max = compare->can_digest && findings->kind == FINDINGS_WHOLE
+			       ? STRETCH_SUM_MAX
+			       : STRETCH_ROWS_MAX;
+
+	if (ms < QUICK_MS && scan->stretch_rows * 2 <= max)
+		scan->stretch_rows *= 2;
+	else if (ms > SLOW_MS && scan->stretch_rows / 2 >= STRETCH_MIN)
+		scan->stretch_rows /= 2;
+}
+
+int scan_step(struct scan *scan, struct compare *compare,
+	      struct findings *findings, struct error *err)
+{
+	struct scan_span from = scan->spans[--scan->count];
+	int64_t began = clock_ms();
+	int rc;
+
+	if (from.rest && findings->kind == FINDINGS_CHOSEN &&
+	    !scan->tried_whole) {
+		rc = choose_whole(scan, compare, findings, &from, err);
+	} else if (from.rest) {
+		rc = cut_off(scan, compare, &from, err) < 0 ? -1 : 1;
+	} else {
+		rc = compare_stretch(scan, compare, findings, &from, err);
+		adapt(scan, compare, findings, clock_ms() - began);
+	}
+	compare_span_release(&from.span);
+	return rc;
+}

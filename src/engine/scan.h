@@ -1,0 +1,49 @@
+#ifndef ENGINE_SCAN_H
+#define ENGINE_SCAN_H
+
+#include "engine/compare.h"
+#include "engine/findings.h"
+
+/*
+ * Goes through a table in the order of its key, a stretch at a time, and
+ * narrows down where the two sides differ: stretches whose sums differ are
+ * halved until they are short enough to be compared row by row.
+ */
+#define SCAN_SPANS_MAX 64
+
+struct scan {
+	struct scan_span {
+		struct compare_span span;
+		bool rest;	 /* it is still to be cut into stretches */
+		uint64_t rows;	 /* about how many it has on the source */
+	} spans[SCAN_SPANS_MAX]; /* the next one last */
+	size_t count;
+	uint64_t stretch_rows; /* that are cut off at once */
+	bool tried_whole;      /* to choose rows without cutting */
+};
+
+/* Begin at the place that `findings` has, or where the newest `rows` begin.
+ * `scan` is released. */
+int scan_begin(struct scan *scan, struct compare *compare,
+	       struct findings *findings, uint64_t rows, struct error *err)
+	__attribute__((warn_unused_result));
+void scan_release(struct scan *scan); /* safe when zeroed */
+
+static inline bool scan_at_end(const struct scan *scan)
+{
+	return !scan->count;
+}
+
+/* What comes next; NULL at the end. */
+const struct compare_end *scan_place(const struct scan *scan);
+
+/*
+ * Compare the next stretch and add to `findings` what is the same; what
+ * differs is in `compare`, found. 1: done; 0: what was found has to be dealt
+ * with first.
+ */
+int scan_step(struct scan *scan, struct compare *compare,
+	      struct findings *findings, struct error *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,769 @@
+/*
+ * A row that differs at a first look may be a change on its way. So the source
+ * is looked at again, changes are applied until everything older than that
+ * look is in, and then the destination is looked at. A row that changed in the
+ * meantime was written anew by change capture, from the source's own image of
+ * it; any other one must be in the destination as it was in the source. No
+ * second opinion is needed, and no row can be too busy to be judged.
+ *
+ * A repair goes the same way: see repair.h.
+ *
+ * What is found is kept only when it was looked at for good. After any trouble
+ * the run goes on from there.
+ */
+#include "engine/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "engine/retry.h"
+#include "engine/verify_plan.h"
+
+#define SLICE_MS 400
+
+/* With so many rows found it is time to look at them again. */
+#define CONFIRM_ROWS (COMPARE_ROWS_MAX / 2)
+
+/* A change log that does not get on: what was found stays unconfirmed. */
+#define CONFIRM_MAX_US (INT64_C(300) * 1000000)
+
+/* How often the progress is kept in the control tables. */
+#define TELL_EVERY_MS 2000
+
+/* ------------------------------------------------------------------- orders */
+
+int verify_order(struct verify *verify, struct order *order, struct error *err)
+{
+	struct order *grown;
+
+	if (verify_has_order(verify, order->id)) {
+		order_release(order);
+		return 0;
+	}
+	grown = realloc(verify->orders,
+			(verify->order_count + 1) * sizeof(*grown));
+	if (!grown) {
+		order_release(order);
+		return error_memory(err, "a request");
+	}
+	verify->orders = grown;
+	verify->orders[verify->order_count++] = *order;
+	memset(order, 0, sizeof(*order));
+	return 0;
+}
+
+/* Is the run that `saved` tells of for that request? */
+static bool is_for(const char *saved, int request_id)
+{
+	struct findings findings;
+	struct error ignored;
+	bool same;
+
+	if (!saved || findings_parse(&findings, saved, &ignored) < 0)
+		return false;
+	same = findings.request_id == request_id;
+	findings_release(&findings);
+	return same;
+}
+
+bool verify_has_order(const struct verify *verify, int request_id)
+{
+	for (size_t i = 0; i < verify->order_count; i++)
+		if (verify->orders[i].id == request_id)
+			return true;
+	if (verify->running && verify->findings.request_id == request_id)
+		return true;
+	for (size_t i = 0; i < VERIFY_DONE_MAX; i++)
+		if (verify->done[i] == request_id)
+			return true;
+	return is_for(verify->aside, request_id);
+}
+
+/* The tables say so a moment later: it is not to be taken up again till then. */
+static void remember_done(struct verify *verify, int request_id)
+{
+	verify->done[verify->done_next] = request_id;
+	verify->done_next = (verify->done_next + 1) % VERIFY_DONE_MAX;
+}
+
+static void answer(struct verify *verify, const char *state, const char *text)
+{
+	int id = verify->findings.request_id;
+
+	if (!id)
+		return;
+	report_request(verify->reporter, id, state, text);
+	if (strcmp(state, "RUNNING"))
+		remember_done(verify, id);
+}
+
+void verify_refuse_orders(struct verify *verify, const char *why)
+{
+	for (size_t i = 0; i < verify->order_count; i++) {
+		report_request(verify->reporter, verify->orders[i].id, "FAILED",
+			       why);
+		remember_done(verify, verify->orders[i].id);
+		order_release(&verify->orders[i]);
+	}
+	verify->order_count = 0;
+}
+
+/* ----------------------------------------------------------------- progress */
+
+/* For the next worker: what is under way, or waits. */
+static void tell_progress(struct verify *verify)
+{
+	bool whole = verify->running && verify->findings.kind == FINDINGS_WHOLE;
+	struct control_progress progress = {
+		.progress = whole ? verify->saved : verify->aside,
+		.last_tail_us = verify->last_tail_us,
+		.last_whole_us = verify->last_whole_us,
+	};
+
+	verify->told_ms = clock_ms();
+	report_progress(verify->subject, &progress);
+}
+
+/* All that was found was looked at again: from here it may go on. */
+static int save(struct verify *verify, struct error *err)
+{
+	const struct compare_end *place = scan_place(&verify->scan);
+	struct findings *findings = &verify->findings;
+	char *text;
+
+	if (place) {
+		findings->at.side = place->side;
+		if (row_key_copy(&findings->at.key, &place->key, err) < 0)
+			return -1;
+	}
+	text = findings_format(findings);
+	if (!text)
+		return error_memory(err, "a verification's progress");
+	free(verify->saved);
+	verify->saved = text;
+	report_run_progress(verify->subject, REPORT_VERIFYING,
+			    findings->compared - verify->told_rows, NULL);
+	verify->told_rows = findings->compared;
+	if (findings->kind == FINDINGS_WHOLE &&
+	    clock_ms() - verify->told_ms >= TELL_EVERY_MS)
+		tell_progress(verify);
+	return 0;
+}
+
+static void forget_link(struct verify *verify)
+{
+	if (verify->link) {
+		verify->link->watch = NULL;
+		verify->link->watch_arg = NULL;
+	}
+	repair_release(&verify->repair);
+	scan_release(&verify->scan);
+	compare_close(&verify->compare);
+	verify->step = VERIFY_BEGIN;
+}
+
+/* The rows that were not looked at for good are looked for again. */
+void verify_begin_anew(struct verify *verify)
+{
+	struct error ignored;
+
+	forget_link(verify);
+	if (!verify->running)
+		return;
+	findings_release(&verify->findings);
+	/* It was written by us just before. */
+	if (findings_parse(&verify->findings, verify->saved, &ignored) < 0)
+		verify->running = false;
+	verify->told_rows = verify->findings.compared;
+}
+
+void verify_init(struct verify *verify, const struct mapping *mapping,
+		 struct report_subject *subject, struct reporter *reporter,
+		 const struct control_mapping *row)
+{
+	memset(verify, 0, sizeof(*verify));
+	verify->mapping = mapping;
+	verify->subject = subject;
+	verify->reporter = reporter;
+	verify->born_us = clock_utc_us();
+	if (!row)
+		return;
+	verify->last_tail_us = row->last_tail_us;
+	verify->last_whole_us = row->last_whole_us;
+	verify->aside = row->progress ? strdup(row->progress) : NULL;
+}
+
+void verify_release(struct verify *verify)
+{
+	if (verify->running && verify->findings.kind == FINDINGS_WHOLE)
+		tell_progress(verify);
+	report_run_end(verify->subject, REPORT_VERIFYING, "PAUSED",
+		       "stopped before it was through");
+	forget_link(verify);
+	for (size_t i = 0; i < verify->order_count; i++)
+		order_release(&verify->orders[i]);
+	free(verify->orders);
+	findings_release(&verify->findings);
+	free(verify->saved);
+	free(verify->aside);
+	memset(verify, 0, sizeof(*verify));
+}
+
+/* --------------------------------------------------------------- what is due */
+
+static bool tail_is_due(const struct verify *verify,
+			const struct settings *settings)
+{
+	struct verify_plan plan;
+	int64_t due;
+
+	verify_plan_make(&plan, verify->mapping, settings);
+	due = verify_plan_tail(&plan, verify->mapping->id, verify->last_tail_us,
+			       verify->born_us);
+	return due && due <= clock_utc_us();
+}
+
+static bool whole_is_due(const struct verify *verify,
+			 const struct settings *settings)
+{
+	struct verify_plan plan;
+	int64_t due;
+
+	verify_plan_make(&plan, verify->mapping, settings);
+	due = verify_plan_whole(&plan, verify->mapping->id,
+				verify->last_whole_us, verify->born_us);
+	return due && due <= clock_utc_us();
+}
+
+bool verify_is_due(const struct verify *verify, const struct settings *settings)
+{
+	if (clock_utc_us() < verify->not_before_us)
+		return false;
+	return verify->running || verify->order_count || verify->aside ||
+	       tail_is_due(verify, settings) || whole_is_due(verify, settings);
+}
+
+bool verify_is_running(const struct verify *verify)
+{
+	return verify->running && clock_utc_us() >= verify->not_before_us;
+}
+
+/* A run over the whole table makes room, when nothing is left half done. */
+static void step_aside(struct verify *verify, const struct settings *settings)
+{
+	if (!verify->running || verify->findings.kind != FINDINGS_WHOLE ||
+	    verify->aside || verify->step != VERIFY_SCAN ||
+	    compare_found(&verify->compare) ||
+	    (!verify->order_count && !tail_is_due(verify, settings)))
+		return;
+	verify->aside = verify->saved;
+	verify->saved = NULL;
+	verify->running = false;
+	report_run_end(verify->subject, REPORT_VERIFYING, "PAUSED",
+		       "makes room for another verification");
+	findings_release(&verify->findings);
+	forget_link(verify);
+}
+
+static int take_order(struct verify *verify, struct error *err)
+{
+	struct order order = verify->orders[0];
+	struct findings *findings = &verify->findings;
+	enum findings_kind kind = order.kind == ORDER_RESYNC ? FINDINGS_CHOSEN
+				  : order.whole		     ? FINDINGS_WHOLE
+							     : FINDINGS_TAIL;
+
+	memmove(verify->orders, verify->orders + 1,
+		--verify->order_count * sizeof(order));
+	if (findings_init(findings, kind, err) < 0) {
+		order_release(&order);
+		return -1;
+	}
+	findings->request_id = order.id;
+	findings->repair = order.kind != ORDER_VERIFY;
+	findings->dry_run = order.dry_run;
+	findings->condition = order.condition;
+	return 0;
+}
+
+static int take_up(struct verify *verify, struct error *err)
+{
+	struct error why;
+
+	if (findings_parse(&verify->findings, verify->aside, &why) < 0) {
+		log_warning("%s; it begins anew", why.message);
+		if (findings_init(&verify->findings, FINDINGS_WHOLE, err) < 0)
+			return -1;
+	}
+	free(verify->aside);
+	verify->aside = NULL;
+	return 0;
+}
+
+/* Which run is the next? 1: one; 0: none. */
+static int choose_run(struct verify *verify, const struct settings *settings,
+		      struct error *err)
+{
+	struct verify_plan plan;
+	bool tail = tail_is_due(verify, settings);
+
+	verify_plan_make(&plan, verify->mapping, settings);
+	if (verify->order_count)
+		return take_order(verify, err) < 0 ? -1 : 1;
+	if (!tail && verify->aside)
+		return take_up(verify, err) < 0 ? -1 : 1;
+	if (!tail && !whole_is_due(verify, settings))
+		return 0;
+	if (findings_init(&verify->findings,
+			  tail ? FINDINGS_TAIL : FINDINGS_WHOLE, err) < 0)
+		return -1;
+	verify->findings.repair = plan.auto_repair;
+	return 1;
+}
+
+static int begin_run(struct verify *verify, const struct settings *settings,
+		     struct error *err)
+{
+	int rc = choose_run(verify, settings, err);
+
+	if (rc <= 0)
+		return rc;
+	verify->running = true;
+	verify->step = VERIFY_BEGIN;
+	verify->failures = 0;
+	verify->told_rows = verify->findings.compared;
+	answer(verify, "RUNNING", NULL);
+	free(verify->saved);
+	verify->saved = findings_format(&verify->findings);
+	return verify->saved ? 1 : error_memory(err, "a verification");
+}
+
+/* ---------------------------------------------------------------- the result */
+
+static void write_row(struct verify *verify, const char *type,
+		      const char *status, const char *why)
+{
+	const struct findings *findings = &verify->findings;
+	char md5[COMPARE_SIDES][ROW_SUM_MD5_MAX] = {"", ""};
+	char *details = findings_details(findings, why);
+	struct control_verification row = {
+		.type = type,
+		.source_md5 = md5[COMPARE_SOURCE],
+		.dest_md5 = md5[COMPARE_DEST],
+		.source_rows = (int64_t)findings->sums[COMPARE_SOURCE].rows,
+		.dest_rows = (int64_t)findings->sums[COMPARE_DEST].rows,
+		.compared = (int64_t)findings->compared,
+		.mismatches = (int64_t)findings->mismatches,
+		.status = status,
+		.details = details,
+	};
+	struct error ignored;
+
+	for (int side = 0; side < COMPARE_SIDES; side++)
+		if (row_sum_md5(&findings->sums[side], md5[side], &ignored) < 0)
+			md5[side][0] = '\0';
+	report_verification(verify->subject, &row);
+	free(details);
+}
+
+/* In words: "3 of 10000 rows differ". */
+static void describe(const struct findings *findings, char *out, size_t size)
+{
+	if (findings->kind == FINDINGS_CHOSEN)
+		snprintf(out, size, "%llu rows %s",
+			 (unsigned long long)(findings->dry_run
+						      ? findings->mismatches
+						      : findings->repaired),
+			 findings->dry_run ? "would be copied again"
+					   : "copied again");
+	else if (!findings->mismatches)
+		snprintf(out, size, "%llu rows compared, all the same",
+			 (unsigned long long)findings->compared);
+	else if (!findings->repair || findings->dry_run)
+		snprintf(out, size, "%llu of %llu rows differ%s",
+			 (unsigned long long)findings->mismatches,
+			 (unsigned long long)findings->compared,
+			 findings->repair ? ", and would be repaired" : "");
+	else
+		snprintf(out, size,
+			 "%llu of %llu rows differed, %llu were repaired",
+			 (unsigned long long)findings->mismatches,
+			 (unsigned long long)findings->compared,
+			 (unsigned long long)findings->repaired);
+}
+
+/* The keys of a few rows, for the message. */
+static void add_examples(const struct findings *findings, char *out,
+			 size_t size)
+{
+	for (size_t i = 0; i < 3 && i < json_array_size(findings->shown); i++) {
+		const json_t *row = json_array_get(findings->shown, i);
+
+		text_append(out, size, i ? ", " : ": ");
+		text_append(out, size,
+			    json_string_value(json_object_get(row, "key")));
+	}
+	if (json_array_size(findings->shown) > 3)
+		text_append(out, size, ", …");
+}
+
+static void open_error(struct verify *verify, const char *message)
+{
+	char *details = findings_details(&verify->findings, NULL);
+	struct control_error row = {
+		.mapping_id = verify->mapping->id,
+		.server_id = verify->mapping->from.id,
+		.type = CONTROL_VERIFICATION,
+		.message = message,
+		.details = details,
+	};
+
+	report_error(verify->reporter, &row);
+	free(details);
+}
+
+static void tell_mismatches(struct verify *verify)
+{
+	const struct findings *findings = &verify->findings;
+	char message[ERROR_MESSAGE_MAX], what[160];
+
+	describe(findings, what, sizeof(what));
+	snprintf(message, sizeof(message), "verification of '%s': %s",
+		 verify->mapping->name, what);
+	add_examples(findings, message, sizeof(message));
+	text_append(message, sizeof(message),
+		    "; request a REPAIR to copy these rows again");
+	open_error(verify, message);
+}
+
+/*
+ * A run that repairs has two rows: what it found, and what it did. What differed
+ * and was repaired is no trouble any more.
+ */
+static void tell_result(struct verify *verify, const char *why)
+{
+	const struct findings *findings = &verify->findings;
+	bool chosen = findings->kind == FINDINGS_CHOSEN;
+	bool left = findings->mismatches > findings->repaired;
+	const char *status = findings_status(findings, why);
+
+	write_row(verify, findings_type(findings, false), status, why);
+	if (findings->repair && !chosen &&
+	    (findings->dry_run || findings->mismatches))
+		write_row(verify, findings_type(findings, true),
+			  why	 ? "PARTIAL"
+			  : left ? "FAILED"
+				 : "PASSED",
+			  why);
+	if (chosen || why)
+		return;
+	if (left)
+		tell_mismatches(verify);
+	else
+		report_verification_resolved(verify->subject);
+}
+
+static void end_run(struct verify *verify, const char *state,
+		    const char *message)
+{
+	struct findings *findings = &verify->findings;
+
+	answer(verify, state, message);
+	report_log(verify->subject,
+		   strcmp(state, "COMPLETED") || findings->mismatches
+			   ? LOG_WARNING
+			   : LOG_INFO,
+		   "VERIFICATION", (int64_t)findings->compared,
+		   (clock_utc_us() - findings->started_us) / 1000,
+		   "%s of '%s': %s", findings_type(findings, findings->repair),
+		   verify->mapping->name, message);
+	report_run_end(verify->subject, REPORT_VERIFYING,
+		       strcmp(state, "COMPLETED") ? "ERROR" : "COMPLETED",
+		       strcmp(state, "COMPLETED") ? message : NULL);
+	if (findings->kind == FINDINGS_TAIL)
+		verify->last_tail_us = clock_utc_us();
+	if (findings->kind == FINDINGS_WHOLE)
+		verify->last_whole_us = clock_utc_us();
+	forget_link(verify);
+	verify->running = false;
+	findings_release(findings);
+	free(verify->saved);
+	verify->saved = NULL;
+	tell_progress(verify);
+}
+
+/* `why`: it could not be brought to an end, or NULL. */
+static void finish(struct verify *verify, const char *why)
+{
+	char message[ERROR_MESSAGE_MAX];
+
+	tell_result(verify, why);
+	describe(&verify->findings, message, sizeof(message));
+	if (why) {
+		text_append(message, sizeof(message), "; ");
+		text_append(message, sizeof(message), why);
+	}
+	end_run(verify, "COMPLETED", message);
+}
+
+static void failed(struct verify *verify, const struct error *why,
+		   const struct settings *settings)
+{
+	struct error told = *why;
+
+	verify->failures++;
+	if (why->retryable && verify->failures < settings->max_attempts) {
+		report_log(verify->subject, LOG_WARNING, "VERIFICATION", -1, -1,
+			   "verification of '%s', attempt %d of %d failed: %s",
+			   verify->mapping->name, verify->failures,
+			   settings->max_attempts, why->message);
+		verify->not_before_us =
+			clock_utc_us() +
+			settings->retry_delay_s * INT64_C(1000000);
+		verify_begin_anew(verify);
+		return;
+	}
+	error_wrap(&told, "verification of '%s'", verify->mapping->name);
+	write_row(verify, findings_type(&verify->findings, false), "PARTIAL",
+		  why->message);
+	open_error(verify, told.message);
+	end_run(verify, "FAILED", why->message);
+}
+
+/* --------------------------------------------------------------------- steps */
+
+static int watch(void *arg, const struct batch *changes, struct error *err)
+{
+	struct verify *verify = arg;
+
+	return compare_see_changes(&verify->compare, changes, err);
+}
+
+/* From now on changes are seen, until all that is older has arrived. */
+static void wait_for_changes(struct verify *verify, enum verify_step step)
+{
+	verify->looked_us = clock_utc_us();
+	verify->step = step;
+	verify->link->watch = watch;
+	verify->link->watch_arg = verify;
+}
+
+static bool have_arrived(const struct verify *verify)
+{
+	return !verify->mapping->cdc_enabled ||
+	       verify->complete_us >= verify->looked_us;
+}
+
+void verify_saw(struct verify *verify, const struct cdc_step *step)
+{
+	if (step->complete_us > verify->complete_us)
+		verify->complete_us = step->complete_us;
+}
+
+static void stop_watching(struct verify *verify)
+{
+	verify->link->watch = NULL;
+	verify->link->watch_arg = NULL;
+}
+
+static int begin_scan(struct verify *verify, struct error *err)
+{
+	struct findings *findings = &verify->findings;
+	struct link *link = verify->link;
+	struct verify_plan plan;
+
+	verify_plan_make(&plan, verify->mapping, &link->settings);
+	if (compare_open(&verify->compare, link, err) < 0)
+		return -1;
+	findings->total = (uint64_t)plan.tail_rows;
+	if (findings->kind != FINDINGS_TAIL &&
+	    link->src->ops->estimate(link->src, &findings->total, err) < 0)
+		return -1;
+	if (scan_begin(&verify->scan, &verify->compare, findings,
+		       (uint64_t)plan.tail_rows, err) < 0)
+		return -1;
+	report_run_begin(verify->subject, REPORT_VERIFYING, "VERIFICATION",
+			 (int64_t)findings->total);
+	report_run_progress(verify->subject, REPORT_VERIFYING,
+			    findings->compared, NULL);
+	verify->step = VERIFY_SCAN;
+	return 0;
+}
+
+/* Something was found: look at it again, or copy it at once if asked to. */
+static int begin_confirming(struct verify *verify, struct error *err)
+{
+	struct findings *findings = &verify->findings;
+
+	if (findings->kind != FINDINGS_CHOSEN) {
+		if (compare_look_at_source(&verify->compare, err) < 0)
+			return -1;
+		wait_for_changes(verify, VERIFY_CONFIRM);
+		return 0;
+	}
+	findings->mismatches += compare_found(&verify->compare);
+	if (findings->dry_run) {
+		compare_forget_found(&verify->compare);
+		return save(verify, err);
+	}
+	if (repair_read(&verify->repair, &verify->compare, err) < 0)
+		return -1;
+	wait_for_changes(verify, VERIFY_REPAIR);
+	return 0;
+}
+
+static bool tail_is_long_enough(struct verify *verify)
+{
+	struct verify_plan plan;
+
+	verify_plan_make(&plan, verify->mapping, &verify->link->settings);
+	return verify->findings.kind == FINDINGS_TAIL &&
+	       verify->findings.compared >= 2 * (uint64_t)plan.tail_rows;
+}
+
+static int scan(struct verify *verify, int64_t deadline, struct error *err)
+{
+	struct findings *findings = &verify->findings;
+	int rc = 1;
+
+	while (rc > 0 && !scan_at_end(&verify->scan) &&
+	       compare_found(&verify->compare) < CONFIRM_ROWS &&
+	       clock_ms() < deadline) {
+		rc = scan_step(&verify->scan, &verify->compare, findings, err);
+		if (rc >= 0 && tail_is_long_enough(verify)) {
+			findings->truncated = !scan_at_end(&verify->scan);
+			scan_release(&verify->scan);
+		}
+		if (rc > 0 && !compare_found(&verify->compare) &&
+		    save(verify, err) < 0)
+			rc = -1;
+	}
+	if (rc < 0)
+		return -1;
+	if (compare_found(&verify->compare) &&
+	    (rc == 0 || scan_at_end(&verify->scan) ||
+	     compare_found(&verify->compare) >= CONFIRM_ROWS))
+		return begin_confirming(verify, err);
+	if (scan_at_end(&verify->scan))
+		finish(verify, NULL);
+	return 0;
+}
+
+static int take_finding(void *arg, const struct compare_row *row,
+			struct error *err)
+{
+	return findings_add(arg, row, err);
+}
+
+/* Automatic repair is for a few rows; many are somebody's to look at. */
+static bool wants_repair(const struct verify *verify)
+{
+	const struct findings *findings = &verify->findings;
+
+	return findings->repair && !findings->dry_run &&
+	       (findings->request_id ||
+		findings->mismatches <=
+			(uint64_t)verify->link->settings.auto_repair_max_rows);
+}
+
+static int confirm(struct verify *verify, struct error *err)
+{
+	struct findings *findings = &verify->findings;
+	uint64_t before = findings->mismatches;
+
+	if (compare_look_at_dest(&verify->compare, err) < 0)
+		return -1;
+	stop_watching(verify);
+	if (compare_each(&verify->compare, take_finding, findings, err) < 0)
+		return -1;
+	if (findings->mismatches == before || !wants_repair(verify)) {
+		compare_forget_found(&verify->compare);
+		verify->step = VERIFY_SCAN;
+		return save(verify, err);
+	}
+	if (compare_keep_different(&verify->compare, err) < 0 ||
+	    repair_read(&verify->repair, &verify->compare, err) < 0)
+		return -1;
+	wait_for_changes(verify, VERIFY_REPAIR);
+	return 0;
+}
+
+static int repair(struct verify *verify, struct error *err)
+{
+	struct findings *findings = &verify->findings;
+	uint64_t found = compare_found(&verify->compare), written;
+
+	stop_watching(verify);
+	compare_release(&verify->compare);
+	if (repair_write(&verify->repair, &written, err) < 0)
+		return error_wrap(err, "repair");
+	/* The others were written by change capture itself. */
+	findings->repaired +=
+		findings->kind == FINDINGS_CHOSEN ? written : found;
+	repair_release(&verify->repair);
+	compare_forget_found(&verify->compare);
+	verify->step = VERIFY_SCAN;
+	link_release_target(verify->link);
+	return save(verify, err);
+}
+
+static void give_up_waiting(struct verify *verify)
+{
+	char why[200];
+
+	snprintf(why, sizeof(why),
+		 "%zu more rows differ, but changes that may explain it have "
+		 "not arrived for five minutes",
+		 compare_found(&verify->compare));
+	finish(verify, why);
+}
+
+static int do_step(struct verify *verify, struct error *err)
+{
+	int64_t deadline = clock_ms() + SLICE_MS;
+
+	if ((verify->step == VERIFY_CONFIRM || verify->step == VERIFY_REPAIR) &&
+	    !have_arrived(verify)) {
+		if (clock_utc_us() - verify->looked_us > CONFIRM_MAX_US)
+			give_up_waiting(verify);
+		return 0;
+	}
+	if (verify->step == VERIFY_BEGIN && begin_scan(verify, err) < 0)
+		return -1;
+	if (compare_connect(&verify->compare, err) < 0)
+		return -1;
+	switch (verify->step) {
+	case VERIFY_BEGIN:
+	case VERIFY_SCAN:
+		return scan(verify, deadline, err);
+	case VERIFY_CONFIRM:
+		return confirm(verify, err);
+	case VERIFY_REPAIR:
+		return repair(verify, err);
+	}
+	return 0;
+}
+
+int verify_slice(struct verify *verify, struct link *link, struct error *err)
+{
+	int rc = 0;
+
+	verify->link = link;
+	step_aside(verify, &link->settings);
+	if (!verify->running)
+		rc = begin_run(verify, &link->settings, err);
+	if (verify->running && rc >= 0)
+		rc = do_step(verify, err);
+	compare_release(&verify->compare);
+	if (rc >= 0)
+		return 0;
+	if (err->kind == ERROR_CANCELLED || err->kind == ERROR_FENCED)
+		return -1;
+	if (verify->running)
+		failed(verify, err, &link->settings);
+	/* A connection may be of no use any more. */
+	link_release(link);
+	return 0;
+}
