@@ -258,6 +258,16 @@ struct source_ops {
 			     struct window *window, struct error *err);
 
 	/*
+	 * Up to when everything that was committed is in the log by now, by
+	 * this machine's clock, for a window that is asked for after this call
+	 * and is the newest; 0: it is not known. Costs a look of its own, for
+	 * when an idle log's last entry is too old to wait for the next. NULL:
+	 * a window's `complete_us` tells as much.
+	 */
+	int (*captured_until)(struct source *src, int64_t *until_us,
+			      struct error *err);
+
+	/*
 	 * Fill an empty batch with what comes next. 1: some rows; 0: that was
 	 * all. Changes come in commit order; several of one key may come, the
 	 * last one counts. May be called from another thread than the one

@@ -81,18 +81,32 @@ static int use_window(struct link *link, const struct window *window,
 	return settled ? store(link, &next, err) : 0;
 }
 
+/* Does anybody wait until all changes up to some moment have arrived? */
+static int ask_until(struct link *link, int64_t *until_us, struct error *err)
+{
+	*until_us = 0;
+	if ((!link->stored.consistent_after_us && !link->watch) ||
+	    !link->src->ops->captured_until)
+		return 0;
+	return link->src->ops->captured_until(link->src, until_us, err);
+}
+
 int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 {
 	struct window window;
+	int64_t until_us;
 	int rc;
 
 	memset(step, 0, sizeof(*step));
-	if (link_connect_source(link, err) < 0)
+	if (link_connect_source(link, err) < 0 ||
+	    ask_until(link, &until_us, err) < 0)
 		return -1;
 	rc = link->src->ops->changes_begin(
 		link->src, &link->shape, &link->reached,
 		(unsigned)link->settings.window_transactions, &window, err);
 	step->altered = rc == 0 && window.altered;
+	if (rc >= 0 && window.newest && until_us > window.complete_us)
+		window.complete_us = until_us;
 	if (rc >= 0 && !step->altered &&
 	    (rc > 0 || is_consistent(link, &window)))
 		rc = use_window(link, &window, &step->rows, err);

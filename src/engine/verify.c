@@ -27,7 +27,7 @@
 #define CONFIRM_ROWS (COMPARE_ROWS_MAX / 2)
 
 /* A change log that does not get on: what was found stays unconfirmed. */
-#define CONFIRM_MAX_US (INT64_C(300) * 1000000)
+#define CONFIRM_MAX_US (INT64_C(900) * 1000000)
 
 /* How often the progress is kept in the control tables. */
 #define TELL_EVERY_MS 2000
@@ -715,7 +715,7 @@ static void give_up_waiting(struct verify *verify)
 
 	snprintf(why, sizeof(why),
 		 "%zu more rows differ, but changes that may explain it have "
-		 "not arrived for five minutes",
+		 "not arrived for a quarter of an hour",
 		 compare_found(&verify->compare));
 	finish(verify, why);
 }

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "drivers/sqlserver/sql.h"
 
 /* A capture job that scans has done so within this time. */
+#define SCAN_MAX_MS 10000 /* of one that finds nothing */
+
 #define SCAN_SILENCE_S 600
 
 /* Without capture in the database the schema cdc does not even exist. */
@@ -260,4 +263,49 @@ void capture_diagnose(struct sqlserver_source *source, char *note, size_t size)
 		 "SQL Server Agent running? With VIEW DATABASE STATE the login "
 		 "could see why",
 		 source->name.database);
+}
+
+/*
+ * A scan of the log that has found nothing has seen everything that was
+ * committed before it began. Scans in a row that find nothing are one row of
+ * the view, which tells when the first of them began and the last one ended;
+ * SCAN_MAX_MS is longer than such a scan takes. With no right to look there is
+ * no way but to wait for the job's next entry, up to five minutes.
+ */
+int capture_until(struct sqlserver_source *source, int64_t *until_us,
+		  struct error *err)
+{
+	static const char sql[] =
+		"SELECT TOP (1) "
+		"DATEDIFF_BIG(MILLISECOND, s.start_time, GETDATE()), "
+		"DATEDIFF_BIG(MILLISECOND, s.end_time, GETDATE()), "
+		"CASE WHEN s.tran_count = 0 AND s.error_count = 0 "
+		"THEN 1 ELSE 0 END "
+		"FROM sys.dm_cdc_log_scan_sessions AS s "
+		"WHERE s.session_id <> 0 AND s.end_time IS NOT NULL "
+		"ORDER BY s.session_id DESC";
+	int64_t now = clock_utc_us(), began, ended;
+	int rc;
+
+	*until_us = 0;
+	if (source->scans_hidden)
+		return 0;
+	rc = tds_query_row(source->conn, sql, NULL, 0, err);
+	if (rc < 0 && tds_usable(source->conn)) {
+		source->scans_hidden = true;
+		log_debug("the scans of '%s' cannot be seen: %s",
+			  source->name.database, err->message);
+		error_clear(err);
+		return 0;
+	}
+	if (rc <= 0)
+		return rc;
+	if (tds_get_int(source->conn, 2)) {
+		began = now - tds_get_int(source->conn, 0) * 1000;
+		ended = now - tds_get_int(source->conn, 1) * 1000;
+		*until_us = ended - SCAN_MAX_MS * INT64_C(1000);
+		if (began > *until_us)
+			*until_us = began;
+	}
+	return tds_finish(source->conn, err);
 }

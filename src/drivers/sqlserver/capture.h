@@ -51,4 +51,8 @@ int capture_missed(struct sqlserver_source *source, const char *column,
  */
 void capture_diagnose(struct sqlserver_source *source, char *note, size_t size);
 
+/* See captured_until() in driver.h. */
+int capture_until(struct sqlserver_source *source, int64_t *until_us,
+		  struct error *err) __attribute__((warn_unused_result));
+
 #endif

@@ -530,4 +530,5 @@ const struct change_log cdc_log = {
 	.begin = cdc_begin,
 	.read = cdc_read,
 	.check = cdc_check,
+	.until = capture_until,
 };

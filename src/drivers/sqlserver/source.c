@@ -550,6 +550,16 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	return source->log->begin(source, shape, from, limit, window, err);
 }
 
+static int source_captured_until(struct source *src, int64_t *until_us,
+				 struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+
+	*until_us = 0;
+	return source->log->until ? source->log->until(source, until_us, err)
+				  : 0;
+}
+
 const struct source_ops sqlserver_source_ops = {
 	.connections = 1,
 	.open = source_open,
@@ -568,6 +578,7 @@ const struct source_ops sqlserver_source_ops = {
 	.seek = source_seek,
 	.digest = source_digest,
 	.changes_begin = source_changes_begin,
+	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,
 };

@@ -11,7 +11,7 @@ struct sqlserver_source;
  * A change log of SQL Server's, as a mapping names it in change_source. What
  * the slots do is in driver.h: position(), changes_begin(), and next() for the
  * change at hand; check(), unless NULL, runs after the last one and tells
- * whether the log was cleaned up meanwhile.
+ * whether the log was cleaned up meanwhile; until() is captured_until().
  */
 struct change_log {
 	const char *name;
@@ -23,6 +23,8 @@ struct change_log {
 	int (*read)(struct sqlserver_source *source, struct batch *batch,
 		    struct error *err);
 	int (*check)(struct sqlserver_source *source, struct error *err);
+	int (*until)(struct sqlserver_source *source, int64_t *until_us,
+		     struct error *err); /* or NULL */
 };
 
 extern const struct change_log cdc_log;	     /* change data capture */
@@ -53,6 +55,7 @@ struct sqlserver_source {
 	bool has_next;	     /* the table has a newer one, for later */
 	bool drained;	     /* and its turn has come */
 	bool log_silent;     /* nothing was captured for long */
+	bool scans_hidden;   /* the login may not see the job's scans */
 	struct table narrow; /* the columns that an older instance has */
 	char note[WINDOW_NOTE_MAX];
 	int64_t noted_ms; /* 0: it was not silent so far */

@@ -226,6 +226,7 @@ static int work(struct cdc_job *j, struct session *s, enum work what,
 	return ret;
 }
 
+/* 1: some transactions are held back; 0: all there were are captured. */
 static int capture(struct cdc_job *j, struct session *s, struct diag *d)
 {
 	int64_t commits = __atomic_load_n(&j->db->commits, __ATOMIC_SEQ_CST);
@@ -252,9 +253,14 @@ static int capture(struct cdc_job *j, struct session *s, struct diag *d)
 		}
 	} while (scan.more);
 	/* what is held back must be looked at again */
-	if (delay <= 0)
+	if (delay <= 0) {
 		j->seen_commits = commits;
-	return 0;
+		return 0;
+	}
+	/* and a scan that left something has not found nothing */
+	if (anything(j, s, INT64_MAX, &found, d) < 0)
+		return -1;
+	return found;
 }
 
 static int once(struct cdc_job *j, struct session *s, bool capturing,
@@ -263,9 +269,11 @@ static int once(struct cdc_job *j, struct session *s, bool capturing,
 	int idle = __atomic_load_n(&j->srv->idle_interval_ms, __ATOMIC_RELAXED);
 	struct scan none = {0};
 
-	if (capturing && capture(j, s, d) < 0)
+	int held_back = capturing ? capture(j, s, d) : 1;
+
+	if (held_back < 0)
 		return -1;
-	if (capturing)
+	if (!held_back)
 		note_empty(j);
 	if (capturing &&
 	    clock_ms() - j->active_ms >= (idle > 0 ? idle : IDLE_MS)) {
