@@ -30,7 +30,7 @@
 #define CONFIRM_MAX_US (INT64_C(900) * 1000000)
 
 /* How often the progress is kept in the control tables. */
-#define TELL_EVERY_MS 2000
+#define TELL_EVERY_MS 500
 
 /* ------------------------------------------------------------------- orders */
 
