@@ -23,8 +23,9 @@
 
 #define SLICE_MS 400
 
-/* With so many rows found it is time to look at them again. */
-#define CONFIRM_ROWS (COMPARE_ROWS_MAX / 2)
+/* So many rows found, or after so long, it is time to look at them again. */
+#define CONFIRM_ROWS	 (COMPARE_ROWS_MAX / 2)
+#define CONFIRM_AFTER_MS 10000
 
 /* A change log that does not get on: what was found stays unconfirmed. */
 #define CONFIRM_MAX_US (INT64_C(900) * 1000000)
@@ -126,6 +127,18 @@ static void tell_progress(struct verify *verify)
 	report_progress(verify->subject, &progress);
 }
 
+/* Rows that are compared a second time, after trouble, are not told again. */
+static void tell_rows(struct verify *verify)
+{
+	uint64_t compared = verify->findings.compared;
+
+	if (compared <= verify->told_rows)
+		return;
+	report_run_progress(verify->subject, REPORT_VERIFYING,
+			    compared - verify->told_rows, NULL);
+	verify->told_rows = compared;
+}
+
 /* All that was found was looked at again: from here it may go on. */
 static int save(struct verify *verify, struct error *err)
 {
@@ -143,9 +156,6 @@ static int save(struct verify *verify, struct error *err)
 		return error_memory(err, "a verification's progress");
 	free(verify->saved);
 	verify->saved = text;
-	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    findings->compared - verify->told_rows, NULL);
-	verify->told_rows = findings->compared;
 	if (findings->kind == FINDINGS_WHOLE &&
 	    clock_ms() - verify->told_ms >= TELL_EVERY_MS)
 		tell_progress(verify);
@@ -176,7 +186,6 @@ void verify_begin_anew(struct verify *verify)
 	/* It was written by us just before. */
 	if (findings_parse(&verify->findings, verify->saved, &ignored) < 0)
 		verify->running = false;
-	verify->told_rows = verify->findings.compared;
 }
 
 void verify_init(struct verify *verify, const struct mapping *mapping,
@@ -623,15 +632,29 @@ static bool tail_is_long_enough(struct verify *verify)
 	       verify->findings.compared >= 2 * (uint64_t)plan.tail_rows;
 }
 
+/* Is it time to look again at what was found? */
+static bool found_enough(struct verify *verify)
+{
+	size_t found = compare_found(&verify->compare);
+
+	if (!found)
+		verify->found_ms = 0;
+	else if (!verify->found_ms)
+		verify->found_ms = clock_ms();
+	return found >= CONFIRM_ROWS ||
+	       (found && (scan_at_end(&verify->scan) ||
+			  clock_ms() - verify->found_ms >= CONFIRM_AFTER_MS));
+}
+
 static int scan(struct verify *verify, int64_t deadline, struct error *err)
 {
 	struct findings *findings = &verify->findings;
 	int rc = 1;
 
-	while (rc > 0 && !scan_at_end(&verify->scan) &&
-	       compare_found(&verify->compare) < CONFIRM_ROWS &&
+	while (rc > 0 && !scan_at_end(&verify->scan) && !found_enough(verify) &&
 	       clock_ms() < deadline) {
 		rc = scan_step(&verify->scan, &verify->compare, findings, err);
+		tell_rows(verify);
 		if (rc >= 0 && tail_is_long_enough(verify)) {
 			findings->truncated = !scan_at_end(&verify->scan);
 			scan_release(&verify->scan);
@@ -642,9 +665,7 @@ static int scan(struct verify *verify, int64_t deadline, struct error *err)
 	}
 	if (rc < 0)
 		return -1;
-	if (compare_found(&verify->compare) &&
-	    (rc == 0 || scan_at_end(&verify->scan) ||
-	     compare_found(&verify->compare) >= CONFIRM_ROWS))
+	if (rc == 0 || found_enough(verify))
 		return begin_confirming(verify, err);
 	if (scan_at_end(&verify->scan))
 		finish(verify, NULL);
