@@ -763,6 +763,11 @@ int compare_expect(struct compare *compare, struct error *err)
 	return 0;
 }
 
+size_t compare_expected(const struct compare *compare)
+{
+	return HASH_COUNT(compare->entries);
+}
+
 /* A row whose key only a collation takes for the one asked for is another
  * row, which was found on its own. */
 static int look_with(struct compare *compare, enum compare_side side,

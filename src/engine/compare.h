@@ -148,6 +148,8 @@ void compare_forget_found(struct compare *compare);
  */
 int compare_expect(struct compare *compare, struct error *err)
 	__attribute__((warn_unused_result));
+/* How many that are; one that was found on both sides is one. */
+size_t compare_expected(const struct compare *compare);
 int compare_see_rows(struct compare *compare, const struct batch *rows,
 		     struct error *err) __attribute__((warn_unused_result));
 int compare_unchanged(struct compare *compare, const struct batch *rows,

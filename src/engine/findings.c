@@ -109,7 +109,8 @@ static int find_kind(const char *name)
 }
 
 struct parsed {
-	const char *kind, *at, *condition;
+	const char *kind;
+	json_t *at, *condition; /* texts, or null */
 	int repair, dry_run, side;
 	json_int_t started_us, total, compared, mismatches, repaired;
 	json_t *source_sum, *dest_sum, *shown;
@@ -118,6 +119,9 @@ struct parsed {
 static int take_parsed(struct findings *findings, const struct parsed *in,
 		       struct error *err)
 {
+	const char *at = json_string_value(in->at);
+	const char *condition = json_string_value(in->condition);
+
 	findings->kind = (enum findings_kind)find_kind(in->kind);
 	findings->repair = in->repair;
 	findings->dry_run = in->dry_run;
@@ -130,10 +134,10 @@ static int take_parsed(struct findings *findings, const struct parsed *in,
 	parse_sum(in->dest_sum, &findings->sums[COMPARE_DEST]);
 	findings->shown = json_incref(in->shown);
 	findings->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
-	if (in->at && row_key_parse(&findings->at.key, in->at, err) < 0)
+	if (at && row_key_parse(&findings->at.key, at, err) < 0)
 		return -1;
-	findings->condition = in->condition ? strdup(in->condition) : NULL;
-	if (in->condition && !findings->condition)
+	findings->condition = condition ? strdup(condition) : NULL;
+	if (condition && !findings->condition)
 		return error_memory(err, "a verification");
 	return 0;
 }
@@ -150,8 +154,8 @@ int findings_parse(struct findings *findings, const char *text,
 	if (root &&
 	    json_unpack_ex(
 		    root, &why, 0,
-		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s?s, s:o, s:o, s:I, "
-		    "s:I, s:I, s?s, s:o}",
+		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
+		    "s:I, s:I, s:o, s:o}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
 		    &in.dry_run, "request_id", &findings->request_id,
 		    "started_us", &in.started_us, "total", &in.total, "side",

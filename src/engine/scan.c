@@ -118,33 +118,44 @@ static int split_at(struct scan *scan, const struct scan_span *from,
 	return 0;
 }
 
-/* In two, on the side that has more rows. */
+/*
+ * In two, after so many rows of the source, or else, when it has not so many
+ * or 0 is given, of the destination.
+ */
 static int split(struct scan *scan, struct compare *compare,
-		 const struct scan_span *from, bool dest_first,
-		 struct error *err)
+		 const struct scan_span *from, uint64_t source_rows,
+		 uint64_t dest_rows, struct error *err)
 {
-	uint64_t half = from->rows > 1 ? from->rows / 2 : 1;
 	struct compare_end end;
+	uint64_t rows = source_rows;
 	int rc = 0;
 
 	memset(&end, 0, sizeof(end));
-	if (half > STRETCH_ROWS_MAX && dest_first)
-		half = STRETCH_ROWS_MAX;
-	if (!dest_first)
+	if (source_rows)
 		rc = compare_cut(compare, COMPARE_SOURCE, &from->span, false,
-				 half, &end, err);
+				 source_rows, &end, err);
 	if (rc == 0) {
-		half = STRETCH_ROWS_MAX;
+		rows = dest_rows;
 		rc = compare_cut(compare, COMPARE_DEST, &from->span, false,
-				 half, &end, err);
+				 dest_rows, &end, err);
 	}
 	if (rc == 0)
 		rc = error_set(err, ERROR_DATA,
 			       "rows came faster than they could be compared");
 	else if (rc > 0)
-		rc = split_at(scan, from, &end, half, err);
+		rc = split_at(scan, from, &end, rows, err);
 	row_key_release(&end.key);
 	return rc;
+}
+
+static uint64_t half_of(uint64_t rows)
+{
+	return rows / 2 > 1 ? rows / 2 : 1;
+}
+
+static uint64_t at_most(uint64_t rows, uint64_t max)
+{
+	return rows < max ? rows : max;
 }
 
 /* ---------------------------------------------------------------- comparing */
@@ -160,7 +171,7 @@ static void add_same(struct findings *findings,
 /* Row by row. 1: done; 0: it has to be dealt with what was found. */
 static int compare_leaf(struct scan *scan, struct compare *compare,
 			struct findings *findings, const struct scan_span *from,
-			bool dest_first, struct error *err)
+			struct error *err)
 {
 	struct row_sum sums[COMPARE_SIDES];
 	uint64_t rows = 0;
@@ -181,7 +192,11 @@ static int compare_leaf(struct scan *scan, struct compare *compare,
 	if (compare_found(compare))
 		return push(scan, &from->span.low, &from->span.high, from->rest,
 			    from->rows, err);
-	return split(scan, compare, from, dest_first, err) < 0 ? -1 : 1;
+	return split(scan, compare, from,
+		     at_most(half_of(from->rows), STRETCH_ROWS_MAX),
+		     STRETCH_ROWS_MAX, err) < 0
+		       ? -1
+		       : 1;
 }
 
 static int compare_stretch(struct scan *scan, struct compare *compare,
@@ -189,25 +204,26 @@ static int compare_stretch(struct scan *scan, struct compare *compare,
 			   struct error *err)
 {
 	struct row_sum sums[COMPARE_SIDES];
-	bool dest_more;
+	uint64_t source, dest;
 	int rc;
 
 	if (!compare->can_digest || findings->kind != FINDINGS_WHOLE)
-		return compare_leaf(scan, compare, findings, from, false, err);
+		return compare_leaf(scan, compare, findings, from, err);
 	rc = compare_sums(compare, &from->span, from->rows, sums, err);
 	if (rc < 0)
 		return -1;
+	source = from->rows = sums[COMPARE_SOURCE].rows;
+	dest = sums[COMPARE_DEST].rows;
 	if (rc > 0) {
-		add_same(findings, sums, sums[COMPARE_SOURCE].rows);
+		add_same(findings, sums, source);
 		return 1;
 	}
-	from->rows = sums[COMPARE_SOURCE].rows;
-	dest_more = sums[COMPARE_DEST].rows > 2 * sums[COMPARE_SOURCE].rows;
-	if (sums[COMPARE_SOURCE].rows <= LEAF_ROWS &&
-	    sums[COMPARE_DEST].rows <= LEAF_ROWS)
-		return compare_leaf(scan, compare, findings, from, dest_more,
-				    err);
-	return split(scan, compare, from, dest_more, err) < 0 ? -1 : 1;
+	if (source <= LEAF_ROWS && dest <= STRETCH_ROWS_MAX)
+		return compare_leaf(scan, compare, findings, from, err);
+	/* Where one side has many rows that the other lacks, it says where. */
+	rc = split(scan, compare, from, dest > 2 * source ? 0 : half_of(source),
+		   at_most(half_of(dest), STRETCH_ROWS_MAX), err);
+	return rc < 0 ? -1 : 1;
 }
 
 /* A condition chooses few rows, one hopes: all at once, or else in stretches. */

@@ -612,7 +612,9 @@ static int begin_confirming(struct verify *verify, struct error *err)
 		wait_for_changes(verify, VERIFY_CONFIRM);
 		return 0;
 	}
-	findings->mismatches += compare_found(&verify->compare);
+	if (compare_expect(&verify->compare, err) < 0)
+		return -1;
+	findings->mismatches += compare_expected(&verify->compare);
 	if (findings->dry_run) {
 		compare_forget_found(&verify->compare);
 		return save(verify, err);

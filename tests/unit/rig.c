@@ -184,7 +184,8 @@ static void put_change(struct batch *batch, char *text)
 	batch_add_row(batch, gone ? ROW_DELETE : ROW_UPSERT);
 }
 
-void rig_change(struct rig *rig, const char *changes)
+static void change(struct rig *rig, const char *store,
+		   const struct table_name *name, const char *changes)
 {
 	struct error err = ERROR_INIT;
 	char *copy = strdup(changes), *text = copy;
@@ -199,9 +200,19 @@ void rig_change(struct rig *rig, const char *changes)
 		if (*text)
 			put_change(&batch, text);
 	}
-	MUST(memory_change(rig->src, &rig->table.name, &batch, &err));
+	MUST(memory_change(store, name, &batch, &err));
 	batch_release(&batch);
 	free(copy);
+}
+
+void rig_change(struct rig *rig, const char *changes)
+{
+	change(rig, rig->src, &rig->table.name, changes);
+}
+
+void rig_change_dest(struct rig *rig, const char *changes)
+{
+	change(rig, rig->dst, &rig->dest, changes);
 }
 
 void rig_fill(struct rig *rig, int count)
@@ -313,7 +324,8 @@ int rig_attempt(struct rig *rig, struct error *err)
 	rig->link.settings = rig->settings;
 	ret = attempt(rig, err);
 	link_release(&rig->link);
-	report_run_end(rig->subject, REPORT_MOVING, ret < 0 ? "ERROR" : "COMPLETED",
+	report_run_end(rig->subject, REPORT_MOVING,
+		       ret < 0 ? "ERROR" : "COMPLETED",
 		       ret < 0 ? err->message : NULL);
 	if (ret < 0)
 		link_forget(&rig->link);

@@ -57,6 +57,8 @@ void rig_replace_source(struct rig *rig);
  * two of them.
  */
 void rig_change(struct rig *rig, const char *changes);
+/* The copy, by somebody's hand. */
+void rig_change_dest(struct rig *rig, const char *changes);
 
 /* The same for rows 1 to `count` with values that follow from their ids. */
 void rig_fill(struct rig *rig, int count);
