@@ -189,7 +189,8 @@ int full_sync_run(struct link *link, uint64_t *rows, bool *again,
 	    count_triggers(link, &asked, err) < 0 ||
 	    link->src->ops->estimate(link->src, &total, err) < 0)
 		goto done;
-	report_run_begin(link->subject, REPORT_MOVING, "FULL_SYNC", (int64_t)total);
+	report_run_begin(link->subject, REPORT_MOVING, "FULL_SYNC",
+			 (int64_t)total);
 	if (load(link, &position, total, rows, err) < 0) {
 		link->dst->ops->rollback(link->dst);
 		goto done;

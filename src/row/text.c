@@ -73,9 +73,9 @@ static void add_timestamptz(struct strbuf *out,
 {
 	int offset = value->offset_minutes;
 
-	row_format_timestamp(out,
-		      value->utc + offset * INT64_C(60) * ROW_TICKS_PER_SECOND,
-		      precision);
+	row_format_timestamp(
+		out, value->utc + offset * INT64_C(60) * ROW_TICKS_PER_SECOND,
+		precision);
 	strbuf_addf(out, "%c%02d:%02d", offset < 0 ? '-' : '+',
 		    (offset < 0 ? -offset : offset) / 60,
 		    (offset < 0 ? -offset : offset) % 60);
@@ -160,7 +160,7 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 		break;
 	case ROW_TIMESTAMP:
 		row_format_timestamp(out, nearest(def, values->i64[row]),
-			      def->precision);
+				     def->precision);
 		break;
 	case ROW_TIMESTAMPTZ:
 		add_timestamptz(out, &values->wide[row].timestamptz,

@@ -127,6 +127,12 @@ int contract_run(const struct laboratory *lab)
 
 /* ------------------------------------------------------------------- rows */
 
+void contract_open_plain(enum lab_table table)
+{
+	contract.lab->make(LAB_SOURCE, table);
+	contract_open_source(table, NULL, false);
+}
+
 void describe_source(struct table *shape)
 {
 	struct error err = ERROR_INIT;

@@ -89,6 +89,7 @@ int contract_run(const struct laboratory *lab);
 
 /* The two halves of it. */
 int contract_run_source(void);
+int contract_run_choices(void); /* a part of that */
 int contract_run_target(void);
 int contract_run_checkpoint(void); /* a part of that, as is the next */
 int contract_run_plan(void);
@@ -138,6 +139,9 @@ void contract_open_target(enum lab_table table, const char *installation,
 				 error_kind_name(err.kind), err.message); \
 		assert_true(err.message[0] != '\0');                      \
 	} while (0)
+
+/* Make a source table without rows, and open it. */
+void contract_open_plain(enum lab_table table);
 
 /* Describe the source of the moment into an initialised table. */
 void describe_source(struct table *shape);

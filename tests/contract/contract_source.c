@@ -13,12 +13,6 @@
 
 #define BATCH_BYTES ((size_t)1 << 20)
 
-static void open_plain(enum lab_table table)
-{
-	contract.lab->make(LAB_SOURCE, table);
-	contract_open_source(table, NULL, false);
-}
-
 /* Begin to read the whole table, read it, end. To be freed. */
 static char *read_table(size_t rows, size_t bytes)
 {
@@ -50,7 +44,7 @@ static void test_describe(void **state)
 	struct table shape;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	for (int i = 0; i < 2; i++) {
 		const struct column *c;
 
@@ -90,13 +84,13 @@ static void test_describe_keys(void **state)
 	struct table shape;
 
 	(void)state;
-	open_plain(LAB_PAIR);
+	contract_open_plain(LAB_PAIR);
 	describe_source(&shape);
 	assert_int_equal(shape.key_count, 2);
 	assert_int_equal(shape.key[0], 1); /* in the order of the key */
 	assert_int_equal(shape.key[1], 0);
 	table_release(&shape);
-	open_plain(LAB_BARE);
+	contract_open_plain(LAB_BARE);
 	describe_source(&shape);
 	assert_int_equal(shape.key_count, 0);
 	table_release(&shape);
@@ -142,17 +136,17 @@ static void check_key(const char *key, bool unique)
 static void test_check_key(void **state)
 {
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	check_key("id", true);
 	check_key("n,id", true);
 	check_key("n", false);
 	check_key("name,n", false);
-	open_plain(LAB_PAIR);
+	contract_open_plain(LAB_PAIR);
 	check_key("a,b", true);
 	check_key("b,a,v", true);
 	check_key("a", false);
 	check_key("b,v", false);
-	open_plain(LAB_BARE);
+	contract_open_plain(LAB_BARE);
 	check_key("id", false);
 }
 
@@ -163,7 +157,7 @@ static void test_estimate(void **state)
 	uint64_t rows = UINT64_MAX;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1 +2 +3");
 	describe_source(&shape);
 	MUST(OPS->estimate(SRC, &rows, &err));
@@ -245,7 +239,7 @@ static void test_odd_trigger_columns(void **state)
 static void test_read_empty(void **state)
 {
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	assert_read(10, BATCH_BYTES, "");
 }
 
@@ -256,7 +250,7 @@ static void test_read_in_batches(void **state)
 	size_t len = 0, want_len = 0;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	for (int i = 1; i <= 7; i++) {
 		len += (size_t)snprintf(changes + len, sizeof(changes) - len,
 					"+%d|r%d|%d ", i, i, i * i);
@@ -272,7 +266,7 @@ static void test_read_in_batches(void **state)
 static void test_read_values(void **state)
 {
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN,
 			     "+-9223372036854775808|low|-2147483648|0 +0||0|1 "
 			     "+1|z\xc3\xbcrich\xe2\x82\xac|NULL|NULL "
@@ -296,7 +290,7 @@ static void test_read_some_columns(void **state)
 	char *text;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1|a|10 +2|b|20");
 	describe_source(&all);
 	table_init(&some);
@@ -357,7 +351,7 @@ static void test_read_wide_rows(void **state)
 	char *one, *many;
 
 	(void)state;
-	open_plain(LAB_WIDE);
+	contract_open_plain(LAB_WIDE);
 	make_wide_rows(9, 3000);
 	many = read_table(1000, BATCH_BYTES);
 	assert_true(strlen(many) > 9 * 3000);
@@ -377,7 +371,7 @@ static void test_read_too_large_a_row(void **state)
 	char *text;
 
 	(void)state;
-	open_plain(LAB_WIDE);
+	contract_open_plain(LAB_WIDE);
 	make_wide_rows(1, 20000);
 	describe_source(&shape);
 	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
@@ -403,7 +397,7 @@ static void test_read_is_a_snapshot(void **state)
 	(void)state;
 	if (!(contract.driver->abilities & SOURCE_SNAPSHOTS))
 		skip();
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1|a +2|b +3|c +4|d");
 	describe_source(&shape);
 	strbuf_init(&text);
@@ -436,7 +430,7 @@ static void test_end_early_and_twice(void **state)
 	struct batch batch;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1 +2 +3 +4 +5");
 	OPS->end(SRC); /* nothing was begun */
 	describe_source(&shape);
@@ -467,7 +461,7 @@ static void test_release_and_connect(void **state)
 	struct table shape;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1 +2");
 	describe_source(&shape);
 	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
@@ -518,7 +512,7 @@ static void test_next_from_another_thread(void **state)
 	pthread_t thread;
 
 	(void)state;
-	open_plain(LAB_MAIN);
+	contract_open_plain(LAB_MAIN);
 	contract.lab->change(LAB_MAIN, "+1|a +2|b +3|c");
 	describe_source(&shape);
 	reader.shape = &shape;
@@ -533,254 +527,6 @@ static void test_next_from_another_thread(void **state)
 	assert_text(reader.text.data, "+ 1|a|NULL|NULL\n+ 2|b|NULL|NULL\n"
 				      "+ 3|c|NULL|NULL\n");
 	strbuf_release(&reader.text);
-	table_release(&shape);
-}
-
-/* ---------------------------------------------------------------- choices */
-
-/* The key columns alone, of describe()'s table. */
-static void make_key_shape(struct table *keys, const struct table *shape)
-{
-	struct error err = ERROR_INIT;
-	bool keep[8] = {false};
-
-	for (size_t k = 0; k < shape->key_count; k++)
-		keep[shape->key[k]] = true;
-	table_init(keys);
-	MUST(table_project(keys, shape, NULL, keep, &err));
-}
-
-/* Read what was chosen; the rows, sorted, are to be `want`. */
-static void assert_choice(struct table *shape, const struct row_choice *choice,
-			  const char *want)
-{
-	struct error err = ERROR_INIT;
-	struct model model = {NULL, 0};
-	struct batch batch;
-	size_t rows = 0;
-
-	MUST(batch_init(&batch, shape, 2, BATCH_BYTES, &err));
-	MUST(OPS->read_begin(SRC, shape, choice, &err));
-	while (batch_reset(&batch), OPS->next(SRC, &batch, &err) > 0) {
-		for (size_t i = 0; i < batch.rows; i++)
-			assert_int_equal(batch_op(&batch, i), ROW_UPSERT);
-		rows += batch.rows;
-		model_apply(&model, &batch);
-	}
-	assert_int_equal(err.kind, ERROR_NONE);
-	OPS->end(SRC);
-	assert_int_equal(model.count, rows); /* none came twice */
-	assert_model(&model, want);
-	model_release(&model);
-	batch_release(&batch);
-}
-
-/* The rows with these keys. */
-static void assert_keys(const char *keys, const char *want)
-{
-	struct error err = ERROR_INIT;
-	struct table shape, key_shape;
-	struct batch wanted;
-	struct row_choice choice = {.keys = &wanted};
-
-	describe_source(&shape);
-	make_key_shape(&key_shape, &shape);
-	MUST(batch_init(&wanted, &key_shape, 100, BATCH_BYTES, &err));
-	put_changes(&wanted, keys);
-	assert_choice(&shape, &choice, want);
-	batch_release(&wanted);
-	table_release(&key_shape);
-	table_release(&shape);
-}
-
-static void test_keys(void **state)
-{
-	(void)state;
-	open_plain(LAB_MAIN);
-	contract.lab->change(LAB_MAIN, "+1|a|10 +2|b|20 +3|c|30 +4||NULL");
-	assert_keys("+2", "2|b|20|NULL\n");
-	assert_keys("+9", "");
-	assert_keys("+4 +9 +1 +8", "1|a|10|NULL\n4||NULL|NULL\n");
-	contract.lab->change(LAB_MAIN, "-2 +3|new");
-	assert_keys("+2 +3", "3|new|NULL|NULL\n");
-	assert_read(2, BATCH_BYTES,
-		    "+ 1|a|10|NULL\n+ 3|new|NULL|NULL\n+ 4||NULL|NULL\n");
-}
-
-static void test_keys_of_pairs(void **state)
-{
-	(void)state;
-	open_plain(LAB_PAIR);
-	contract.lab->change(LAB_PAIR, "+1|x|10 +2|x|20 +1|y|30");
-	assert_keys("+1|x", "1|x|10\n");
-	assert_keys("+2|y", "");
-	assert_keys("+1|z +2|x", "2|x|20\n");
-}
-
-/*
- * Both ends of a span, as changes that have only its key, or NULL; the rows of
- * it, what seek() finds in it, and that the digest counts as many.
- */
-static void assert_span(const char *low, const char *high, const char *want)
-{
-	struct error err = ERROR_INIT;
-	struct table shape, key_shape;
-	struct batch low_key, high_key, found;
-	struct key_span span = {low ? &low_key : NULL, high ? &high_key : NULL};
-	struct row_choice choice = {.span = &span};
-	size_t take[8], rows = 0;
-	struct row_sum sum;
-
-	describe_source(&shape);
-	make_key_shape(&key_shape, &shape);
-	MUST(batch_init(&low_key, &key_shape, 1, BATCH_BYTES, &err));
-	MUST(batch_init(&high_key, &key_shape, 1, BATCH_BYTES, &err));
-	MUST(batch_init(&found, &key_shape, 1, BATCH_BYTES, &err));
-	if (low)
-		put_changes(&low_key, low);
-	if (high)
-		put_changes(&high_key, high);
-	assert_choice(&shape, &choice, want);
-	while (batch_reset(&found),
-	       OPS->seek(SRC, &key_shape, &span, false, rows, &found, &err) > 0)
-		rows++;
-	assert_int_equal(err.kind, ERROR_NONE);
-	for (const char *s = want; *s; s++)
-		rows -= *s == '\n';
-	assert_int_equal(rows, 0);
-	for (size_t i = 0; i < shape.column_count; i++)
-		take[i] = i;
-	if (OPS->digest) {
-		MUST(OPS->digest(SRC, &shape, take, shape.column_count,
-				 &key_shape, &span, 100, &sum, &err));
-		for (const char *s = want; *s; s++)
-			sum.rows -= *s == '\n';
-		assert_int_equal(sum.rows, 0);
-	}
-	batch_release(&found);
-	batch_release(&high_key);
-	batch_release(&low_key);
-	table_release(&key_shape);
-	table_release(&shape);
-}
-
-static void test_spans(void **state)
-{
-	(void)state;
-	open_plain(LAB_MAIN);
-	contract.lab->change(LAB_MAIN, "+1|a|10 +2|b|20 +3|c|30 +9||NULL");
-	assert_span(NULL, NULL,
-		    "1|a|10|NULL\n2|b|20|NULL\n3|c|30|NULL\n"
-		    "9||NULL|NULL\n");
-	assert_span("+2", NULL, "2|b|20|NULL\n3|c|30|NULL\n9||NULL|NULL\n");
-	assert_span(NULL, "+3", "1|a|10|NULL\n2|b|20|NULL\n");
-	assert_span("+2", "+9", "2|b|20|NULL\n3|c|30|NULL\n");
-	assert_span("+4", "+9", "");
-	assert_span("+4", NULL, "9||NULL|NULL\n");
-}
-
-static void test_spans_of_pairs(void **state)
-{
-	(void)state;
-	open_plain(LAB_PAIR);
-	/* In the order of the key: a1 a2 a3 b1 b2 c1. */
-	contract.lab->change(LAB_PAIR, "+1|a|11 +2|a|12 +3|a|13 +1|b|21 "
-				       "+2|b|22 +1|c|31");
-	assert_span("+3|a", NULL, "3|a|13\n1|b|21\n2|b|22\n1|c|31\n");
-	assert_span("+2|a", "+2|b", "2|a|12\n3|a|13\n1|b|21\n");
-	assert_span("+2|a", "+3|a", "2|a|12\n");
-	assert_span("+2|b", "+2|c", "2|b|22\n1|c|31\n");
-	assert_span(NULL, "+2|a", "1|a|11\n");
-	assert_span("+9|a", "+1|b", "");
-	assert_span("+2|c", NULL, "");
-}
-
-static void test_seek_backwards(void **state)
-{
-	struct error err = ERROR_INIT;
-	struct key_span all = {NULL, NULL};
-	struct table shape, keys;
-	struct batch key;
-
-	(void)state;
-	open_plain(LAB_MAIN);
-	contract.lab->change(LAB_MAIN, "+1|a +2|b +3|c");
-	describe_source(&shape);
-	make_key_shape(&keys, &shape);
-	MUST(batch_init(&key, &keys, 1, BATCH_BYTES, &err));
-	assert_int_equal(OPS->seek(SRC, &keys, &all, true, 0, &key, &err), 1);
-	assert_int_equal(key.columns[0].i64[0], 3);
-	batch_reset(&key);
-	assert_int_equal(OPS->seek(SRC, &keys, &all, true, 2, &key, &err), 1);
-	assert_int_equal(key.columns[0].i64[0], 1);
-	batch_reset(&key);
-	assert_int_equal(OPS->seek(SRC, &keys, &all, true, 3, &key, &err), 0);
-	batch_release(&key);
-	table_release(&keys);
-	table_release(&shape);
-}
-
-/* The digest of `take` first columns of all rows. */
-static struct row_sum digest_of(size_t take_count, uint64_t limit)
-{
-	static const size_t take[] = {0, 1, 2, 3};
-	struct error err = ERROR_INIT;
-	struct key_span all = {NULL, NULL};
-	struct table shape, keys;
-	struct row_sum sum;
-
-	describe_source(&shape);
-	make_key_shape(&keys, &shape);
-	MUST(OPS->digest(SRC, &shape, take, take_count, &keys, &all, limit,
-			 &sum, &err));
-	table_release(&keys);
-	table_release(&shape);
-	return sum;
-}
-
-static void test_digest(void **state)
-{
-	struct row_sum before, after;
-
-	(void)state;
-	open_plain(LAB_MAIN);
-	if (!OPS->digest)
-		skip();
-	contract.lab->change(LAB_MAIN, "+1|a|10 +2||20 +3|NULL|30");
-	before = digest_of(4, 100);
-	assert_int_equal(before.rows, 3);
-	after = digest_of(4, 100);
-	assert_true(row_sum_equal(&before, &after));
-	/* NULL is not the empty string. */
-	contract.lab->change(LAB_MAIN, "+3||30");
-	after = digest_of(4, 100);
-	assert_false(row_sum_equal(&before, &after));
-	contract.lab->change(LAB_MAIN, "+3|NULL|30");
-	after = digest_of(4, 100);
-	assert_true(row_sum_equal(&before, &after));
-	/* Only the columns that were asked for count. */
-	before = digest_of(2, 100);
-	contract.lab->change(LAB_MAIN, "+3|NULL|31");
-	after = digest_of(2, 100);
-	assert_true(row_sum_equal(&before, &after));
-	assert_int_equal(digest_of(4, 2).rows, 2);
-}
-
-static void test_conditions(void **state)
-{
-	struct row_choice choice = {.condition = "n = 20"};
-	struct error err = ERROR_INIT;
-	struct table shape;
-
-	(void)state;
-	open_plain(LAB_MAIN);
-	contract.lab->change(LAB_MAIN, "+1|a|10 +2|b|20 +3|c|20");
-	describe_source(&shape);
-	assert_choice(&shape, &choice, "2|b|20|NULL\n3|c|20|NULL\n");
-	choice.condition = "1 = 1) OR (n = 10";
-	assert_int_equal(OPS->read_begin(SRC, &shape, &choice, &err), -1);
-	assert_int_equal(err.kind, ERROR_CONFIG);
-	OPS->end(SRC);
 	table_release(&shape);
 }
 
@@ -807,15 +553,8 @@ int contract_run_source(void)
 		TEST(test_end_early_and_twice),
 		TEST(test_release_and_connect),
 		TEST(test_next_from_another_thread),
-		TEST(test_keys),
-		TEST(test_keys_of_pairs),
-		TEST(test_spans),
-		TEST(test_spans_of_pairs),
-		TEST(test_seek_backwards),
-		TEST(test_digest),
-		TEST(test_conditions),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, NULL, NULL) +
-	       contract_run_changes();
+	       contract_run_changes() + contract_run_choices();
 }

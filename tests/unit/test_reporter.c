@@ -226,7 +226,8 @@ static void test_runs(void **state)
 		 "FROM sync_status",
 		 "RUNNING|500|key 400\n");
 	report_run_end(subject, REPORT_MOVING, "ERROR", "it broke");
-	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL); /* nothing is under way */
+	report_run_end(subject, REPORT_MOVING, "COMPLETED",
+		       NULL); /* nothing is under way */
 	wait_for("SELECT status, records_processed, error_message, "
 		 "completed_at IS NOT NULL, last_processed_pk FROM sync_status",
 		 "ERROR|500|it broke|1|key 400\n");

@@ -1,0 +1,76 @@
+#ifndef ENGINE_LOOK_H
+#define ENGINE_LOOK_H
+
+#include <uthash.h>
+
+#include "engine/compare.h"
+
+/*
+ * What the parts of a comparison share: compare.c opens and cuts,
+ * compare_rows.c compares row by row, compare_again.c looks again at what was
+ * found. Nobody else includes this.
+ */
+
+/* A row: what is known of it on either side. */
+struct compare_entry {
+	UT_hash_handle hh;
+	struct row_digest key;
+	struct row_digest md5[COMPARE_SIDES];
+	bool has[COMPARE_SIDES];
+	bool changed;		/* meanwhile */
+	enum compare_side side; /* where its key was found */
+	size_t at; /* and its row there, or among the keys of a leaf */
+};
+
+/* By the digest of the key; NULL when it is not there. */
+struct compare_entry *entry_find(struct compare_entry *entries,
+				 const struct row_digest *key);
+/* Likewise, made if it is not there; NULL without memory. */
+struct compare_entry *entry_add(struct compare_entry **entries,
+				const struct row_digest *key);
+void entries_free(struct compare_entry **entries);
+
+/* A span as a driver wants it: its ends unpacked. */
+struct open_span {
+	struct batch low, high;
+	struct key_span span;
+};
+
+int span_open(struct compare *compare, const struct compare_span *span,
+	      struct open_span *out, struct error *err)
+	__attribute__((warn_unused_result));
+void span_close(struct open_span *span); /* after a failure too */
+
+/* The source that reads a side. */
+static inline struct source *look_reader(struct compare *compare,
+					 enum compare_side side)
+{
+	return side == COMPARE_SOURCE ? compare->link->src : compare->mirror;
+}
+
+/* What one read of a side goes through. */
+struct look {
+	struct compare *compare;
+	enum compare_side side;
+	struct batch batch;
+	struct canonical rows, keys;
+	size_t at; /* the row of the batch at hand */
+};
+
+/* look_end() in any case. */
+int look_begin(struct look *look, struct compare *compare,
+	       enum compare_side side, const struct row_choice *choice,
+	       struct error *err) __attribute__((warn_unused_result));
+void look_end(struct look *look);
+
+/* The next row's digests. 1: there is one; 0: that was all. */
+int look_next(struct look *look, struct row_digest *key, struct row_digest *md5,
+	      struct error *err) __attribute__((warn_unused_result));
+
+/* Put the key of the row at hand into `keys`. False: no room. */
+bool look_keep_key(const struct look *look, struct batch *keys);
+
+/* The memory that keys of rows may need. */
+#define LOOK_KEYS_BYTES ((size_t)16 << 20)
+
+#endif
