@@ -21,11 +21,16 @@ struct event {
 		EVENT_CONNECTED, /* id: server, flag: it is a target */
 		EVENT_REQUEST,	 /* id: request, state, text: answer */
 		EVENT_PAUSED,	 /* id: mapping, flag */
+		EVENT_VERIFICATION,
 	} kind;
 	union {
 		struct control_run run;
 		struct control_log log;
 		struct control_error error;
+		struct {
+			struct control_verification verification;
+			char md5[2][CONTROL_MD5_MAX];
+		};
 		struct {
 			int id;
 			int server_id;
@@ -52,7 +57,8 @@ struct outbox {
 	pthread_mutex_t lock; /* guards all below */
 	struct event *first, **end;
 	size_t count;
-	uint64_t dropped;
+	uint64_t dropped;	 /* since the last outbox_take_dropped() */
+	uint64_t dropped_before; /* and until it */
 };
 
 int outbox_init(struct outbox *outbox, struct error *err)
@@ -71,5 +77,8 @@ void outbox_put_back(struct outbox *outbox, struct event *event);
 
 /* How many were dropped since the last call. */
 uint64_t outbox_take_dropped(struct outbox *outbox);
+
+/* How many wait now, and were dropped since it was made. */
+void outbox_count(struct outbox *outbox, size_t *waiting, uint64_t *dropped);
 
 #endif
