@@ -77,7 +77,8 @@ static void sample(struct monitor *monitor)
 /* --------------------------------------------------------------- listening */
 
 /* One line for each change; what is watched tells of failures itself. */
-static void tell(struct monitor *monitor, const struct error *err)
+static void tell(struct monitor *monitor, const struct endpoint *endpoint,
+		 const struct error *err)
 {
 	bool changed, watched;
 
@@ -87,7 +88,8 @@ static void tell(struct monitor *monitor, const struct error *err)
 	monitor->problem = *err;
 	pthread_mutex_unlock(&monitor->lock);
 	if (err->kind == ERROR_NONE)
-		log_info("metrics and status page on %s", monitor->current);
+		log_info("metrics and status page on port %d of %s",
+			 endpoint->port, endpoint->host);
 	else if (changed && !watched)
 		log_warning("%s; trying again", err->message);
 }
@@ -108,7 +110,7 @@ static void try_to_listen(struct monitor *monitor)
 		(void)!http_open(&monitor->http, &endpoint, &handler, &err);
 	if (err.kind != ERROR_NONE)
 		error_wrap(&err, "metrics_listen");
-	tell(monitor, &err);
+	tell(monitor, &endpoint, &err);
 }
 
 /* Listen where it was asked to last. */

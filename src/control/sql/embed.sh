@@ -11,7 +11,7 @@ for arg in "$@"; do
 		!begun && (/^--/ || /^$/) { next }
 		{
 			begun = 1
-			gsub(/\\/, "\\\\")
+			gsub(/\\/, "&&")
 			gsub(/"/, "\\\"")
 			gsub(/\?/, "\\?")
 			printf "\t\"%s\\n\"\n", $0
