@@ -42,9 +42,10 @@ static enum exit_code run_monitored(const struct options *options,
 	enum control_trouble trouble;
 	struct error err = ERROR_INIT;
 	struct control *control;
+	bool listens = options->metrics_listen && *options->metrics_listen;
 	int rc;
 
-	if (options->metrics_listen)
+	if (listens)
 		monitor_listen(monitor, options->metrics_listen);
 	spec.create = true;
 	rc = open_control(options, &spec, &control, &trouble, &err);
@@ -55,8 +56,7 @@ static enum exit_code run_monitored(const struct options *options,
 	log_info("dbaops-dataflow " DATAFLOW_VERSION " starts, control tables "
 		 "in %s",
 		 spec.kind == CONTROL_SQLITE ? spec.file : spec.database);
-	if (scheduler_run(&spec, control, monitor,
-			  options->metrics_listen != NULL, clean, &err) < 0)
+	if (scheduler_run(&spec, control, monitor, listens, clean, &err) < 0)
 		return command_failed(&err, EXIT_FAILED);
 	return EXIT_FINE;
 }
