@@ -204,6 +204,7 @@ install: $(O)/dbaops-dataflow
 	install -m 755 $(O)/dbaops-dataflow $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 schema-dataflow.sql etc/dataflow.conf \
+		etc/prometheus-alerts.yml etc/grafana-dashboard.json \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	sed 's|@PREFIX@|$(PREFIX)|' etc/dbaops-dataflow.service \
