@@ -60,6 +60,7 @@ static char *make_policy(const char *page)
 
 	strbuf_init(&sb);
 	strbuf_addstr(&sb, "default-src 'none'; connect-src 'self'; "
+			   "img-src data:; "
 			   "base-uri 'none'; form-action 'none'; "
 			   "frame-ancestors 'none'");
 	ok = add_hash(&sb, page, "script") && add_hash(&sb, page, "style");

@@ -243,6 +243,8 @@ def test_odd_requests(shown):
             answer = b""
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_WR)
+            # It hangs up by itself; a time-out here would be a failure.
+            with contextlib.suppress(ConnectionError):
                 while data := client.recv(65536):
                     answer += data
             assert b"200 OK" not in answer[:20], request[:20]
