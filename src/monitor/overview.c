@@ -83,21 +83,17 @@ void overview_judge(struct overview_mapping *mapping)
 	static const char *const bad[] = {"ERROR", "SUSPENDED", NULL};
 	const char *state = mapping->state;
 	const char *result = mapping->verification.status;
+	bool differs = result && !strcmp(result, "FAILED");
+	bool loads = is_one_of(state, loading) ||
+		     (!strcmp(state, "CDC") && !mapping->consistent);
+	bool fine = is_one_of(state, good) && !*mapping->reason;
 
 	if (is_one_of(state, bad))
 		mapping->health = OVERVIEW_ERROR;
 	else if (!strcmp(state, "PAUSED"))
 		mapping->health = OVERVIEW_PAUSED;
-	else if (result && !strcmp(result, "FAILED"))
-		mapping->health = OVERVIEW_WARNING;
-	else if (is_one_of(state, loading))
-		mapping->health = OVERVIEW_LOADING;
-	else if (!is_one_of(state, good))
-		mapping->health = OVERVIEW_WARNING;
-	else if (!mapping->consistent && !strcmp(state, "CDC"))
-		mapping->health = OVERVIEW_LOADING;
-	else if (*mapping->reason)
+	else if (differs || (!loads && !fine))
 		mapping->health = OVERVIEW_WARNING;
 	else
-		mapping->health = OVERVIEW_OK;
+		mapping->health = loads ? OVERVIEW_LOADING : OVERVIEW_OK;
 }

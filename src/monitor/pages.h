@@ -31,7 +31,7 @@ int pages_init(struct pages *pages, struct error *err)
 /* When no connection is left. */
 void pages_release(struct pages *pages);
 
-/* For struct http_handler; `pages` is its argument. */
-unsigned pages_answer(void *pages, const char *path, struct http_page **page);
+/* For struct http_handler, whose argument is a struct pages. */
+unsigned pages_answer(void *arg, const char *path, struct http_page **page);
 
 #endif
