@@ -253,10 +253,12 @@ failed:
 	return -1;
 }
 
-void http_serve(struct http *http, int ms)
+bool http_serve(struct http *http, int ms)
 {
-	(void)MHD_run_wait(http->daemon, ms);
+	bool ok = MHD_run_wait(http->daemon, ms) == MHD_YES;
+
 	send_away_the_old(http);
+	return ok;
 }
 
 void http_close(struct http *http)

@@ -1,6 +1,7 @@
 #ifndef MONITOR_HTTP_H
 #define MONITOR_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/endpoint.h"
@@ -54,8 +55,11 @@ int http_open(struct http **out, const struct endpoint *endpoint,
 	      const struct http_handler *handler, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Do what there is to do; when there is nothing, wait for it up to `ms`. */
-void http_serve(struct http *http, int ms);
+/*
+ * Do what there is to do; when there is nothing, wait for it up to `ms`. False
+ * when the system refuses even that: give it time.
+ */
+bool http_serve(struct http *http, int ms);
 
 /* Ends all connections; pages are not touched. NULL is fine. */
 void http_close(struct http *http);

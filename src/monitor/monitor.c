@@ -67,10 +67,11 @@ static void sample(struct monitor *monitor)
 {
 	if (clock_ms() < monitor->next_sample_ms)
 		return;
-	monitor->next_sample_ms = clock_ms() + OVERVIEW_LAG_EVERY_MS;
 	pthread_mutex_lock(&monitor->lock);
-	if (monitor->source.sample)
+	if (monitor->source.sample) {
 		monitor->source.sample(monitor->source.arg);
+		monitor->next_sample_ms = clock_ms() + OVERVIEW_LAG_EVERY_MS;
+	}
 	pthread_mutex_unlock(&monitor->lock);
 }
 
@@ -154,7 +155,8 @@ static void *monitor_main(void *arg)
 			rest(monitor);
 			continue;
 		}
-		http_serve(monitor->http, SERVE_MS);
+		if (!http_serve(monitor->http, SERVE_MS))
+			cancel_sleep(&monitor->cancel, SERVE_MS);
 		sample(monitor);
 	}
 	http_close(monitor->http);
