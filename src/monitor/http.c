@@ -35,6 +35,7 @@ struct http {
 	struct http_handler handler;
 	struct http_page *refusal; /* of other methods than GET */
 	struct guest *oldest, *newest;
+	unsigned happened; /* comings and goings */
 };
 
 /* ------------------------------------------------------------------- pages */
@@ -163,10 +164,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection,
 			  void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
+	struct http *http = cls;
+
+	http->happened++;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		come(cls, connection, context);
+		come(http, connection, context);
 	else
-		go(cls, *context);
+		go(http, *context);
 }
 
 /* The answer goes out at once, whatever else the client means to send. */
@@ -255,10 +259,17 @@ failed:
 
 bool http_serve(struct http *http, int ms)
 {
+	int64_t until = clock_ms() + ms;
+	unsigned before = http->happened;
 	bool ok = MHD_run_wait(http->daemon, ms) == MHD_YES;
 
 	send_away_the_old(http);
-	return ok;
+	/*
+	 * Without a descriptor for the one who waits outside, the library would
+	 * come back at once, again and again.
+	 */
+	return ok && (http->happened != before || http->oldest ||
+		      clock_ms() >= until);
 }
 
 void http_close(struct http *http)

@@ -57,7 +57,7 @@ int http_open(struct http **out, const struct endpoint *endpoint,
 
 /*
  * Do what there is to do; when there is nothing, wait for it up to `ms`. False
- * when the system refuses even that: give it time.
+ * when the system lacks something for that: give it time.
  */
 bool http_serve(struct http *http, int ms);
 

@@ -2,9 +2,11 @@
 nobody who connects to it can do any harm."""
 import contextlib
 import glob
+import itertools
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import time
@@ -627,6 +629,30 @@ def test_slow_ones_are_sent_away(replicating):
     for client in (silent, slow, *late):
         client.close()
     assert_undisturbed(world, 1)
+
+
+def test_no_descriptors_are_left(tmp_path):
+    """Who cannot be let in costs nothing, and is let in later."""
+    port = web.free_port()
+    daemon = dataflow.Daemon({}, ["--control", f"sqlite:{tmp_path}/c.db",
+                                  "--metrics-listen", str(port)]).start()
+    try:
+        wait_until_it_answers(port, "/readyz")
+        pid = daemon.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        free = next(n for n in itertools.count()
+                    if not os.path.lexists(f"/proc/{pid}/fd/{n}"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.settimeout(10)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            before = daemon.cpu_seconds()
+            time.sleep(3)
+            assert daemon.cpu_seconds() - before < 0.5 * dataflow.slowness()
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    finally:
+        daemon.close()
 
 
 # ------------------------------------------------------------------ secrets
