@@ -46,10 +46,11 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
-             src/drivers/memory/*.c src/engine/*.c src/cli/*.c) \
+             src/drivers/memory/*.c src/monitor/*.c src/engine/*.c \
+             src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
 SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
 
@@ -64,7 +65,8 @@ endif
 # The daemon is a small main.c over a library, which the tests link too.
 MAIN    := src/main.c
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
-GENERATED := $(O)/gen/control_sql.h $(O)/gen/control_schema.h
+GENERATED := $(O)/gen/control_sql.h $(O)/gen/control_schema.h \
+             $(O)/gen/status_page.h
 
 TDSD_SOURCES := $(wildcard tests/tdsd/*.c tests/tdsd/*/*.c)
 TDSD_OBJECTS := $(TDSD_SOURCES:%.c=$(O)/%.o) \
@@ -104,7 +106,7 @@ $(O)/tests/tdsd/%.o: ALL_CPPFLAGS += -Itests/tdsd
 
 -include $(OBJECTS:.o=.d) $(TDSD_OBJECTS:.o=.d) $(O)/src/main.d
 
-# ------------------------------------------------------------ embedded SQL
+# ------------------------------------------------------ embedded SQL and HTML
 
 SQL_STATEMENTS := $(wildcard src/control/sql/*.sql)
 VIEWS          := $(sort $(wildcard views/*.sql))
@@ -123,6 +125,11 @@ $(O)/gen/control_schema.h: src/control/sql/embed.sh schema-dataflow.sql \
 	cat src/control/sql/sqlite/schema.sql $(SQLITE_VIEWS) > $(O)/gen/schema_sqlite.sql
 	sh $< schema_sqlserver=$(O)/gen/schema_sqlserver.sql \
 		schema_sqlite=$(O)/gen/schema_sqlite.sql > $@
+
+$(O)/gen/status_page.h: src/control/sql/embed.sh src/monitor/status.html
+	@mkdir -p $(@D)
+	$(say) HTML $@
+	sh $< status_page=src/monitor/status.html > $@
 
 # ---------------------------------------------------------------------- tests
 
@@ -197,6 +204,7 @@ install: $(O)/dbaops-dataflow
 	install -m 755 $(O)/dbaops-dataflow $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 schema-dataflow.sql etc/dataflow.conf \
+		etc/prometheus-alerts.yml etc/grafana-dashboard.json \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	sed 's|@PREFIX@|$(PREFIX)|' etc/dbaops-dataflow.service \

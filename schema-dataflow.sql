@@ -101,7 +101,8 @@ FROM (
     (N'verification_row_count', N'10000', N'Newest rows that a verification compares'),
     (N'full_verification_hours', N'0', N'Hours between two verifications of a whole table; 0: on request only'),
     (N'auto_repair', N'0', N'1: rows that a verification found different are repaired at once'),
-    (N'auto_repair_max_rows', N'1000', N'More rows than these are left for a request to repair')
+    (N'auto_repair_max_rows', N'1000', N'More rows than these are left for a request to repair'),
+    (N'metrics_listen', N'', N'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere')
 ) AS d (config_key, config_value, description)
 WHERE NOT EXISTS (
     SELECT 1 FROM dbo.config AS c WHERE c.config_key = d.config_key

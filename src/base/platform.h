@@ -56,6 +56,17 @@ void platform_make_private_file(const char *path);
 void platform_check_host(const char *host, struct error *err);
 
 /*
+ * Listen on a TCP port: `socket` takes connections then. A name is looked up,
+ * which may take its time. The error names both.
+ */
+int platform_listen(const char *host, int port, int *socket, struct error *err)
+	__attribute__((warn_unused_result));
+void platform_close_socket(int socket);
+
+/* End a connection in both directions; its owner still has to close it. */
+void platform_cut_off(int socket);
+
+/*
  * A name for this machine and process, as "host:pid:start", which no other
  * process has, not even one that gets the same number later.
  */

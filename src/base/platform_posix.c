@@ -152,6 +152,62 @@ void platform_check_host(const char *host, struct error *err)
 		freeaddrinfo(found);
 }
 
+#define BACKLOG 64
+
+static int listen_on(const struct addrinfo *where, int *out)
+{
+	int on = 1, fd, saved;
+
+	fd = socket(where->ai_family, SOCK_STREAM, 0);
+	if (fd < 0)
+		return -1;
+	/* A port that was ours a moment ago may be so again. */
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    bind(fd, where->ai_addr, where->ai_addrlen) == 0 &&
+	    listen(fd, BACKLOG) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
+		*out = fd;
+		return 0;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int platform_listen(const char *host, int port, int *socket, struct error *err)
+{
+	struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+	};
+	struct addrinfo *found = NULL;
+	char service[16];
+	int rc;
+
+	snprintf(service, sizeof(service), "%d", port);
+	rc = getaddrinfo(host, service, &hints, &found);
+	if (rc)
+		return error_set(err, ERROR_CONFIG, "unknown host '%s': %s",
+				 host, gai_strerror(rc));
+	rc = listen_on(found, socket);
+	if (rc < 0)
+		error_errno(err, errno, "cannot listen on port %d of '%s'",
+			    port, host);
+	freeaddrinfo(found);
+	return rc;
+}
+
+void platform_close_socket(int socket)
+{
+	close(socket);
+}
+
+void platform_cut_off(int socket)
+{
+	shutdown(socket, SHUT_RDWR);
+}
+
 static void host_name(char *host, size_t size)
 {
 	if (gethostname(host, size) < 0)

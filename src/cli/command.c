@@ -26,6 +26,10 @@ static const char options_help[] =
 	"                       DEST_SERVER: sqlite:dataflow.db)\n"
 	"  --log-format FORMAT  text or json\n"
 	"  --log-level LEVEL    debug, info, warning or error\n"
+	"  --metrics-listen WHERE\n"
+	"                       serve metrics and a status page: HOST:PORT,\n"
+	"                       [::1]:PORT, a PORT on loopback, or 'off';\n"
+	"                       default: as metrics_listen in config says\n"
 	"  -h, --help           this text\n";
 
 static const char environment_help[] =
@@ -37,7 +41,8 @@ static const char environment_help[] =
 	"  DEST_PASS      password, or ${file:PATH}\n"
 	"  DEST_DATABASE  control database, default dbaops_dataflow\n"
 	"  DEST_OPTIONS   more of a connection string, as encrypt=true\n"
-	"  DATAFLOW_CONTROL, DATAFLOW_LOG_FORMAT, DATAFLOW_LOG_LEVEL\n"
+	"  DATAFLOW_CONTROL, DATAFLOW_LOG_FORMAT, DATAFLOW_LOG_LEVEL,\n"
+	"  DATAFLOW_METRICS_LISTEN\n"
 	"                 as the options of these names\n";
 
 enum exit_code command_failed(const struct error *err, enum exit_code code)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/endpoint.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
@@ -40,6 +41,7 @@ static const struct {
 	SETTING(control, "DATAFLOW_CONTROL"),
 	SETTING(log_format, "DATAFLOW_LOG_FORMAT"),
 	SETTING(log_level, "DATAFLOW_LOG_LEVEL"),
+	SETTING(metrics_listen, "DATAFLOW_METRICS_LISTEN"),
 #undef SETTING
 };
 
@@ -215,6 +217,7 @@ enum {
 	OPT_CONTROL,
 	OPT_FORMAT,
 	OPT_LEVEL,
+	OPT_METRICS,
 	OPT_WAIT,
 	OPT_JSON
 };
@@ -224,6 +227,7 @@ static const struct option long_options[] = {
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"log-format", required_argument, NULL, OPT_FORMAT},
 	{"log-level", required_argument, NULL, OPT_LEVEL},
+	{"metrics-listen", required_argument, NULL, OPT_METRICS},
 	{"wait", no_argument, NULL, OPT_WAIT},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
@@ -232,6 +236,7 @@ static const struct option long_options[] = {
 
 struct arguments {
 	const char *config, *control, *log_format, *log_level;
+	const char *metrics_listen;
 };
 
 static int parse_arguments(struct options *options, struct arguments *args,
@@ -255,6 +260,9 @@ static int parse_arguments(struct options *options, struct arguments *args,
 			break;
 		case OPT_LEVEL:
 			args->log_level = optarg;
+			break;
+		case OPT_METRICS:
+			args->metrics_listen = optarg;
 			break;
 		case OPT_WAIT:
 			options->wait = true;
@@ -287,7 +295,9 @@ static int take_arguments(struct options *options, const struct arguments *args,
 	    (args->log_format &&
 	     set(&options->log_format, args->log_format, err) < 0) ||
 	    (args->log_level &&
-	     set(&options->log_level, args->log_level, err) < 0))
+	     set(&options->log_level, args->log_level, err) < 0) ||
+	    (args->metrics_listen &&
+	     set(&options->metrics_listen, args->metrics_listen, err) < 0))
 		return -1;
 	return 0;
 }
@@ -313,6 +323,19 @@ static int set_up_log(const struct options *options, struct error *err)
 					 options->log_format);
 	}
 	log_setup(level, json);
+	return 0;
+}
+
+static int check_metrics(const struct options *options, struct error *err)
+{
+	struct endpoint endpoint;
+
+	if (options->metrics_listen &&
+	    !endpoint_parse(options->metrics_listen, &endpoint))
+		return error_set(
+			err, ERROR_CONFIG,
+			"metrics_listen '%s' is none of " ENDPOINT_FORMS,
+			options->metrics_listen);
 	return 0;
 }
 
@@ -394,7 +417,8 @@ int options_read(struct options *options, int argc, char **argv,
 	if (read_files(options, args.config, err) < 0 ||
 	    read_environment(options, err) < 0 ||
 	    take_arguments(options, &args, err) < 0 ||
-	    set_up_log(options, err) < 0 || choose_control(options, err) < 0)
+	    set_up_log(options, err) < 0 || check_metrics(options, err) < 0 ||
+	    choose_control(options, err) < 0)
 		return -1;
 	return 0;
 }

@@ -34,6 +34,7 @@ struct options {
 	char *control;
 	char *log_format;
 	char *log_level;
+	char *metrics_listen; /* see base/endpoint.h; NULL: as config says */
 	bool wait;
 	bool json;
 

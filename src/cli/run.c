@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "engine/scheduler.h"
+#include "monitor/monitor.h"
 
 #define WAIT_MS 5000
 
@@ -33,15 +34,19 @@ static int open_control(const struct options *options,
 	return 1;
 }
 
-static enum exit_code run(const struct options *options)
+/* The monitor is there first: it also tells that the tables are waited for. */
+static enum exit_code run_monitored(const struct options *options,
+				    struct monitor *monitor, bool *clean)
 {
 	struct control_spec spec = options->spec;
 	enum control_trouble trouble;
 	struct error err = ERROR_INIT;
 	struct control *control;
-	bool clean;
+	bool listens = options->metrics_listen && *options->metrics_listen;
 	int rc;
 
+	if (listens)
+		monitor_listen(monitor, options->metrics_listen);
 	spec.create = true;
 	rc = open_control(options, &spec, &control, &trouble, &err);
 	if (rc < 0)
@@ -51,14 +56,27 @@ static enum exit_code run(const struct options *options)
 	log_info("dbaops-dataflow " DATAFLOW_VERSION " starts, control tables "
 		 "in %s",
 		 spec.kind == CONTROL_SQLITE ? spec.file : spec.database);
-	if (scheduler_run(&spec, control, &clean, &err) < 0)
+	if (scheduler_run(&spec, control, monitor, listens, clean, &err) < 0)
 		return command_failed(&err, EXIT_FAILED);
-	if (!clean) {
+	return EXIT_FINE;
+}
+
+static enum exit_code run(const struct options *options)
+{
+	struct error err = ERROR_INIT;
+	struct monitor *monitor;
+	enum exit_code code;
+	bool clean = true;
+
+	if (monitor_new(&monitor, &err) < 0)
+		return command_failed(&err, EXIT_FAILED);
+	code = run_monitored(options, monitor, &clean);
+	if (!monitor_free(monitor) || !clean) {
 		/* Threads still run: nothing may be taken from under them. */
 		fflush(NULL);
-		_Exit(EXIT_FINE);
+		_Exit((int)code);
 	}
-	return EXIT_FINE;
+	return code;
 }
 
 const struct command command_run = {

@@ -234,6 +234,8 @@ struct control_state {
 	int64_t updated_us;
 };
 
+#define CONTROL_MD5_MAX 33
+
 /* A row of verification_logs. */
 struct control_verification {
 	int mapping_id;

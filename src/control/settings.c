@@ -6,27 +6,27 @@
 
 #include "base/text.h"
 
-/* A setting is a number in a range, or one of two words (0 and 1). */
+/*
+ * A setting is a number in a range, one of two words (0 and 1), or a text: where
+ * to listen, "" unless the table says so.
+ */
 static const struct known {
 	const char *key;
 	size_t offset;
 	int fallback;
 	int min, max;
 	const char *words[2];
+	bool is_text;
 } known[] = {
 #define NUMBER(key, field, fallback, min, max)                             \
 	{                                                                  \
 		key, offsetof(struct settings, field), fallback, min, max, \
-		{                                                          \
-			NULL                                               \
-		}                                                          \
+			{NULL}, false                                      \
 	}
-#define FLAG(key, field, fallback)                                     \
-	{                                                              \
-		key, offsetof(struct settings, field), fallback, 0, 1, \
-		{                                                      \
-			NULL                                           \
-		}                                                      \
+#define FLAG(key, field, fallback)                                             \
+	{                                                                      \
+		key, offsetof(struct settings, field), fallback, 0, 1, {NULL}, \
+			false                                                  \
 	}
 	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
 	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),
@@ -42,7 +42,8 @@ static const struct known {
 	 0,
 	 0,
 	 1,
-	 {"swap", "truncate"}},
+	 {"swap", "truncate"},
+	 false},
 	NUMBER("load_readers", load_readers, 4, 1, 64),
 	NUMBER("load_part_rows", load_part_rows, 1000000, 1000, 1000000000),
 	FLAG("create_missing_tables", create_missing_tables, 1),
@@ -57,6 +58,13 @@ static const struct known {
 	NUMBER("full_verification_hours", full_verification_hours, 0, 0, 10000),
 	FLAG("auto_repair", auto_repair, 0),
 	NUMBER("auto_repair_max_rows", auto_repair_max_rows, 1000, 0, 1000000),
+	{"metrics_listen",
+	 offsetof(struct settings, metrics_listen),
+	 0,
+	 0,
+	 0,
+	 {NULL},
+	 true},
 #undef NUMBER
 #undef FLAG
 };
@@ -68,11 +76,24 @@ static int *field(struct settings *settings, const struct known *k)
 	return (int *)(void *)((char *)settings + k->offset);
 }
 
+static char *text_field(struct settings *settings, const struct known *k)
+{
+	return (char *)settings + k->offset;
+}
+
+static void set_fallback(struct settings *settings, const struct known *k)
+{
+	if (k->is_text)
+		memset(text_field(settings, k), 0, ENDPOINT_TEXT_MAX);
+	else
+		*field(settings, k) = k->fallback;
+}
+
 void settings_init(struct settings *settings)
 {
 	memset(settings, 0, sizeof(*settings));
 	for (size_t i = 0; i < KNOWN_COUNT; i++)
-		*field(settings, &known[i]) = known[i].fallback;
+		set_fallback(settings, &known[i]);
 }
 
 static const char *find_value(const struct control_snapshot *snapshot,
@@ -112,11 +133,29 @@ static bool parse(const struct known *k, const char *value, int *out)
 	return true;
 }
 
+/* Take a value over if it makes sense. */
+static bool take(struct settings *settings, const struct known *k,
+		 const char *value)
+{
+	struct endpoint endpoint;
+
+	if (!k->is_text)
+		return parse(k, value, field(settings, k));
+	if (!endpoint_parse(value, &endpoint))
+		return false;
+	set_fallback(settings, k);
+	text_copy(text_field(settings, k), ENDPOINT_TEXT_MAX, value);
+	return true;
+}
+
 static void complain(const struct known *k, char *message, size_t size)
 {
 	char one[160];
 
-	if (k->words[0])
+	if (k->is_text)
+		snprintf(one, sizeof(one), "%s'%s' must be " ENDPOINT_FORMS,
+			 *message ? "; " : "", k->key);
+	else if (k->words[0])
 		snprintf(one, sizeof(one), "%s'%s' must be '%s' or '%s'",
 			 *message ? "; " : "", k->key, k->words[0],
 			 k->words[1]);
@@ -137,9 +176,8 @@ int settings_load(struct settings *settings,
 		const char *value = find_value(snapshot, known[i].key, &found);
 
 		if (!found)
-			*field(settings, &known[i]) = known[i].fallback;
-		else if (!value ||
-			 !parse(&known[i], value, field(settings, &known[i])))
+			set_fallback(settings, &known[i]);
+		else if (!value || !take(settings, &known[i], value))
 			complain(&known[i], message, sizeof(message));
 	}
 	if (!*message)
@@ -152,7 +190,9 @@ const char *settings_key(int i, char text[16])
 {
 	if (i < 0 || (size_t)i >= KNOWN_COUNT)
 		return NULL;
-	if (known[i].words[0])
+	if (known[i].is_text)
+		*text = '\0';
+	else if (known[i].words[0])
 		snprintf(text, 16, "%s", known[i].words[known[i].fallback]);
 	else
 		snprintf(text, 16, "%d", known[i].fallback);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/endpoint.h"
 #include "base/error.h"
 #include "control/control.h"
 
@@ -31,6 +32,9 @@ struct settings {
 	int full_verification_hours;
 	int auto_repair;
 	int auto_repair_max_rows;
+
+	/* Texts come last. */
+	char metrics_listen[ENDPOINT_TEXT_MAX]; /* see base/endpoint.h */
 };
 
 /* The published defaults. */

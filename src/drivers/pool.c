@@ -357,6 +357,18 @@ void pool_drop(struct pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+void pool_count(struct pool *pool, struct pool_usage *out)
+{
+	pthread_mutex_lock(&pool->lock);
+	*out = (struct pool_usage){
+		.max = pool->max,
+		.reserved = pool->reserved,
+		.taken = pool->taken,
+		.idle = pool->idle_count,
+	};
+	pthread_mutex_unlock(&pool->lock);
+}
+
 void pool_expire(struct pool *pool, const void *owner, int64_t age_ms)
 {
 	struct pool_idle *old;

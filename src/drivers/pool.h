@@ -82,6 +82,16 @@ void pool_give(struct pool *pool, const void *owner, const char *key,
 /* What was taken is closed, or could not be opened. */
 void pool_drop(struct pool *pool);
 
+/* How many connections there are now, and may be. */
+struct pool_usage {
+	unsigned max;
+	unsigned reserved; /* of them promised to runs */
+	unsigned taken;	   /* and open in the hands of one */
+	unsigned idle;	   /* open, and in nobody's hands */
+};
+
+void pool_count(struct pool *pool, struct pool_usage *out);
+
 /* Close the idle ones of an owner (NULL: of everyone) unused for `age_ms`. */
 void pool_expire(struct pool *pool, const void *owner, int64_t age_ms);
 

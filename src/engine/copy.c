@@ -44,6 +44,7 @@ static void tell(struct pipeline *p, const struct batch *batch)
 	}
 	report_run_progress(p->copy->subject, REPORT_MOVING, batch->rows,
 			    key.len ? key.data : NULL);
+	report_bytes(p->copy->subject, batch_bytes(batch));
 	strbuf_release(&key);
 }
 

@@ -65,6 +65,20 @@ void engine_get_settings(struct engine *engine, struct settings *out)
 	pthread_mutex_unlock(&engine->lock);
 }
 
+void engine_set_pulse(struct engine *engine, const struct pulse *pulse)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine->pulse = *pulse;
+	pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_get_pulse(struct engine *engine, struct pulse *out)
+{
+	pthread_mutex_lock(&engine->lock);
+	*out = engine->pulse;
+	pthread_mutex_unlock(&engine->lock);
+}
+
 /* ----------------------------------------------------------------- servers */
 
 static bool is_for(const struct engine_server *entry,

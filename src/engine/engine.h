@@ -8,6 +8,14 @@
 #include "engine/mapping.h"
 #include "engine/reporter.h"
 
+/* How the scheduler is, for those who look on. Plain data. */
+struct pulse {
+	int64_t control_read_us; /* when the tables were read last; 0: never */
+	bool control_readable;	 /* it worked when it was tried last */
+	size_t due;		 /* mappings that are ours to work on */
+	size_t running;		 /* those that have a worker */
+};
+
 /* What all workers share. */
 struct engine {
 	struct pool pool;
@@ -17,6 +25,7 @@ struct engine {
 	pthread_mutex_t lock; /* guards what follows */
 	struct settings settings;
 	struct engine_server *servers;
+	struct pulse pulse;
 };
 
 int engine_init(struct engine *engine, struct error *err)
@@ -26,6 +35,9 @@ void engine_release(struct engine *engine);
 void engine_set_settings(struct engine *engine,
 			 const struct settings *settings);
 void engine_get_settings(struct engine *engine, struct settings *out);
+
+void engine_set_pulse(struct engine *engine, const struct pulse *pulse);
+void engine_get_pulse(struct engine *engine, struct pulse *out);
 
 /*
  * The server object for one end of a mapping: the same one for all mappings

@@ -104,10 +104,15 @@ static const char *first_change_source(const struct mapping *mapping)
  */
 static bool make_names(struct mapping *mapping)
 {
-	const struct table_name *t = &mapping->source;
+	const struct table_name *t = &mapping->dest;
 	struct strbuf sb;
 
 	strbuf_init(&sb);
+	strbuf_addf(&sb, "%s.%s.%s", t->database, t->schema, t->table);
+	if (!sb.failed)
+		mapping->dest_name = arena_strdup(&mapping->arena, sb.data);
+	strbuf_reset(&sb);
+	t = &mapping->source;
 	strbuf_addf(&sb, "%s.%s.%s", t->database, t->schema, t->table);
 	if (!sb.failed)
 		mapping->name = arena_strdup(&mapping->arena, sb.data);
@@ -119,7 +124,7 @@ static bool make_names(struct mapping *mapping)
 	if (!sb.failed)
 		mapping->origin = arena_strdup(&mapping->arena, sb.data);
 	strbuf_release(&sb);
-	return mapping->name && mapping->origin;
+	return mapping->name && mapping->origin && mapping->dest_name;
 }
 
 static bool copy_row(struct mapping *mapping, const struct control_mapping *row)

@@ -27,8 +27,9 @@ struct mapping_server {
 struct mapping {
 	struct arena arena; /* holds every string below */
 	int id;
-	const char *name;   /* "database.schema.table", for people */
-	const char *origin; /* which source table, for the checkpoint */
+	const char *name;      /* "database.schema.table", for people */
+	const char *dest_name; /* the destination's, likewise */
+	const char *origin;    /* which source table, for the checkpoint */
 	struct mapping_server from, to;
 	struct table_name source;
 	struct table_name dest;

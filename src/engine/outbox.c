@@ -119,7 +119,16 @@ uint64_t outbox_take_dropped(struct outbox *outbox)
 
 	pthread_mutex_lock(&outbox->lock);
 	dropped = outbox->dropped;
+	outbox->dropped_before += dropped;
 	outbox->dropped = 0;
 	pthread_mutex_unlock(&outbox->lock);
 	return dropped;
+}
+
+void outbox_count(struct outbox *outbox, size_t *waiting, uint64_t *dropped)
+{
+	pthread_mutex_lock(&outbox->lock);
+	*waiting = outbox->count;
+	*dropped = outbox->dropped_before + outbox->dropped;
+	pthread_mutex_unlock(&outbox->lock);
 }

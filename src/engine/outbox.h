@@ -32,7 +32,7 @@ struct event {
 		struct control_progress progress;
 		struct {
 			struct control_verification verification;
-			char source_md5[33], dest_md5[33];
+			char md5[2][CONTROL_MD5_MAX];
 		};
 		struct {
 			int id;
@@ -60,7 +60,8 @@ struct outbox {
 	pthread_mutex_t lock; /* guards all below */
 	struct event *first, **end;
 	size_t count;
-	uint64_t dropped;
+	uint64_t dropped;	 /* since the last outbox_take_dropped() */
+	uint64_t dropped_before; /* and until it */
 };
 
 int outbox_init(struct outbox *outbox, struct error *err)
@@ -79,5 +80,8 @@ void outbox_put_back(struct outbox *outbox, struct event *event);
 
 /* How many were dropped since the last call. */
 uint64_t outbox_take_dropped(struct outbox *outbox);
+
+/* How many wait now, and were dropped since it was made. */
+void outbox_count(struct outbox *outbox, size_t *waiting, uint64_t *dropped);
 
 #endif

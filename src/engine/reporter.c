@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/recent.h"
 #include "engine/subject.h"
 
 #define COLLECT_MS   500
@@ -23,11 +24,16 @@ struct reporter {
 	pthread_t thread;
 	struct cancel cancel;
 	struct outbox outbox;
+	struct recent recent;
+
+	/* Taken before a subject's lock, where both are. */
+	pthread_mutex_t subjects_lock;
+	struct report_subject *subjects; /* all */
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t ended;
 	bool has_ended;
-	struct report_subject *subjects; /* all */
+	bool connected; /* to the control store, as far as is known */
 	struct report_subject *changed, *last_changed;
 	size_t changed_count;
 	int retention_days;
@@ -78,12 +84,20 @@ static bool is_away(const struct error *err)
 	return err->kind == ERROR_CONNECTION || err->retryable;
 }
 
+static void set_connected(struct reporter *reporter, bool connected)
+{
+	pthread_mutex_lock(&reporter->lock);
+	reporter->connected = connected;
+	pthread_mutex_unlock(&reporter->lock);
+}
+
 static void lost(struct reporter *reporter, struct error *err)
 {
 	log_warning("control store: %s; rows wait until it is back",
 		    err->message);
 	control_close(reporter->control);
 	reporter->control = NULL;
+	set_connected(reporter, false);
 }
 
 /*
@@ -171,14 +185,16 @@ static void free_removed(struct reporter *reporter,
 	struct report_subject **link = &reporter->subjects;
 	bool listed;
 
+	pthread_mutex_lock(&reporter->subjects_lock);
 	pthread_mutex_lock(&reporter->lock);
 	listed = subject->listed;
+	pthread_mutex_unlock(&reporter->lock);
 	if (!listed) {
 		while (*link != subject)
 			link = &(*link)->next;
 		*link = subject->next;
 	}
-	pthread_mutex_unlock(&reporter->lock);
+	pthread_mutex_unlock(&reporter->subjects_lock);
 	if (!listed)
 		subject_free(subject);
 }
@@ -238,6 +254,7 @@ static bool reconnect(struct reporter *reporter)
 		return false;
 	}
 	log_info("connected to the control store");
+	set_connected(reporter, true);
 	return true;
 }
 
@@ -333,6 +350,9 @@ static int start_thread(struct reporter *reporter, struct error *err)
 
 	if (rc)
 		return error_errno(err, rc, "cannot make a lock");
+	rc = pthread_mutex_init(&reporter->subjects_lock, NULL);
+	if (rc)
+		goto no_lock;
 	rc = clock_cond_init(&reporter->ended);
 	if (!rc) {
 		rc = pthread_create(&reporter->thread, NULL, reporter_main,
@@ -341,6 +361,8 @@ static int start_thread(struct reporter *reporter, struct error *err)
 			return 0;
 		pthread_cond_destroy(&reporter->ended);
 	}
+	pthread_mutex_destroy(&reporter->subjects_lock);
+no_lock:
 	pthread_mutex_destroy(&reporter->lock);
 	return error_errno(err, rc, "cannot start a thread");
 }
@@ -358,11 +380,15 @@ int reporter_start(struct reporter **out, const struct control_spec *spec,
 		goto no_cancel;
 	if (outbox_init(&reporter->outbox, err) < 0)
 		goto no_outbox;
+	if (recent_init(&reporter->recent, err) < 0)
+		goto no_recent;
 	if (start_thread(reporter, err) < 0)
 		goto no_thread;
 	*out = reporter;
 	return 0;
 no_thread:
+	recent_release(&reporter->recent);
+no_recent:
 	outbox_release(&reporter->outbox);
 no_outbox:
 	cancel_release(&reporter->cancel);
@@ -404,7 +430,9 @@ void reporter_free(struct reporter *reporter)
 		subject_free(s);
 	}
 	pthread_cond_destroy(&reporter->ended);
+	pthread_mutex_destroy(&reporter->subjects_lock);
 	pthread_mutex_destroy(&reporter->lock);
+	recent_release(&reporter->recent);
 	outbox_release(&reporter->outbox);
 	cancel_release(&reporter->cancel);
 	free(reporter);
@@ -439,10 +467,10 @@ struct report_subject *reporter_add_subject(struct reporter *reporter,
 	if (event)
 		event->id = mapping_id;
 	reporter_put(reporter, event);
-	pthread_mutex_lock(&reporter->lock);
+	pthread_mutex_lock(&reporter->subjects_lock);
 	subject->next = reporter->subjects;
 	reporter->subjects = subject;
-	pthread_mutex_unlock(&reporter->lock);
+	pthread_mutex_unlock(&reporter->subjects_lock);
 	return subject;
 }
 
@@ -453,6 +481,81 @@ void reporter_remove_subject(struct reporter *reporter,
 		return;
 	subject_mark_removed(subject);
 	cancel_poke(&reporter->cancel);
+}
+
+/* ------------------------------------------------------- for those who look */
+
+static int by_id(const void *a, const void *b)
+{
+	int left = ((const struct overview_mapping *)a)->id;
+	int right = ((const struct overview_mapping *)b)->id;
+
+	return (left > right) - (left < right);
+}
+
+/* Locks are held for as long as it takes to copy, and never while waiting. */
+static int look_at_subjects(struct reporter *reporter, int64_t grace_ms,
+			    struct overview *out)
+{
+	size_t count = 0;
+	int ret = -1;
+
+	pthread_mutex_lock(&reporter->subjects_lock);
+	for (struct report_subject *s = reporter->subjects; s; s = s->next)
+		count++;
+	out->mappings =
+		arena_calloc(&out->arena, count + 1, sizeof(*out->mappings));
+	if (!out->mappings)
+		goto done;
+	for (struct report_subject *s = reporter->subjects; s; s = s->next) {
+		int rc = subject_look(s, grace_ms, &out->arena,
+				      &out->mappings[out->mapping_count]);
+
+		if (rc < 0)
+			goto done;
+		out->mapping_count += (size_t)rc;
+	}
+	ret = 0;
+done:
+	pthread_mutex_unlock(&reporter->subjects_lock);
+	if (ret == 0)
+		qsort(out->mappings, out->mapping_count, sizeof(*out->mappings),
+		      by_id);
+	return ret;
+}
+
+int reporter_look(struct reporter *reporter, int64_t grace_ms,
+		  struct overview *out)
+{
+	out->daemon = arena_strdup(&out->arena, reporter->daemon);
+	pthread_mutex_lock(&reporter->lock);
+	out->control_writable = reporter->connected;
+	pthread_mutex_unlock(&reporter->lock);
+	outbox_count(&reporter->outbox, &out->waiting, &out->dropped);
+	if (!out->daemon || recent_copy(&reporter->recent, out) < 0)
+		return -1;
+	return look_at_subjects(reporter, grace_ms, out);
+}
+
+void reporter_sample(struct reporter *reporter, int64_t grace_ms)
+{
+	pthread_mutex_lock(&reporter->subjects_lock);
+	for (struct report_subject *s = reporter->subjects; s; s = s->next)
+		subject_sample(s, grace_ms);
+	pthread_mutex_unlock(&reporter->subjects_lock);
+}
+
+static void count_error(struct reporter *reporter,
+			const struct control_error *error)
+{
+	recent_add(&reporter->recent, error);
+	if (!error->mapping_id)
+		return;
+	pthread_mutex_lock(&reporter->subjects_lock);
+	for (struct report_subject *s = reporter->subjects; s; s = s->next)
+		if (s->mapping_id == error->mapping_id)
+			subject_count_error(s, error->type);
+	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
 /* ------------------------------------------------------------- single rows */
@@ -490,6 +593,7 @@ void report_error(struct reporter *reporter, const struct control_error *error)
 		event_new(EVENT_ERROR, error->message, error->details);
 
 	log_error("%s", error->message);
+	count_error(reporter, error);
 	if (event) {
 		event->error = *error;
 		event->error.message = event->owned[0];
@@ -515,7 +619,16 @@ static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
 
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
 {
+	recent_resolve(&reporter->recent, mapping_id, server_id);
 	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
+}
+
+static const char *keep_md5(char to[CONTROL_MD5_MAX], const char *md5)
+{
+	if (!md5)
+		return NULL;
+	text_copy(to, CONTROL_MD5_MAX, md5);
+	return to;
 }
 
 void report_verification(struct report_subject *subject,
@@ -526,20 +639,20 @@ void report_verification(struct report_subject *subject,
 	if (event) {
 		event->verification = *row;
 		event->verification.mapping_id = subject->mapping_id;
+		event->verification.source_md5 =
+			keep_md5(event->md5[0], row->source_md5);
+		event->verification.dest_md5 =
+			keep_md5(event->md5[1], row->dest_md5);
 		event->verification.details = event->owned[0];
-		text_copy(event->source_md5, sizeof(event->source_md5),
-			  row->source_md5 ? row->source_md5 : "");
-		text_copy(event->dest_md5, sizeof(event->dest_md5),
-			  row->dest_md5 ? row->dest_md5 : "");
-		event->verification.source_md5 = event->source_md5;
-		event->verification.dest_md5 = event->dest_md5;
-		event->verification.verified_us = clock_utc_us();
 	}
+	subject_count_verification(subject, row);
 	reporter_put(subject->reporter, event);
 }
 
 void report_verification_resolved(struct report_subject *subject)
 {
+	recent_resolve_verification(&subject->reporter->recent,
+				    subject->mapping_id);
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
 		   false);
 }

@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "base/log.h"
 #include "control/control.h"
+#include "monitor/overview.h"
 #include "row/position.h"
 
 /*
@@ -57,6 +58,13 @@ struct report_subject *reporter_add_subject(struct reporter *reporter,
 void reporter_remove_subject(struct reporter *reporter,
 			     struct report_subject *subject);
 
+/*
+ * What it is called: the source's server, its table and the destination's, as
+ * people know them (NULL: it has none). Once. Without memory it stays nameless.
+ */
+void report_names(struct report_subject *subject, const char *server,
+		  const char *source, const char *dest);
+
 /* `state` is a literal. */
 void report_state(struct report_subject *subject, const char *state,
 		  const char *reason, int64_t next_attempt_us);
@@ -65,6 +73,8 @@ void report_lag(struct report_subject *subject, int64_t lag_ms,
 void report_position(struct report_subject *subject,
 		     const struct position *position);
 
+/* An attempt did what was due. */
+void report_success(struct report_subject *subject);
 /*
  * A mapping moves rows and may verify some at the same time: each has its own
  * run.
@@ -78,12 +88,28 @@ void report_run_begin(struct report_subject *subject, enum report_lane lane,
 void report_run_continue(struct report_subject *subject, const char *sync_type);
 void report_run_progress(struct report_subject *subject, enum report_lane lane,
 			 uint64_t rows, const char *last_key);
+/* So many bytes went to the destination; see batch_bytes(). */
+void report_bytes(struct report_subject *subject, size_t bytes);
 /*
  * It ended: "COMPLETED", "ERROR" or "PAUSED", the error's message with it.
  * Nothing happens when no run is under way.
  */
 void report_run_end(struct report_subject *subject, enum report_lane lane,
 		    const char *status, const char *error);
+
+/* ------------------------------------------------------- for those who look */
+
+/*
+ * Copy what is known of every mapping that is worked on, the latest errors and
+ * what waits, into `out`. A lag that nobody has measured for `grace_ms` has
+ * grown since: so it is told. -1 without memory.
+ */
+int reporter_look(struct reporter *reporter, int64_t grace_ms,
+		  struct overview *out);
+
+/* Put each mapping's lag into its history; every OVERVIEW_LAG_EVERY_MS. */
+void reporter_sample(struct reporter *reporter, int64_t grace_ms);
+
 /* ------------------------------------------------------------- single rows */
 
 /* To stderr and into sync_logs. */
@@ -95,8 +121,11 @@ void report_log(struct report_subject *subject, enum log_level level,
 void report_error(struct reporter *reporter, const struct control_error *error);
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id);
 
-/* A row of verification_logs; and what becomes of the row of error_logs that
- * stands for it. */
+/*
+ * A verification came to its end: a row of verification_logs, `type` and
+ * `status` being literals; and what becomes of the row of error_logs that
+ * stands for it.
+ */
 void report_verification(struct report_subject *subject,
 			 const struct control_verification *row);
 void report_verification_resolved(struct report_subject *subject);

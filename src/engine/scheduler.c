@@ -12,6 +12,7 @@
 #include "engine/lease.h"
 #include "engine/order.h"
 #include "engine/slots.h"
+#include "engine/survey.h"
 #include "engine/topology.h"
 #include "engine/worker.h"
 
@@ -32,6 +33,9 @@ struct scheduler {
 	struct cancel cancel;	 /* of the control connection */
 	struct engine engine;
 	struct settings settings;
+	struct monitor *monitor;
+	bool listens; /* the monitor, wherever config says */
+	struct pulse pulse;
 	struct mapping_default_target fallback;
 	char fallback_address[MAPPING_ADDRESS_MAX];
 	struct leases leases;
@@ -190,8 +194,12 @@ static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 	stop_what_is_not_ours(s, snapshot);
 	mappings = make_mappings(s, snapshot, &count);
 	topology_check(mappings, count);
-	for (size_t i = 0; i < count; i++)
+	s->pulse.due = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (leases_epoch(&s->leases, mappings[i]->id))
+			s->pulse.due++;
 		reconcile_one(s, mappings[i], snapshot);
+	}
 	free(mappings);
 }
 
@@ -304,14 +312,35 @@ static void handle_requests(struct scheduler *s,
 
 /* --------------------------------------------------------------------- tick */
 
-/* A bad setting is told once, and resolved when it is mended. */
+/* Where to listen may be settled by the program's own settings. */
+static void follow_monitor(struct scheduler *s, struct error *err)
+{
+	struct error problem = ERROR_INIT;
+
+	if (!s->listens)
+		monitor_listen(s->monitor, s->settings.metrics_listen);
+	if (monitor_check(s->monitor, &problem) == 0)
+		return;
+	if (err->kind == ERROR_NONE)
+		*err = problem;
+	else
+		error_wrap(err, "%s; and", problem.message);
+}
+
+/*
+ * A bad setting is told once, and resolved when it is mended. One row for all
+ * of them: the daemon's own troubles share it.
+ */
 static void read_settings(struct scheduler *s,
 			  const struct control_snapshot *snapshot)
 {
 	struct error err = ERROR_INIT;
 	struct control_error row = {.type = "OTHER", .message = err.message};
 
-	if (settings_load(&s->settings, snapshot, &err) < 0) {
+	if (settings_load(&s->settings, snapshot, &err) < 0)
+		log_debug("%s", err.message);
+	follow_monitor(s, &err);
+	if (err.kind != ERROR_NONE) {
 		if (strcmp(s->settings_problem, err.message))
 			report_error(s->engine.reporter, &row);
 	} else if (s->settings_problem[0]) {
@@ -346,7 +375,7 @@ static bool reopen_control(struct scheduler *s)
 	return true;
 }
 
-static void tick(struct scheduler *s)
+static void do_tick(struct scheduler *s)
 {
 	struct control_snapshot snapshot;
 	struct error err = ERROR_INIT;
@@ -366,6 +395,7 @@ static void tick(struct scheduler *s)
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		reconcile(s, &snapshot);
 		handle_requests(s, &snapshot);
+		s->pulse.control_read_us = clock_utc_us();
 	} else if (err.kind == ERROR_CONNECTION || err.retryable) {
 		lost_control(s, &err);
 	} else {
@@ -374,6 +404,14 @@ static void tick(struct scheduler *s)
 	}
 	control_snapshot_release(&snapshot);
 	pool_expire(&s->engine.pool, NULL, IDLE_MS);
+}
+
+static void tick(struct scheduler *s)
+{
+	do_tick(s);
+	s->pulse.control_readable = s->control != NULL;
+	s->pulse.running = s->slots.count;
+	engine_set_pulse(&s->engine, &s->pulse);
 }
 
 static void poke_all(struct scheduler *s)
@@ -443,6 +481,8 @@ static bool stop_workers(struct scheduler *s)
 
 static int start(struct scheduler *s, struct error *err)
 {
+	struct monitor_source source;
+
 	if (cancel_init(&s->cancel, err) < 0)
 		return -1;
 	if (engine_init(&s->engine, err) < 0)
@@ -454,6 +494,8 @@ static int start(struct scheduler *s, struct error *err)
 	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
 	    reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
+	survey_begin(&s->engine, &source);
+	monitor_watch(s->monitor, &source);
 	return 0;
 no_reporter:
 	engine_release(&s->engine);
@@ -467,6 +509,7 @@ static void stop(struct scheduler *s, bool *clean)
 {
 	platform_notify("STOPPING=1");
 	log_info("stopping");
+	monitor_stop(s->monitor);
 	*clean = stop_workers(s);
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		*clean = false;
@@ -483,7 +526,8 @@ static void stop(struct scheduler *s, bool *clean)
 }
 
 int scheduler_run(const struct control_spec *spec, struct control *control,
-		  bool *clean, struct error *err)
+		  struct monitor *monitor, bool listens, bool *clean,
+		  struct error *err)
 {
 	struct scheduler *s = calloc(1, sizeof(*s));
 
@@ -494,6 +538,8 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 	}
 	s->spec = spec;
 	s->control = control;
+	s->monitor = monitor;
+	s->listens = listens;
 	control_default_target(spec, &s->fallback.type,
 			       &s->fallback.connection_string);
 	mapping_find_address(s->fallback.type, s->fallback.connection_string,

@@ -28,6 +28,9 @@ struct report_subject *subject_new(struct reporter *reporter, int mapping_id)
 void subject_free(struct report_subject *subject)
 {
 	pthread_mutex_destroy(&subject->lock);
+	free(subject->server);
+	free(subject->source);
+	free(subject->dest);
 	free(subject);
 }
 
@@ -158,6 +161,7 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 	if (subject->lag_ms != lag_ms || subject->consistent != consistent)
 		mark(subject);
 	subject->lag_ms = lag_ms;
+	subject->lag_told_ms = clock_ms();
 	subject->consistent = consistent;
 	pthread_mutex_unlock(&subject->lock);
 }
@@ -295,4 +299,160 @@ void report_run_continue(struct report_subject *subject, const char *sync_type)
 	pthread_mutex_unlock(&subject->lock);
 	if (!running)
 		report_run_begin(subject, REPORT_MOVING, sync_type, 0);
+}
+
+/* ------------------------------------------------------- for those who look */
+
+static char *keep_name(const char *name)
+{
+	char *kept = strdup(name ? name : "");
+
+	if (kept)
+		text_make_utf8(kept);
+	return kept;
+}
+
+void report_names(struct report_subject *subject, const char *server,
+		  const char *source, const char *dest)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->server = keep_name(server);
+	subject->source = keep_name(source);
+	subject->dest = keep_name(dest);
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void report_success(struct report_subject *subject)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->last_success_us = clock_utc_us();
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void report_bytes(struct report_subject *subject, size_t bytes)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->bytes_applied += (int64_t)bytes;
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void subject_count_error(struct report_subject *subject, const char *type)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->errors[overview_error_type(type)]++;
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void subject_count_verification(struct report_subject *subject,
+				const struct control_verification *row)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->verifications[overview_result(row->status)]++;
+	subject->verification = (struct overview_verification){
+		.type = row->type,
+		.status = row->status,
+		.compared = row->compared,
+		.mismatches = row->mismatches,
+		.at_us = row->verified_us,
+	};
+	pthread_mutex_unlock(&subject->lock);
+}
+
+/*
+ * What was measured holds for a while. Later the destination is known to lag
+ * at least as much longer: whatever came meanwhile was not applied. The lock
+ * is held.
+ */
+static double lag_now(const struct report_subject *subject, int64_t grace_ms)
+{
+	int64_t age = clock_ms() - subject->lag_told_ms;
+
+	if (subject->lag_ms < 0)
+		return -1;
+	return (double)(subject->lag_ms + (age > grace_ms ? age : 0)) / 1000.0;
+}
+
+void subject_sample(struct report_subject *subject, int64_t grace_ms)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->lags[subject->lag_next] = (float)lag_now(subject, grace_ms);
+	subject->lag_next = (subject->lag_next + 1) % OVERVIEW_LAGS;
+	if (subject->lag_count < OVERVIEW_LAGS)
+		subject->lag_count++;
+	pthread_mutex_unlock(&subject->lock);
+}
+
+static bool copy_text(struct arena *arena, const char *text, const char **out)
+{
+	*out = arena_strdup(arena, text ? text : "");
+	return *out != NULL;
+}
+
+static void copy_lags(const struct report_subject *subject,
+		      struct overview_mapping *out)
+{
+	size_t first = subject->lag_next + OVERVIEW_LAGS - subject->lag_count;
+
+	out->lag_count = subject->lag_count;
+	for (size_t i = 0; i < subject->lag_count; i++)
+		out->lags[i] = subject->lags[(first + i) % OVERVIEW_LAGS];
+}
+
+/* What it moves, or else what it verifies. */
+static void copy_run(const struct report_subject *subject,
+		     struct overview_run *out)
+{
+	const struct subject_run *r = &subject->runs[REPORT_MOVING];
+	const struct control_run *run;
+
+	if (!r->running)
+		r = &subject->runs[REPORT_VERIFYING];
+	if (!r->running)
+		return;
+	run = &r->run;
+	*out = (struct overview_run){
+		.sync_type = run->sync_type,
+		.processed = run->processed,
+		.expected = run->total,
+		.rows_per_second = run->rows_per_second,
+		.started_us = run->started_us,
+	};
+}
+
+int subject_look(struct report_subject *subject, int64_t grace_ms,
+		 struct arena *arena, struct overview_mapping *out)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&subject->lock);
+	if (subject->removed)
+		goto done;
+	*out = (struct overview_mapping){
+		.id = subject->mapping_id,
+		.state = subject->state ? subject->state : "STARTING",
+		.lag_s = lag_now(subject, grace_ms),
+		.consistent = subject->consistent,
+		.rows = subject->rows_applied,
+		.bytes = subject->bytes_applied,
+		.next_attempt_us = subject->next_attempt_us,
+		.last_success_us = subject->last_success_us,
+		.verification = subject->verification,
+	};
+	memcpy(out->errors, subject->errors, sizeof(out->errors));
+	memcpy(out->verifications, subject->verifications,
+	       sizeof(out->verifications));
+	copy_lags(subject, out);
+	copy_run(subject, &out->run);
+	if (!copy_text(arena, subject->server, &out->server) ||
+	    !copy_text(arena, subject->source, &out->source) ||
+	    !copy_text(arena, subject->dest, &out->dest) ||
+	    !copy_text(arena, subject->reason, &out->reason)) {
+		ret = -1;
+		goto done;
+	}
+	overview_judge(out);
+	ret = 1;
+done:
+	pthread_mutex_unlock(&subject->lock);
+	return ret;
 }

@@ -37,6 +37,17 @@ struct report_subject {
 		int64_t rate_since_ms;	 /* when the rate was worked out */
 		int64_t rate_since_rows; /* and the rows then */
 	} runs[REPORT_LANES];
+
+	/* For those who look on. */
+	char *server, *source, *dest; /* may be NULL; set once */
+	int64_t lag_told_ms;	      /* when the lag was measured */
+	int64_t bytes_applied;
+	int64_t last_success_us;
+	uint64_t errors[OVERVIEW_ERROR_TYPES];
+	uint64_t verifications[OVERVIEW_RESULTS];
+	struct overview_verification verification;
+	float lags[OVERVIEW_LAGS]; /* a ring; lag_next is the oldest */
+	size_t lag_count, lag_next;
 };
 
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
@@ -73,5 +84,16 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 /* It could not be written: collect it again the next time. */
 void subject_put_back(struct report_subject *subject,
 		      const struct subject_news *news);
+
+/* ------------------------------------------------------- for those who look */
+
+/* Copy it. 1: done; 0: its worker has ended; -1: no memory. */
+int subject_look(struct report_subject *subject, int64_t grace_ms,
+		 struct arena *arena, struct overview_mapping *out);
+
+void subject_sample(struct report_subject *subject, int64_t grace_ms);
+void subject_count_error(struct report_subject *subject, const char *type);
+void subject_count_verification(struct report_subject *subject,
+				const struct control_verification *row);
 
 #endif

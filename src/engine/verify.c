@@ -367,6 +367,7 @@ static void write_row(struct verify *verify, const char *type,
 		.mismatches = (int64_t)findings->mismatches,
 		.status = status,
 		.details = details,
+		.verified_us = clock_utc_us(),
 	};
 	struct error ignored;
 

@@ -566,6 +566,7 @@ static void succeeded(struct worker *worker)
 {
 	bool failed = retry_succeeded(&worker->retry);
 
+	report_success(worker->subject);
 	/* At first also what a worker before this one has told. */
 	if (failed || !worker->proven) {
 		report_resolved(worker->engine->reporter, worker->mapping->id,
@@ -712,6 +713,8 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 		error_memory(err, "a worker");
 		goto failed;
 	}
+	report_names(worker->subject, mapping->from.name, mapping->name,
+		     mapping->dest_name);
 	verify_init(&worker->verify, mapping, worker->subject, engine->reporter,
 		    row);
 	if (cancel_init(&worker->cancel, err) < 0)

@@ -77,6 +77,16 @@ void batch_reset(struct batch *batch)
 	arena_reset(&batch->values);
 }
 
+size_t batch_bytes(const struct batch *batch)
+{
+	size_t row = 0;
+
+	for (size_t i = 0; i < batch->table->column_count; i++)
+		if (batch->columns[i].store != ROW_STORE_SLICE)
+			row += store_size(batch->columns[i].store);
+	return batch->rows * row + batch->values.used;
+}
+
 unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len)
 {
 	unsigned char *data = arena_bytes(&batch->values, len);

@@ -52,6 +52,12 @@ void batch_release(struct batch *batch); /* safe on zeroed memory */
 /* No rows again; the memory is kept. */
 void batch_reset(struct batch *batch);
 
+/*
+ * How much its rows hold: the bytes of texts and the like, and 8 or 16 for each
+ * number, as they lie here. A measure of the work, not of what went over wires.
+ */
+size_t batch_bytes(const struct batch *batch);
+
 static inline bool batch_full(const struct batch *batch)
 {
 	return batch->rows == batch->capacity;

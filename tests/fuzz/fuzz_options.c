@@ -18,9 +18,11 @@
 #define SECRET "CANARY"
 
 static const char *const variables[] = {
-	"DEST_SERVER",	    "DEST_PORT",	   "DEST_USER",
-	"DEST_PASS",	    "DEST_DATABASE",	   "DEST_OPTIONS",
-	"DATAFLOW_CONTROL", "DATAFLOW_LOG_FORMAT", "DATAFLOW_LOG_LEVEL",
+	"DEST_SERVER",	      "DEST_PORT",
+	"DEST_USER",	      "DEST_PASS",
+	"DEST_DATABASE",      "DEST_OPTIONS",
+	"DATAFLOW_CONTROL",   "DATAFLOW_LOG_FORMAT",
+	"DATAFLOW_LOG_LEVEL", "DATAFLOW_METRICS_LISTEN",
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(*variables))

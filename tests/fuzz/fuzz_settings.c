@@ -15,10 +15,11 @@
 #include "control/settings.h"
 
 #define ROWS_MAX 12
-#define BEFORE	 (-7) /* no setting can be that */
-#define VALUES	 (sizeof(struct settings) / sizeof(int))
+#define BEFORE	 (-7)	  /* no setting can be that */
+#define NOWHERE	 "before" /* nor the text that */
 
-_Static_assert(sizeof(struct settings) % sizeof(int) == 0, "all are int");
+/* All but the text at the end are int. */
+#define VALUES (offsetof(struct settings, metrics_listen) / sizeof(int))
 
 /* All settings one by one, whatever they are called. */
 union values {
@@ -30,6 +31,8 @@ static void fill(union values *all)
 {
 	for (size_t i = 0; i < VALUES; i++)
 		all->value[i] = BEFORE;
+	memset(all->settings.metrics_listen, 0, ENDPOINT_TEXT_MAX);
+	text_copy(all->settings.metrics_listen, ENDPOINT_TEXT_MAX, NOWHERE);
 }
 
 static int load(union values *all, struct control_setting *rows, size_t count,
@@ -104,7 +107,11 @@ static void check_one(const char *key, const char *value)
 	check_error(&err);
 	HOLDS(err.kind == ERROR_CONFIG);
 	at = difference(&all, &defaults);
-	HOLDS(at < VALUES && all.value[at] == BEFORE);
+	if (text_iequal(key, "metrics_listen"))
+		HOLDS(at == VALUES &&
+		      !strcmp(all.settings.metrics_listen, NOWHERE));
+	else
+		HOLDS(at < VALUES && all.value[at] == BEFORE);
 	HOLDS(mentions(err.message, key));
 }
 

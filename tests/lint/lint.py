@@ -37,9 +37,12 @@ def run(command):
 # Who may include what: a folder below src/, or one header by name.
 ARROWS = {
     "main.c": ["cli"],
-    "cli": ["cli", "engine", "control/control.h", "drivers/driver.h", "base"],
-    "engine": ["engine", "control/control.h", "control/settings.h",
-               "drivers/driver.h", "drivers/pool.h", "row", "base"],
+    "cli": ["cli", "engine", "monitor/monitor.h", "control/control.h",
+            "drivers/driver.h", "base"],
+    "engine": ["engine", "monitor/monitor.h", "monitor/overview.h",
+               "control/control.h", "control/settings.h", "drivers/driver.h",
+               "drivers/pool.h", "row", "base"],
+    "monitor": ["monitor", "base"],
     "control": ["control", "tds", "base"],
     "drivers": ["drivers", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
@@ -49,10 +52,17 @@ ARROWS = {
     "base": ["base"],
 }
 
+# What the build makes, and who may include it.
+GENERATED = {
+    "control": ("control_sql.h", "control_schema.h"),
+    "monitor": ("status_page.h",),
+}
+
 # Which client library belongs where. Never in a header.
 CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
+    r"microhttpd\.h": ("src/monitor/http.c",),
     r"libpq.*|mysql.*|curl/.*|sql\.h|sqlext\.h": (),
 }
 
@@ -72,8 +82,7 @@ def folder_of(path):
 def may_include(path, included):
     folder = folder_of(path)
     if os.path.dirname(included) == "":
-        return included in ("control_sql.h", "control_schema.h") and \
-            folder == "control"
+        return included in GENERATED.get(folder, ())
     if re.match(r"drivers/\w+/", included):
         # A driver's own headers are for its folder alone.
         return folder == "/".join(included.split("/")[:2])

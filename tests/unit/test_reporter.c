@@ -443,6 +443,224 @@ static void test_names_line_breaks_and_quotes(void **state)
 		     "it's\n'); DROP TABLE sync_logs; --%s%n\n");
 }
 
+/* ------------------------------------------------------ for those who look */
+
+static void look(struct overview *now, int64_t grace_ms)
+{
+	overview_init(now, 0);
+	assert_int_equal(reporter_look(reporter, grace_ms, now), 0);
+}
+
+static void tell_all(struct report_subject *subject)
+{
+	struct control_error error = {
+		.mapping_id = 1, .type = "SYNC", .message = "it fails"};
+	struct control_verification verification = {
+		.mapping_id = 1,
+		.type = "TAIL",
+		.status = "FAILED",
+		.source_md5 = "0123456789abcdef0123456789abcdef",
+		.compared = 10,
+		.mismatches = 2,
+		.details = "{}",
+		.verified_us = 5000000,
+	};
+
+	report_names(subject, "server", "a.b.c", "d.e\xff.f");
+	report_lag(subject, 1500, true);
+	report_state(subject, "CDC", "why", 77);
+	report_success(subject);
+	report_run_begin(subject, REPORT_MOVING, "CDC", 40);
+	report_run_progress(subject, REPORT_MOVING, 30, "secret key");
+	report_bytes(subject, 300);
+	stderr_catch();
+	report_error(reporter, &error);
+	free(stderr_caught());
+	report_verification(subject, &verification);
+	verification.status = "PASSED";
+	verification.mismatches = 0;
+	verification.verified_us = 6000000;
+	report_verification(subject, &verification);
+}
+
+static void test_look(void **state)
+{
+	struct report_subject *subject, *other;
+	const struct overview_mapping *m;
+	struct overview now;
+
+	(void)state;
+	start();
+	other = reporter_add_subject(reporter, 3);
+	subject = reporter_add_subject(reporter, 1);
+	tell_all(subject);
+	look(&now, 60000);
+	assert_int_equal(now.mapping_count, 2);
+	m = &now.mappings[0]; /* by id, not as they came */
+	assert_int_equal(m->id, 1);
+	assert_string_equal(m->server, "server");
+	assert_string_equal(m->source, "a.b.c");
+	assert_string_equal(m->dest, "d.e?.f");
+	assert_string_equal(m->state, "CDC");
+	assert_string_equal(m->reason, "why");
+	assert_true(m->lag_s == 1.5 && m->consistent);
+	assert_int_equal(m->rows, 30);
+	assert_int_equal(m->bytes, 300);
+	assert_int_equal(m->next_attempt_us, 77);
+	assert_true(clock_utc_us() - m->last_success_us < 60000000);
+	assert_string_equal(m->run.sync_type, "CDC");
+	assert_int_equal(m->run.processed, 30);
+	assert_int_equal(m->run.expected, 40);
+	assert_int_equal(m->errors[OVERVIEW_SYNC], 1);
+	assert_int_equal(m->verifications[OVERVIEW_PASSED], 1);
+	assert_int_equal(m->verifications[OVERVIEW_FAILED], 1);
+	assert_string_equal(m->verification.status, "PASSED");
+	assert_int_equal(m->verification.mismatches, 0);
+	assert_int_equal(now.recent_count, 1);
+	assert_string_equal(now.recent[0].message, "it fails");
+	assert_int_equal(now.mappings[1].id, 3);
+	assert_string_equal(now.mappings[1].state, "STARTING");
+	assert_true(now.mappings[1].lag_s < 0);
+	overview_release(&now);
+
+	/* One whose worker has ended is not worked on. */
+	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
+	reporter_remove_subject(reporter, other);
+	look(&now, 60000);
+	assert_int_equal(now.mapping_count, 1);
+	assert_null(now.mappings[0].run.sync_type);
+	overview_release(&now);
+	stop();
+	assert_query(spec.file,
+		     "SELECT verification_type, verification_status, "
+		     "source_md5, dest_md5, records_compared, "
+		     "mismatches_found, verification_details "
+		     "FROM verification_logs ORDER BY verification_id",
+		     "TAIL|FAILED|0123456789abcdef0123456789abcdef|NULL|10|2|"
+		     "{}\n"
+		     "TAIL|PASSED|0123456789abcdef0123456789abcdef|NULL|10|0|"
+		     "{}\n");
+}
+
+/* A lag that nobody measures any more grows; unknown ones stay so. */
+static void test_lags(void **state)
+{
+	struct report_subject *subject;
+	struct overview now;
+
+	(void)state;
+	start();
+	subject = reporter_add_subject(reporter, 1);
+	reporter_sample(reporter, 60000);
+	for (int i = 0; i < OVERVIEW_LAGS; i++) {
+		report_lag(subject, i * 1000, true);
+		reporter_sample(reporter, 60000);
+	}
+	look(&now, 60000);
+	assert_int_equal(now.mappings[0].lag_count, OVERVIEW_LAGS);
+	assert_true(now.mappings[0].lags[0] == 0);
+	assert_true(now.mappings[0].lags[OVERVIEW_LAGS - 1] ==
+		    OVERVIEW_LAGS - 1);
+	overview_release(&now);
+	pause_ms(150);
+	look(&now, 50);
+	assert_true(now.mappings[0].lag_s >= OVERVIEW_LAGS - 1 + 0.15);
+	overview_release(&now);
+	look(&now, 60000);
+	assert_true(now.mappings[0].lag_s == OVERVIEW_LAGS - 1);
+	overview_release(&now);
+	report_lag(subject, -1, true);
+	reporter_sample(reporter, 0);
+	look(&now, 0);
+	assert_true(now.mappings[0].lag_s < 0);
+	assert_true(now.mappings[0].lags[OVERVIEW_LAGS - 1] < 0);
+	overview_release(&now);
+}
+
+static void test_look_without_memory(void **state)
+{
+	struct overview now;
+
+	(void)state;
+	start();
+	tell_all(reporter_add_subject(reporter, 1));
+	for (size_t cap = 1; cap < 6000; cap += 10) {
+		overview_init(&now, cap);
+		(void)!reporter_look(reporter, 0, &now);
+		overview_release(&now);
+	}
+	look(&now, 0);
+	overview_release(&now);
+}
+
+static void test_look_at_the_store(void **state)
+{
+	char away[200];
+	struct overview now;
+	bool writable = true;
+
+	(void)state;
+	start();
+	wait_for("SELECT COUNT(*) FROM daemons", "1\n");
+	look(&now, 0);
+	assert_true(now.control_writable);
+	assert_int_equal(now.dropped, 0);
+	overview_release(&now);
+	stop();
+	snprintf(away, sizeof(away), "%s.away", spec.file);
+	spec.create = false;
+	assert_int_equal(rename(spec.file, away), 0);
+	start();
+	for (int i = 0; i < 7; i++)
+		report_full_sync(reporter, 1);
+	pause_ms(100);
+	look(&now, 0);
+	writable = now.control_writable;
+	assert_true(now.waiting >= 7);
+	overview_release(&now);
+	assert_false(writable);
+}
+
+/* Looking while mappings come, report and go. */
+static void *come_and_go(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		struct report_subject *subject =
+			reporter_add_subject(reporter, *(int *)arg);
+
+		report_names(subject, "s", "a", "b");
+		report_lag(subject, i, true);
+		report_state(subject, "CDC", NULL, i);
+		report_run_begin(subject, REPORT_MOVING, "CDC", 0);
+		report_run_progress(subject, REPORT_MOVING, 1, "k");
+		report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
+		reporter_remove_subject(reporter, subject);
+	}
+	return NULL;
+}
+
+static void test_look_meanwhile(void **state)
+{
+	int ids[2] = {1, 2};
+	pthread_t threads[2];
+	struct overview now;
+
+	(void)state;
+	start();
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, come_and_go, &ids[i]),
+			0);
+	for (int i = 0; i < 200; i++) {
+		look(&now, 0);
+		assert_true(now.mapping_count <= 2);
+		overview_release(&now);
+		reporter_sample(reporter, 0);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +679,11 @@ int main(void)
 		TEST(test_too_many_wait),
 		TEST(test_refused_rows),
 		TEST(test_names_line_breaks_and_quotes),
+		TEST(test_look),
+		TEST(test_lags),
+		TEST(test_look_without_memory),
+		TEST(test_look_at_the_store),
+		TEST(test_look_meanwhile),
 	};
 
 	alarm(240);

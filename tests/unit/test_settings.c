@@ -81,7 +81,9 @@ static void test_defaults_are_taken(void **state)
 		rows[count].value = text[count];
 		count++;
 	}
-	assert_int_equal(count, sizeof(settings) / sizeof(int));
+	assert_int_equal(
+		count,
+		offsetof(struct settings, metrics_listen) / sizeof(int) + 1);
 	MUST(load(&settings, rows, (size_t)count, &err));
 	assert_memory_equal(&settings, &fresh, sizeof(fresh));
 }
@@ -106,7 +108,19 @@ static void test_values(void **state)
 	assert_int_equal(settings.initial_full_sync, 0);
 	MUST(load_one(&settings, "query_timeout_seconds", "0", &err));
 	assert_int_equal(settings.query_timeout_s, 0);
+	MUST(load_one(&settings, "metrics_listen", "[::1]:9187", &err));
+	assert_string_equal(settings.metrics_listen, "[::1]:9187");
+	MUST(load_one(&settings, "metrics_listen", "off", &err));
+	MUST(load_one(&settings, "metrics_listen", "", &err));
+	assert_string_equal(settings.metrics_listen, "");
 	MUST(load_one(&settings, "what_is_this", "garbage", &err));
+}
+
+static const char *good_value(const char *key)
+{
+	if (!strcmp(key, "full_sync_mode"))
+		return "truncate";
+	return strcmp(key, "initial_full_sync") ? "7" : "0";
 }
 
 static void test_bad_values_are_kept_out(void **state)
@@ -138,6 +152,9 @@ static void test_bad_values_are_kept_out(void **state)
 		{"full_sync_mode", ""},
 		{"full_sync_mode", NULL},
 		{"log_retention_days", "0"},
+		{"metrics_listen", "here"},
+		{"metrics_listen", "0"},
+		{"metrics_listen", NULL},
 		{"cdc_check_interval_seconds",
 		 "10                                                         "
 		 "                                           and more"},
@@ -152,14 +169,8 @@ static void test_bad_values_are_kept_out(void **state)
 		struct error err = ERROR_INIT;
 
 		settings_init(&settings);
-		MUST(load_one(
-			&settings, cases[i].key,
-			strcmp(cases[i].key, "full_sync_mode")
-				? strcmp(cases[i].key, "initial_full_sync")
-					  ? "7"
-					  : "0"
-				: "truncate",
-			&err));
+		MUST(load_one(&settings, cases[i].key, good_value(cases[i].key),
+			      &err));
 		before = settings;
 		if (load_one(&settings, cases[i].key, cases[i].value, &err) ==
 		    0)

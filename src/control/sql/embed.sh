@@ -2,7 +2,7 @@
 # Print a C header with one string for each file given: NAME=FILE …
 # The comments at the top of a file stay out of it.
 set -eu
-echo "/* Made by src/control/sql/embed.sh; edit the .sql files instead. */"
+echo "/* Made by src/control/sql/embed.sh; edit the files themselves. */"
 for arg in "$@"; do
 	name=${arg%%=*}
 	file=${arg#*=}
@@ -11,8 +11,9 @@ for arg in "$@"; do
 		!begun && (/^--/ || /^$/) { next }
 		{
 			begun = 1
-			gsub(/\\/, "\\\\")
+			gsub(/\\/, "&&")
 			gsub(/"/, "\\\"")
+			gsub(/\?/, "\\?")
 			printf "\t\"%s\\n\"\n", $0
 		}
 		END { print "\t\"\";" }

@@ -38,7 +38,8 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('verification_row_count', '10000', 'Newest rows that a verification compares'),
 ('full_verification_hours', '0', 'Hours between two verifications of a whole table; 0: on request only'),
 ('auto_repair', '0', '1: rows that a verification found different are repaired at once'),
-('auto_repair_max_rows', '1000', 'More rows than these are left for a request to repair');
+('auto_repair_max_rows', '1000', 'More rows than these are left for a request to repair'),
+('metrics_listen', '', 'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere');
 
 CREATE TABLE IF NOT EXISTS source_servers (
     server_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
