@@ -6,13 +6,15 @@
 
 #include "base/text.h"
 
-/* A setting is a number in a range, or one of two words (0 and 1). */
+#define WORDS_MAX ERROR_ACTIONS
+
+/* A setting is a number in a range, or one of some words (from 0 on). */
 static const struct known {
 	const char *key;
 	size_t offset;
 	int fallback;
 	int min, max;
-	const char *words[2];
+	const char *words[WORDS_MAX];
 } known[] = {
 #define NUMBER(key, field, fallback, min, max)                             \
 	{                                                                  \
@@ -27,6 +29,16 @@ static const struct known {
 		{                                                      \
 			NULL                                           \
 		}                                                      \
+	}
+/* The words are those of enum error_action, in its order. */
+#define ACTION(key, class, log, park)                                    \
+	{                                                                \
+		key, offsetof(struct settings, on_error) +               \
+			     (class) * sizeof(int),                      \
+			ERROR_ACTION_RETRY, 0, 0,                        \
+		{                                                        \
+			"RETRY", "SUSPEND", "STOP", log, park            \
+		}                                                        \
 	}
 	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
 	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),
@@ -57,6 +69,14 @@ static const struct known {
 	NUMBER("full_verification_hours", full_verification_hours, 0, 0, 10000),
 	FLAG("auto_repair", auto_repair, 0),
 	NUMBER("auto_repair_max_rows", auto_repair_max_rows, 1000, 0, 1000000),
+	ACTION("on_row_error", ERROR_CLASS_ROW, "LOG", "PARK"),
+	ACTION("on_table_error", ERROR_CLASS_TABLE, NULL, NULL),
+	ACTION("on_connection_error", ERROR_CLASS_CONNECTION, NULL, NULL),
+	ACTION("on_conflict_error", ERROR_CLASS_CONFLICT, NULL, NULL),
+	NUMBER("suspend_after_row_errors", suspend_after_row_errors, 1000, 0,
+	       100000),
+	NUMBER("suspend_after_failures", suspend_after_failures, 0, 0, 1000000),
+#undef ACTION
 #undef NUMBER
 #undef FLAG
 };
@@ -99,7 +119,7 @@ static bool parse(const struct known *k, const char *value, int *out)
 		return false;
 	memcpy(buffer, value, strlen(value) + 1);
 	word = text_trim(buffer);
-	for (int i = 0; i < 2 && k->words[i]; i++) {
+	for (int i = 0; i < WORDS_MAX && k->words[i]; i++) {
 		if (text_iequal(word, k->words[i])) {
 			*out = i;
 			return true;
@@ -112,14 +132,32 @@ static bool parse(const struct known *k, const char *value, int *out)
 	return true;
 }
 
+/* "'swap' or 'truncate'": the words that there are. */
+static void list_words(const struct known *k, char *out, size_t size)
+{
+	char one[32];
+
+	*out = '\0';
+	for (int i = 0; i < WORDS_MAX && k->words[i]; i++) {
+		bool last = i + 1 == WORDS_MAX || !k->words[i + 1];
+
+		snprintf(one, sizeof(one), "%s'%s'",
+			 !i	? ""
+			 : last ? " or "
+				: ", ",
+			 k->words[i]);
+		text_append(out, size, one);
+	}
+}
+
 static void complain(const struct known *k, char *message, size_t size)
 {
-	char one[160];
+	char one[200], words[100];
 
+	list_words(k, words, sizeof(words));
 	if (k->words[0])
-		snprintf(one, sizeof(one), "%s'%s' must be '%s' or '%s'",
-			 *message ? "; " : "", k->key, k->words[0],
-			 k->words[1]);
+		snprintf(one, sizeof(one), "%s'%s' must be %s",
+			 *message ? "; " : "", k->key, words);
 	else
 		snprintf(one, sizeof(one),
 			 "%s'%s' must be a whole number from %d to %d",
@@ -146,6 +184,37 @@ int settings_load(struct settings *settings,
 		return 0;
 	return error_set(err, ERROR_CONFIG,
 			 "table config: %s; the value before is kept", message);
+}
+
+static const struct known *find_class(enum error_class class)
+{
+	size_t offset =
+		offsetof(struct settings, on_error) + class * sizeof(int);
+	size_t i = 0;
+
+	while (known[i].offset != offset)
+		i++;
+	return &known[i];
+}
+
+const char *settings_class_key(enum error_class class)
+{
+	return find_class(class)->key;
+}
+
+int settings_action(enum error_class class, const char *word,
+		    enum error_action *out, struct error *err)
+{
+	const struct known *k = find_class(class);
+	char words[100];
+	int action;
+
+	if (parse(k, word, &action)) {
+		*out = (enum error_action)action;
+		return 0;
+	}
+	list_words(k, words, sizeof(words));
+	return error_set(err, ERROR_CONFIG, "'%s' must be %s", k->key, words);
 }
 
 const char *settings_key(int i, char text[16])

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "control/action.h"
 #include "control/control.h"
 
 /* The config table, checked and typed. Plain data; copy it freely. */
@@ -31,6 +32,9 @@ struct settings {
 	int full_verification_hours;
 	int auto_repair;
 	int auto_repair_max_rows;
+	int on_error[ERROR_CLASSES]; /* enum error_action */
+	int suspend_after_row_errors;
+	int suspend_after_failures;
 };
 
 /* The published defaults. */
@@ -43,6 +47,18 @@ void settings_init(struct settings *settings);
  */
 int settings_load(struct settings *settings,
 		  const struct control_snapshot *snapshot, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* "on_row_error": the key in config, and the column in table_mappings. */
+const char *settings_class_key(enum error_class class);
+
+/*
+ * The action that a word means for a class of errors. -1 is ERROR_CONFIG,
+ * which names the key and the words that there are; callers say where it
+ * stands.
+ */
+int settings_action(enum error_class class, const char *word,
+		    enum error_action *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 /*

@@ -238,6 +238,13 @@ void report_run_progress(struct report_subject *subject, uint64_t rows,
 	pthread_mutex_unlock(&subject->lock);
 }
 
+void report_run_refused(struct report_subject *subject, uint64_t rows)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->run.failed += (int64_t)rows;
+	pthread_mutex_unlock(&subject->lock);
+}
+
 void report_run_end(struct report_subject *subject, const char *status,
 		    const char *error)
 {

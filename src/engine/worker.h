@@ -28,6 +28,12 @@ void worker_disown(struct worker *worker);
 /* A DBA asks for a full sync. Asking twice for the same is asking once. */
 void worker_request_full_sync(struct worker *worker, int request_id);
 
+/*
+ * It does nothing more, by the error policy, since so many milliseconds; 0: it
+ * works. The control tables will say so too, until somebody resumes it.
+ */
+int64_t worker_halted_ms(const struct worker *worker);
+
 /* Look again now, rather than at the next tick. */
 void worker_poke(struct worker *worker);
 
