@@ -212,6 +212,10 @@ IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
         is_suspended BIT NOT NULL
             CONSTRAINT df_table_mappings_suspended DEFAULT 0,
         suspended_reason NVARCHAR(MAX) NULL,
+        on_row_error NVARCHAR(20) NULL,
+        on_table_error NVARCHAR(20) NULL,
+        on_connection_error NVARCHAR(20) NULL,
+        on_conflict_error NVARCHAR(20) NULL,
         created_at DATETIME2 NOT NULL
             CONSTRAINT df_table_mappings_created DEFAULT SYSUTCDATETIME(),
         updated_at DATETIME2 NOT NULL

@@ -398,7 +398,8 @@ struct target_ops {
 			      struct isolation *how, struct error *err);
 
 	/*
-	 * Tell each row of this mapping that was put aside and still stands:
+	 * Tell each row of this mapping that was put aside and still stands,
+	 * the oldest first:
 	 * no later change of its key was applied, nor a load committed, which
 	 * both end it in their own transaction. Comes after fence(); changes
 	 * are looked through for such keys from then on. There is one exactly

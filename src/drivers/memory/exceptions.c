@@ -17,6 +17,7 @@ int exceptions_keep(struct memory_store *store, const char *id,
 		    struct target_exception *row, struct error *err)
 {
 	struct memory_exception *kept = calloc(1, sizeof(*kept));
+	struct memory_exception **end = &store->exceptions;
 
 	if (!kept)
 		return error_memory(err, "an exception");
@@ -34,8 +35,9 @@ int exceptions_keep(struct memory_store *store, const char *id,
 	kept->row.key = kept->key;
 	kept->row.position = kept->position;
 	kept->row.reason = kept->reason;
-	kept->next = store->exceptions;
-	store->exceptions = kept;
+	while (*end)
+		end = &(*end)->next;
+	*end = kept;
 	return 0;
 }
 
