@@ -292,7 +292,7 @@ struct target_exception {
 /* How to apply changes when some of their rows are refused. */
 struct isolation {
 	bool keep;	/* put them aside, where exceptions() finds them */
-	uint64_t limit; /* no more of them than these */
+	uint64_t limit; /* no more of them than these; begin may lower it */
 	/* Told each of them after the commit; its strings are borrowed. */
 	void (*refused)(void *context, const struct target_exception *row);
 	void *context;

@@ -100,24 +100,43 @@ int apply_keep_last(struct sqlserver_target *target, uint64_t rows,
 	return ret;
 }
 
-void apply_sql_delete(struct strbuf *sql, const struct sqlserver_target *target,
-		      bool identities, const char *range)
+static void add_delete_head(struct strbuf *sql,
+			    const struct sqlserver_target *target)
 {
 	strbuf_addstr(sql, "DELETE d FROM ");
 	sql_table(sql, target->name.schema, target->name.table);
 	strbuf_addstr(sql, " AS d INNER JOIN " CHANGES " AS s ON ");
 	target_sql_key_match(sql, target);
-	strbuf_addf(sql, " WHERE (s.[" LOADER_OP_COLUMN "] = %d", ROW_DELETE);
-	/* An identity cannot be updated: such a row is made anew. */
-	for (size_t i = 0; identities && i < target->shape->column_count; i++) {
+}
+
+void apply_sql_delete(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range)
+{
+	add_delete_head(sql, target);
+	strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d%s; ", ROW_DELETE,
+		    range);
+}
+
+bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct catalog_column *column = catalog_column(
 			&target->dest, target->shape->columns[i].name);
 
-		if (column->identity && !table_is_key(target->shape, i))
-			sql_names(sql, " OR d.%n <> s.%n", column->name,
-				  column->name);
+		if (!column->identity || table_is_key(target->shape, i))
+			continue;
+		if (!any)
+			add_delete_head(sql, target);
+		sql_names(sql, any ? " OR d.%n <> s.%n" : " WHERE (d.%n <> s.%n",
+			  column->name, column->name);
+		any = true;
 	}
-	strbuf_addf(sql, ")%s; ", range);
+	if (any)
+		strbuf_addf(sql, ")%s; ", range);
+	return any;
 }
 
 bool apply_sql_update(struct strbuf *sql, const struct sqlserver_target *target,
@@ -184,8 +203,10 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 			    "@inserted bigint = 0, @settled bigint = 0; "
 			    "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	apply_sql_delete(&sql, target, true, "");
+	apply_sql_delete(&sql, target, "");
 	strbuf_addstr(&sql, "SET @deleted = @@ROWCOUNT; ");
+	if (apply_sql_remake(&sql, target, ""))
+		strbuf_addstr(&sql, "SET @deleted = @deleted + @@ROWCOUNT; ");
 	if (apply_sql_update(&sql, target, ""))
 		strbuf_addstr(&sql, "SET @updated = @@ROWCOUNT; ");
 	apply_sql_insert(&sql, target, "", "SET @inserted = @@ROWCOUNT; ");

@@ -25,8 +25,8 @@
 #include "drivers/sqlserver/sql.h"
 #include "tds/message.h"
 
-/* So many rows are remembered; more are no exceptions any more. */
-#define REFUSED_MAX 100000
+/* So many rows are remembered: the limit, whatever was asked for. */
+#define REFUSED_MAX 20000
 
 /* Rows that are tried in pairs are no more than these. */
 #define PAIRED_MAX 32
@@ -111,8 +111,7 @@ static struct refused *add_refused(struct isolate *isolate, int64_t seq,
 	struct refused *row;
 
 	if (isolate->count >= REFUSED_MAX) {
-		error_set(err, ERROR_DATA, "more than %d rows are refused: %s",
-			  REFUSED_MAX, why->message);
+		too_many(isolate, why, err);
 		return NULL;
 	}
 	if (isolate->count == isolate->capacity) {
@@ -203,7 +202,7 @@ static int build_steps(struct isolate *isolate, struct error *err)
 	int ret = 0;
 
 	strbuf_init(&statement);
-	apply_sql_delete(&statement, target, false, range);
+	apply_sql_delete(&statement, target, range);
 	strbuf_addstr(&statement, count);
 	add_step(&isolate->sql[PHASE_DELETE], &statement);
 	strbuf_reset(&statement);
@@ -212,7 +211,7 @@ static int build_steps(struct isolate *isolate, struct error *err)
 	add_step(&isolate->sql[PHASE_UPDATE], &statement);
 	strbuf_reset(&statement);
 	/* A row that is made anew goes and comes in the same step. */
-	apply_sql_delete(&statement, target, true, range);
+	apply_sql_remake(&statement, target, range);
 	apply_sql_insert(&statement, target, range, count);
 	add_step(&isolate->sql[PHASE_INSERT], &statement);
 	strbuf_release(&statement);
@@ -232,7 +231,8 @@ static int judge_step(struct isolate *isolate, enum phase phase,
 	struct tds *conn = isolate->target->conn;
 	int number = (int)tds_get_int(conn, 0);
 	int severity = (int)tds_get_int(conn, 1);
-	bool doomed = tds_get_int(conn, 2) < 0;
+	int64_t state = tds_get_int(conn, 2);
+	bool doomed = state < 0;
 	uint64_t rows = (uint64_t)tds_get_int(conn, 3);
 	struct error late = ERROR_INIT;
 	struct arena arena;
@@ -253,7 +253,8 @@ static int judge_step(struct isolate *isolate, enum phase phase,
 		*err = late;
 		return -1;
 	}
-	if (isolate->why.kind != ERROR_DATA) {
+	/* A trigger may have ended the transaction: nothing can go on then. */
+	if (isolate->why.kind != ERROR_DATA || !state) {
 		*err = isolate->why;
 		return -1;
 	}
@@ -716,6 +717,8 @@ int isolate_begin(struct sqlserver_target *target, struct isolation *how,
 	for (int i = 0; i < PHASES; i++)
 		strbuf_init(&isolate->sql[i]);
 	how->count = 0;
+	if (how->limit > REFUSED_MAX)
+		how->limit = REFUSED_MAX;
 	target->isolate = isolate;
 	if (apply_begin(target, err) < 0)
 		return -1;

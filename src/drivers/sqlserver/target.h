@@ -167,12 +167,15 @@ int apply_keep_last(struct sqlserver_target *target, uint64_t rows,
 		    struct error *err) __attribute__((warn_unused_result));
 
 /*
- * The three statements that apply it: rows of deleted keys go, and with
- * `identities` those that are made anew; rows that exist are updated; others
- * inserted. `range` goes on a WHERE. add_update() may have nothing to do.
+ * The statements that apply it: rows of deleted keys go, and those that have to
+ * be made anew, because an identity cannot be updated; rows that exist are
+ * updated; others inserted. `range` goes on a WHERE. False: it has nothing to
+ * do for this table, and nothing was appended.
  */
 void apply_sql_delete(struct strbuf *sql, const struct sqlserver_target *target,
-		      bool identities, const char *range);
+		      const char *range);
+bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range);
 bool apply_sql_update(struct strbuf *sql, const struct sqlserver_target *target,
 		      const char *range);
 void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
