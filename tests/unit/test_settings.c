@@ -106,6 +106,15 @@ static void test_values(void **state)
 	assert_int_equal(settings.initial_full_sync, 0);
 	MUST(load_one(&settings, "query_timeout_seconds", "0", &err));
 	assert_int_equal(settings.query_timeout_s, 0);
+	MUST(load_one(&settings, "on_row_error", " park", &err));
+	assert_int_equal(settings.on_error[ERROR_CLASS_ROW], ERROR_ACTION_PARK);
+	assert_int_equal(settings.on_error[ERROR_CLASS_TABLE],
+			 ERROR_ACTION_RETRY);
+	MUST(load_one(&settings, "on_conflict_error", "Suspend", &err));
+	assert_int_equal(settings.on_error[ERROR_CLASS_ROW],
+			 ERROR_ACTION_RETRY);
+	assert_int_equal(settings.on_error[ERROR_CLASS_CONFLICT],
+			 ERROR_ACTION_SUSPEND);
 	MUST(load_one(&settings, "what_is_this", "garbage", &err));
 }
 
@@ -138,6 +147,12 @@ static void test_bad_values_are_kept_out(void **state)
 		{"full_sync_mode", ""},
 		{"full_sync_mode", NULL},
 		{"log_retention_days", "0"},
+		{"on_row_error", "DROP"},
+		{"on_row_error", "4"},
+		{"on_table_error", "PARK"},
+		{"on_connection_error", "LOG"},
+		{"on_conflict_error", ""},
+		{"suspend_after_row_errors", "-1"},
 		{"cdc_check_interval_seconds",
 		 "10                                                         "
 		 "                                           and more"},
@@ -154,7 +169,8 @@ static void test_bad_values_are_kept_out(void **state)
 		settings_init(&settings);
 		MUST(load_one(
 			&settings, cases[i].key,
-			strcmp(cases[i].key, "full_sync_mode")
+			!strncmp(cases[i].key, "on_", 3) ? "STOP"
+			: strcmp(cases[i].key, "full_sync_mode")
 				? strcmp(cases[i].key, "initial_full_sync")
 					  ? "7"
 					  : "0"
