@@ -31,14 +31,15 @@ static const struct known {
 		}                                                      \
 	}
 /* The words are those of enum error_action, in its order. */
-#define ACTION(key, class, log, park)                                    \
-	{                                                                \
-		key, offsetof(struct settings, on_error) +               \
-			     (class) * sizeof(int),                      \
-			ERROR_ACTION_RETRY, 0, 0,                        \
-		{                                                        \
-			"RETRY", "SUSPEND", "STOP", log, park            \
-		}                                                        \
+#define ACTION(key, class, log, park)                         \
+	{                                                     \
+		key,                                          \
+			offsetof(struct settings, on_error) + \
+				(class) * sizeof(int),        \
+			ERROR_ACTION_RETRY, 0, 0,             \
+		{                                             \
+			"RETRY", "SUSPEND", "STOP", log, park \
+		}                                             \
 	}
 	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
 	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),

@@ -57,8 +57,7 @@ int exceptions_mirror(struct link *link, struct error *err)
 		return -1;
 	link->exceptions = mirror.count;
 	if (mirror.count <= TOLD_MAX)
-		report_settled(link->reporter, link->mapping->id,
-			       mirror.at_us);
+		report_settled(link->reporter, link->mapping->id, mirror.at_us);
 	return 0;
 }
 

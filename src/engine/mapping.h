@@ -39,8 +39,8 @@ struct mapping {
 	bool paused;
 	bool suspended;
 	const char *suspended_reason; /* or NULL */
-	int on_error[ERROR_CLASSES];  /* enum error_action; -1: as config says */
-	struct error problem; /* kind ERROR_NONE: the row makes sense */
+	int on_error[ERROR_CLASSES]; /* enum error_action; -1: as config says */
+	struct error problem;	     /* kind ERROR_NONE: the row makes sense */
 };
 
 /* How mappings without a target_id reach their destination. */

@@ -16,12 +16,12 @@ struct event {
 		EVENT_STALE_RUNS, /* id: mapping */
 		EVENT_LOG,
 		EVENT_ERROR,
-		EVENT_RESOLVED,	 /* id: mapping, server_id */
-		EVENT_FULL_SYNC, /* id: mapping, at_us */
-		EVENT_CONNECTED, /* id: server, flag: it is a target */
-		EVENT_REQUEST,	 /* id: request, state, text: answer */
-		EVENT_PAUSED,	 /* id: mapping, flag */
-		EVENT_SUSPENDED, /* id: mapping, text: the reason */
+		EVENT_RESOLVED,	    /* id: mapping, server_id */
+		EVENT_FULL_SYNC,    /* id: mapping, at_us */
+		EVENT_CONNECTED,    /* id: server, flag: it is a target */
+		EVENT_REQUEST,	    /* id: request, state, text: answer */
+		EVENT_PAUSED,	    /* id: mapping, flag */
+		EVENT_SUSPENDED,    /* id: mapping, text: the reason */
 		EVENT_SWITCHED_OFF, /* id: mapping */
 		EVENT_EXCEPTION,
 		EVENT_SETTLED, /* id: mapping, at_us */

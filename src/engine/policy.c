@@ -4,10 +4,9 @@ void policy_init(struct policy *policy, const struct settings *settings,
 		 const struct mapping *mapping)
 {
 	for (int i = 0; i < ERROR_CLASSES; i++)
-		policy->actions[i] =
-			(enum error_action)(mapping->on_error[i] >= 0
-						    ? mapping->on_error[i]
-						    : settings->on_error[i]);
+		policy->actions[i] = (enum error_action)(
+			mapping->on_error[i] >= 0 ? mapping->on_error[i]
+						  : settings->on_error[i]);
 	policy->suspend_after_failures = settings->suspend_after_failures;
 }
 

@@ -45,7 +45,7 @@ bool policy_isolates(const struct policy *policy, const struct policy_case *c,
 
 struct policy_verdict {
 	enum error_action action; /* RETRY, SUSPEND or STOP */
-	const char *note; /* to add to the message; NULL: nothing */
+	const char *note;	  /* to add to the message; NULL: nothing */
 };
 
 /* Otherwise: what becomes of the mapping? */

@@ -26,7 +26,7 @@
  * The tables know of a worker that the error policy has halted after so long.
  * If they do not say so then, somebody has undone it already.
  */
-#define HALT_TOLD_MS 30000
+#define HALT_TOLD_MS 15000
 
 #define WAIT_MS 100   /* between two looks at workers that end */
 #define IDLE_MS 60000 /* unused connections are closed after this */

@@ -429,8 +429,7 @@ static void halt(struct worker *worker, const struct error *err,
 		report_suspended(reporter, id, err->message);
 	else
 		report_switched_off(reporter, id);
-	report_state(worker->subject, worker->halted, worker->halted_reason,
-		     0);
+	report_state(worker->subject, worker->halted, worker->halted_reason, 0);
 	atomic_store(&worker->halted_since_ms, clock_ms());
 }
 

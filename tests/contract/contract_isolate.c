@@ -142,6 +142,20 @@ static void test_left_out_but_not_kept(void **state)
 	assert_stands("");
 }
 
+/* One that was put aside stands as long as its row is not as it should be. */
+static void test_left_out_ends_none(void **state)
+{
+	(void)state;
+	open_main();
+	dest_store(TARGET_REPLACE, "+1|a|1 +2|b|2", NULL, 1);
+	contract.lab->refuse(true);
+	apply("+1|x|13 +2|x|13", true, 1, 2);
+	assert_stands("+1! +2! ");
+	apply("+1|y|13 +2|good|2", false, 2, 3);
+	assert_told("+1 ");
+	assert_stands("+1! ");
+}
+
 /* Without it, one refused row is an error of the data and undoes the window. */
 static void test_not_isolated(void **state)
 {
@@ -170,8 +184,8 @@ static void test_last_change_counts(void **state)
 	open_main();
 	dest_store(TARGET_REPLACE, "+1|a|1 +2|b|2 +3|c|3 +4|d|4", NULL, 1);
 	contract.lab->refuse(true);
-	apply("+1|x|13 +1|good|5 +2|good|6 +2|y|13 +3|z|13 -3 -4 +4|w|13",
-	      true, 1, 2);
+	apply("+1|x|13 +1|good|5 +2|good|6 +2|y|13 +3|z|13 -3 -4 +4|w|13", true,
+	      1, 2);
 	assert_told("+2! +4! ");
 	dest_assert("1|good|5|NULL\n2|b|2|NULL\n4|d|4|NULL\n");
 }
@@ -387,6 +401,7 @@ int contract_run_isolate(void)
 		TEST(test_refused_rows_are_left_out),
 		TEST(test_nothing_refused),
 		TEST(test_left_out_but_not_kept),
+		TEST(test_left_out_ends_none),
 		TEST(test_not_isolated),
 		TEST(test_last_change_counts),
 		TEST(test_all_refused),

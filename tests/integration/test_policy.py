@@ -418,6 +418,21 @@ def test_kills_while_rows_are_put_aside(table):
 
 
 @pytest.mark.standin
+def test_a_suspension_that_was_not_written(table):
+    """What the control store refused is found out anew, and written then."""
+    follow(table, on_row_error="SUSPEND")
+    table.dest.query("EXEC sys.sp_tdsd_fault @action = 'error', "
+                     "@match = '%is_suspended = 1%', @times = 1")
+    table.on_source("UPDATE t SET n = 13000 WHERE id = 10")
+    dataflow.wait_for(lambda: table.state(table.mapping) == "SUSPENDED")
+    time.sleep(3)
+    assert table.control("SELECT is_suspended FROM table_mappings") == [
+        (False,)]
+    assert_equal_but(table, 10)
+    dataflow.wait_for(lambda: suspended(table), 40)
+
+
+@pytest.mark.standin
 def test_killed_between_commit_and_report(table):
     """What the destination knows, the control tables learn at the next start."""
     daemon = follow(table, on_row_error="PARK")

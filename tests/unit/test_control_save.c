@@ -73,8 +73,8 @@ static void test_exceptions(void **state)
 	/* Only b was there the next time; another mapping's are not asked. */
 	save_exception("b", THEN + 1);
 	MUST(control_settle_exceptions(control, 2, THEN + 1, &err));
-	assert_query(spec.file,
-		     "SELECT SUM(is_resolved) FROM apply_exceptions", "0\n");
+	assert_query(spec.file, "SELECT SUM(is_resolved) FROM apply_exceptions",
+		     "0\n");
 	MUST(control_settle_exceptions(control, 1, THEN + 1, &err));
 	assert_query(spec.file,
 		     "SELECT exception_id, is_resolved, resolved_at IS NULL "

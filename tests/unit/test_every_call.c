@@ -142,9 +142,9 @@ static unsigned long break_isolation(enum error_kind kind, bool restart)
 			MUST(rig_attempt(&rig, &err));
 		}
 		assert_int_equal(rig.link.exceptions, 2);
-		assert_dest(&rig, "1|x|NULL|NULL\n3|name 3|NULL|0\n"
-				  "4|name 4|40|0\n5|name 5|50|0\n"
-				  "6|name 6|NULL|0\n");
+		assert_dest(&rig, "+ 1|x|NULL|NULL\n+ 3|name 3|NULL|0\n"
+				  "+ 4|name 4|40|0\n+ 5|name 5|50|0\n"
+				  "+ 6|name 6|NULL|0\n");
 		memory_refuse(rig.src, NULL, 0);
 	}
 	return n;

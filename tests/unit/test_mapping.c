@@ -308,7 +308,7 @@ static void test_actions_that_make_no_sense(void **state)
 static void test_actions_for_rows_alone(void **state)
 {
 	(void)state;
-	for (int class = ERROR_CLASS_TABLE; class < ERROR_CLASSES; class++) {
+	for (int class = ERROR_CLASS_TABLE; class < ERROR_CLASSES; class ++) {
 		struct control_mapping row = good_row();
 		struct mapping *mapping;
 
@@ -316,7 +316,7 @@ static void test_actions_for_rows_alone(void **state)
 		mapping = make(&row, &none);
 		assert_int_equal(mapping->problem.kind, ERROR_CONFIG);
 		assert_holds(mapping->problem.message,
-			     settings_class_key((enum error_class)class));
+			     settings_class_key((enum error_class) class));
 		assert_holds(mapping->problem.message,
 			     "must be 'RETRY', 'SUSPEND' or 'STOP'");
 		mapping_free(mapping);

@@ -357,8 +357,8 @@ static void take_over_the_row(void)
 	rig.row.suspended =
 		store_number(rig.spec.file,
 			     "SELECT is_suspended FROM table_mappings") != 0;
-	rig.row.suspended_reason = rig.row.suspended ? "as the table says"
-						     : NULL;
+	rig.row.suspended_reason =
+		rig.row.suspended ? "as the table says" : NULL;
 }
 
 static void begin_refusing(const char *action)

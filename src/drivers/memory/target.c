@@ -492,12 +492,16 @@ static int sift(struct memory_target *target, struct error *err)
 	return ret;
 }
 
-/* Inside the lock: whose keys come now are over. */
+/*
+ * Inside the lock: whose keys come now are over, but not those of rows that
+ * are only left out.
+ */
 static int settle(struct memory_target *target, struct target_counts *counts,
 		  struct error *err)
 {
+	bool keep = target->how && target->how->keep;
 	const struct pending *lists[] = {target->rows.first,
-					 target->refused.first};
+					 keep ? target->refused.first : NULL};
 	struct strbuf key;
 	int ret = 0;
 

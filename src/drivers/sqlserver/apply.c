@@ -130,7 +130,8 @@ bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
 			continue;
 		if (!any)
 			add_delete_head(sql, target);
-		sql_names(sql, any ? " OR d.%n <> s.%n" : " WHERE (d.%n <> s.%n",
+		sql_names(sql,
+			  any ? " OR d.%n <> s.%n" : " WHERE (d.%n <> s.%n",
 			  column->name, column->name);
 		any = true;
 	}
@@ -212,7 +213,7 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 	apply_sql_insert(&sql, target, "", "SET @inserted = @@ROWCOUNT; ");
 	if (target->changes_keyed)
 		strbuf_addstr(&sql,
-			      APPLY_SETTLE "SET @settled = @@ROWCOUNT; ");
+			      APPLY_SETTLE("") "SET @settled = @@ROWCOUNT; ");
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; "
 			    "SELECT @deleted, @updated, @inserted, @settled");
 	if (strbuf_check(&sql, err) == 0)

@@ -115,8 +115,8 @@ static struct refused *add_refused(struct isolate *isolate, int64_t seq,
 		return NULL;
 	}
 	if (isolate->count == isolate->capacity) {
-		size_t capacity = isolate->capacity ? isolate->capacity * 2
-						    : 16;
+		size_t capacity =
+			isolate->capacity ? isolate->capacity * 2 : 16;
 		struct refused *grown =
 			realloc(isolate->rows, capacity * sizeof(*grown));
 
@@ -191,22 +191,39 @@ static void add_step(struct strbuf *sql, const struct strbuf *statement)
 		sql->failed = statement->failed;
 }
 
+/* What is made anew is not updated, or it might be half done. */
+static void add_same_identity(struct strbuf *sql,
+			      const struct sqlserver_target *target)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		if (column->identity && !table_is_key(target->shape, i))
+			sql_names(sql, " AND d.%n = s.%n", column->name,
+				  column->name);
+	}
+}
+
 static int build_steps(struct isolate *isolate, struct error *err)
 {
-	static const char range[] = " AND (s.[" LOADER_SEQ_COLUMN
-				    "] BETWEEN @low AND @high "
-				    "OR s.[" LOADER_SEQ_COLUMN "] = @too)";
+	static const char range[] =
+		" AND (s.[" LOADER_SEQ_COLUMN "] BETWEEN @low AND @high "
+		"OR s.[" LOADER_SEQ_COLUMN "] = @too)";
 	static const char count[] = "SET @rows = @@ROWCOUNT; ";
 	struct sqlserver_target *target = isolate->target;
-	struct strbuf statement;
-	int ret = 0;
+	struct strbuf statement, same;
+	int ret;
 
 	strbuf_init(&statement);
+	strbuf_init(&same);
+	strbuf_addstr(&same, range);
+	add_same_identity(&same, target);
 	apply_sql_delete(&statement, target, range);
 	strbuf_addstr(&statement, count);
 	add_step(&isolate->sql[PHASE_DELETE], &statement);
 	strbuf_reset(&statement);
-	if (apply_sql_update(&statement, target, range))
+	if (apply_sql_update(&statement, target, same.data))
 		strbuf_addstr(&statement, count);
 	add_step(&isolate->sql[PHASE_UPDATE], &statement);
 	strbuf_reset(&statement);
@@ -214,6 +231,8 @@ static int build_steps(struct isolate *isolate, struct error *err)
 	apply_sql_remake(&statement, target, range);
 	apply_sql_insert(&statement, target, range, count);
 	add_step(&isolate->sql[PHASE_INSERT], &statement);
+	ret = strbuf_check(&same, err);
+	strbuf_release(&same);
 	strbuf_release(&statement);
 	for (int i = 0; i < PHASES && ret == 0; i++)
 		ret = strbuf_check(&isolate->sql[i], err);
@@ -545,16 +564,27 @@ static int put_aside(struct isolate *isolate, const struct refused *row,
 	return 1;
 }
 
-/* Those of earlier windows whose keys are in this one are over. */
+/*
+ * Those of earlier windows whose keys are in this one are over: either the row
+ * went in, or it is put aside anew. One that is only left out ends none.
+ */
 static int settle(struct isolate *isolate, uint64_t *settled, struct error *err)
 {
-	static const char sql[] = APPLY_SETTLE
-		"SELECT CAST(@@ROWCOUNT AS bigint)";
+	static const char sql[] =
+		APPLY_SETTLE("AND (@keep = 1 OR s.[" LOADER_OP_COLUMN
+			     "] < 2)") "SELECT CAST(@@ROWCOUNT AS bigint)";
 	struct sqlserver_target *target = isolate->target;
 	struct checkpoint_params id;
-	int rc;
+	int rc = 0;
 
+	for (size_t i = 0; !isolate->how->keep && i < isolate->count && !rc;
+	     i++)
+		if (!isolate->rows[i].fixed)
+			rc = mark(isolate, isolate->rows[i].seq, err);
+	if (rc < 0)
+		return -1;
 	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_int("@keep", isolate->how->keep);
 	rc = tds_query_row(target->conn, sql, id.params, id.count, err);
 	if (rc <= 0)
 		return rc;
@@ -655,7 +685,7 @@ static int transaction(struct isolate *isolate, uint64_t rows,
 	return rc;
 }
 
-static void tell(struct isolate *isolate)
+static void tell_refused(struct isolate *isolate)
 {
 	struct isolation *how = isolate->how;
 
@@ -700,7 +730,7 @@ int isolate_commit(struct sqlserver_target *target,
 	counts->deleted = isolate->applied[PHASE_DELETE];
 	counts->updated = isolate->applied[PHASE_UPDATE];
 	counts->inserted = isolate->applied[PHASE_INSERT];
-	tell(isolate);
+	tell_refused(isolate);
 	return 0;
 }
 
@@ -749,7 +779,7 @@ static int read_exception(struct sqlserver_target *target, struct arena *arena,
 }
 
 int isolate_exceptions(struct sqlserver_target *target,
-		       void (*told)(void *context,
+		       void (*tell)(void *context,
 				    const struct target_exception *row),
 		       void *context, struct error *err)
 {
@@ -776,7 +806,7 @@ int isolate_exceptions(struct sqlserver_target *target,
 		if (rc < 0)
 			break;
 		target->exceptions++;
-		told(context, &row);
+		tell(context, &row);
 	}
 	if (rc < 0)
 		tds_abandon(target->conn);

@@ -426,7 +426,8 @@ static int target_commit(struct target *dst, const struct checkpoint *from,
 	}
 	if (ret < 0)
 		return -1;
-	if (target->mode != TARGET_APPLY || counts->settled > target->exceptions)
+	if (target->mode != TARGET_APPLY ||
+	    counts->settled > target->exceptions)
 		target->exceptions = 0;
 	else
 		target->exceptions -= counts->settled;

@@ -24,7 +24,7 @@ struct sqlserver_target {
 	struct tds *conn; /* NULL between runs */
 	bool has_home;	  /* schema and checkpoint table exist */
 	bool has_changes_table;
-	bool changes_keyed; /* and it has the rows' keys as text */
+	bool changes_keyed;  /* and it has the rows' keys as text */
 	uint64_t exceptions; /* rows put aside, as of the last look */
 
 	struct catalog_table dest; /* as of the last describe() */
@@ -35,10 +35,10 @@ struct sqlserver_target {
 	enum target_mode mode;
 	const struct table *shape;
 	struct loader *loader;
-	bool in_parts;	     /* of TARGET_REPLACE: the load goes in parts */
-	bool is_part;	     /* and this target writes one of them */
-	char load_table[64]; /* in the schema dataflow; of TARGET_REPLACE */
-	uint64_t refilled;   /* rows in place, of TARGET_REFILL */
+	bool in_parts;		 /* of TARGET_REPLACE: the load goes in parts */
+	bool is_part;		 /* and this target writes one of them */
+	char load_table[64];	 /* in the schema dataflow; of TARGET_REPLACE */
+	uint64_t refilled;	 /* rows in place, of TARGET_REFILL */
 	struct isolate *isolate; /* refused rows are left out; or NULL */
 };
 
@@ -182,12 +182,12 @@ void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
 		      const char *range, const char *after);
 
 /* Rows put aside whose keys are there are over; their number is @@ROWCOUNT. */
-#define APPLY_SETTLE                                          \
-	"DELETE e FROM dataflow.exceptions AS e "             \
-	"WHERE e.installation_id = @installation "            \
-	"AND e.mapping_id = @mapping AND EXISTS (SELECT 1 "   \
-	"FROM " APPLY_CHANGES " AS s "                        \
-	"WHERE s.[" LOADER_KEY_COLUMN "] = e.row_key); "
+#define APPLY_SETTLE(also)                                  \
+	"DELETE e FROM dataflow.exceptions AS e "           \
+	"WHERE e.installation_id = @installation "          \
+	"AND e.mapping_id = @mapping AND EXISTS (SELECT 1 " \
+	"FROM " APPLY_CHANGES " AS s "                      \
+	"WHERE s.[" LOADER_KEY_COLUMN "] = e.row_key " also "); "
 
 /* Changes of which some rows are refused; see driver.h. */
 int isolate_begin(struct sqlserver_target *target, struct isolation *how,
