@@ -230,6 +230,28 @@ def test_keys_of_several_columns(world):
     wait_exceptions(world, [])
 
 
+def test_identities_beside_the_key(world):
+    """Rows that are made anew are refused as a whole, and stay as they were."""
+    columns = ("(id INT NOT NULL PRIMARY KEY, nr INT NOT NULL IDENTITY, "
+               "n INT NULL{}, m INT NULL)")
+    world.on_source("CREATE TABLE t " + columns.format(""))
+    world.on_dest("CREATE TABLE t " + columns.format(" CHECK (n <> 13)"))
+    world.on_source("INSERT INTO t (id, n, m) VALUES (1, 1, 1), (2, 2, 2), "
+                    "(3, 3, 3)")
+    world.enable_cdc("t")
+    world.add_mapping("t", on_row_error="PARK")
+    world.start()
+    world.wait_equal("t")
+    world.on_source("BEGIN TRANSACTION; DELETE FROM t WHERE id IN (1, 2); "
+                    "INSERT INTO t (id, n, m) VALUES (1, 13, 7), (2, 5, 7), "
+                    "(9, 9, 9); UPDATE t SET n = 13 WHERE id = 3; COMMIT")
+    dataflow.wait_for(lambda: world.on_dest("SELECT 1 FROM t WHERE id = 9"))
+    wait_exceptions(world, ["1", "3"])
+    assert_equal_but(world, 1, 3)
+    assert world.on_dest("SELECT * FROM t WHERE id IN (1, 3) ORDER BY id") == [
+        (1, 1, 1, 1), (3, 3, 3, 3)]
+
+
 def test_rows_are_left_out_and_logged(table):
     follow(table, on_row_error="LOG")
     table.on_source("UPDATE t SET n = 13000 WHERE id IN (10, 20); "
