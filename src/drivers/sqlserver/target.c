@@ -330,7 +330,7 @@ static int target_exceptions(struct target *dst,
 					  const struct target_exception *row),
 			     void *context, struct error *err)
 {
-	return isolate_exceptions(self_of(dst), tell, context, err);
+	return exceptions_tell(self_of(dst), tell, context, err);
 }
 
 static int target_plan_begin(struct target *dst, const struct table *shape,

@@ -197,10 +197,10 @@ int isolate_commit(struct sqlserver_target *target,
 		   struct target_counts *counts, struct error *err)
 	__attribute__((warn_unused_result));
 void isolate_free(struct isolate *isolate); /* NULL is fine */
-int isolate_exceptions(struct sqlserver_target *target,
-		       void (*tell)(void *context,
-				    const struct target_exception *row),
-		       void *context, struct error *err)
+int exceptions_tell(struct sqlserver_target *target,
+		    void (*tell)(void *context,
+				 const struct target_exception *row),
+		    void *context, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Pieces of SQL they share. `d` is the destination, `s` what was loaded. */
