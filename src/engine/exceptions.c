@@ -5,8 +5,8 @@
 #include "base/clock.h"
 
 /*
- * No more than these are told at a time: the line to the control tables is
- * bounded.
+ * Of one mapping no more than these are told: the line to the control tables
+ * is bounded, and others use it too.
  */
 #define TOLD_MAX 2000
 
@@ -75,7 +75,7 @@ static void refused(void *context, const struct target_exception *row)
 {
 	struct link *link = context;
 
-	if (link->keep)
+	if (link->keep && link->exceptions + link->refused < TOLD_MAX)
 		report(link, row, clock_utc_us());
 	if (link->refused++ < LOGGED_MAX)
 		report_log(link->subject, LOG_WARNING, "CDC", -1, -1,

@@ -403,6 +403,40 @@ static void test_rows_are_put_aside(void **state)
 	wait_for("SELECT reason FROM mapping_state", "NULL\n");
 }
 
+/* More than are told: the line to the control tables is for all mappings. */
+static void test_a_great_many_rows(void **state)
+{
+	struct strbuf changes;
+
+	(void)state;
+	rig.settings.suspend_after_row_errors = 0;
+	begin_refusing("PARK");
+	strbuf_init(&changes);
+	for (int at = 0; at < 2100; at += 300) {
+		strbuf_reset(&changes);
+		for (int i = at; i < at + 300; i++)
+			strbuf_addf(&changes, "%s+%d|x|13", i > at ? " " : "",
+				    1000 + i);
+		rig_change(&rig, changes.data);
+	}
+	strbuf_release(&changes);
+	wait_for("SELECT reason FROM mapping_state",
+		 "2100 rows are put aside: see apply_exceptions\n");
+	wait_for("SELECT COUNT(*), MAX(is_resolved) FROM apply_exceptions",
+		 "2000|0\n");
+	stop(CANCEL_DRAIN);
+	start();
+	wait_for("SELECT reason FROM mapping_state",
+		 "2100 rows are put aside: see apply_exceptions\n");
+	assert_query(rig.spec.file,
+		     "SELECT COUNT(*), MAX(is_resolved) FROM apply_exceptions",
+		     "2000|0\n");
+	memory_refuse(rig.dst, NULL, 0);
+	worker_request_full_sync(worker, 1);
+	wait_until_same();
+	wait_for("SELECT MIN(is_resolved) FROM apply_exceptions", "1\n");
+}
+
 static void test_rows_are_left_out(void **state)
 {
 	(void)state;
@@ -552,6 +586,7 @@ int main(void)
 		TEST(test_failed_request),
 		TEST(test_request_for_a_bad_row),
 		TEST(test_rows_are_put_aside),
+		TEST(test_a_great_many_rows),
 		TEST(test_rows_are_left_out),
 		TEST(test_too_many_rows_suspend),
 		TEST(test_suspend_and_stop),

@@ -7,6 +7,15 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+char *exceptions_text(struct tds *conn, size_t col, struct arena *arena)
+{
+	char *text = tds_get_text(conn, col, arena);
+
+	if (text)
+		text_make_utf8(text);
+	return text;
+}
+
 static int read_exception(struct sqlserver_target *target, struct arena *arena,
 			  struct target_exception *out, struct error *err)
 {
@@ -15,10 +24,10 @@ static int read_exception(struct sqlserver_target *target, struct arena *arena,
 	const char *created = tds_get_text(conn, 6, arena);
 
 	out->op = (enum row_op)tds_get_int(conn, 1);
-	out->key = tds_get_text(conn, 2, arena);
-	out->position = tds_get_text(conn, 3, arena);
+	out->key = exceptions_text(conn, 2, arena);
+	out->position = exceptions_text(conn, 3, arena);
 	out->number = (int)tds_get_int(conn, 4);
-	out->reason = tds_get_text(conn, 5, arena);
+	out->reason = exceptions_text(conn, 5, arena);
 	if (!id || !created || !out->key || !out->position || !out->reason)
 		return error_memory(err, "rows that were put aside");
 	text_copy(out->id, sizeof(out->id), id);

@@ -459,6 +459,14 @@ static int mark(struct isolate *isolate, int64_t seq, struct error *err)
 	return tds_finish(isolate->target->conn, err);
 }
 
+static bool is_marked(const struct isolate *isolate, int64_t seq)
+{
+	for (size_t i = 0; i < isolate->count; i++)
+		if (isolate->rows[i].fixed && isolate->rows[i].seq == seq)
+			return true;
+	return false;
+}
+
 /* Find the row that dooms what is done with it, and leave it out for good. */
 static int find_doomed(struct isolate *isolate, struct error *err)
 {
@@ -481,7 +489,7 @@ static int find_doomed(struct isolate *isolate, struct error *err)
 	rc = probe(isolate, low, low, err);
 	if (rc < 0)
 		return -1;
-	if (rc != DOOMED) {
+	if (rc != DOOMED || is_marked(isolate, low)) {
 		*err = why;
 		return error_wrap(err, "no single row is refused");
 	}
@@ -549,7 +557,7 @@ static int put_aside(struct isolate *isolate, const struct refused *row,
 		return rc;
 	id = tds_get_text(target->conn, 0, &isolate->arena);
 	told->row.op = (enum row_op)tds_get_int(target->conn, 1);
-	told->row.key = tds_get_text(target->conn, 2, &isolate->arena);
+	told->row.key = exceptions_text(target->conn, 2, &isolate->arena);
 	told->row.position = position;
 	told->row.number = row->number;
 	told->row.reason = row->reason;

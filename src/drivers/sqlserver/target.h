@@ -197,6 +197,8 @@ int isolate_commit(struct sqlserver_target *target,
 		   struct target_counts *counts, struct error *err)
 	__attribute__((warn_unused_result));
 void isolate_free(struct isolate *isolate); /* NULL is fine */
+/* tds_get_text(), and UTF-8 whatever the server holds. */
+char *exceptions_text(struct tds *conn, size_t col, struct arena *arena);
 int exceptions_tell(struct sqlserver_target *target,
 		    void (*tell)(void *context,
 				 const struct target_exception *row),
