@@ -440,6 +440,48 @@ def test_kills_while_rows_are_put_aside(table):
 
 
 @pytest.mark.standin
+def test_deadlocks_suspend(table):
+    table.config(max_retry_attempts=2)
+    follow(table, on_conflict_error="SUSPEND", on_row_error="STOP")
+    table.dest.query("EXEC sys.sp_tdsd_fault @action = 'error', @error = 1205, "
+                     "@match = '%#dataflow_changes%', @times = 0")
+    try:
+        table.on_source("UPDATE t SET n = 4 WHERE id = 10")
+        row = dataflow.wait_for(lambda: suspended(table))
+        assert "1205" in row[1]
+    finally:
+        table.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    table.request(table.mapping, "RESUME")
+    table.wait_equal("t")
+
+
+@pytest.mark.standin
+@pytest.mark.parametrize("order", [
+    "@action = 'error', @error = 1205, @match = '%dataflow_step%', @nth = 5",
+    "@action = 'drop', @match = '%dataflow_step%', @nth = 7",
+    "@action = 'drop', @when = 'after', @match = 'COMMIT TRANSACTION%'",
+    "@action = 'drop', @when = 'before', @match = 'COMMIT TRANSACTION%'",
+    "@action = 'error', @error = 1222, "
+    "@match = '%INSERT INTO dataflow.exceptions%'"])
+def test_trouble_while_rows_are_put_aside(table, order):
+    """Whatever breaks in the middle: each refused row is there once."""
+    follow(table, on_row_error="PARK")
+    table.dest.query("EXEC sys.sp_tdsd_fault " + order)
+    try:
+        table.on_source("BEGIN TRANSACTION; UPDATE t SET n = n + 1; "
+                        "UPDATE t SET n = 13000 WHERE id IN (10, 200); COMMIT")
+        wait_position(table)
+    finally:
+        table.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    wait_exceptions(table, ["10", "200"])
+    assert_equal_but(table, 10, 200)
+    assert table.on_dest("SELECT COUNT(*) FROM dataflow.exceptions") == [(2,)]
+    assert len(exceptions(table, resolved=1)) == 0
+    assert "attempt 1 of 3 failed" in table.log(), "the order was met"
+    dataflow.wait_for(lambda: not table.errors(table.mapping))
+
+
+@pytest.mark.standin
 def test_a_suspension_that_was_not_written(table):
     """What the control store refused is found out anew, and written then."""
     follow(table, on_row_error="SUSPEND")
