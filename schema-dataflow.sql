@@ -102,6 +102,12 @@ FROM (
     (N'full_verification_hours', N'0', N'Hours between two verifications of a whole table; 0: on request only'),
     (N'auto_repair', N'0', N'1: rows that a verification found different are repaired at once'),
     (N'auto_repair_max_rows', N'1000', N'More rows than these are left for a request to repair'),
+    (N'on_row_error', N'RETRY', N'About a row that does not fit or is refused: RETRY, LOG (leave it out), PARK (put it aside), SUSPEND or STOP the mapping'),
+    (N'on_table_error', N'RETRY', N'About a table or a right that is not as it must be: RETRY, SUSPEND or STOP'),
+    (N'on_connection_error', N'RETRY', N'About a server that cannot be reached: RETRY, SUSPEND or STOP'),
+    (N'on_conflict_error', N'RETRY', N'About others that are in the way: RETRY, SUSPEND or STOP'),
+    (N'suspend_after_row_errors', N'1000', N'More rows than these put aside, and standing, suspend the mapping; 0: never'),
+    (N'suspend_after_failures', N'0', N'So many recorded failures in a row suspend the mapping; 0: never'),
     (N'metrics_listen', N'', N'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere')
 ) AS d (config_key, config_value, description)
 WHERE NOT EXISTS (
@@ -207,6 +213,10 @@ IF OBJECT_ID(N'dbo.table_mappings', N'U') IS NULL
         is_suspended BIT NOT NULL
             CONSTRAINT df_table_mappings_suspended DEFAULT 0,
         suspended_reason NVARCHAR(MAX) NULL,
+        on_row_error NVARCHAR(20) NULL,
+        on_table_error NVARCHAR(20) NULL,
+        on_connection_error NVARCHAR(20) NULL,
+        on_conflict_error NVARCHAR(20) NULL,
         created_at DATETIME2 NOT NULL
             CONSTRAINT df_table_mappings_created DEFAULT SYSUTCDATETIME(),
         updated_at DATETIME2 NOT NULL
@@ -258,6 +268,22 @@ GO
 
 IF COL_LENGTH(N'dbo.table_mappings', N'suspended_reason') IS NULL
     ALTER TABLE dbo.table_mappings ADD suspended_reason NVARCHAR(MAX) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'on_row_error') IS NULL
+    ALTER TABLE dbo.table_mappings ADD on_row_error NVARCHAR(20) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'on_table_error') IS NULL
+    ALTER TABLE dbo.table_mappings ADD on_table_error NVARCHAR(20) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'on_connection_error') IS NULL
+    ALTER TABLE dbo.table_mappings ADD on_connection_error NVARCHAR(20) NULL;
+GO
+
+IF COL_LENGTH(N'dbo.table_mappings', N'on_conflict_error') IS NULL
+    ALTER TABLE dbo.table_mappings ADD on_conflict_error NVARCHAR(20) NULL;
 GO
 
 -- The first published version wanted a key column named; now NULL means the
@@ -445,7 +471,9 @@ GO
 
 -------------------------------------------------------- apply_exceptions
 -- Rows that a destination refused and that were put aside, so that their
--- mapping could go on.
+-- mapping could go on. Those that stand are in dataflow.exceptions of the
+-- destination database too, which is the truth; mirrored_at is when the daemon
+-- last saw them there.
 
 IF OBJECT_ID(N'dbo.apply_exceptions', N'U') IS NULL
     CREATE TABLE dbo.apply_exceptions (
@@ -463,7 +491,8 @@ IF OBJECT_ID(N'dbo.apply_exceptions', N'U') IS NULL
             CONSTRAINT df_apply_exceptions_resolved DEFAULT 0,
         created_at DATETIME2 NOT NULL
             CONSTRAINT df_apply_exceptions_created DEFAULT SYSUTCDATETIME(),
-        resolved_at DATETIME2 NULL
+        resolved_at DATETIME2 NULL,
+        mirrored_at DATETIME2 NULL
     );
 GO
 

@@ -79,6 +79,12 @@ int error_wrap(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
+void error_append(struct error *err, const char *note)
+{
+	text_append(err->message, sizeof(err->message), "; ");
+	text_append(err->message, sizeof(err->message), note);
+}
+
 const char *error_kind_name(enum error_kind kind)
 {
 	static const char *const names[] = {

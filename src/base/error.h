@@ -65,6 +65,9 @@ int error_memory(struct error *err, const char *what);
 int error_wrap(struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Put "; note" behind the message, as far as there is room. */
+void error_append(struct error *err, const char *note);
+
 /* The kind in one lower-case word, for log lines. */
 const char *error_kind_name(enum error_kind kind);
 

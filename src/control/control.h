@@ -9,6 +9,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/action.h"
 
 /* The version of the control tables that this program works with. */
 #define CONTROL_SCHEMA_VERSION 2
@@ -94,6 +95,7 @@ struct control_mapping {
 	const char *change_source;
 	bool suspended;
 	const char *suspended_reason;
+	const char *on_error[ERROR_CLASSES]; /* as config says if NULL */
 	/* Of verification; -1 and NULL: as config says. */
 	int verification_interval_min;
 	int verification_rows;
@@ -251,6 +253,19 @@ struct control_verification {
 	int64_t verified_us;
 };
 
+/* A row of apply_exceptions. */
+struct control_exception {
+	int mapping_id;
+	const char *id;
+	const char *operation; /* "UPSERT", "DELETE" */
+	const char *key;
+	const char *position;
+	int number;
+	const char *reason;
+	int64_t created_us;
+	int64_t mirrored_us; /* when it was seen in the destination */
+};
+
 /* A row of verification_progress. */
 struct control_progress {
 	int mapping_id;
@@ -312,8 +327,23 @@ int control_answer_request(struct control *control, int request_id,
 			   const char *state, const char *answer,
 			   struct error *err)
 	__attribute__((warn_unused_result));
+/* Resuming also ends a suspension. */
 int control_set_paused(struct control *control, int mapping_id, bool paused,
 		       struct error *err) __attribute__((warn_unused_result));
+int control_suspend(struct control *control, int mapping_id, const char *reason,
+		    struct error *err) __attribute__((warn_unused_result));
+/* is_enabled becomes 0. */
+int control_switch_off(struct control *control, int mapping_id,
+		       struct error *err) __attribute__((warn_unused_result));
+/* A row that was put aside stands, or stands again. */
+int control_save_exception(struct control *control,
+			   const struct control_exception *row,
+			   struct error *err)
+	__attribute__((warn_unused_result));
+/* All that the mapping had at that moment were saved: others are over. */
+int control_settle_exceptions(struct control *control, int mapping_id,
+			      int64_t mirrored_us, struct error *err)
+	__attribute__((warn_unused_result));
 /* `stopped` on the way out. */
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err) __attribute__((warn_unused_result));

@@ -290,6 +290,71 @@ int control_set_paused(struct control *control, int mapping_id, bool paused,
 			    COUNT(params), err);
 }
 
+int control_suspend(struct control *control, int mapping_id, const char *reason,
+		    struct error *err)
+{
+	struct session_param params[] = {
+		param_int("@mapping_id", mapping_id),
+		param_text("@suspended_reason", reason),
+	};
+
+	return session_exec(control->session, sql_set_suspended, params,
+			    COUNT(params), err);
+}
+
+int control_switch_off(struct control *control, int mapping_id,
+		       struct error *err)
+{
+	struct session_param params[] = {
+		param_int("@mapping_id", mapping_id),
+	};
+
+	return session_exec(control->session, sql_switch_off, params,
+			    COUNT(params), err);
+}
+
+int control_save_exception(struct control *control,
+			   const struct control_exception *row,
+			   struct error *err)
+{
+	char created[CLOCK_TEXT_MAX], mirrored[CLOCK_TEXT_MAX];
+	struct session_param update[] = {
+		param_text("@exception_id", row->id),
+		param_time("@mirrored_at", row->mirrored_us, mirrored),
+	};
+	struct session_param insert[] = {
+		param_text("@exception_id", row->id),
+		param_int("@mapping_id", row->mapping_id),
+		param_text("@operation", row->operation),
+		param_text("@row_key", row->key),
+		param_text("@position", row->position),
+		param_int_or_null("@error_number", row->number),
+		param_text("@reason", row->reason),
+		param_time("@created_at", row->created_us, created),
+		param_time("@mirrored_at", row->mirrored_us, mirrored),
+	};
+
+	if (session_exec(control->session, sql_update_exception, update,
+			 COUNT(update), err) < 0)
+		return -1;
+	return session_exec(control->session, sql_insert_exception, insert,
+			    COUNT(insert), err);
+}
+
+int control_settle_exceptions(struct control *control, int mapping_id,
+			      int64_t mirrored_us, struct error *err)
+{
+	char mirrored[CLOCK_TEXT_MAX], resolved[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_int("@mapping_id", mapping_id),
+		param_time("@mirrored_at", mirrored_us, mirrored),
+		param_time("@resolved_at", clock_utc_us(), resolved),
+	};
+
+	return session_exec(control->session, sql_settle_exceptions, params,
+			    COUNT(params), err);
+}
+
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err)
 {
@@ -315,6 +380,7 @@ int control_purge(struct control *control, int64_t before_us, struct error *err)
 	static const char *const statements[] = {
 		sql_purge_logs,		 sql_purge_runs,     sql_purge_errors,
 		sql_purge_verifications, sql_purge_requests, sql_purge_daemons,
+		sql_purge_exceptions,
 	};
 	char before[CLOCK_TEXT_MAX];
 	struct session_param param = param_time("@before", before_us, before);

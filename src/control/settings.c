@@ -6,16 +6,18 @@
 
 #include "base/text.h"
 
+#define WORDS_MAX ERROR_ACTIONS
+
 /*
- * A setting is a number in a range, one of two words (0 and 1), or a text: where
- * to listen, "" unless the table says so.
+ * A setting is a number in a range, one of some words (from 0 on), or a text:
+ * where to listen, "" unless the table says so.
  */
 static const struct known {
 	const char *key;
 	size_t offset;
 	int fallback;
 	int min, max;
-	const char *words[2];
+	const char *words[WORDS_MAX];
 	bool is_text;
 } known[] = {
 #define NUMBER(key, field, fallback, min, max)                             \
@@ -27,6 +29,15 @@ static const struct known {
 	{                                                                      \
 		key, offsetof(struct settings, field), fallback, 0, 1, {NULL}, \
 			false                                                  \
+	}
+/* The words are those of enum error_action, in its order. */
+#define ACTION(key, class, log, park)                                  \
+	{                                                              \
+		key,                                                   \
+			offsetof(struct settings, on_error) +          \
+				(class) * sizeof(int),                 \
+			ERROR_ACTION_RETRY, 0, 0,                      \
+			{"RETRY", "SUSPEND", "STOP", log, park}, false \
 	}
 	NUMBER("cdc_check_interval_seconds", check_interval_s, 10, 1, 3600),
 	NUMBER("max_retry_attempts", max_attempts, 3, 1, 1000),
@@ -58,6 +69,13 @@ static const struct known {
 	NUMBER("full_verification_hours", full_verification_hours, 0, 0, 10000),
 	FLAG("auto_repair", auto_repair, 0),
 	NUMBER("auto_repair_max_rows", auto_repair_max_rows, 1000, 0, 1000000),
+	ACTION("on_row_error", ERROR_CLASS_ROW, "LOG", "PARK"),
+	ACTION("on_table_error", ERROR_CLASS_TABLE, NULL, NULL),
+	ACTION("on_connection_error", ERROR_CLASS_CONNECTION, NULL, NULL),
+	ACTION("on_conflict_error", ERROR_CLASS_CONFLICT, NULL, NULL),
+	NUMBER("suspend_after_row_errors", suspend_after_row_errors, 1000, 0,
+	       100000),
+	NUMBER("suspend_after_failures", suspend_after_failures, 0, 0, 1000000),
 	{"metrics_listen",
 	 offsetof(struct settings, metrics_listen),
 	 0,
@@ -65,6 +83,7 @@ static const struct known {
 	 0,
 	 {NULL},
 	 true},
+#undef ACTION
 #undef NUMBER
 #undef FLAG
 };
@@ -120,7 +139,7 @@ static bool parse(const struct known *k, const char *value, int *out)
 		return false;
 	memcpy(buffer, value, strlen(value) + 1);
 	word = text_trim(buffer);
-	for (int i = 0; i < 2 && k->words[i]; i++) {
+	for (int i = 0; i < WORDS_MAX && k->words[i]; i++) {
 		if (text_iequal(word, k->words[i])) {
 			*out = i;
 			return true;
@@ -148,17 +167,35 @@ static bool take(struct settings *settings, const struct known *k,
 	return true;
 }
 
+/* "'swap' or 'truncate'": the words that there are. */
+static void list_words(const struct known *k, char *out, size_t size)
+{
+	char one[32];
+
+	*out = '\0';
+	for (int i = 0; i < WORDS_MAX && k->words[i]; i++) {
+		bool last = i + 1 == WORDS_MAX || !k->words[i + 1];
+
+		snprintf(one, sizeof(one), "%s'%s'",
+			 !i	? ""
+			 : last ? " or "
+				: ", ",
+			 k->words[i]);
+		text_append(out, size, one);
+	}
+}
+
 static void complain(const struct known *k, char *message, size_t size)
 {
-	char one[160];
+	char one[200], words[100];
 
+	list_words(k, words, sizeof(words));
 	if (k->is_text)
 		snprintf(one, sizeof(one), "%s'%s' must be " ENDPOINT_FORMS,
 			 *message ? "; " : "", k->key);
 	else if (k->words[0])
-		snprintf(one, sizeof(one), "%s'%s' must be '%s' or '%s'",
-			 *message ? "; " : "", k->key, k->words[0],
-			 k->words[1]);
+		snprintf(one, sizeof(one), "%s'%s' must be %s",
+			 *message ? "; " : "", k->key, words);
 	else
 		snprintf(one, sizeof(one),
 			 "%s'%s' must be a whole number from %d to %d",
@@ -184,6 +221,37 @@ int settings_load(struct settings *settings,
 		return 0;
 	return error_set(err, ERROR_CONFIG,
 			 "table config: %s; the value before is kept", message);
+}
+
+static const struct known *find_class(enum error_class class)
+{
+	size_t offset =
+		offsetof(struct settings, on_error) + class * sizeof(int);
+	size_t i = 0;
+
+	while (known[i].offset != offset)
+		i++;
+	return &known[i];
+}
+
+const char *settings_class_key(enum error_class class)
+{
+	return find_class(class)->key;
+}
+
+int settings_action(enum error_class class, const char *word,
+		    enum error_action *out, struct error *err)
+{
+	const struct known *k = find_class(class);
+	char words[100];
+	int action;
+
+	if (parse(k, word, &action)) {
+		*out = (enum error_action)action;
+		return 0;
+	}
+	list_words(k, words, sizeof(words));
+	return error_set(err, ERROR_CONFIG, "'%s' must be %s", k->key, words);
 }
 
 const char *settings_key(int i, char text[16])

@@ -6,6 +6,7 @@
 
 #include "base/endpoint.h"
 #include "base/error.h"
+#include "control/action.h"
 #include "control/control.h"
 
 /* The config table, checked and typed. Plain data; copy it freely. */
@@ -32,6 +33,9 @@ struct settings {
 	int full_verification_hours;
 	int auto_repair;
 	int auto_repair_max_rows;
+	int on_error[ERROR_CLASSES]; /* enum error_action */
+	int suspend_after_row_errors;
+	int suspend_after_failures;
 
 	/* Texts come last. */
 	char metrics_listen[ENDPOINT_TEXT_MAX]; /* see base/endpoint.h */
@@ -47,6 +51,18 @@ void settings_init(struct settings *settings);
  */
 int settings_load(struct settings *settings,
 		  const struct control_snapshot *snapshot, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* "on_row_error": the key in config, and the column in table_mappings. */
+const char *settings_class_key(enum error_class class);
+
+/*
+ * The action that a word means for a class of errors. -1 is ERROR_CONFIG,
+ * which names the key and the words that there are; callers say where it
+ * stands.
+ */
+int settings_action(enum error_class class, const char *word,
+		    enum error_action *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 /*

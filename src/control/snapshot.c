@@ -61,6 +61,8 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->progress = read_text(reader, 22);
 	mapping->last_tail_us = read_time(reader, 23);
 	mapping->last_whole_us = read_time(reader, 24);
+	for (size_t i = 0; i < ERROR_CLASSES; i++)
+		mapping->on_error[i] = read_text(reader, 25 + i);
 }
 
 static void read_request(struct reader *reader, void *element)

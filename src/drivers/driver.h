@@ -316,6 +316,30 @@ struct target_counts {
 	uint64_t inserted;
 	uint64_t updated;
 	uint64_t deleted;
+	uint64_t settled; /* rows put aside earlier that are over now */
+};
+
+#define EXCEPTION_ID_MAX 37
+
+/* A row that the target refused, and that was left out. */
+struct target_exception {
+	char id[EXCEPTION_ID_MAX]; /* "" unless it was put aside */
+	enum row_op op;
+	const char *key;      /* as text for people */
+	const char *position; /* where its window ends, likewise */
+	int number;	      /* the system's own for the reason, or 0 */
+	const char *reason;   /* with no value of the row */
+	int64_t created_us;
+};
+
+/* How to apply changes when some of their rows are refused. */
+struct isolation {
+	bool keep;	/* put them aside, where exceptions() finds them */
+	uint64_t limit; /* no more of them than these; begin may lower it */
+	/* Told each of them after the commit; its strings are borrowed. */
+	void (*refused)(void *context, const struct target_exception *row);
+	void *context;
+	uint64_t count; /* set by commit(): how many there are */
 };
 
 struct target_ops {
@@ -403,6 +427,31 @@ struct target_ops {
 	/* The part is whole: keep it, whatever happens to us. ERROR_CONFLICT,
 	 * and it is not kept, once a later epoch has called fence(). */
 	int (*part_end)(struct target *dst, size_t part, struct error *err);
+
+	/*
+	 * begin() for changes of which some rows do not fit, or are refused
+	 * for what they hold: commit() leaves these out, brings all others and
+	 * the checkpoint in as one, and tells which they were. Of a key that
+	 * changed several times only the last change is looked at. A refused
+	 * row stays in the table as it was. ERROR_DATA, and nothing is
+	 * committed, when they are more than the limit, or cannot be found
+	 * out. NULL: the system cannot tell rows that it refuses from others.
+	 */
+	int (*begin_isolated)(struct target *dst, const struct table *shape,
+			      struct isolation *how, struct error *err);
+
+	/*
+	 * Tell each row of this mapping that was put aside and still stands,
+	 * the oldest first:
+	 * no later change of its key was applied, nor a load committed, which
+	 * both end it in their own transaction. Comes after fence(); changes
+	 * are looked through for such keys from then on. There is one exactly
+	 * when there is begin_isolated().
+	 */
+	int (*exceptions)(struct target *dst,
+			  void (*tell)(void *context,
+				       const struct target_exception *row),
+			  void *context, struct error *err);
 
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,

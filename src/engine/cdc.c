@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "engine/copy.h"
+#include "engine/exceptions.h"
 
 #define STORE_EVERY_MS 60000
 
@@ -39,18 +40,27 @@ static int apply(struct link *link, struct table *shape,
 	};
 	struct target *dst = link->dst;
 	struct target_counts counts;
+	struct isolation how;
+	bool isolate = link->isolate;
+	int rc;
 
 	if (link_connect_target(link, err) < 0)
 		return -1;
 	report_run_continue(link->subject, "CDC");
-	if (dst->ops->begin(dst, TARGET_APPLY, shape, err) < 0 ||
-	    copy_run(&copy, rows, err) < 0 ||
+	link->applying = true;
+	rc = isolate ? exceptions_begin(link, shape, &how, err)
+		     : dst->ops->begin(dst, TARGET_APPLY, shape, err);
+	if (rc < 0 || copy_run(&copy, rows, err) < 0 ||
 	    dst->ops->commit(dst, &link->stored, next, &counts, err) < 0) {
 		dst->ops->rollback(dst);
+		if (isolate)
+			exceptions_failed(link, &how, err);
 		return -1;
 	}
+	link->applying = false;
+	link->isolate = false;
 	link_moved(link, next);
-	return 0;
+	return exceptions_committed(link, isolate ? &how : NULL, &counts, err);
 }
 
 static int store(struct link *link, const struct checkpoint *next,

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "engine/copy.h"
+#include "engine/exceptions.h"
 #include "engine/parts.h"
 
 static int take_position(struct link *link, struct position *out,
@@ -172,6 +173,7 @@ static int load(struct link *link, const struct position *position,
 	link->reached = next.position;
 	link->stored_ms = clock_ms();
 	link->loaded = true;
+	exceptions_over(link);
 	return 0;
 }
 

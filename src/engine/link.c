@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/exceptions.h"
 #include "engine/schema_check.h"
 
 int link_open_ends(const struct link *link, struct source **src,
@@ -265,7 +266,8 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 	    link_connect_target(link, err) < 0)
 		goto done;
 	rc = check_schema(link, &source, for_load, err);
-	if (rc > 0 && link->dst->ops->fence(link->dst, err) < 0)
+	if (rc > 0 && (link->dst->ops->fence(link->dst, err) < 0 ||
+		       exceptions_mirror(link, err) < 0))
 		rc = -1;
 	if (rc > 0)
 		rc = link->dst->ops->checkpoint(link->dst, &link->stored, err);

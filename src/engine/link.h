@@ -45,6 +45,17 @@ struct link {
 	int (*watch)(void *arg, const struct batch *changes, struct error *err);
 	void *watch_arg;
 
+	/*
+	 * Refused rows. `applying`: changes are being applied, which an error
+	 * has to do with. `isolate`: they are applied without the rows that
+	 * are refused, which `keep` puts aside.
+	 */
+	bool applying;
+	bool isolate, keep;
+	bool exceeded;	     /* there were too many of them */
+	uint64_t refused;    /* in this window */
+	uint64_t exceptions; /* put aside and standing, as of the last look */
+
 	struct strbuf details; /* more about the last error, may be "" */
 
 	/* Which row is too long for the destination: sought once, for it may

@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "control/settings.h"
 #include "engine/verify_plan.h"
 
 static const struct control_server *find_server(
@@ -134,6 +135,9 @@ static bool copy_row(struct mapping *mapping, const struct control_mapping *row)
 	mapping->id = row->id;
 	mapping->cdc_enabled = row->cdc_enabled;
 	mapping->paused = row->paused;
+	mapping->suspended = row->suspended;
+	mapping->suspended_reason =
+		keep(mapping, row->suspended_reason, &failed);
 	mapping->verification_interval_min = row->verification_interval_min;
 	mapping->verification_rows = row->verification_rows;
 	mapping->full_verification_hours = row->full_verification_hours;
@@ -308,6 +312,26 @@ static int choose_change_source(struct mapping *mapping, const char *wanted,
 	return -1;
 }
 
+/* What this mapping says instead of config. */
+static int choose_actions(struct mapping *mapping,
+			  const struct control_mapping *row, struct error *err)
+{
+	for (int i = 0; i < ERROR_CLASSES; i++) {
+		const char *word = row->on_error[i];
+		enum error_action action;
+
+		mapping->on_error[i] = -1;
+		if (!word || !word[strspn(word, " \t\r\n")])
+			continue;
+		if (settings_action((enum error_class)i, word, &action, err) <
+		    0)
+			return error_wrap(err, "table_mappings: mapping %d",
+					  mapping->id);
+		mapping->on_error[i] = (int)action;
+	}
+	return 0;
+}
+
 struct mapping *mapping_new(const struct control_mapping *row,
 			    const struct control_snapshot *snapshot,
 			    const struct mapping_default_target *fallback)
@@ -330,7 +354,8 @@ struct mapping *mapping_new(const struct control_mapping *row,
 	    check_server(mapping, &mapping->to, problem) == 0 &&
 	    check_abilities(mapping, problem) == 0 &&
 	    choose_change_source(mapping, change_source, problem) == 0 &&
-	    check_verification(mapping, row, problem) == 0)
+	    check_verification(mapping, row, problem) == 0 &&
+	    choose_actions(mapping, row, problem) == 0)
 		error_clear(problem);
 	if (make_names(mapping))
 		return mapping;
@@ -388,5 +413,6 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same(a->change_source, b->change_source) &&
 	       !strcmp(a->problem.message, b->problem.message) &&
 	       same_verification(a, b) && a->cdc_enabled == b->cdc_enabled &&
-	       a->paused == b->paused;
+	       a->paused == b->paused && a->suspended == b->suspended &&
+	       !memcmp(a->on_error, b->on_error, sizeof(a->on_error));
 }

@@ -38,6 +38,9 @@ struct mapping {
 	const char *change_source;  /* one of the source's driver's */
 	bool cdc_enabled;
 	bool paused;
+	bool suspended;
+	const char *suspended_reason; /* or NULL */
+	int on_error[ERROR_CLASSES]; /* enum error_action; -1: as config says */
 	/* Of verification; -1: as config says. */
 	int verification_interval_min;
 	int verification_rows;

@@ -28,9 +28,23 @@ void event_free(struct event *event)
 {
 	if (!event)
 		return;
-	free(event->owned[0]);
-	free(event->owned[1]);
+	for (size_t i = 0; i < EVENT_OWNED_MAX; i++)
+		free(event->owned[i]);
 	free(event);
+}
+
+bool event_own(struct event *event, const char *text, const char **out)
+{
+	size_t i = 0;
+
+	*out = NULL;
+	if (!text)
+		return true;
+	while (i < EVENT_OWNED_MAX && event->owned[i])
+		i++;
+	if (i < EVENT_OWNED_MAX)
+		*out = event->owned[i] = strdup(text);
+	return *out != NULL;
 }
 
 int outbox_init(struct outbox *outbox, struct error *err)

@@ -16,11 +16,15 @@ struct event {
 		EVENT_STALE_RUNS, /* id: mapping */
 		EVENT_LOG,
 		EVENT_ERROR,
-		EVENT_RESOLVED,	 /* id: mapping, server_id */
-		EVENT_FULL_SYNC, /* id: mapping, at_us */
-		EVENT_CONNECTED, /* id: server, flag: it is a target */
-		EVENT_REQUEST,	 /* id: request, state, text: answer */
-		EVENT_PAUSED,	 /* id: mapping, flag */
+		EVENT_RESOLVED,	    /* id: mapping, server_id */
+		EVENT_FULL_SYNC,    /* id: mapping, at_us */
+		EVENT_CONNECTED,    /* id: server, flag: it is a target */
+		EVENT_REQUEST,	    /* id: request, state, text: answer */
+		EVENT_PAUSED,	    /* id: mapping, flag */
+		EVENT_SUSPENDED,    /* id: mapping, text: the reason */
+		EVENT_SWITCHED_OFF, /* id: mapping */
+		EVENT_EXCEPTION,
+		EVENT_SETTLED, /* id: mapping, at_us */
 		EVENT_VERIFICATION,
 		EVENT_VERIFIED, /* id: mapping; it passed */
 		EVENT_PROGRESS,
@@ -34,6 +38,7 @@ struct event {
 			struct control_verification verification;
 			char md5[2][CONTROL_MD5_MAX];
 		};
+		struct control_exception exception;
 		struct {
 			int id;
 			int server_id;
@@ -43,13 +48,19 @@ struct event {
 			const char *text;
 		};
 	};
-	char *owned[2]; /* what the strings above point to */
+#define EVENT_OWNED_MAX 4
+	char *owned[EVENT_OWNED_MAX]; /* what the strings above point to */
 };
 
 /* NULL without memory. `text` and `more` are copied into owned[] if given. */
 struct event *event_new(enum event_kind kind, const char *text,
 			const char *more);
 void event_free(struct event *event); /* NULL is fine */
+/*
+ * A copy of one more text in a free place of owned[]; NULL for NULL. False
+ * without memory, or without a place.
+ */
+bool event_own(struct event *event, const char *text, const char **out);
 
 /*
  * The line of events that wait for the control store. Bounded: when it is

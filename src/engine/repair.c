@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/exceptions.h"
+
 /* Batches that are kept while change capture goes on. */
 #define BATCHES_MAX 64
 
@@ -164,7 +166,7 @@ static int commit(struct link *link, struct error *err)
 				   err) < 0)
 		return -1;
 	link_moved(link, &next);
-	return 0;
+	return exceptions_committed(link, NULL, &counts, err);
 }
 
 static int write_all(struct repair *repair, struct writing *w,

@@ -68,6 +68,15 @@ static int write_event(struct control *control, const struct event *event,
 					      event->text, err);
 	case EVENT_PAUSED:
 		return control_set_paused(control, event->id, event->flag, err);
+	case EVENT_SUSPENDED:
+		return control_suspend(control, event->id, event->text, err);
+	case EVENT_SWITCHED_OFF:
+		return control_switch_off(control, event->id, err);
+	case EVENT_EXCEPTION:
+		return control_save_exception(control, &event->exception, err);
+	case EVENT_SETTLED:
+		return control_settle_exceptions(control, event->id,
+						 event->at_us, err);
 	case EVENT_VERIFICATION:
 		return control_add_verification(control, &event->verification,
 						err);
@@ -684,6 +693,54 @@ void report_connected(struct reporter *reporter, bool is_target, int server_id)
 void report_paused(struct reporter *reporter, int mapping_id, bool paused)
 {
 	put_simple(reporter, EVENT_PAUSED, mapping_id, 0, paused);
+}
+
+void report_suspended(struct reporter *reporter, int mapping_id,
+		      const char *reason)
+{
+	struct event *event = event_new(EVENT_SUSPENDED, reason, NULL);
+
+	if (event) {
+		event->id = mapping_id;
+		event->text = event->owned[0];
+	}
+	reporter_put(reporter, event);
+}
+
+void report_switched_off(struct reporter *reporter, int mapping_id)
+{
+	put_simple(reporter, EVENT_SWITCHED_OFF, mapping_id, 0, false);
+}
+
+void report_exception(struct reporter *reporter,
+		      const struct control_exception *row)
+{
+	struct event *event = event_new(EVENT_EXCEPTION, NULL, NULL);
+	struct control_exception *copy = event ? &event->exception : NULL;
+
+	if (copy) {
+		*copy = *row;
+		if (!event_own(event, row->id, &copy->id) ||
+		    !event_own(event, row->key, &copy->key) ||
+		    !event_own(event, row->position, &copy->position) ||
+		    !event_own(event, row->reason, &copy->reason)) {
+			event_free(event);
+			event = NULL;
+		}
+	}
+	reporter_put(reporter, event);
+}
+
+void report_settled(struct reporter *reporter, int mapping_id,
+		    int64_t mirrored_us)
+{
+	struct event *event = event_new(EVENT_SETTLED, NULL, NULL);
+
+	if (event) {
+		event->id = mapping_id;
+		event->at_us = mirrored_us;
+	}
+	reporter_put(reporter, event);
 }
 
 void report_request(struct reporter *reporter, int request_id,

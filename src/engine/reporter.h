@@ -86,6 +86,8 @@ void report_run_begin(struct report_subject *subject, enum report_lane lane,
 		      const char *sync_type, int64_t total);
 /* Likewise, of what it moves, unless one is under way already. */
 void report_run_continue(struct report_subject *subject, const char *sync_type);
+/* Rows that were left out of what it moves: its records_failed. */
+void report_run_refused(struct report_subject *subject, uint64_t rows);
 void report_run_progress(struct report_subject *subject, enum report_lane lane,
 			 uint64_t rows, const char *last_key);
 /* So many bytes went to the destination; see batch_bytes(). */
@@ -138,5 +140,18 @@ void report_connected(struct reporter *reporter, bool is_target, int server_id);
 void report_request(struct reporter *reporter, int request_id,
 		    const char *state, const char *answer);
 void report_paused(struct reporter *reporter, int mapping_id, bool paused);
+void report_suspended(struct reporter *reporter, int mapping_id,
+		      const char *reason);
+void report_switched_off(struct reporter *reporter, int mapping_id);
+
+/*
+ * A row that was put aside stands; its times and texts are copied. When all of
+ * a mapping were told, with one and the same `mirrored_us`, the others that
+ * the control tables have are over: report_settled().
+ */
+void report_exception(struct reporter *reporter,
+		      const struct control_exception *row);
+void report_settled(struct reporter *reporter, int mapping_id,
+		    int64_t mirrored_us);
 
 #endif

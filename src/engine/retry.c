@@ -27,6 +27,7 @@ struct retry_decision retry_failed(struct retry *retry, const struct error *err,
 	if (err->kind == ERROR_DATA)
 		decision.wait_ms = data_wait(retry, policy->interval_ms);
 	retry->recorded = true;
+	retry->records++;
 	decision.record = true;
 	decision.retry_count =
 		err->retryable ? retry->failures : retry->failures - 1;
@@ -38,6 +39,7 @@ bool retry_succeeded(struct retry *retry)
 	bool recorded = retry->recorded;
 
 	retry->failures = 0;
+	retry->records = 0;
 	retry->recorded = false;
 	return recorded;
 }

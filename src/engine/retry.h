@@ -16,6 +16,7 @@ struct retry_policy {
 /* How a mapping's attempts have gone lately. Zeroed: all is well. */
 struct retry {
 	int failures; /* in a row */
+	int records;  /* of them, those that were recorded */
 	bool recorded;
 };
 

@@ -24,6 +24,12 @@
 /* How long a worker that is replaced may finish what is at hand. */
 #define REPLACE_DRAIN_MS 3000
 
+/*
+ * The tables know of a worker that the error policy has halted after so long.
+ * If they do not say so then, somebody has undone it already.
+ */
+#define HALT_TOLD_MS 15000
+
 #define WAIT_MS 100   /* between two looks at workers that end */
 #define IDLE_MS 60000 /* unused connections are closed after this */
 
@@ -139,7 +145,8 @@ static void reconcile_one(struct scheduler *s, struct mapping *mapping,
 		return;
 	}
 	/* The successor of one that stops starts when that has ended. */
-	if (slot && !mapping_equal(worker_mapping(slot->worker), mapping))
+	if (slot && (!mapping_equal(worker_mapping(slot->worker), mapping) ||
+		     worker_halted_ms(slot->worker) > HALT_TOLD_MS))
 		stop_slot(slot);
 	mapping_free(mapping);
 }
@@ -252,6 +259,11 @@ static void forget_done(struct scheduler *s,
 static void pause_mapping(struct scheduler *s,
 			  const struct control_request *request, bool paused)
 {
+	struct slot *slot = slots_find(&s->slots, request->mapping_id);
+
+	/* Its successor goes by what the tables say. */
+	if (!paused && slot && worker_halted_ms(slot->worker))
+		stop_slot(slot);
 	report_paused(s->engine.reporter, request->mapping_id, paused);
 	finish_request(s, request->id, "COMPLETED",
 		       paused ? "paused" : "resumed");

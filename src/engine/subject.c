@@ -254,6 +254,13 @@ void report_run_progress(struct report_subject *subject, enum report_lane lane,
 	pthread_mutex_unlock(&subject->lock);
 }
 
+void report_run_refused(struct report_subject *subject, uint64_t rows)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->runs[REPORT_MOVING].run.failed += (int64_t)rows;
+	pthread_mutex_unlock(&subject->lock);
+}
+
 /* The lock is held. */
 static struct event *end_run(struct subject_run *r, const char *status,
 			     const char *error)

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "engine/cdc.h"
 #include "engine/full_sync.h"
+#include "engine/policy.h"
 #include "engine/retry.h"
 #include "engine/verify.h"
 
@@ -68,6 +69,9 @@ struct worker {
 	bool connected_told;
 	bool proven;		    /* it has worked once */
 	char note[WINDOW_NOTE_MAX]; /* that stands in error_logs, or "" */
+	const char *halted;	    /* the state, once the policy says so */
+	char halted_reason[REPORT_REASON_MAX];
+	atomic_llong halted_since_ms; /* 0: it is not */
 };
 
 /* ---------------------------------------------------------------- requests */
@@ -297,13 +301,20 @@ static void tell_note(struct worker *worker, const char *note)
  */
 static void tell_changes(struct worker *worker, const struct cdc_step *step)
 {
+	char aside[96] = "";
+
 	report_lag(worker->subject, step->lag_ms, step->consistent);
+	if (worker->link.exceptions)
+		snprintf(aside, sizeof(aside),
+			 "%llu rows are put aside: see apply_exceptions",
+			 (unsigned long long)worker->link.exceptions);
 	report_state(worker->subject, "CDC",
 		     *step->note ? step->note
-		     : step->consistent
-			     ? NULL
-			     : "catching up with what changed during the full "
-			       "sync",
+		     : !step->consistent
+			     ? "catching up with what changed during the full "
+			       "sync"
+		     : *aside ? aside
+			      : NULL,
 		     0);
 	tell_note(worker, step->note);
 	if (step->caught_up)
@@ -494,6 +505,7 @@ static int attempt(struct worker *worker, struct error *err)
 	if (open_link(worker, err) < 0)
 		return -1;
 	worker->link.settings = worker->settings;
+	worker->link.applying = false;
 	connections = worker->link.src->ops->connections +
 		      worker->link.dst->ops->connections;
 	if (pool_reserve(pool, worker->share, connections, &worker->cancel,
@@ -528,8 +540,66 @@ static void record(struct worker *worker, const struct error *err,
 	worker->why_full_sync = NULL;
 }
 
-static int64_t failed(struct worker *worker, const struct error *err)
+/* Nothing more until the tables say so, which they are told now. */
+static void halt(struct worker *worker, const struct error *err,
+		 enum error_action action)
 {
+	struct reporter *reporter = worker->engine->reporter;
+	bool suspend = action == ERROR_ACTION_SUSPEND;
+	int id = worker->mapping->id;
+
+	worker->halted = suspend ? "SUSPENDED" : "STOPPED";
+	text_copy(worker->halted_reason, sizeof(worker->halted_reason),
+		  err->message);
+	report_log(worker->subject, LOG_ERROR, NULL, -1, -1,
+		   suspend ? "'%s' is suspended until a RESUME in "
+			     "sync_requests: %s"
+			   : "'%s' is switched off: %s",
+		   worker->mapping->name, err->message);
+	if (suspend)
+		report_suspended(reporter, id, err->message);
+	else
+		report_switched_off(reporter, id);
+	report_state(worker->subject, worker->halted, worker->halted_reason, 0);
+	atomic_store(&worker->halted_since_ms, clock_ms());
+}
+
+/* Once more, at once, without the rows that are refused? */
+static bool isolate(struct worker *worker, const struct policy *policy,
+		    const struct policy_case *c)
+{
+	struct link *link = &worker->link;
+
+	if (!policy_isolates(policy, c, &link->keep))
+		return false;
+	link->isolate = true;
+	report_log(worker->subject, LOG_INFO, "CDC", -1, -1,
+		   "a row is refused, the others are applied: %s",
+		   c->err->message);
+	return true;
+}
+
+static struct policy_case describe_case(const struct worker *worker,
+					const struct error *err)
+{
+	const struct link *link = &worker->link;
+	struct policy_case c = {.err = err};
+
+	if (!worker->opened)
+		return c;
+	c.applying = link->applying;
+	c.can_isolate = link->dst->ops->begin_isolated != NULL;
+	c.isolated = link->isolate;
+	c.exceeded = link->isolate && link->exceeded;
+	c.healed = err->kind == ERROR_GAP && worker->settings.resync_on_gap;
+	return c;
+}
+
+static int64_t failed(struct worker *worker, struct error *err)
+{
+	struct policy_case c = describe_case(worker, err);
+	struct policy_verdict verdict;
+	struct policy actions;
 	struct retry_policy policy = {
 		.max_attempts = worker->settings.max_attempts,
 		.delay_ms = worker->settings.retry_delay_s * INT64_C(1000),
@@ -538,7 +608,15 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	};
 	struct retry_decision decision;
 
+	policy_init(&actions, &worker->settings, worker->mapping);
+	if (isolate(worker, &actions, &c))
+		return 0;
 	decision = retry_failed(&worker->retry, err, &policy);
+	c.recorded = decision.record;
+	c.records = worker->retry.records;
+	verdict = policy_judge(&actions, &c);
+	if (verdict.note)
+		error_append(err, verdict.note);
 	if (decision.record)
 		record(worker, err, &decision);
 	else
@@ -559,6 +637,9 @@ static int64_t failed(struct worker *worker, const struct error *err)
 	verify_begin_anew(&worker->verify);
 	if (worker->opened)
 		link_forget(&worker->link);
+	worker->link.isolate = false;
+	if (verdict.action != ERROR_ACTION_RETRY)
+		halt(worker, err, verdict.action);
 	return decision.wait_ms;
 }
 
@@ -600,12 +681,19 @@ static int64_t next_sleep(struct worker *worker)
 /* One step; how long to sleep then. */
 static int64_t step(struct worker *worker)
 {
+	const struct mapping *mapping = worker->mapping;
 	struct error err = ERROR_INIT;
 
 	engine_get_settings(worker->engine, &worker->settings);
-	if (worker->mapping->paused &&
-	    worker->mapping->problem.kind == ERROR_NONE) {
-		report_state(worker->subject, "PAUSED", NULL, 0);
+	if (worker->halted)
+		return FENCED_SLEEP_MS;
+	if ((mapping->suspended || mapping->paused) &&
+	    mapping->problem.kind == ERROR_NONE) {
+		report_state(worker->subject,
+			     mapping->suspended ? "SUSPENDED" : "PAUSED",
+			     mapping->suspended ? mapping->suspended_reason
+						: NULL,
+			     0);
 		return worker->settings.check_interval_s * INT64_C(1000);
 	}
 	if (attempt(worker, &err) == 0) {
@@ -667,7 +755,8 @@ static void *worker_main(void *arg)
 	wait_for_the_end(worker);
 	if (!atomic_load(&worker->disowned)) {
 		store_on_exit(worker);
-		report_state(worker->subject, "STOPPED", NULL, 0);
+		report_state(worker->subject, "STOPPED",
+			     worker->halted ? worker->halted_reason : NULL, 0);
 	}
 	report_run_end(worker->subject, REPORT_MOVING, "PAUSED",
 		       "stopped before it was through");
@@ -708,6 +797,7 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	worker->triggers_looked_ms = INT64_MIN / 2;
 	atomic_init(&worker->ended, false);
 	atomic_init(&worker->disowned, false);
+	atomic_init(&worker->halted_since_ms, 0);
 	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
 	if (!worker->subject) {
 		error_memory(err, "a worker");
@@ -743,6 +833,13 @@ const struct mapping *worker_mapping(const struct worker *worker)
 int64_t worker_epoch(const struct worker *worker)
 {
 	return worker->epoch;
+}
+
+int64_t worker_halted_ms(const struct worker *worker)
+{
+	int64_t since = atomic_load(&worker->halted_since_ms);
+
+	return since ? clock_ms() - since + 1 : 0;
 }
 
 void worker_disown(struct worker *worker)

@@ -32,6 +32,12 @@ void worker_disown(struct worker *worker);
  * is asking once. */
 void worker_order(struct worker *worker, struct order *order);
 
+/*
+ * It does nothing more, by the error policy, since so many milliseconds; 0: it
+ * works. The control tables will say so too, until somebody resumes it.
+ */
+int64_t worker_halted_ms(const struct worker *worker);
+
 /* Look again now, rather than at the next tick. */
 void worker_poke(struct worker *worker);
 

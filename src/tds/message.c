@@ -105,9 +105,13 @@ static const struct {
 	{244, ERROR_DATA, false},
 	{245, ERROR_DATA, false},
 	{248, ERROR_DATA, false},
+	{235, ERROR_DATA, false},
+	{295, ERROR_DATA, false},
+	{511, ERROR_DATA, false}, /* the row is too long for a page */
 	{515, ERROR_DATA, false},
 	{547, ERROR_DATA, false},
 	{1505, ERROR_DATA, false},
+	{1946, ERROR_DATA, false}, /* an index entry is too long */
 	{2601, ERROR_DATA, false},
 	{2627, ERROR_DATA, false},
 	{2628, ERROR_DATA, false},
@@ -117,6 +121,7 @@ static const struct {
 	{8115, ERROR_DATA, false},
 	{8134, ERROR_DATA, false},
 	{8152, ERROR_DATA, false},
+	{8169, ERROR_DATA, false}, /* no uniqueidentifier */
 	{7139, ERROR_DATA, false}, /* max text repl size */
 };
 

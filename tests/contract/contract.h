@@ -65,6 +65,12 @@ struct laboratory {
 	void (*change)(enum lab_table table, const char *changes);
 
 	/*
+	 * The destination's LAB_MAIN refuses rows whose n is 13 from now on,
+	 * or does no longer.
+	 */
+	void (*refuse)(bool refuse);
+
+	/*
 	 * All rows in the order of their columns, a line each, columns
 	 * separated by "|", NULL as "NULL"; by other means than the driver. To
 	 * be freed.
@@ -93,6 +99,7 @@ int contract_run_choices(void); /* a part of that */
 int contract_run_target(void);
 int contract_run_checkpoint(void); /* a part of that, as is the next */
 int contract_run_plan(void);
+int contract_run_isolate(void);
 
 /* ----------------------------------------------------------------- fixture */
 

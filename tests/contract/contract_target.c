@@ -661,5 +661,6 @@ int contract_run_target(void)
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL) +
-	       contract_run_checkpoint() + contract_run_plan();
+	       contract_run_checkpoint() + contract_run_plan() +
+	       contract_run_isolate();
 }

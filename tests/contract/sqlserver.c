@@ -363,6 +363,15 @@ static void change(enum lab_table table, const char *changes)
 	free(copy);
 }
 
+static void refuse(bool refuse)
+{
+	sqlserver_exec(LAB_DEST,
+		       refuse ? "ALTER TABLE dbo.[%s] WITH NOCHECK "
+				"ADD CONSTRAINT not_13 CHECK (n <> 13)"
+			      : "ALTER TABLE dbo.[%s] DROP CONSTRAINT not_13",
+		       names[LAB_MAIN]);
+}
+
 /* -------------------------------------------------------------------- rows */
 
 /* UTF-16 as it came, without any conversion of FreeTDS's. */
@@ -469,6 +478,7 @@ const struct laboratory *sqlserver_lab(void)
 		.name = name_of,
 		.make = make,
 		.change = change,
+		.refuse = refuse,
 		.rows = rows,
 		.settle = sqlserver_settle,
 		.purge_log = purge_log,

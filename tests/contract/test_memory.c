@@ -55,6 +55,11 @@ static void change(enum lab_table table, const char *changes)
 	table_release(&shape);
 }
 
+static void refuse(bool refuse)
+{
+	memory_refuse(TARGET, refuse ? "n" : NULL, 13);
+}
+
 struct line {
 	int64_t first;
 	char *text;
@@ -126,6 +131,7 @@ static const struct laboratory laboratory = {
 	.name = name_of,
 	.make = make,
 	.change = change,
+	.refuse = refuse,
 	.rows = rows,
 	.settle = settle,
 	.purge_log = purge_log,

@@ -275,6 +275,41 @@ static void load(struct target *dst, const struct table *shape,
 	dst->ops->rollback(dst);
 }
 
+static void check_exception(void *context, const struct target_exception *row)
+{
+	size_t *count = context;
+
+	HOLDS(row->key && row->reason && row->position);
+	HOLDS(memchr(row->id, '\0', sizeof(row->id)) != NULL);
+	HOLDS(is_utf8(row->key) && is_utf8(row->reason));
+	(*count)++;
+}
+
+/* Whatever it answers, as many rows are told as are counted. */
+static void apply_isolated(struct target *dst, const struct table *shape)
+{
+	struct checkpoint from = {.consistent_after_us = 0}, to = from;
+	struct error err = ERROR_INIT;
+	struct target_counts counts;
+	size_t told = 0;
+	struct isolation how = {
+		.keep = true,
+		.limit = ROWS,
+		.refused = check_exception,
+		.context = &told,
+	};
+
+	if (worked(dst->ops->begin_isolated(dst, shape, &how, &err), &err)) {
+		write_rows(dst, shape);
+		if (worked(dst->ops->commit(dst, &from, &to, &counts, &err),
+			   &err))
+			HOLDS(told == how.count && told <= how.limit);
+		else
+			HOLDS(told == 0);
+	}
+	dst->ops->rollback(dst);
+}
+
 static void load_in_parts(struct target *dst, const struct table *shape)
 {
 	struct error err = ERROR_INIT;
@@ -316,6 +351,14 @@ static void run_target(struct target *dst, const struct table *shape,
 		load(dst, shape, TARGET_REPLACE);
 	if (steps & 64)
 		load(dst, shape, TARGET_REFILL);
+	if (steps & 128 && shape->key_count) {
+		size_t told = 0;
+
+		(void)worked(
+			dst->ops->exceptions(dst, check_exception, &told, &err),
+			&err);
+		apply_isolated(dst, shape);
+	}
 }
 
 static void try_target(struct input *in, const struct table *shape)

@@ -273,7 +273,8 @@ def test_the_destination_keeps_what_belongs_to_it(world):
     left = world.on_dest("SELECT name FROM sys.tables AS t "
                          "WHERE SCHEMA_NAME(t.schema_id) = N'dataflow' "
                          "ORDER BY name")
-    assert left == [("checkpoints",), ("load_parts",), ("loads",)]
+    assert left == [("checkpoints",), ("exceptions",), ("load_parts",),
+                    ("loads",)]
 
 
 def test_truncate_and_insert_as_an_option(world):

@@ -91,4 +91,5 @@ def test_killed_in_the_middle_of_loads(world):
     left = world.on_dest("SELECT name FROM sys.tables AS t "
                          "WHERE SCHEMA_NAME(t.schema_id) = N'dataflow' "
                          "ORDER BY name")
-    assert left == [("checkpoints",), ("load_parts",), ("loads",)]
+    assert left == [("checkpoints",), ("exceptions",), ("load_parts",),
+                    ("loads",)]

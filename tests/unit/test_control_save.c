@@ -36,6 +36,89 @@ static int teardown(void **state)
 	return teardown_folder(state);
 }
 
+static void save_exception(const char *id, int64_t mirrored_us)
+{
+	struct error err = ERROR_INIT;
+	struct control_exception row = {
+		.mapping_id = 1,
+		.id = id,
+		.operation = "DELETE",
+		.key = "7, x",
+		.position = "0x01",
+		.number = 547,
+		.reason = "a check",
+		.created_us = THEN,
+		.mirrored_us = mirrored_us,
+	};
+
+	MUST(control_save_exception(control, &row, &err));
+}
+
+static void test_exceptions(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	save_exception("a", THEN);
+	save_exception("a", THEN); /* the answer was lost */
+	save_exception("b", THEN);
+	assert_query(spec.file,
+		     "SELECT exception_id, mapping_id, operation, row_key, "
+		     "position, error_number, reason, is_resolved, created_at, "
+		     "resolved_at FROM apply_exceptions ORDER BY exception_id",
+		     "a|1|DELETE|7, x|0x01|547|a check|0|"
+		     "2026-01-31T13:00:59.123456|NULL\n"
+		     "b|1|DELETE|7, x|0x01|547|a check|0|"
+		     "2026-01-31T13:00:59.123456|NULL\n");
+	/* Only b was there the next time; another mapping's are not asked. */
+	save_exception("b", THEN + 1);
+	MUST(control_settle_exceptions(control, 2, THEN + 1, &err));
+	assert_query(spec.file, "SELECT SUM(is_resolved) FROM apply_exceptions",
+		     "0\n");
+	MUST(control_settle_exceptions(control, 1, THEN + 1, &err));
+	assert_query(spec.file,
+		     "SELECT exception_id, is_resolved, resolved_at IS NULL "
+		     "FROM apply_exceptions ORDER BY exception_id",
+		     "a|1|0\nb|0|1\n");
+	/* What stands is kept, however old; what is over goes. */
+	MUST(control_purge(control, clock_utc_us() + SECOND, &err));
+	assert_query(spec.file, "SELECT exception_id FROM apply_exceptions",
+		     "b\n");
+	MUST(control_settle_exceptions(control, 1, THEN + 2, &err));
+	save_exception("b", THEN + 3); /* it stands after all */
+	assert_query(spec.file,
+		     "SELECT is_resolved, resolved_at FROM apply_exceptions",
+		     "0|NULL\n");
+}
+
+static void test_suspension(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	MUST(control_suspend(control, 2, "why", &err));
+	assert_query(spec.file,
+		     "SELECT is_suspended, suspended_reason, is_paused "
+		     "FROM table_mappings ORDER BY mapping_id",
+		     "0|NULL|0\n1|why|0\n");
+	/* A pause is another matter; resuming ends both. */
+	MUST(control_set_paused(control, 2, true, &err));
+	assert_query(spec.file,
+		     "SELECT is_suspended, suspended_reason, is_paused "
+		     "FROM table_mappings WHERE mapping_id = 2",
+		     "1|why|1\n");
+	MUST(control_set_paused(control, 2, false, &err));
+	assert_query(spec.file,
+		     "SELECT is_suspended, suspended_reason, is_paused "
+		     "FROM table_mappings WHERE mapping_id = 2",
+		     "0|NULL|0\n");
+	MUST(control_switch_off(control, 2, &err));
+	assert_query(spec.file,
+		     "SELECT is_enabled FROM table_mappings "
+		     "ORDER BY mapping_id",
+		     "1\n0\n");
+}
+
 static void test_run(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -596,6 +679,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_exceptions),
+		cmocka_unit_test(test_suspension),
 		cmocka_unit_test(test_end_stale_runs),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_error_is_one_row),

@@ -116,6 +116,40 @@ static unsigned long break_changes(enum error_kind kind, bool restart)
 	return n;
 }
 
+/*
+ * Changes of which two are refused, and put aside: whatever fails, the others
+ * arrive, and what was refused stands once.
+ */
+static unsigned long break_isolation(enum error_kind kind, bool restart)
+{
+	unsigned long n = 0;
+	bool broken = true;
+
+	for (n = 1; n < 1000 && broken; n++) {
+		rig_clear(&rig);
+		rig_fill(&rig, 6);
+		rig_sync(&rig);
+		rig_change(&rig, "+1|x -2 +7|bad|13 +3|y|13");
+		memory_refuse(rig.src, "n", 13);
+		rig.link.isolate = rig.link.keep = true;
+		broken = fail_call(n, kind, "isolation");
+		if (broken && restart)
+			rig_reopen(&rig);
+		if (broken) {
+			struct error err = ERROR_INIT;
+
+			rig.link.isolate = rig.link.keep = true;
+			MUST(rig_attempt(&rig, &err));
+		}
+		assert_int_equal(rig.link.exceptions, 2);
+		assert_dest(&rig, "+ 1|x|NULL|NULL\n+ 3|name 3|NULL|0\n"
+				  "+ 4|name 4|40|0\n+ 5|name 5|50|0\n"
+				  "+ 6|name 6|NULL|0\n");
+		memory_refuse(rig.src, NULL, 0);
+	}
+	return n;
+}
+
 /* As many attempts as there are calls, each with a failure, and changes
  * between them: what one leaves is where the next begins. */
 static void break_again_and_again(enum error_kind kind)
@@ -216,6 +250,14 @@ static void test_changes(void **state)
 	}
 }
 
+static void test_isolation(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++)
+		for (int restart = 0; restart < 2; restart++)
+			assert_true(break_isolation(kinds[k], restart) > 5);
+}
+
 static void test_again_and_again(void **state)
 {
 	(void)state;
@@ -272,6 +314,7 @@ int main(void)
 		TEST(test_load_in_place),
 		TEST(test_load_with_a_trigger),
 		TEST(test_changes),
+		TEST(test_isolation),
 		TEST(test_again_and_again),
 		TEST(test_failed_reload_changes_nothing),
 	};

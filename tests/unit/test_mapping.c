@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "control/settings.h"
 #include "engine/mapping.h"
 #include "unit/rows.h"
 
@@ -262,6 +263,66 @@ static void test_name_of_a_server_may_be_missing(void **state)
 	mapping_free(mapping);
 }
 
+/* ----------------------------------------------------------- error policy */
+
+static void test_actions(void **state)
+{
+	struct control_mapping row = good_row();
+	struct mapping *mapping;
+
+	(void)state;
+	row.on_error[ERROR_CLASS_ROW] = " park ";
+	row.on_error[ERROR_CLASS_TABLE] = "Stop";
+	row.on_error[ERROR_CLASS_CONNECTION] = "  ";
+	mapping = make(&row, &none);
+	assert_int_equal(mapping->problem.kind, ERROR_NONE);
+	assert_int_equal(mapping->on_error[ERROR_CLASS_ROW], ERROR_ACTION_PARK);
+	assert_int_equal(mapping->on_error[ERROR_CLASS_TABLE],
+			 ERROR_ACTION_STOP);
+	assert_int_equal(mapping->on_error[ERROR_CLASS_CONNECTION], -1);
+	assert_int_equal(mapping->on_error[ERROR_CLASS_CONFLICT], -1);
+	mapping_free(mapping);
+}
+
+static void test_actions_that_make_no_sense(void **state)
+{
+	static const char *const words[] = {"DROP", "PARKED", "2", "RETRY,LOG"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		struct control_mapping row = good_row();
+		struct mapping *mapping;
+
+		row.on_error[ERROR_CLASS_ROW] = words[i];
+		mapping = make(&row, &none);
+		assert_int_equal(mapping->problem.kind, ERROR_CONFIG);
+		assert_string_equal(
+			mapping->problem.message,
+			"table_mappings: mapping 7: 'on_row_error' must be "
+			"'RETRY', 'SUSPEND', 'STOP', 'LOG' or 'PARK'");
+		mapping_free(mapping);
+	}
+}
+
+/* A server or a table cannot be put aside. */
+static void test_actions_for_rows_alone(void **state)
+{
+	(void)state;
+	for (int class = ERROR_CLASS_TABLE; class < ERROR_CLASSES; class ++) {
+		struct control_mapping row = good_row();
+		struct mapping *mapping;
+
+		row.on_error[class] = class % 2 ? "PARK" : "LOG";
+		mapping = make(&row, &none);
+		assert_int_equal(mapping->problem.kind, ERROR_CONFIG);
+		assert_holds(mapping->problem.message,
+			     settings_class_key((enum error_class) class));
+		assert_holds(mapping->problem.message,
+			     "must be 'RETRY', 'SUSPEND' or 'STOP'");
+		mapping_free(mapping);
+	}
+}
+
 /* ------------------------------------------------------------- comparison */
 
 static void change(int what, struct control_mapping *row,
@@ -307,6 +368,12 @@ static void change(int what, struct control_mapping *row,
 	case 12:
 		row->trigger_column = "sync";
 		break;
+	case 17:
+		row->suspended = true;
+		break;
+	case 18:
+		row->on_error[ERROR_CLASS_CONFLICT] = "RETRY";
+		break;
 	case 13:
 	case 14:
 	case 15:
@@ -330,7 +397,7 @@ static void change(int what, struct control_mapping *row,
 static void test_equal_field_by_field(void **state)
 {
 	(void)state;
-	for (int what = 0; what <= 16; what++) {
+	for (int what = 0; what <= 18; what++) {
 		struct control_mapping row = good_row();
 		struct control_snapshot s = snapshot();
 		struct control_server server;
@@ -515,6 +582,9 @@ int main(void)
 		cmocka_unit_test(test_bad_servers),
 		cmocka_unit_test(test_default_target),
 		cmocka_unit_test(test_name_of_a_server_may_be_missing),
+		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_actions_that_make_no_sense),
+		cmocka_unit_test(test_actions_for_rows_alone),
 		cmocka_unit_test(test_equal_field_by_field),
 		cmocka_unit_test(test_equal_all_the_same),
 		cmocka_unit_test(test_default_target_changes),

@@ -113,11 +113,22 @@ static void test_values(void **state)
 	MUST(load_one(&settings, "metrics_listen", "off", &err));
 	MUST(load_one(&settings, "metrics_listen", "", &err));
 	assert_string_equal(settings.metrics_listen, "");
+	MUST(load_one(&settings, "on_row_error", " park", &err));
+	assert_int_equal(settings.on_error[ERROR_CLASS_ROW], ERROR_ACTION_PARK);
+	assert_int_equal(settings.on_error[ERROR_CLASS_TABLE],
+			 ERROR_ACTION_RETRY);
+	MUST(load_one(&settings, "on_conflict_error", "Suspend", &err));
+	assert_int_equal(settings.on_error[ERROR_CLASS_ROW],
+			 ERROR_ACTION_RETRY);
+	assert_int_equal(settings.on_error[ERROR_CLASS_CONFLICT],
+			 ERROR_ACTION_SUSPEND);
 	MUST(load_one(&settings, "what_is_this", "garbage", &err));
 }
 
 static const char *good_value(const char *key)
 {
+	if (!strncmp(key, "on_", 3))
+		return "STOP";
 	if (!strcmp(key, "full_sync_mode"))
 		return "truncate";
 	return strcmp(key, "initial_full_sync") ? "7" : "0";
@@ -155,6 +166,12 @@ static void test_bad_values_are_kept_out(void **state)
 		{"metrics_listen", "here"},
 		{"metrics_listen", "0"},
 		{"metrics_listen", NULL},
+		{"on_row_error", "DROP"},
+		{"on_row_error", "4"},
+		{"on_table_error", "PARK"},
+		{"on_connection_error", "LOG"},
+		{"on_conflict_error", ""},
+		{"suspend_after_row_errors", "-1"},
 		{"cdc_check_interval_seconds",
 		 "10                                                         "
 		 "                                           and more"},

@@ -388,6 +388,7 @@ static void test_resync(void **state)
 	rig_change(&rig, "+99|x");
 	order(2, ORDER_VERIFY, false, false);
 	finish();
+	assert_result(2, "TAIL|FAILED|13|1|0\n");
 	assert_keys("2|DIFFERENT\n");
 	resync.id = 3;
 	resync.kind = ORDER_RESYNC;

@@ -357,6 +357,193 @@ static void test_request_for_a_bad_row(void **state)
 	stop(CANCEL_DRAIN);
 }
 
+/* --------------------------------------------------------- error policy */
+
+/* The mapping's row as the policy left it, for the scheduler to see. */
+static void take_over_the_row(void)
+{
+	rig.row.suspended =
+		store_number(rig.spec.file,
+			     "SELECT is_suspended FROM table_mappings") != 0;
+	rig.row.suspended_reason =
+		rig.row.suspended ? "as the table says" : NULL;
+}
+
+static void begin_refusing(const char *action)
+{
+	rig.row.on_error[ERROR_CLASS_ROW] = action;
+	rig_fill(&rig, 20);
+	start();
+	wait_until_same();
+	memory_refuse(rig.dst, "n", 13);
+}
+
+static void test_rows_are_put_aside(void **state)
+{
+	(void)state;
+	begin_refusing("PARK");
+	rig_change(&rig, "+1|good|1 +2|bad|13 -3 +21|new|13 +22|new|2");
+	wait_for("SELECT row_key, operation, error_number, is_resolved, "
+		 "position LIKE '0x%' FROM apply_exceptions ORDER BY row_key",
+		 "2|UPSERT|547|0|1\n21|UPSERT|547|0|1\n");
+	wait_for("SELECT state, reason FROM mapping_state",
+		 "CDC|2 rows are put aside: see apply_exceptions\n");
+	wait_for("SELECT SUM(records_failed) FROM sync_status", "2\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM error_logs", "0\n");
+	/* A newer daemon finds them; the next good change of a key ends one. */
+	stop(CANCEL_NOW);
+	store_exec(rig.spec.file, "DELETE FROM apply_exceptions "
+				  "WHERE row_key = '21'");
+	start();
+	wait_for("SELECT row_key FROM apply_exceptions WHERE is_resolved = 0 "
+		 "ORDER BY row_key",
+		 "2\n21\n");
+	rig_change(&rig, "+2|good|2");
+	wait_for("SELECT row_key, resolved_at IS NULL FROM apply_exceptions "
+		 "ORDER BY row_key",
+		 "2|0\n21|1\n");
+	/* And a full sync all the others. */
+	memory_refuse(rig.dst, NULL, 0);
+	order_full_sync(1);
+	wait_until_same();
+	wait_for("SELECT COUNT(*) FROM apply_exceptions WHERE is_resolved = 0",
+		 "0\n");
+	wait_for("SELECT reason FROM mapping_state", "NULL\n");
+}
+
+/* More than are told: the line to the control tables is for all mappings. */
+static void test_a_great_many_rows(void **state)
+{
+	struct strbuf changes;
+
+	(void)state;
+	rig.settings.suspend_after_row_errors = 0;
+	begin_refusing("PARK");
+	strbuf_init(&changes);
+	for (int at = 0; at < 2100; at += 300) {
+		strbuf_reset(&changes);
+		for (int i = at; i < at + 300; i++)
+			strbuf_addf(&changes, "%s+%d|x|13", i > at ? " " : "",
+				    1000 + i);
+		rig_change(&rig, changes.data);
+	}
+	strbuf_release(&changes);
+	wait_for("SELECT reason FROM mapping_state",
+		 "2100 rows are put aside: see apply_exceptions\n");
+	wait_for("SELECT COUNT(*), MAX(is_resolved) FROM apply_exceptions",
+		 "2000|0\n");
+	stop(CANCEL_DRAIN);
+	start();
+	wait_for("SELECT reason FROM mapping_state",
+		 "2100 rows are put aside: see apply_exceptions\n");
+	assert_query(rig.spec.file,
+		     "SELECT COUNT(*), MAX(is_resolved) FROM apply_exceptions",
+		     "2000|0\n");
+	memory_refuse(rig.dst, NULL, 0);
+	order_full_sync(1);
+	wait_until_same();
+	wait_for("SELECT MIN(is_resolved) FROM apply_exceptions", "1\n");
+}
+
+static void test_rows_are_left_out(void **state)
+{
+	(void)state;
+	begin_refusing("LOG");
+	rig_change(&rig, "+2|bad|13 +22|new|2");
+	wait_for("SELECT COUNT(*) FROM sync_logs WHERE log_level = 'WARNING' "
+		 "AND log_message LIKE 'left out the change of the row with "
+		 "key 2:%'",
+		 "1\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM apply_exceptions",
+		     "0\n");
+	rig_change(&rig, "+2|good|2");
+	wait_until_same();
+}
+
+static void test_too_many_rows_suspend(void **state)
+{
+	(void)state;
+	rig.settings.suspend_after_row_errors = 3;
+	begin_refusing("PARK");
+	rig_change(&rig, "+1|bad|13 +2|bad|13");
+	wait_for("SELECT COUNT(*) FROM apply_exceptions", "2\n");
+	rig_change(&rig, "+3|bad|13 +4|bad|13 +5|good|5");
+	wait_for("SELECT is_suspended, suspended_reason LIKE "
+		 "'%suspend_after_row_errors is 3, and 2 rows%' "
+		 "FROM table_mappings",
+		 "1|1\n");
+	wait_for("SELECT state FROM mapping_state", "SUSPENDED\n");
+	assert_true(worker_halted_ms(worker) > 0);
+	pause_ms(100);
+	wait_for("SELECT COUNT(*), MAX(is_resolved) FROM error_logs", "1|0\n");
+	assert_query(rig.spec.file, "SELECT COUNT(*) FROM apply_exceptions",
+		     "2\n");
+	/* As the scheduler does when it sees the row, and after a RESUME. */
+	stop(CANCEL_DRAIN);
+	take_over_the_row();
+	assert_true(rig.row.suspended);
+	start();
+	wait_for("SELECT state, reason FROM mapping_state",
+		 "SUSPENDED|as the table says\n");
+	assert_int_equal(worker_halted_ms(worker), 0);
+	stop(CANCEL_DRAIN);
+	report_paused(rig.reporter, 1, false);
+	wait_for("SELECT is_suspended FROM table_mappings", "0\n");
+	take_over_the_row();
+	memory_refuse(rig.dst, NULL, 0);
+	rig_change(&rig, "+1|x|13 +2|y|13");
+	start();
+	wait_until_same();
+	wait_for("SELECT COUNT(*) FROM error_logs WHERE is_resolved = 0",
+		 "0\n");
+}
+
+static void test_suspend_and_stop(void **state)
+{
+	(void)state;
+	begin_refusing("SUSPEND");
+	rig_change(&rig, "+2|bad|13");
+	wait_for("SELECT is_suspended, is_enabled FROM table_mappings",
+		 "1|1\n");
+	wait_for("SELECT state FROM mapping_state", "SUSPENDED\n");
+	stop(CANCEL_DRAIN);
+	rig.row.on_error[ERROR_CLASS_ROW] = "STOP";
+	start();
+	wait_for("SELECT is_enabled FROM table_mappings", "0\n");
+	wait_for("SELECT state, reason LIKE '%refused%' FROM mapping_state",
+		 "STOPPED|1\n");
+	assert_true(worker_halted_ms(worker) > 0);
+}
+
+static void test_failures_suspend(void **state)
+{
+	(void)state;
+	rig.settings.suspend_after_failures = 2;
+	rig.row.key_columns = "nope";
+	rig_fill(&rig, 5);
+	start();
+	wait_for("SELECT is_suspended, suspended_reason LIKE '%nope%' "
+		 "FROM table_mappings",
+		 "1|1\n");
+}
+
+/* The published behaviour, and no row left out of a load. */
+static void test_a_load_with_a_refused_row(void **state)
+{
+	(void)state;
+	rig.row.on_error[ERROR_CLASS_ROW] = "PARK";
+	memory_refuse(rig.dst, "n", 30);
+	rig.row.trigger_column = NULL;
+	rig_change(&rig, "+3|bad|30 +4|good|4");
+	start();
+	wait_for("SELECT error_type, error_message LIKE "
+		 "'%no row is left out of a full sync%' FROM error_logs",
+		 "SYNC|1\n");
+	assert_query(rig.spec.file,
+		     "SELECT is_suspended, is_enabled FROM table_mappings",
+		     "0|1\n");
+}
+
 /* Whatever fails now and then, in the end both are equal. */
 static void test_stormy_weather(void **state)
 {
@@ -406,6 +593,13 @@ int main(void)
 		TEST(test_gap),
 		TEST(test_failed_request),
 		TEST(test_request_for_a_bad_row),
+		TEST(test_rows_are_put_aside),
+		TEST(test_a_great_many_rows),
+		TEST(test_rows_are_left_out),
+		TEST(test_too_many_rows_suspend),
+		TEST(test_suspend_and_stop),
+		TEST(test_failures_suspend),
+		TEST(test_a_load_with_a_refused_row),
 		TEST(test_stormy_weather),
 	};
 

@@ -23,7 +23,11 @@ SELECT
     m.auto_repair,
     p.progress,
     CAST(p.last_tail_at AS NVARCHAR(40)) AS last_tail_at,
-    CAST(p.last_whole_at AS NVARCHAR(40)) AS last_whole_at
+    CAST(p.last_whole_at AS NVARCHAR(40)) AS last_whole_at,
+    m.on_row_error,
+    m.on_table_error,
+    m.on_connection_error,
+    m.on_conflict_error
 FROM table_mappings AS m
 LEFT JOIN verification_progress AS p ON m.mapping_id = p.mapping_id
 ORDER BY m.mapping_id;

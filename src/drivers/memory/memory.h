@@ -43,6 +43,12 @@ void memory_fail(const char *store_name, unsigned long call,
 		 enum error_kind kind);
 unsigned long memory_calls(const char *store_name);
 
+/*
+ * Targets of the store refuse to put a row whose integer column of that name
+ * holds `value`, as a CHECK constraint would. NULL: they take every row.
+ */
+void memory_refuse(const char *store_name, const char *column, int64_t value);
+
 /* Throw the store away; nothing may be open on it. */
 void memory_forget(const char *store_name);
 

@@ -1,4 +1,5 @@
 #include "drivers/memory/store.h"
+#include "drivers/memory/exceptions.h"
 #include "drivers/memory/pending.h"
 
 #include <stdio.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/strbuf.h"
+#include "row/text.h"
 
 static struct {
 	pthread_mutex_t lock; /* guards the list, not what is in the stores */
@@ -231,6 +232,35 @@ int row_to_batch(const struct memory_table *table, const struct memory_row *row,
 	return 1;
 }
 
+int row_key_text(struct strbuf *out, const struct memory_table *table,
+		 const struct memory_row *row, struct error *err)
+{
+	struct batch batch;
+
+	if (batch_init(&batch, &table->def, 1, (size_t)1 << 20, err) < 0)
+		return -1;
+	if (row_to_batch(table, row, true, &batch)) {
+		batch_add_row(&batch, ROW_UPSERT);
+		row_format_key(out, &batch, 0);
+	}
+	batch_release(&batch);
+	return strbuf_check(out, err);
+}
+
+bool store_refuses(const struct memory_store *store,
+		   const struct memory_table *table,
+		   const struct memory_row *row)
+{
+	const struct column *column =
+		store->refused_column
+			? table_column(&table->def, store->refused_column)
+			: NULL;
+	const struct memory_value *value =
+		column ? &row->values[column - table->def.columns] : NULL;
+
+	return value && !value->null && value->i64 == store->refused_value;
+}
+
 /* ------------------------------------------------------------------ tables */
 
 int table_apply(struct memory_table *table, enum row_op op,
@@ -418,6 +448,8 @@ void memory_forget(const char *store_name)
 		store->tables = table->next;
 		table_free(table);
 	}
+	exceptions_free(store);
+	free(store->refused_column);
 	while ((checkpoint = store->checkpoints)) {
 		store->checkpoints = checkpoint->next;
 		free(checkpoint->id);
@@ -471,6 +503,19 @@ unsigned long memory_calls(const char *store_name)
 	calls = store->calls;
 	pthread_mutex_unlock(&store->lock);
 	return calls;
+}
+
+void memory_refuse(const char *store_name, const char *column, int64_t value)
+{
+	struct memory_store *store = store_find(store_name);
+
+	if (!store)
+		return;
+	pthread_mutex_lock(&store->lock);
+	free(store->refused_column);
+	store->refused_column = column ? strdup(column) : NULL;
+	store->refused_value = value;
+	pthread_mutex_unlock(&store->lock);
 }
 
 void memory_purge_log(const char *store_name)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <uthash.h>
 
+#include "base/strbuf.h"
 #include "drivers/memory/memory.h"
 
 /* A value on its own; slices own their bytes. */
@@ -59,6 +60,14 @@ struct memory_checkpoint {
 	struct checkpoint value;
 };
 
+/* A row that was put aside. */
+struct memory_exception {
+	struct memory_exception *next;
+	char *id; /* of its checkpoint */
+	char *key, *position, *reason;
+	struct target_exception row; /* its strings are these */
+};
+
 /* A load in parts that is not committed yet. */
 struct memory_load {
 	struct memory_load *next;
@@ -76,6 +85,10 @@ struct memory_store {
 	struct memory_table *tables;
 	struct memory_checkpoint *checkpoints;
 	struct memory_load *loads;
+	struct memory_exception *exceptions;
+	uint64_t exception_number;
+	char *refused_column; /* NULL: none */
+	int64_t refused_value;
 	uint64_t commits;
 	uint64_t purged; /* changes up to this transaction are gone */
 	unsigned long calls;
@@ -122,6 +135,15 @@ int store_log_change(struct memory_store *store, struct memory_table *table,
 int table_apply(struct memory_table *table, enum row_op op,
 		struct memory_row *row, struct target_counts *counts);
 void table_clear(struct memory_table *table);
+
+/* Does the store refuse such a row? Inside the lock. */
+bool store_refuses(const struct memory_store *store,
+		   const struct memory_table *table,
+		   const struct memory_row *row);
+
+/* The row's key as text for people, appended. */
+int row_key_text(struct strbuf *out, const struct memory_table *table,
+		 const struct memory_row *row, struct error *err);
 
 /* Unlink and free a load. */
 void load_drop(struct memory_store *store, struct memory_load *load);

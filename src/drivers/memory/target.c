@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/strbuf.h"
+#include "drivers/memory/exceptions.h"
 #include "drivers/memory/pending.h"
 
 struct memory_target {
@@ -21,6 +23,8 @@ struct memory_target {
 	struct memory_table *table; /* while begun */
 	struct memory_load *load;   /* while a load in parts is */
 	struct pending_list rows;
+	struct isolation *how;	     /* NULL: every row has to go in */
+	struct pending_list refused; /* of those, the ones left out */
 };
 
 static struct memory_target *target_of(struct target *dst)
@@ -45,6 +49,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->origin = strdup(spec->origin);
 	target->epoch = spec->epoch;
 	pending_init(&target->rows);
+	pending_init(&target->refused);
 	if (!target->id || !target->origin) {
 		free(target->id);
 		free(target->origin);
@@ -66,8 +71,11 @@ static void target_rollback(struct target *dst)
 {
 	struct memory_target *target = target_of(dst);
 
-	if (target->table)
+	if (target->table) {
 		pending_clear(&target->rows, target->table);
+		pending_clear(&target->refused, target->table);
+	}
+	target->how = NULL;
 	target->table = NULL;
 	target->load = NULL;
 }
@@ -435,6 +443,151 @@ static int save_checkpoint(struct memory_target *target,
 	return 0;
 }
 
+/* ------------------------------------------------------------ refused rows */
+
+static bool is_superseded(const struct pending *item)
+{
+	for (const struct pending *p = item->next; p; p = p->next)
+		if (p->row->key_len == item->row->key_len &&
+		    !memcmp(p->row->key, item->row->key, item->row->key_len))
+			return true;
+	return false;
+}
+
+/* Inside the lock: take what is refused out of the rows. */
+static int sift(struct memory_target *target, struct error *err)
+{
+	struct pending_list kept;
+	struct isolation *how = target->how;
+	int ret = 0;
+
+	pending_init(&kept);
+	while (target->rows.first) {
+		bool superseded = how && is_superseded(target->rows.first);
+		struct pending_list *to = &kept;
+		enum row_op op;
+		struct memory_row *row = pending_take(&target->rows, &op);
+
+		if (superseded) {
+			row_free(target->table, row);
+			continue;
+		}
+		if (op == ROW_UPSERT &&
+		    store_refuses(target->store, target->table, row)) {
+			to = &target->refused;
+			if (!how || ++how->count > how->limit)
+				ret = error_set(err, ERROR_DATA,
+						how ? "too many rows are "
+						      "refused"
+						    : "a row is refused");
+		}
+		if (!pending_add(to, op, row)) {
+			row_free(target->table, row);
+			ret = error_memory(err, "a row");
+		}
+	}
+	target->rows = kept;
+	if (!kept.first)
+		pending_init(&target->rows);
+	return ret;
+}
+
+/*
+ * Inside the lock: whose keys come now are over, but not those of rows that
+ * are only left out.
+ */
+static int settle(struct memory_target *target, struct target_counts *counts,
+		  struct error *err)
+{
+	bool keep = target->how && target->how->keep;
+	const struct pending *lists[] = {target->rows.first,
+					 keep ? target->refused.first : NULL};
+	struct strbuf key;
+	int ret = 0;
+
+	if (target->mode == TARGET_REPLACE || target->mode == TARGET_REFILL)
+		counts->settled =
+			exceptions_settle(target->store, target->id, NULL);
+	strbuf_init(&key);
+	for (size_t i = 0; i < 2; i++) {
+		for (const struct pending *p = lists[i];
+		     p && ret == 0 && target->store->exceptions; p = p->next) {
+			strbuf_reset(&key);
+			ret = row_key_text(&key, target->table, p->row, err);
+			if (ret == 0)
+				counts->settled += exceptions_settle(
+					target->store, target->id, key.data);
+		}
+	}
+	strbuf_release(&key);
+	return ret;
+}
+
+/* After the commit; the callback must not find the store locked. */
+static void tell_refused(struct memory_target *target,
+			 const struct position *to)
+{
+	char position[POSITION_TEXT_MAX];
+	struct memory_row *row;
+	enum row_op op;
+
+	position_format(position, to);
+	while ((row = pending_take(&target->refused, &op))) {
+		struct error ignored = ERROR_INIT;
+		struct target_exception out = {
+			.op = op,
+			.position = position,
+			.reason = "a check refuses the row",
+			.number = 547,
+			.created_us = clock_utc_us(),
+		};
+		struct strbuf key;
+
+		strbuf_init(&key);
+		if (row_key_text(&key, target->table, row, &ignored) == 0) {
+			out.key = key.data;
+			pthread_mutex_lock(&target->store->lock);
+			if (target->how->keep &&
+			    exceptions_keep(target->store, target->id, &out,
+					    &ignored) < 0)
+				out.id[0] = '\0';
+			pthread_mutex_unlock(&target->store->lock);
+			target->how->refused(target->how->context, &out);
+		}
+		strbuf_release(&key);
+		row_free(target->table, row);
+	}
+}
+
+static int target_begin_isolated(struct target *dst, const struct table *shape,
+				 struct isolation *how, struct error *err)
+{
+	(void)shape;
+	if (begin(target_of(dst), TARGET_APPLY, err) < 0)
+		return -1;
+	target_of(dst)->how = how;
+	how->count = 0;
+	return 0;
+}
+
+static int target_exceptions(struct target *dst,
+			     void (*tell)(void *context,
+					  const struct target_exception *row),
+			     void *context, struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+
+	if (store_call(target->store, err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	for (struct memory_exception *e = target->store->exceptions; e;
+	     e = e->next)
+		if (!strcmp(e->id, target->id))
+			tell(context, &e->row);
+	pthread_mutex_unlock(&target->store->lock);
+	return 0;
+}
+
 static int target_commit(struct target *dst, const struct checkpoint *from,
 			 const struct checkpoint *to,
 			 struct target_counts *counts, struct error *err)
@@ -450,15 +603,23 @@ static int target_commit(struct target *dst, const struct checkpoint *from,
 	pthread_mutex_lock(&target->store->lock);
 	ret = target->load ? collect_parts(target, err) : 0;
 	if (ret == 0)
+		ret = sift(target, err);
+	if (ret == 0)
 		ret = save_checkpoint(target, from, to, err);
+	if (ret == 0)
+		ret = settle(target, counts, err);
 	if (ret == 0 && target->mode == TARGET_REPLACE)
 		table_clear(target->table);
 	while (ret == 0 && (row = pending_take(&target->rows, &op)))
 		if (table_apply(target->table, op, row, counts) < 0)
 			ret = error_memory(err, "a row");
 	pthread_mutex_unlock(&target->store->lock);
-	if (ret == 0)
+	if (ret == 0 && target->how)
+		tell_refused(target, &to->position);
+	if (ret == 0) {
 		target->table = NULL;
+		target->how = NULL;
+	}
 	return ret;
 }
 
@@ -493,5 +654,7 @@ const struct target_ops memory_target_ops = {
 	.plan_begin = target_plan_begin,
 	.part_begin = target_part_begin,
 	.part_end = target_part_end,
+	.begin_isolated = target_begin_isolated,
+	.exceptions = target_exceptions,
 	.advance = target_advance,
 };

@@ -12,7 +12,7 @@
 
 #include "drivers/sqlserver/sql.h"
 
-#define CHANGES "#dataflow_changes"
+#define CHANGES APPLY_CHANGES
 
 /* Below this many rows an index costs more than it saves. */
 #define INDEX_FROM_ROWS 500
@@ -31,24 +31,30 @@ static void add_key_list(struct strbuf *sql,
 
 int apply_begin(struct sqlserver_target *target, struct error *err)
 {
+	/* Keys as text only where something may have to be found by them. */
+	bool keyed = target->isolate || target->exceptions;
+	enum loader_kind kind = keyed ? LOADER_KEYED_CHANGES : LOADER_CHANGES;
 	struct strbuf sql;
 	int ret = -1;
 
 	strbuf_init(&sql);
-	if (target->has_changes_table) {
+	if (target->has_changes_table && target->changes_keyed == keyed &&
+	    target->changes_columns == target->shape->column_count) {
 		strbuf_addstr(&sql, "TRUNCATE TABLE " CHANGES);
 	} else {
 		strbuf_addstr(&sql, "DROP TABLE IF EXISTS " CHANGES
 				    "; CREATE TABLE " CHANGES " (");
-		loader_columns(&sql, &target->dest, target->shape, true);
+		loader_columns(&sql, &target->dest, target->shape, kind);
 		strbuf_addstr(&sql, ")");
 	}
 	if (strbuf_check(&sql, err) < 0 ||
 	    tds_exec(target->conn, sql.data, err) < 0)
 		goto done;
 	target->has_changes_table = true;
+	target->changes_keyed = keyed;
+	target->changes_columns = target->shape->column_count;
 	target->loader = loader_new(target->conn, CHANGES, &target->dest,
-				    target->shape, true, err);
+				    target->shape, kind, err);
 	ret = target->loader ? 0 : -1;
 done:
 	strbuf_release(&sql);
@@ -68,9 +74,8 @@ static const char *kind_of_index(const struct sqlserver_target *target)
 	return bytes <= CLUSTERED_KEY_BYTES ? "CLUSTERED" : "NONCLUSTERED";
 }
 
-/* Of several changes of one key only the last one counts. */
-static int keep_last(struct sqlserver_target *target, uint64_t rows,
-		     struct error *err)
+int apply_keep_last(struct sqlserver_target *target, uint64_t rows,
+		    struct error *err)
 {
 	struct strbuf sql;
 	int ret = -1;
@@ -97,67 +102,89 @@ static int keep_last(struct sqlserver_target *target, uint64_t rows,
 	return ret;
 }
 
-static void add_delete(struct strbuf *sql,
-		       const struct sqlserver_target *target)
+static void add_delete_head(struct strbuf *sql,
+			    const struct sqlserver_target *target)
 {
 	strbuf_addstr(sql, "DELETE d FROM ");
 	sql_table(sql, target->name.schema, target->name.table);
 	strbuf_addstr(sql, " AS d INNER JOIN " CHANGES " AS s ON ");
 	target_sql_key_match(sql, target);
-	strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d", ROW_DELETE);
-	/* An identity cannot be updated: such a row is made anew. */
+}
+
+void apply_sql_delete(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range)
+{
+	add_delete_head(sql, target);
+	strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d%s; ", ROW_DELETE,
+		    range);
+}
+
+bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range)
+{
+	bool any = false;
+
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct catalog_column *column = catalog_column(
 			&target->dest, target->shape->columns[i].name);
 
-		if (column->identity && !table_is_key(target->shape, i))
-			sql_names(sql, " OR d.%n <> s.%n", column->name,
-				  column->name);
+		if (!column->identity || table_is_key(target->shape, i))
+			continue;
+		if (!any)
+			add_delete_head(sql, target);
+		sql_names(sql,
+			  any ? " OR d.%n <> s.%n" : " WHERE (d.%n <> s.%n",
+			  column->name, column->name);
+		any = true;
 	}
-	strbuf_addstr(sql, "; SET @deleted = @@ROWCOUNT; ");
+	if (any)
+		strbuf_addf(sql, ")%s; ", range);
+	return any;
 }
 
-static void add_update(struct strbuf *sql,
-		       const struct sqlserver_target *target)
+bool apply_sql_update(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range)
 {
 	struct strbuf set;
+	bool any;
 
 	strbuf_init(&set);
-	if (target_sql_assignments(&set, target)) {
+	any = target_sql_assignments(&set, target);
+	if (any) {
 		strbuf_addf(sql, "UPDATE d SET %s FROM ", set.data);
 		sql_table(sql, target->name.schema, target->name.table);
 		strbuf_addstr(sql, " AS d INNER JOIN " CHANGES " AS s ON ");
 		target_sql_key_match(sql, target);
-		strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d",
-			    ROW_UPSERT);
+		strbuf_addf(sql, " WHERE s.[" LOADER_OP_COLUMN "] = %d%s",
+			    ROW_UPSERT, range);
 		/* What is applied twice must not be in the history twice. */
 		if (target->dest.versioned) {
 			strbuf_addstr(sql, " AND ");
 			target_sql_differs(sql, target);
 		}
-		strbuf_addstr(sql, "; SET @updated = @@ROWCOUNT; ");
+		strbuf_addstr(sql, "; ");
 	}
 	if (set.failed)
 		sql->failed = set.failed;
 	strbuf_release(&set);
+	return any;
 }
 
-static void add_insert(struct strbuf *sql,
-		       const struct sqlserver_target *target)
+void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range, const char *after)
 {
 	struct strbuf where;
 
 	strbuf_init(&where);
 	strbuf_addf(&where,
-		    "WHERE s.[" LOADER_OP_COLUMN "] = %d "
+		    "WHERE s.[" LOADER_OP_COLUMN "] = %d%s "
 		    "AND NOT EXISTS (SELECT 1 FROM ",
-		    ROW_UPSERT);
+		    ROW_UPSERT, range);
 	sql_table(&where, target->name.schema, target->name.table);
 	strbuf_addstr(&where, " AS d WHERE ");
 	target_sql_key_match(&where, target);
 	strbuf_addch(&where, ')');
-	target_sql_insert(sql, target, CHANGES, where.data,
-			  "SET @inserted = @@ROWCOUNT; ");
+	target_sql_insert(sql, target, CHANGES, where.data, after);
 	if (where.failed)
 		sql->failed = where.failed;
 	strbuf_release(&where);
@@ -173,16 +200,24 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 
 	strbuf_init(&sql);
 	if (loader_end(target->loader, &rows, err) < 0 ||
-	    (rows > 1 && keep_last(target, rows, err) < 0))
+	    (rows > 1 && apply_keep_last(target, rows, err) < 0))
 		goto done;
 	strbuf_addstr(&sql, "DECLARE @deleted bigint = 0, @updated bigint = 0, "
-			    "@inserted bigint = 0; BEGIN TRANSACTION; ");
+			    "@inserted bigint = 0, @settled bigint = 0; "
+			    "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	add_delete(&sql, target);
-	add_update(&sql, target);
-	add_insert(&sql, target);
+	apply_sql_delete(&sql, target, "");
+	strbuf_addstr(&sql, "SET @deleted = @@ROWCOUNT; ");
+	if (apply_sql_remake(&sql, target, ""))
+		strbuf_addstr(&sql, "SET @deleted = @deleted + @@ROWCOUNT; ");
+	if (apply_sql_update(&sql, target, ""))
+		strbuf_addstr(&sql, "SET @updated = @@ROWCOUNT; ");
+	apply_sql_insert(&sql, target, "", "SET @inserted = @@ROWCOUNT; ");
+	if (target->changes_keyed)
+		strbuf_addstr(&sql,
+			      APPLY_SETTLE("") "SET @settled = @@ROWCOUNT; ");
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; "
-			    "SELECT @deleted, @updated, @inserted");
+			    "SELECT @deleted, @updated, @inserted, @settled");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
 done:

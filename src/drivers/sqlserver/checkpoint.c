@@ -29,6 +29,16 @@ static const struct {
 		       "rows_loaded bigint NOT NULL, "
 		       "CONSTRAINT pk_load_parts "
 		       "PRIMARY KEY (installation_id, mapping_id, part)"},
+	{"exceptions", "exception_id nvarchar(36) NOT NULL, "
+		       "operation tinyint NOT NULL, "
+		       "row_key nvarchar(4000) COLLATE Latin1_General_BIN2 "
+		       "NOT NULL, "
+		       "position nvarchar(1100) NOT NULL, "
+		       "error_number int NOT NULL, "
+		       "reason nvarchar(max) NOT NULL, "
+		       "created_at datetime2 NOT NULL, CONSTRAINT "
+		       "pk_exceptions PRIMARY KEY "
+		       "(installation_id, mapping_id, exception_id)"},
 };
 
 static const char read_sql[] =
@@ -75,7 +85,7 @@ static void make_once(struct strbuf *sql, const char *id, const char *statement)
 static void build_home(struct strbuf *sql)
 {
 	char id[64];
-	char statement[512];
+	char statement[640];
 
 	make_once(sql, "SCHEMA_ID(N'dataflow')",
 		  "EXEC sys.sp_executesql N'CREATE SCHEMA dataflow'");

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "drivers/sqlserver/encode.h"
 #include "drivers/sqlserver/sql.h"
+#include "row/charset.h"
 #include "row/text.h"
 
 /*
@@ -32,11 +34,17 @@ struct loader {
 	const struct table *shape;
 	char *table;  /* quoted */
 	bool relayed; /* by way of RELAY */
-	bool changes;
+	enum loader_kind kind;
 	enum tds_host_type *types;
 	uint64_t rows;
 	int64_t seq;
 	unsigned char op;
+	struct charset utf16; /* of keyed changes */
+	struct strbuf key;
+	int (*refused)(void *context, int64_t seq, enum row_op op,
+		       const char *key, const struct error *why,
+		       struct error *err);
+	void *context;
 	size_t count;
 	struct encoder *encoders[];
 };
@@ -51,11 +59,19 @@ static void add_relay_type(struct strbuf *sql, const struct catalog_column *to)
 }
 
 static void add_columns(struct strbuf *sql, const struct catalog_table *dest,
-			const struct table *shape, bool changes, bool relay)
+			const struct table *shape, enum loader_kind kind,
+			bool relay)
 {
+	bool changes = kind != LOADER_ROWS;
+
 	if (changes)
 		strbuf_addstr(sql, "[" LOADER_OP_COLUMN "] tinyint NOT NULL, "
 				   "[" LOADER_SEQ_COLUMN "] bigint NOT NULL, ");
+	if (kind == LOADER_KEYED_CHANGES)
+		strbuf_addf(sql,
+			    "[" LOADER_KEY_COLUMN "] nvarchar(%d) "
+			    "COLLATE Latin1_General_BIN2 NOT NULL, ",
+			    LOADER_KEY_MAX);
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct catalog_column *to =
 			catalog_column(dest, shape->columns[i].name);
@@ -81,9 +97,9 @@ static void add_columns(struct strbuf *sql, const struct catalog_table *dest,
 }
 
 void loader_columns(struct strbuf *sql, const struct catalog_table *dest,
-		    const struct table *shape, bool changes)
+		    const struct table *shape, enum loader_kind kind)
 {
-	add_columns(sql, dest, shape, changes, false);
+	add_columns(sql, dest, shape, kind, false);
 }
 
 /* ------------------------------------------------------------------- relay */
@@ -96,7 +112,7 @@ static int make_relay(struct loader *loader, struct error *err)
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DROP TABLE IF EXISTS " RELAY
 			    "; CREATE TABLE " RELAY " (");
-	add_columns(&sql, loader->dest, loader->shape, loader->changes, true);
+	add_columns(&sql, loader->dest, loader->shape, loader->kind, true);
 	strbuf_addch(&sql, ')');
 	if (strbuf_check(&sql, err) == 0)
 		ret = tds_exec(loader->conn, sql.data, err);
@@ -104,11 +120,24 @@ static int make_relay(struct loader *loader, struct error *err)
 	return ret;
 }
 
+static size_t extra_columns(const struct loader *loader)
+{
+	switch (loader->kind) {
+	case LOADER_ROWS:
+		break;
+	case LOADER_CHANGES:
+		return 2;
+	case LOADER_KEYED_CHANGES:
+		return 3;
+	}
+	return 0;
+}
+
 static int begin_bulk(struct loader *loader, struct error *err)
 {
 	return tds_bulk_begin(
 		loader->conn, loader->relayed ? RELAY : loader->table,
-		loader->types, loader->count + (loader->changes ? 2 : 0), err);
+		loader->types, loader->count + extra_columns(loader), err);
 }
 
 /* What is in the relay goes on to its table. */
@@ -119,9 +148,11 @@ static int move_on(struct loader *loader, const char *then, struct error *err)
 
 	strbuf_init(&columns);
 	strbuf_init(&sql);
-	if (loader->changes)
+	if (loader->kind != LOADER_ROWS)
 		strbuf_addstr(&columns, "[" LOADER_OP_COLUMN "], "
 					"[" LOADER_SEQ_COLUMN "]");
+	if (loader->kind == LOADER_KEYED_CHANGES)
+		strbuf_addstr(&columns, ", [" LOADER_KEY_COLUMN "]");
 	for (size_t i = 0; i < loader->count; i++)
 		sql_names(&columns, columns.len ? ", %n" : "%n",
 			  catalog_column(loader->dest,
@@ -156,14 +187,20 @@ static int flush(struct loader *loader, struct error *err)
 static int make_encoders(struct loader *loader, struct error *err)
 {
 	const struct table *shape = loader->shape;
-	size_t extra = loader->changes ? 2 : 0;
+	size_t extra = extra_columns(loader);
+	bool changes = loader->kind != LOADER_ROWS;
 
-	if (loader->changes) {
+	if (changes) {
 		loader->types[0] = TDS_HOST_INT1;
 		loader->types[1] = TDS_HOST_INT8;
 	}
+	if (loader->kind == LOADER_KEYED_CHANGES) {
+		loader->types[2] = TDS_HOST_CHAR;
+		if (charset_init(&loader->utf16, NULL, "UTF-16LE", err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < shape->column_count; i++) {
-		bool nulls = loader->changes && !table_is_key(shape, i);
+		bool nulls = changes && !table_is_key(shape, i);
 
 		loader->encoders[i] = encoder_new(
 			loader->conn, loader->dest, shape, i, i + extra, nulls,
@@ -180,7 +217,7 @@ static int make_encoders(struct loader *loader, struct error *err)
 
 struct loader *loader_new(struct tds *conn, const char *table,
 			  const struct catalog_table *dest,
-			  const struct table *shape, bool changes,
+			  const struct table *shape, enum loader_kind kind,
 			  struct error *err)
 {
 	size_t count = shape->column_count;
@@ -194,9 +231,10 @@ struct loader *loader_new(struct tds *conn, const char *table,
 	loader->conn = conn;
 	loader->dest = dest;
 	loader->shape = shape;
-	loader->changes = changes;
+	loader->kind = kind;
+	strbuf_init(&loader->key);
 	loader->table = strdup(table);
-	loader->types = calloc(count + 2, sizeof(*loader->types));
+	loader->types = calloc(count + 3, sizeof(*loader->types));
 	if (!loader->table || !loader->types) {
 		error_memory(err, "a bulk load");
 		goto failed;
@@ -217,6 +255,8 @@ void loader_free(struct loader *loader)
 		return;
 	for (size_t i = 0; i < loader->count; i++)
 		encoder_free(loader->encoders[i]);
+	charset_release(&loader->utf16);
+	strbuf_release(&loader->key);
 	free(loader->table);
 	free(loader->types);
 	free(loader);
@@ -224,20 +264,96 @@ void loader_free(struct loader *loader)
 
 /* -------------------------------------------------------------------- rows */
 
+/* The text lies in loader->key too, until the next row. */
+static int set_key(struct loader *loader, const struct batch *batch, size_t row,
+		   struct error *err)
+{
+	const void *utf16;
+	size_t len;
+
+	strbuf_reset(&loader->key);
+	row_format_key(&loader->key, batch, row);
+	if (strbuf_check(&loader->key, err) < 0)
+		return -1;
+	text_make_utf8(loader->key.data);
+	if (loader->key.len > LOADER_KEY_MAX) {
+		loader->key.data[LOADER_KEY_MAX] = '\0';
+		text_trim_partial_utf8(loader->key.data);
+	}
+	if (charset_convert(&loader->utf16, loader->key.data,
+			    strlen(loader->key.data), &utf16, &len, err) < 0)
+		return -1;
+	tds_bulk_set(loader->conn, 2, utf16, len);
+	return 0;
+}
+
+static int set_extras(struct loader *loader, const struct batch *batch,
+		      size_t row, struct error *err)
+{
+	if (loader->kind == LOADER_ROWS)
+		return 0;
+	loader->op = (unsigned char)batch_op(batch, row);
+	loader->seq = (int64_t)(loader->rows + 1);
+	tds_bulk_set(loader->conn, 0, &loader->op, sizeof(loader->op));
+	tds_bulk_set(loader->conn, 1, &loader->seq, sizeof(loader->seq));
+	if (loader->kind == LOADER_CHANGES)
+		return 0;
+	return set_key(loader, batch, row, err);
+}
+
+/* Its key alone, with the mark that it is left out. 0: not even that fits. */
+static int mark_row(struct loader *loader, const struct batch *batch,
+		    size_t row, const struct error *why, struct error *err)
+{
+	enum row_op op = batch_op(batch, row);
+	size_t extra = extra_columns(loader);
+	struct error ignored = ERROR_INIT;
+	bool fits = true;
+
+	for (size_t i = 0; i < loader->count; i++) {
+		if (!table_is_key(loader->shape, i))
+			tds_bulk_set_null(loader->conn, i + extra);
+		else if (encoder_set(loader->encoders[i], batch, row,
+				     &ignored) < 0)
+			fits = false;
+	}
+	loader->op += LOADER_REFUSED;
+	if (loader->refused(loader->context, fits ? loader->seq : 0, op,
+			    loader->key.data, why, err) < 0)
+		return -1;
+	return fits;
+}
+
+/* 1: it was sent; 0: it was left out altogether. */
 static int send_row(struct loader *loader, const struct batch *batch,
 		    size_t row, struct error *err)
 {
-	if (loader->changes) {
-		loader->op = (unsigned char)batch_op(batch, row);
-		loader->seq = (int64_t)(loader->rows + 1);
-		tds_bulk_set(loader->conn, 0, &loader->op, sizeof(loader->op));
-		tds_bulk_set(loader->conn, 1, &loader->seq,
-			     sizeof(loader->seq));
+	int rc = 1;
+
+	if (set_extras(loader, batch, row, err) < 0)
+		return -1;
+	for (size_t i = 0; i < loader->count && rc > 0; i++)
+		rc = encoder_set(loader->encoders[i], batch, row, err) < 0 ? -1
+									   : 1;
+	if (rc < 0 && err->kind == ERROR_DATA && loader->refused) {
+		struct error why = *err;
+
+		error_clear(err);
+		rc = mark_row(loader, batch, row, &why, err);
 	}
-	for (size_t i = 0; i < loader->count; i++)
-		if (encoder_set(loader->encoders[i], batch, row, err) < 0)
-			return -1;
-	return tds_bulk_row(loader->conn, err);
+	if (rc > 0 && tds_bulk_row(loader->conn, err) < 0)
+		rc = -1;
+	return rc;
+}
+
+void loader_leave_out(struct loader *loader,
+		      int (*refused)(void *context, int64_t seq, enum row_op op,
+				     const char *key, const struct error *why,
+				     struct error *err),
+		      void *context)
+{
+	loader->refused = refused;
+	loader->context = context;
 }
 
 /* Which row it was: the columns' values are not told, but those of the key. */
@@ -258,13 +374,17 @@ int loader_write(struct loader *loader, const struct batch *batch,
 		 struct error *err)
 {
 	for (size_t row = 0; row < batch->rows; row++) {
-		if (send_row(loader, batch, row, err) < 0) {
+		int rc = send_row(loader, batch, row, err);
+
+		if (rc < 0) {
 			if (err->kind == ERROR_DATA)
 				name_row(batch, row, err);
 			/* The load cannot go on without this row. */
 			tds_mark_unusable(loader->conn);
 			return -1;
 		}
+		if (!rc)
+			continue;
 		loader->rows++;
 		if (loader->rows % FLUSH_ROWS == 0 && flush(loader, err) < 0)
 			return -1;

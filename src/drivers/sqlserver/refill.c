@@ -120,8 +120,9 @@ int refill_commit(struct sqlserver_target *target, const struct checkpoint *to,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, false);
-	strbuf_addstr(&sql, "COMMIT TRANSACTION; DROP TABLE " ROWS
-			    "; SELECT 0, 0, 0");
+	strbuf_addstr(&sql,
+		      EXCEPTIONS_REMOVE "COMMIT TRANSACTION; DROP TABLE " ROWS
+					"; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0 && end_chunk(target, err) == 0)
 		ret = target_transact(target, sql.data, NULL, to, counts, err);
 	counts->inserted = target->refilled;

@@ -171,11 +171,11 @@ static int try_switch(struct sqlserver_target *target, const char *name,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	strbuf_addstr(&sql, PLAN_REMOVE "TRUNCATE TABLE ");
+	strbuf_addstr(&sql, PLAN_REMOVE EXCEPTIONS_REMOVE "TRUNCATE TABLE ");
 	sql_table(&sql, target->name.schema, target->name.table);
 	strbuf_addf(&sql, "; ALTER TABLE %s SWITCH TO ", name);
 	sql_table(&sql, target->name.schema, target->name.table);
-	strbuf_addstr(&sql, "; COMMIT TRANSACTION; SELECT 0, 0, 0");
+	strbuf_addstr(&sql, "; COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
 	strbuf_release(&sql);
@@ -247,9 +247,9 @@ static int exchange(struct sqlserver_target *target, const char *name,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	strbuf_addstr(&sql, PLAN_REMOVE);
+	strbuf_addstr(&sql, PLAN_REMOVE EXCEPTIONS_REMOVE);
 	add_exchange(&sql, target, name);
-	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
+	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
 	strbuf_release(&sql);

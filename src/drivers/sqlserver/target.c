@@ -44,8 +44,7 @@ static int target_connect(struct target *dst, struct cancel *cancel,
 			      &target->conn, err);
 }
 
-/* A part's transaction is rolled back; if in no other way, by the server. */
-static void abandon_part(struct sqlserver_target *target)
+void target_abandon(struct sqlserver_target *target)
 {
 	struct error ignored;
 
@@ -66,8 +65,10 @@ static void target_rollback(struct target *dst)
 		tds_mark_unusable(target->conn);
 	loader_free(target->loader);
 	target->loader = NULL;
+	isolate_free(target->isolate);
+	target->isolate = NULL;
 	if (target->is_part)
-		abandon_part(target);
+		target_abandon(target);
 	else if (target->mode == TARGET_REPLACE)
 		replace_rollback(target);
 	target->begun = false;
@@ -311,6 +312,27 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	return ret;
 }
 
+static int target_begin_isolated(struct target *dst, const struct table *shape,
+				 struct isolation *how, struct error *err)
+{
+	struct sqlserver_target *target = self_of(dst);
+
+	if (start(target, TARGET_APPLY, shape, err) < 0)
+		return -1;
+	if (isolate_begin(target, how, err) == 0)
+		return 0;
+	target_rollback(dst);
+	return -1;
+}
+
+static int target_exceptions(struct target *dst,
+			     void (*tell)(void *context,
+					  const struct target_exception *row),
+			     void *context, struct error *err)
+{
+	return exceptions_tell(self_of(dst), tell, context, err);
+}
+
 static int target_plan_begin(struct target *dst, const struct table *shape,
 			     struct load_plan *plan, bool fresh,
 			     struct error *err)
@@ -397,11 +419,20 @@ static int target_commit(struct target *dst, const struct checkpoint *from,
 		ret = refill_commit(target, to, counts, err);
 		break;
 	case TARGET_APPLY:
-		ret = apply_commit(target, from, to, counts, err);
+		ret = target->isolate
+			      ? isolate_commit(target, from, to, counts, err)
+			      : apply_commit(target, from, to, counts, err);
 		break;
 	}
 	if (ret < 0)
 		return -1;
+	if (target->mode != TARGET_APPLY ||
+	    counts->settled > target->exceptions)
+		target->exceptions = 0;
+	else
+		target->exceptions -= counts->settled;
+	isolate_free(target->isolate);
+	target->isolate = NULL;
 	loader_free(target->loader);
 	target->loader = NULL;
 	target->begun = false;
@@ -419,7 +450,7 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0");
+	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, &counts, err);
 	strbuf_release(&sql);
@@ -427,7 +458,8 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 }
 
 /*
- * `sql` ends with a SELECT of the rows deleted, updated and inserted. It runs
+ * `sql` ends with a SELECT of the rows deleted, updated and inserted, and of
+ * those put aside earlier that are over now. It runs
  * in sp_executesql, at whose end, good or bad, the server puts back options
  * like IDENTITY_INSERT.
  */
@@ -444,6 +476,7 @@ int target_transact(struct sqlserver_target *target, const char *sql,
 		counts->deleted = (uint64_t)tds_get_int(target->conn, 0);
 		counts->updated = (uint64_t)tds_get_int(target->conn, 1);
 		counts->inserted = (uint64_t)tds_get_int(target->conn, 2);
+		counts->settled = (uint64_t)tds_get_int(target->conn, 3);
 		rc = tds_finish(target->conn, err);
 	} else if (rc == 0) {
 		rc = error_set(err, ERROR_SERVER,
@@ -568,5 +601,7 @@ const struct target_ops sqlserver_target_ops = {
 	.plan_begin = target_plan_begin,
 	.part_begin = target_part_begin,
 	.part_end = target_part_end,
+	.begin_isolated = target_begin_isolated,
+	.exceptions = target_exceptions,
 	.advance = target_advance,
 };

@@ -24,6 +24,9 @@ struct sqlserver_target {
 	struct tds *conn; /* NULL between runs */
 	bool has_home;	  /* schema and checkpoint table exist */
 	bool has_changes_table;
+	size_t changes_columns; /* windows of an older instance have fewer */
+	bool changes_keyed;	/* and it has the rows' keys as text */
+	uint64_t exceptions;	/* rows put aside, as of the last look */
 
 	struct catalog_table dest; /* as of the last describe() */
 	bool described;
@@ -33,10 +36,11 @@ struct sqlserver_target {
 	enum target_mode mode;
 	const struct table *shape;
 	struct loader *loader;
-	bool in_parts;	     /* of TARGET_REPLACE: the load goes in parts */
-	bool is_part;	     /* and this target writes one of them */
-	char load_table[64]; /* in the schema dataflow; of TARGET_REPLACE */
-	uint64_t refilled;   /* rows in place, of TARGET_REFILL */
+	bool in_parts;		 /* of TARGET_REPLACE: the load goes in parts */
+	bool is_part;		 /* and this target writes one of them */
+	char load_table[64];	 /* in the schema dataflow; of TARGET_REPLACE */
+	uint64_t refilled;	 /* rows in place, of TARGET_REFILL */
+	struct isolate *isolate; /* refused rows are left out; or NULL */
 };
 
 /*
@@ -89,6 +93,9 @@ int checkpoint_forget(struct sqlserver_target *target, struct error *err)
 int checkpoint_run(struct sqlserver_target *target, const char *sql,
 		   struct error *err) __attribute__((warn_unused_result));
 
+/* Roll back what is open; if in no other way, by the server's noticing. */
+void target_abandon(struct sqlserver_target *target);
+
 /* Run `sql` with a checkpoint's parameters; a moved one is ERROR_CONFLICT. */
 int target_transact(struct sqlserver_target *target, const char *sql,
 		    const struct checkpoint *from, const struct checkpoint *to,
@@ -133,6 +140,12 @@ int plan_count(struct sqlserver_target *target, uint64_t *rows,
 	"WHERE installation_id = @installation " \
 	"AND mapping_id = @mapping; "
 
+/* Likewise: what was put aside came with it. */
+#define EXCEPTIONS_REMOVE                        \
+	"DELETE FROM dataflow.exceptions "       \
+	"WHERE installation_id = @installation " \
+	"AND mapping_id = @mapping; "
+
 int refill_begin(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 int refill_write(struct sqlserver_target *target, const struct batch *batch,
@@ -146,6 +159,52 @@ int apply_begin(struct sqlserver_target *target, struct error *err)
 int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 		 const struct checkpoint *to, struct target_counts *counts,
 		 struct error *err) __attribute__((warn_unused_result));
+
+/* A temporary table of the session, with the changes of a window. */
+#define APPLY_CHANGES "#dataflow_changes"
+
+/* Of several changes of one key only the last one stays there. */
+int apply_keep_last(struct sqlserver_target *target, uint64_t rows,
+		    struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * The statements that apply it: rows of deleted keys go, and those that have to
+ * be made anew, because an identity cannot be updated; rows that exist are
+ * updated; others inserted. `range` goes on a WHERE. False: it has nothing to
+ * do for this table, and nothing was appended.
+ */
+void apply_sql_delete(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range);
+bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range);
+bool apply_sql_update(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range);
+void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
+		      const char *range, const char *after);
+
+/* Rows put aside whose keys are there are over; their number is @@ROWCOUNT. */
+#define APPLY_SETTLE(also)                                  \
+	"DELETE e FROM dataflow.exceptions AS e "           \
+	"WHERE e.installation_id = @installation "          \
+	"AND e.mapping_id = @mapping AND EXISTS (SELECT 1 " \
+	"FROM " APPLY_CHANGES " AS s "                      \
+	"WHERE s.[" LOADER_KEY_COLUMN "] = e.row_key " also "); "
+
+/* Changes of which some rows are refused; see driver.h. */
+int isolate_begin(struct sqlserver_target *target, struct isolation *how,
+		  struct error *err) __attribute__((warn_unused_result));
+int isolate_commit(struct sqlserver_target *target,
+		   const struct checkpoint *from, const struct checkpoint *to,
+		   struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+void isolate_free(struct isolate *isolate); /* NULL is fine */
+/* tds_get_text(), and UTF-8 whatever the server holds. */
+char *exceptions_text(struct tds *conn, size_t col, struct arena *arena);
+int exceptions_tell(struct sqlserver_target *target,
+		    void (*tell)(void *context,
+				 const struct target_exception *row),
+		    void *context, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Pieces of SQL they share. `d` is the destination, `s` what was loaded. */
 

@@ -39,6 +39,12 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('full_verification_hours', '0', 'Hours between two verifications of a whole table; 0: on request only'),
 ('auto_repair', '0', '1: rows that a verification found different are repaired at once'),
 ('auto_repair_max_rows', '1000', 'More rows than these are left for a request to repair'),
+('on_row_error', 'RETRY', 'About a row that does not fit or is refused: RETRY, LOG (leave it out), PARK (put it aside), SUSPEND or STOP the mapping'),
+('on_table_error', 'RETRY', 'About a table or a right that is not as it must be: RETRY, SUSPEND or STOP'),
+('on_connection_error', 'RETRY', 'About a server that cannot be reached: RETRY, SUSPEND or STOP'),
+('on_conflict_error', 'RETRY', 'About others that are in the way: RETRY, SUSPEND or STOP'),
+('suspend_after_row_errors', '1000', 'More rows than these put aside, and standing, suspend the mapping; 0: never'),
+('suspend_after_failures', '0', 'So many recorded failures in a row suspend the mapping; 0: never'),
 ('metrics_listen', '', 'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere');
 
 CREATE TABLE IF NOT EXISTS source_servers (
@@ -90,6 +96,10 @@ CREATE TABLE IF NOT EXISTS table_mappings (
     auto_repair BIT NULL,
     is_suspended BIT NOT NULL DEFAULT 0,
     suspended_reason NTEXT NULL,
+    on_row_error NVARCHAR(20) NULL,
+    on_table_error NVARCHAR(20) NULL,
+    on_connection_error NVARCHAR(20) NULL,
+    on_conflict_error NVARCHAR(20) NULL,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
     updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
 );
@@ -180,7 +190,8 @@ CREATE TABLE IF NOT EXISTS apply_exceptions (
     reason NTEXT NOT NULL,
     is_resolved BIT NOT NULL DEFAULT 0,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-    resolved_at DATETIME2 NULL
+    resolved_at DATETIME2 NULL,
+    mirrored_at DATETIME2 NULL
 );
 
 CREATE INDEX IF NOT EXISTS ix_apply_exceptions_open ON apply_exceptions (mapping_id, is_resolved, created_at DESC);

@@ -1,0 +1,765 @@
+/*
+ * Changes of which some rows are refused.
+ *
+ * The window is applied in one transaction, as ever, but in steps: each is a
+ * statement over a range of the changes' numbers, behind a savepoint. A step
+ * that fails for what a row holds is undone and cut in two, down to the row.
+ * What fails only because of the order (a unique value that another row has
+ * still got) is tried again at the end, alone, and in pairs, which exchange
+ * their values. What is left then is left out.
+ *
+ * Some errors doom the whole transaction (those in triggers, and conversions).
+ * Then the row is sought in transactions that are rolled back, marked, and all
+ * of it begins anew.
+ *
+ * Trying every row in a statement of its own would be simpler, and take a
+ * thousand times as long for the one bad row of a window of a thousand.
+ */
+#include "drivers/sqlserver/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "drivers/sqlserver/sql.h"
+#include "tds/message.h"
+
+/* So many rows are remembered: the limit, whatever was asked for. */
+#define REFUSED_MAX 20000
+
+/* Rows that are tried in pairs are no more than these. */
+#define PAIRED_MAX 32
+
+/* Rounds over rows that failed for the order, before the rest is left out. */
+#define ROUNDS_MAX 20
+
+enum phase { PHASE_DELETE, PHASE_UPDATE, PHASE_INSERT, PHASES };
+
+struct refused {
+	int64_t seq; /* 0: it is not in the table of changes */
+	enum phase phase;
+	enum row_op op; /* of one without a seq */
+	bool fixed;	/* will not go in whatever happens */
+	int number;
+	char *reason;
+	char *key; /* of one without a seq */
+};
+
+struct told {
+	struct told *next;
+	struct target_exception row;
+};
+
+struct isolate {
+	struct sqlserver_target *target;
+	struct isolation *how;
+	struct refused *rows;
+	size_t count, capacity;
+	struct strbuf sql[PHASES];
+	uint64_t applied[PHASES]; /* rows */
+	uint64_t final;		  /* refused rows that no order helps */
+	uint64_t doomed;	  /* those that took a transaction with them */
+	/* Of the row or the range that the last step failed for. */
+	struct error why;
+	enum phase doomed_phase;
+	int64_t doomed_low, doomed_high;
+	struct arena arena; /* what is told after the commit */
+	struct told *told, **told_end;
+};
+
+enum outcome { APPLIED, REFUSED, DOOMED };
+
+/* ------------------------------------------------------------ refused rows */
+
+static void forget(struct refused *row)
+{
+	free(row->reason);
+	free(row->key);
+}
+
+void isolate_free(struct isolate *isolate)
+{
+	if (!isolate)
+		return;
+	for (size_t i = 0; i < isolate->count; i++)
+		forget(&isolate->rows[i]);
+	for (int i = 0; i < PHASES; i++)
+		strbuf_release(&isolate->sql[i]);
+	free(isolate->rows);
+	arena_release(&isolate->arena);
+	free(isolate);
+}
+
+/* Would the row go in if others did first? */
+static bool depends_on_order(int number)
+{
+	return number == 547 || number == 2601 || number == 2627;
+}
+
+static int too_many(struct isolate *isolate, const struct error *why,
+		    struct error *err)
+{
+	isolate->how->count = isolate->how->limit + 1;
+	return error_set(err, ERROR_DATA, "more than %llu rows are refused: %s",
+			 (unsigned long long)isolate->how->limit, why->message);
+}
+
+static struct refused *add_refused(struct isolate *isolate, int64_t seq,
+				   const struct error *why, struct error *err)
+{
+	struct refused *row;
+
+	if (isolate->count >= REFUSED_MAX) {
+		too_many(isolate, why, err);
+		return NULL;
+	}
+	if (isolate->count == isolate->capacity) {
+		size_t capacity =
+			isolate->capacity ? isolate->capacity * 2 : 16;
+		struct refused *grown =
+			realloc(isolate->rows, capacity * sizeof(*grown));
+
+		if (!grown) {
+			error_memory(err, "refused rows");
+			return NULL;
+		}
+		isolate->rows = grown;
+		isolate->capacity = capacity;
+	}
+	row = &isolate->rows[isolate->count];
+	*row = (struct refused){
+		.seq = seq,
+		.number = why->native,
+		.reason = strdup(why->message),
+	};
+	if (!row->reason) {
+		error_memory(err, "refused rows");
+		return NULL;
+	}
+	isolate->count++;
+	return row;
+}
+
+static void remove_refused(struct isolate *isolate, size_t i)
+{
+	forget(&isolate->rows[i]);
+	memmove(&isolate->rows[i], &isolate->rows[i + 1],
+		(isolate->count - i - 1) * sizeof(*isolate->rows));
+	isolate->count--;
+}
+
+/* The loader found a value that does not fit. */
+static int does_not_fit(void *context, int64_t seq, enum row_op op,
+			const char *key, const struct error *why,
+			struct error *err)
+{
+	struct isolate *isolate = context;
+	struct refused *row;
+
+	for (size_t i = 0; !seq && i < isolate->count; i++)
+		if (isolate->rows[i].key && !strcmp(isolate->rows[i].key, key))
+			remove_refused(isolate, i--); /* the last counts */
+	row = add_refused(isolate, seq, why, err);
+	if (!row)
+		return -1;
+	row->fixed = true;
+	row->op = op;
+	row->key = seq ? NULL : strdup(key);
+	return seq || row->key ? 0 : error_memory(err, "refused rows");
+}
+
+/* ----------------------------------------------------------------- a step */
+
+static void add_step(struct strbuf *sql, const struct strbuf *statement)
+{
+	strbuf_addf(sql,
+		    "SET XACT_ABORT OFF; "
+		    "DECLARE @number int = 0, @severity int = 0, "
+		    "@state int = 1, @message nvarchar(4000) = N'', "
+		    "@rows bigint = 0; "
+		    "BEGIN TRY SAVE TRANSACTION dataflow_step; %s"
+		    "END TRY BEGIN CATCH "
+		    "SELECT @number = ERROR_NUMBER(), "
+		    "@severity = ERROR_SEVERITY(), "
+		    "@message = ERROR_MESSAGE(), @state = XACT_STATE(); "
+		    "IF @state = 1 ROLLBACK TRANSACTION dataflow_step; "
+		    "END CATCH; "
+		    "SELECT @number, @severity, @state, @rows, @message",
+		    statement->data);
+	if (statement->failed)
+		sql->failed = statement->failed;
+}
+
+/* What is made anew is not updated, or it might be half done. */
+static void add_same_identity(struct strbuf *sql,
+			      const struct sqlserver_target *target)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct catalog_column *column = catalog_column(
+			&target->dest, target->shape->columns[i].name);
+
+		if (column->identity && !table_is_key(target->shape, i))
+			sql_names(sql, " AND d.%n = s.%n", column->name,
+				  column->name);
+	}
+}
+
+static int build_steps(struct isolate *isolate, struct error *err)
+{
+	static const char range[] =
+		" AND (s.[" LOADER_SEQ_COLUMN "] BETWEEN @low AND @high "
+		"OR s.[" LOADER_SEQ_COLUMN "] = @too)";
+	static const char count[] = "SET @rows = @@ROWCOUNT; ";
+	struct sqlserver_target *target = isolate->target;
+	struct strbuf statement, same;
+	int ret;
+
+	strbuf_init(&statement);
+	strbuf_init(&same);
+	strbuf_addstr(&same, range);
+	add_same_identity(&same, target);
+	apply_sql_delete(&statement, target, range);
+	strbuf_addstr(&statement, count);
+	add_step(&isolate->sql[PHASE_DELETE], &statement);
+	strbuf_reset(&statement);
+	if (apply_sql_update(&statement, target, same.data))
+		strbuf_addstr(&statement, count);
+	add_step(&isolate->sql[PHASE_UPDATE], &statement);
+	strbuf_reset(&statement);
+	/* A row that is made anew goes and comes in the same step. */
+	apply_sql_remake(&statement, target, range);
+	apply_sql_insert(&statement, target, range, count);
+	add_step(&isolate->sql[PHASE_INSERT], &statement);
+	ret = strbuf_check(&same, err);
+	strbuf_release(&same);
+	strbuf_release(&statement);
+	for (int i = 0; i < PHASES && ret == 0; i++)
+		ret = strbuf_check(&isolate->sql[i], err);
+	return ret;
+}
+
+/*
+ * What became of a step; `isolate->why` says more. -1: something that is not
+ * about rows. The end of a statement in a doomed transaction is an error of
+ * its own, which tells nothing new.
+ */
+static int judge_step(struct isolate *isolate, enum phase phase,
+		      struct error *err)
+{
+	struct tds *conn = isolate->target->conn;
+	int number = (int)tds_get_int(conn, 0);
+	int severity = (int)tds_get_int(conn, 1);
+	int64_t state = tds_get_int(conn, 2);
+	bool doomed = state < 0;
+	uint64_t rows = (uint64_t)tds_get_int(conn, 3);
+	struct error late = ERROR_INIT;
+	struct arena arena;
+	char *message;
+
+	if (!number) {
+		if (tds_finish(conn, err) < 0)
+			return -1;
+		isolate->applied[phase] += rows;
+		return APPLIED;
+	}
+	arena_init(&arena, 0);
+	message = tds_get_text(conn, 4, &arena);
+	tds_message_to_error(&isolate->why, number, severity,
+			     message ? message : "");
+	arena_release(&arena);
+	if (tds_finish(conn, &late) < 0 && !doomed) {
+		*err = late;
+		return -1;
+	}
+	/* A trigger may have ended the transaction: nothing can go on then. */
+	if (isolate->why.kind != ERROR_DATA || !state) {
+		*err = isolate->why;
+		return -1;
+	}
+	return doomed ? DOOMED : REFUSED;
+}
+
+static int step(struct isolate *isolate, enum phase phase, int64_t low,
+		int64_t high, int64_t too, struct error *err)
+{
+	struct tds *conn = isolate->target->conn;
+	struct tds_param params[] = {
+		tds_int("@low", low),
+		tds_int("@high", high),
+		tds_int("@too", too),
+	};
+	int rc;
+
+	rc = tds_query_row(conn, isolate->sql[phase].data, params, 3, err);
+	if (rc == 0)
+		return error_set(err, ERROR_SERVER,
+				 "a step did not report its end");
+	if (rc > 0)
+		rc = judge_step(isolate, phase, err);
+	if (rc == DOOMED) {
+		isolate->doomed_phase = phase;
+		isolate->doomed_low = low;
+		isolate->doomed_high = high;
+	}
+	return rc;
+}
+
+/* ---------------------------------------------------------- cutting in two */
+
+static int refuse(struct isolate *isolate, enum phase phase, int64_t seq,
+		  struct error *err)
+{
+	struct refused *row = add_refused(isolate, seq, &isolate->why, err);
+
+	if (!row)
+		return -1;
+	row->phase = phase;
+	if (!depends_on_order(row->number) &&
+	    ++isolate->final > isolate->how->limit)
+		return too_many(isolate, &isolate->why, err);
+	return APPLIED;
+}
+
+/* APPLIED: all but those that were refused; or DOOMED, or -1. */
+static int bisect(struct isolate *isolate, enum phase phase, int64_t low,
+		  int64_t high, struct error *err)
+{
+	int64_t middle = low + (high - low) / 2;
+	int rc = step(isolate, phase, low, high, 0, err);
+
+	if (rc != REFUSED)
+		return rc;
+	if (low == high)
+		return refuse(isolate, phase, low, err);
+	rc = bisect(isolate, phase, low, middle, err);
+	if (rc != APPLIED)
+		return rc;
+	return bisect(isolate, phase, middle + 1, high, err);
+}
+
+/* ------------------------------------------------- what depends on the order */
+
+static bool may_try_again(const struct refused *row)
+{
+	return !row->fixed && depends_on_order(row->number);
+}
+
+/*
+ * Each of them once more, alone, forwards and backwards in turns: in a row of
+ * values that were shifted one of the two finds them all.
+ */
+static int try_again(struct isolate *isolate, bool forwards, bool *progress,
+		     struct error *err)
+{
+	size_t i = forwards ? 0 : isolate->count;
+
+	*progress = false;
+	while (forwards ? i < isolate->count : i-- > 0) {
+		struct refused *row = &isolate->rows[i];
+		int rc = REFUSED;
+
+		if (may_try_again(row))
+			rc = step(isolate, row->phase, row->seq, row->seq, 0,
+				  err);
+		if (rc < 0 || rc == DOOMED)
+			return rc;
+		if (rc == APPLIED) {
+			remove_refused(isolate, i);
+			*progress = true;
+		} else if (forwards) {
+			i++;
+		}
+	}
+	return APPLIED;
+}
+
+/* One of these with one of the others behind it. */
+static int try_pairs_of(struct isolate *isolate, size_t i, bool *progress,
+			struct error *err)
+{
+	for (size_t j = i + 1; j < isolate->count; j++) {
+		struct refused *one = &isolate->rows[i];
+		struct refused *two = &isolate->rows[j];
+		int rc = REFUSED;
+
+		if (may_try_again(one) && may_try_again(two) &&
+		    one->phase == two->phase)
+			rc = step(isolate, one->phase, one->seq, one->seq,
+				  two->seq, err);
+		if (rc < 0 || rc == DOOMED)
+			return rc;
+		if (rc == APPLIED) {
+			remove_refused(isolate, j);
+			remove_refused(isolate, i);
+			*progress = true;
+			break;
+		}
+	}
+	return APPLIED;
+}
+
+static int try_pairs(struct isolate *isolate, bool *progress, struct error *err)
+{
+	size_t open = 0;
+	int rc = APPLIED;
+
+	*progress = false;
+	for (size_t i = 0; i < isolate->count; i++)
+		open += may_try_again(&isolate->rows[i]);
+	for (size_t i = 0; open <= PAIRED_MAX && i + 1 < isolate->count &&
+			   rc == APPLIED && !*progress;
+	     i++)
+		rc = try_pairs_of(isolate, i, progress, err);
+	return rc;
+}
+
+static int try_order(struct isolate *isolate, struct error *err)
+{
+	bool progress = true;
+	int rc = APPLIED;
+
+	for (int i = 0; i < ROUNDS_MAX && progress && rc == APPLIED; i++) {
+		bool backwards;
+
+		rc = try_again(isolate, false, &backwards, err);
+		if (rc == APPLIED)
+			rc = try_again(isolate, true, &progress, err);
+		progress |= backwards;
+		if (rc == APPLIED && !progress)
+			rc = try_pairs(isolate, &progress, err);
+	}
+	return rc;
+}
+
+/* ------------------------------------------------------- doomed transactions */
+
+static int probe(struct isolate *isolate, int64_t low, int64_t high,
+		 struct error *err)
+{
+	int rc;
+
+	if (tds_exec(isolate->target->conn, "BEGIN TRANSACTION", err) < 0)
+		return -1;
+	rc = step(isolate, isolate->doomed_phase, low, high, 0, err);
+	target_abandon(isolate->target);
+	return rc;
+}
+
+static int mark(struct isolate *isolate, int64_t seq, struct error *err)
+{
+	static const char sql[] =
+		"UPDATE " APPLY_CHANGES " SET [" LOADER_OP_COLUMN "] = "
+		"[" LOADER_OP_COLUMN "] + 2 WHERE [" LOADER_SEQ_COLUMN
+		"] = @seq";
+	struct tds_param param = tds_int("@seq", seq);
+
+	if (tds_query(isolate->target->conn, sql, &param, 1, err) < 0)
+		return -1;
+	return tds_finish(isolate->target->conn, err);
+}
+
+static bool is_marked(const struct isolate *isolate, int64_t seq)
+{
+	for (size_t i = 0; i < isolate->count; i++)
+		if (isolate->rows[i].fixed && isolate->rows[i].seq == seq)
+			return true;
+	return false;
+}
+
+/* Find the row that dooms what is done with it, and leave it out for good. */
+static int find_doomed(struct isolate *isolate, struct error *err)
+{
+	int64_t low = isolate->doomed_low, high = isolate->doomed_high;
+	struct error why = isolate->why;
+	struct refused *row;
+	int rc;
+
+	while (low < high) {
+		int64_t middle = low + (high - low) / 2;
+
+		rc = probe(isolate, low, middle, err);
+		if (rc < 0)
+			return -1;
+		if (rc == DOOMED)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	rc = probe(isolate, low, low, err);
+	if (rc < 0)
+		return -1;
+	if (rc != DOOMED || is_marked(isolate, low)) {
+		*err = why;
+		return error_wrap(err, "no single row is refused");
+	}
+	if (mark(isolate, low, err) < 0)
+		return -1;
+	row = add_refused(isolate, low, &isolate->why, err);
+	if (!row)
+		return -1;
+	row->fixed = true;
+	if (++isolate->doomed > isolate->how->limit)
+		return too_many(isolate, &isolate->why, err);
+	return 0;
+}
+
+/* ------------------------------------------------------------ putting aside */
+
+/* 1: the row is told of and kept; 0: a later change came after it. */
+static int put_aside(struct isolate *isolate, const struct refused *row,
+		     const char *position, struct error *err)
+{
+	static const char sql[] =
+		"DECLARE @out TABLE (exception_id nvarchar(36), "
+		"operation tinyint, row_key nvarchar(4000)); "
+		"INSERT INTO @out (exception_id, operation, row_key) "
+		"SELECT CONVERT(nvarchar(36), NEWID()), "
+		"s.[" LOADER_OP_COLUMN "] % 2, s.[" LOADER_KEY_COLUMN "] "
+		"FROM " APPLY_CHANGES " AS s "
+		"WHERE s.[" LOADER_SEQ_COLUMN "] = @seq; "
+		"IF @seq = 0 INSERT INTO @out (exception_id, operation, "
+		"row_key) VALUES (CONVERT(nvarchar(36), NEWID()), @op, @key); "
+		"IF @seq = 0 DELETE FROM dataflow.exceptions "
+		"WHERE installation_id = @installation "
+		"AND mapping_id = @mapping AND row_key = @key; "
+		"IF @keep = 1 INSERT INTO dataflow.exceptions "
+		"(installation_id, mapping_id, exception_id, operation, "
+		"row_key, position, error_number, reason, created_at) "
+		"SELECT @installation, @mapping, o.exception_id, o.operation, "
+		"o.row_key, @position, @number, @reason, @created "
+		"FROM @out AS o; "
+		"SELECT o.exception_id, CAST(o.operation AS int), o.row_key "
+		"FROM @out AS o";
+	struct sqlserver_target *target = isolate->target;
+	char created[CLOCK_TEXT_MAX];
+	struct checkpoint_params p;
+	struct told *told;
+	const char *id;
+	int rc;
+
+	told = arena_calloc(&isolate->arena, 1, sizeof(*told));
+	if (!told)
+		return error_memory(err, "refused rows");
+	told->row.created_us = clock_utc_us();
+	clock_format(created, told->row.created_us);
+	checkpoint_identify(&p, target);
+	p.params[p.count++] = tds_int("@seq", row->seq);
+	p.params[p.count++] = tds_int("@op", row->op);
+	p.params[p.count++] = tds_text("@key", row->key);
+	p.params[p.count++] = tds_int("@keep", isolate->how->keep);
+	p.params[p.count++] = tds_text("@position", position);
+	p.params[p.count++] = tds_int("@number", row->number);
+	p.params[p.count++] = tds_text("@reason", row->reason);
+	p.params[p.count++] = tds_text("@created", created);
+	rc = tds_query_row(target->conn, sql, p.params, p.count, err);
+	if (rc <= 0)
+		return rc;
+	id = tds_get_text(target->conn, 0, &isolate->arena);
+	told->row.op = (enum row_op)tds_get_int(target->conn, 1);
+	told->row.key = exceptions_text(target->conn, 2, &isolate->arena);
+	told->row.position = position;
+	told->row.number = row->number;
+	told->row.reason = row->reason;
+	if (tds_finish(target->conn, err) < 0)
+		return -1;
+	if (!id || !told->row.key)
+		return error_memory(err, "refused rows");
+	if (isolate->how->keep)
+		text_copy(told->row.id, sizeof(told->row.id), id);
+	*isolate->told_end = told;
+	isolate->told_end = &told->next;
+	return 1;
+}
+
+/*
+ * Those of earlier windows whose keys are in this one are over: either the row
+ * went in, or it is put aside anew. One that is only left out ends none.
+ */
+static int settle(struct isolate *isolate, uint64_t *settled, struct error *err)
+{
+	static const char sql[] =
+		APPLY_SETTLE("AND (@keep = 1 OR s.[" LOADER_OP_COLUMN
+			     "] < 2)") "SELECT CAST(@@ROWCOUNT AS bigint)";
+	struct sqlserver_target *target = isolate->target;
+	struct checkpoint_params id;
+	int rc = 0;
+
+	for (size_t i = 0; !isolate->how->keep && i < isolate->count && !rc;
+	     i++)
+		if (!isolate->rows[i].fixed)
+			rc = mark(isolate, isolate->rows[i].seq, err);
+	if (rc < 0)
+		return -1;
+	checkpoint_identify(&id, target);
+	id.params[id.count++] = tds_int("@keep", isolate->how->keep);
+	rc = tds_query_row(target->conn, sql, id.params, id.count, err);
+	if (rc <= 0)
+		return rc;
+	*settled = (uint64_t)tds_get_int(target->conn, 0);
+	return tds_finish(target->conn, err);
+}
+
+static int put_all_aside(struct isolate *isolate, const char *position,
+			 struct error *err)
+{
+	for (size_t i = 0; i < isolate->count; i++) {
+		struct refused *row = &isolate->rows[i];
+		int rc = put_aside(isolate, row, position, err);
+
+		if (rc < 0)
+			return -1;
+		isolate->how->count += (uint64_t)rc;
+		if (isolate->how->count > isolate->how->limit) {
+			error_set(&isolate->why, ERROR_DATA, "%s", row->reason);
+			return too_many(isolate, &isolate->why, err);
+		}
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------ the transaction */
+
+static int move_checkpoint(struct isolate *isolate,
+			   const struct checkpoint *from,
+			   const struct checkpoint *to, struct error *err)
+{
+	struct target_counts ignored;
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	checkpoint_sql(&sql, from != NULL);
+	strbuf_addstr(&sql, "SELECT 0, 0, 0, 0");
+	if (strbuf_check(&sql, err) == 0)
+		ret = target_transact(isolate->target, sql.data, from, to,
+				      &ignored, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* What an earlier round has found out, but for what holds in any case. */
+static void begin_round(struct isolate *isolate)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < isolate->count; i++) {
+		if (isolate->rows[i].fixed)
+			isolate->rows[kept++] = isolate->rows[i];
+		else
+			forget(&isolate->rows[i]);
+	}
+	isolate->count = kept;
+	isolate->how->count = 0;
+	isolate->final = 0;
+	memset(isolate->applied, 0, sizeof(isolate->applied));
+	arena_reset(&isolate->arena);
+	isolate->told = NULL;
+	isolate->told_end = &isolate->told;
+}
+
+/* Everything but the commit. APPLIED, DOOMED or -1. */
+static int apply_rows(struct isolate *isolate, uint64_t rows, struct error *err)
+{
+	int rc = APPLIED;
+
+	for (int phase = 0; phase < PHASES && rc == APPLIED && rows; phase++)
+		rc = bisect(isolate, (enum phase)phase, 1, (int64_t)rows, err);
+	return rc == APPLIED ? try_order(isolate, err) : rc;
+}
+
+static int transaction(struct isolate *isolate, uint64_t rows,
+		       const struct checkpoint *from,
+		       const struct checkpoint *to, const char *position,
+		       struct target_counts *counts, struct error *err)
+{
+	struct tds *conn = isolate->target->conn;
+	int rc;
+
+	begin_round(isolate);
+	if (tds_exec(conn, "BEGIN TRANSACTION", err) < 0)
+		return -1;
+	rc = move_checkpoint(isolate, from, to, err);
+	if (rc == 0)
+		rc = apply_rows(isolate, rows, err);
+	if (rc == APPLIED)
+		rc = settle(isolate, &counts->settled, err);
+	if (rc == APPLIED)
+		rc = put_all_aside(isolate, position, err);
+	if (rc == APPLIED)
+		rc = tds_exec(conn, "COMMIT TRANSACTION", err);
+	if (rc != APPLIED)
+		target_abandon(isolate->target);
+	return rc;
+}
+
+static void tell_refused(struct isolate *isolate)
+{
+	struct isolation *how = isolate->how;
+
+	for (const struct told *t = isolate->told; t; t = t->next)
+		how->refused(how->context, &t->row);
+	if (how->keep)
+		isolate->target->exceptions += how->count;
+}
+
+/* The number of a change is what a step goes by. */
+static int make_index(struct sqlserver_target *target, struct error *err)
+{
+	target->has_changes_table = false; /* TRUNCATE would keep it */
+	return tds_exec(target->conn,
+			"CREATE UNIQUE INDEX by_seq ON " APPLY_CHANGES
+			" ([" LOADER_SEQ_COLUMN "])",
+			err);
+}
+
+int isolate_commit(struct sqlserver_target *target,
+		   const struct checkpoint *from, const struct checkpoint *to,
+		   struct target_counts *counts, struct error *err)
+{
+	struct isolate *isolate = target->isolate;
+	char position[POSITION_TEXT_MAX];
+	uint64_t rows;
+	int rc;
+
+	position_format(position, &to->position);
+	if (loader_end(target->loader, &rows, err) < 0 ||
+	    (rows > 1 && apply_keep_last(target, rows, err) < 0) ||
+	    make_index(target, err) < 0 || build_steps(isolate, err) < 0)
+		return -1;
+	do {
+		rc = transaction(isolate, rows, from, to, position, counts,
+				 err);
+		if (rc == DOOMED && find_doomed(isolate, err) < 0)
+			rc = -1;
+	} while (rc == DOOMED);
+	if (rc < 0)
+		return -1;
+	counts->deleted = isolate->applied[PHASE_DELETE];
+	counts->updated = isolate->applied[PHASE_UPDATE];
+	counts->inserted = isolate->applied[PHASE_INSERT];
+	tell_refused(isolate);
+	return 0;
+}
+
+int isolate_begin(struct sqlserver_target *target, struct isolation *how,
+		  struct error *err)
+{
+	struct isolate *isolate = calloc(1, sizeof(*isolate));
+
+	if (!isolate)
+		return error_memory(err, "refused rows");
+	isolate->target = target;
+	isolate->how = how;
+	arena_init(&isolate->arena, 0);
+	for (int i = 0; i < PHASES; i++)
+		strbuf_init(&isolate->sql[i]);
+	how->count = 0;
+	if (how->limit > REFUSED_MAX)
+		how->limit = REFUSED_MAX;
+	target->isolate = isolate;
+	if (apply_begin(target, err) < 0)
+		return -1;
+	loader_leave_out(target->loader, does_not_fit, isolate);
+	return 0;
+}
