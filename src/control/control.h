@@ -232,6 +232,7 @@ struct control_state {
 	int64_t next_attempt_us;
 	const char *daemon;
 	int64_t updated_us;
+	int64_t current_us; /* the copy stands there; 0: not known */
 };
 
 /* A row of verification_logs. */

@@ -90,6 +90,7 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 		.next_attempt_us = subject->next_attempt_us,
 		.daemon = daemon,
 		.updated_us = clock_utc_us(),
+		.current_us = subject->current_us,
 	};
 	out->has_run = subject->running;
 	if (subject->running) {
@@ -149,6 +150,8 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 		mark(subject);
 	subject->lag_ms = lag_ms;
 	subject->consistent = consistent;
+	if (lag_ms >= 0)
+		subject->current_us = clock_utc_us() - lag_ms * 1000;
 	pthread_mutex_unlock(&subject->lock);
 }
 
