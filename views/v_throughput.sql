@@ -1,7 +1,8 @@
--- Rows per mapping and hour: the present hour and the 24 before it, which an
--- index on what is counted answers whatever the length of the history. A run
--- counts in the hour in which it ended; v_running_loads shows the others.
--- Verification moves no rows and is left out.
+-- Rows per mapping and hour: the present hour and the 24 before it. An index
+-- holds all that is counted, so that the length of the history does not matter.
+-- full_sync_records are those of records_processed that full syncs copied, the
+-- others are changes. A run counts in the hour in which it ended; those under way
+-- are in v_running_loads. Verifications move no rows and are left out.
 USE dbaops_dataflow;
 GO
 
@@ -11,16 +12,12 @@ SELECT
     m.mapping_id,
     s.server_name,
     m.source_database,
-    m.source_schema,
     m.source_table,
-    m.dest_database,
-    m.dest_schema,
     m.dest_table,
     h.hour_start,
     h.runs,
     h.records_processed,
     h.full_sync_records,
-    h.change_records,
     h.records_failed
 FROM dbo.table_mappings AS m
 INNER JOIN dbo.source_servers AS s ON m.server_id = s.server_id
@@ -30,7 +27,6 @@ CROSS APPLY (
         COUNT(*) AS runs,
         SUM(b.records_processed) AS records_processed,
         SUM(CASE WHEN b.sync_type = N'FULL_SYNC' THEN b.records_processed ELSE 0 END) AS full_sync_records,
-        SUM(CASE WHEN b.sync_type = N'CDC' THEN b.records_processed ELSE 0 END) AS change_records,
         SUM(b.records_failed) AS records_failed
     FROM (
         SELECT

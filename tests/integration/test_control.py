@@ -35,11 +35,14 @@ def tsql(world, script):
 
 
 def scripts(database):
-    """schema-dataflow.sql and the views, for a database of that name."""
+    """schema-dataflow.sql, views and procedures, for a database of that
+    name."""
     text = open(f"{TOP}/schema-dataflow.sql", encoding="utf-8").read()
-    for name in sorted(os.listdir(f"{TOP}/views")):
-        if name.endswith(".sql"):
-            text += open(f"{TOP}/views/{name}", encoding="utf-8").read()
+    for folder in ("views", "procedures"):
+        for name in sorted(os.listdir(f"{TOP}/{folder}")):
+            if name.endswith(".sql"):
+                text += open(f"{TOP}/{folder}/{name}",
+                             encoding="utf-8").read()
     return text.replace("dbaops_dataflow", database)
 
 

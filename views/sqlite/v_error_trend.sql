@@ -18,8 +18,8 @@ SELECT
 FROM (
     SELECT
         'HOUR' AS period,
-        strftime('%Y-%m-%dT%H:00:00', 'now', -n.number || ' hours') AS period_start,
-        strftime('%Y-%m-%dT%H:00:00', 'now', 1 - n.number || ' hours') AS period_end
+        strftime('%Y-%m-%dT%H:00:00', 'now', (-n.number) || ' hours') AS period_start,
+        strftime('%Y-%m-%dT%H:00:00', 'now', (1 - n.number) || ' hours') AS period_end
     FROM (
         WITH RECURSIVE numbers (number) AS (
             SELECT 0
@@ -31,8 +31,8 @@ FROM (
     UNION ALL
     SELECT
         'DAY' AS period,
-        strftime('%Y-%m-%dT00:00:00', 'now', -n.number || ' days') AS period_start,
-        strftime('%Y-%m-%dT00:00:00', 'now', 1 - n.number || ' days') AS period_end
+        strftime('%Y-%m-%dT00:00:00', 'now', (-n.number) || ' days') AS period_start,
+        strftime('%Y-%m-%dT00:00:00', 'now', (1 - n.number) || ' days') AS period_end
     FROM (
         WITH RECURSIVE numbers (number) AS (
             SELECT 0

@@ -39,7 +39,7 @@ SELECT
             ELSE h.parked_rows || ' rows were put aside in apply_exceptions'
         END
         WHEN 'LAGGING' THEN
-            CAST(strftime('%s', h.now_at) AS INTEGER) - CAST(strftime('%s', h.current_at) AS INTEGER)
+            (CAST(strftime('%s', h.now_at) AS INTEGER) - CAST(strftime('%s', h.current_at) AS INTEGER))
             || ' seconds behind its source' || COALESCE(': ' || h.state_reason, '')
         ELSE COALESCE(
             h.state_reason,
@@ -116,7 +116,7 @@ FROM (
                 WHEN st.state <> 'CDC' OR st.lag_seconds > 0
                     THEN COALESCE(
                         st.current_at,
-                        strftime('%Y-%m-%dT%H:%M:%f', st.updated_at, -CAST(st.lag_seconds AS INTEGER) || ' seconds')
+                        strftime('%Y-%m-%dT%H:%M:%f', st.updated_at, (-CAST(st.lag_seconds AS INTEGER)) || ' seconds')
                     )
                 WHEN st.lag_seconds IS NULL THEN st.current_at
                 WHEN d.stopped_at IS NULL AND d.heartbeat_at >= c.alive_since THEN c.now_at
@@ -168,9 +168,9 @@ FROM (
         CROSS JOIN (
             SELECT
                 strftime('%Y-%m-%dT%H:%M:%f', 'now') AS now_at,
-                strftime('%Y-%m-%dT%H:%M:%f', 'now', -15 - COALESCE(NULLIF(k.lease_seconds, 0), 30) || ' seconds')
+                strftime('%Y-%m-%dT%H:%M:%f', 'now', (-15 - COALESCE(NULLIF(k.lease_seconds, 0), 30)) || ' seconds')
                     AS alive_since,
-                strftime('%Y-%m-%dT%H:%M:%f', 'now', -COALESCE(NULLIF(k.lag_warning_seconds, 0), 60) || ' seconds')
+                strftime('%Y-%m-%dT%H:%M:%f', 'now', (-COALESCE(NULLIF(k.lag_warning_seconds, 0), 60)) || ' seconds')
                     AS lagging_before,
                 (SELECT MAX(b.heartbeat_at) FROM daemons AS b WHERE b.stopped_at IS NULL) AS newest_heartbeat_at
             FROM (
