@@ -223,7 +223,9 @@ static void tell_note(struct worker *worker, const char *note)
  */
 static void tell_changes(struct worker *worker, const struct cdc_step *step)
 {
-	report_lag(worker->subject, step->lag_ms, step->consistent);
+	/* Of a log that stands still nobody knows how far behind it is. */
+	report_lag(worker->subject, *step->note ? -1 : step->lag_ms,
+		   step->consistent);
 	report_state(worker->subject, "CDC",
 		     *step->note ? step->note
 		     : step->consistent
