@@ -10,9 +10,11 @@
 --   ERROR      an error stands in error_logs; the reason ends with the remedy
 --   RETRYING   the last attempt failed, another one follows
 --   WAITING    nobody has taken it up yet, or it waits for its first load
---   MISMATCH   the destination is known to differ: the last verification
---              failed, or rows were put aside in apply_exceptions
---   LAGGING    more than lag_warning_seconds behind its source
+--   MISMATCH   the destination is known to differ: a verification failed and
+--              none has passed since, or rows were put aside in
+--              apply_exceptions. Or that could not be found out
+--   LAGGING    more than lag_warning_seconds behind its source, or still
+--              catching up with what changed during its load
 --   HEALTHY    none of these
 --
 -- The copy holds what its source had committed at current_at; lag_seconds has
@@ -101,7 +103,7 @@ FROM (
                 OR f.last_verification_status = N'FAILED'
                 OR f.parked_rows > 0
                 THEN N'MISMATCH'
-            WHEN f.current_at < f.lagging_before THEN N'LAGGING'
+            WHEN f.current_at < f.lagging_before OR f.is_catching_up = 1 THEN N'LAGGING'
             ELSE N'HEALTHY'
         END AS health
     FROM (
@@ -122,6 +124,7 @@ FROM (
             m.suspended_reason,
             m.is_paused,
             m.cdc_enabled,
+            CASE WHEN st.state = N'CDC' AND st.is_consistent = 0 THEN 1 ELSE 0 END AS is_catching_up,
             st.state,
             st.reason AS state_reason,
             st.next_attempt_at,

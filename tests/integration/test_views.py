@@ -9,8 +9,6 @@ import pytest
 
 from support import dataflow
 
-NOW = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-
 # What depends on when one asks, by so many seconds at most.
 PATIENCE = 20
 MOVING = ("lag_seconds", "duration_seconds", "seconds_since_update",
@@ -20,6 +18,9 @@ MOVING = ("lag_seconds", "duration_seconds", "seconds_since_update",
 def ago(**time):
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) \
         - datetime.timedelta(**time)
+
+
+NOW = ago()
 
 
 def literal(value, prefix):
@@ -213,6 +214,10 @@ def test_every_word_of_health(stores):
     stores.living("lagging", lag=500.0)
     stores.update("mapping_state", "lag_seconds = 500",
                   current_at=ago(seconds=500))
+    stores.living("loaded_just_now")
+    stores.update("mapping_state", "mapping_id = (SELECT MAX(mapping_id) FROM "
+                  "table_mappings)", is_consistent=0,
+                  reason="catching up with its load")
     stores.living("healthy")
     mended = stores.living("mended")
     stores.insert("error_logs", mapping_id=mended, error_type="SYNC",
@@ -245,6 +250,8 @@ def test_every_word_of_health(stores):
         "failed": ("MISMATCH", "3 rows differ, says the last verification"),
         "parked": ("MISMATCH", "2 rows were put aside in apply_exceptions"),
         "lagging": ("LAGGING", "N seconds behind its source"),
+        "loaded_just_now": ("LAGGING", "N seconds behind its source: "
+                            "catching up with its load"),
         "healthy": ("HEALTHY", "follows changes"),
         "mended": ("HEALTHY", "follows changes"),
         "full_only": ("HEALTHY", "loaded; it has full syncs only"),
