@@ -13,8 +13,7 @@
 --   MISMATCH   the destination is known to differ: a verification failed and
 --              none has passed since, or rows were put aside in
 --              apply_exceptions. Or that could not be found out
---   LAGGING    more than lag_warning_seconds behind its source, or still
---              catching up with what changed during its load
+--   LAGGING    more than lag_warning_seconds behind its source
 --   HEALTHY    none of these
 --
 -- The copy holds what its source had committed at current_at; lag_seconds has
@@ -103,7 +102,7 @@ FROM (
                 OR f.last_verification_status = N'FAILED'
                 OR f.parked_rows > 0
                 THEN N'MISMATCH'
-            WHEN f.current_at < f.lagging_before OR f.is_catching_up = 1 THEN N'LAGGING'
+            WHEN f.current_at < f.lagging_before THEN N'LAGGING'
             ELSE N'HEALTHY'
         END AS health
     FROM (
@@ -124,7 +123,6 @@ FROM (
             m.suspended_reason,
             m.is_paused,
             m.cdc_enabled,
-            CASE WHEN st.state = N'CDC' AND st.is_consistent = 0 THEN 1 ELSE 0 END AS is_catching_up,
             st.state,
             st.reason AS state_reason,
             st.next_attempt_at,

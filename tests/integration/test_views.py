@@ -213,7 +213,7 @@ def test_every_word_of_health(stores):
                       is_resolved=resolved)
     stores.living("lagging", lag=500.0)
     stores.update("mapping_state", "lag_seconds = 500",
-                  current_at=ago(seconds=500))
+                  current_at=ago(seconds=500), reason="a large window")
     stores.living("loaded_just_now")
     stores.update("mapping_state", "mapping_id = (SELECT MAX(mapping_id) FROM "
                   "table_mappings)", is_consistent=0,
@@ -249,9 +249,8 @@ def test_every_word_of_health(stores):
         "wrong": ("MISMATCH", "2 rows differ; request a REPAIR"),
         "failed": ("MISMATCH", "3 rows differ, says the last verification"),
         "parked": ("MISMATCH", "2 rows were put aside in apply_exceptions"),
-        "lagging": ("LAGGING", "N seconds behind its source"),
-        "loaded_just_now": ("LAGGING", "N seconds behind its source: "
-                            "catching up with its load"),
+        "lagging": ("LAGGING", "N seconds behind its source: a large window"),
+        "loaded_just_now": ("HEALTHY", "catching up with its load"),
         "healthy": ("HEALTHY", "follows changes"),
         "mended": ("HEALTHY", "follows changes"),
         "full_only": ("HEALTHY", "loaded; it has full syncs only"),

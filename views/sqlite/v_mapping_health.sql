@@ -79,7 +79,7 @@ FROM (
                 OR f.last_verification_status = 'FAILED'
                 OR f.parked_rows > 0
                 THEN 'MISMATCH'
-            WHEN f.current_at < f.lagging_before OR f.is_catching_up = 1 THEN 'LAGGING'
+            WHEN f.current_at < f.lagging_before THEN 'LAGGING'
             ELSE 'HEALTHY'
         END AS health
     FROM (
@@ -100,7 +100,6 @@ FROM (
             m.suspended_reason,
             m.is_paused,
             m.cdc_enabled,
-            CASE WHEN st.state = 'CDC' AND st.is_consistent = 0 THEN 1 ELSE 0 END AS is_catching_up,
             st.state,
             st.reason AS state_reason,
             st.next_attempt_at,
