@@ -111,6 +111,7 @@ $(O)/tests/tdsd/%.o: ALL_CPPFLAGS += -Itests/tdsd
 SQL_STATEMENTS := $(wildcard src/control/sql/*.sql)
 VIEWS          := $(sort $(wildcard views/*.sql))
 SQLITE_VIEWS   := $(sort $(wildcard views/sqlite/*.sql))
+PROCEDURES     := $(sort $(wildcard procedures/*.sql))
 
 $(O)/gen/control_sql.h: src/control/sql/embed.sh $(SQL_STATEMENTS)
 	@mkdir -p $(@D)
@@ -118,10 +119,10 @@ $(O)/gen/control_sql.h: src/control/sql/embed.sh $(SQL_STATEMENTS)
 	sh $< $(foreach f,$(SQL_STATEMENTS),sql_$(basename $(notdir $f))=$f) > $@
 
 $(O)/gen/control_schema.h: src/control/sql/embed.sh schema-dataflow.sql \
-		src/control/sql/sqlite/schema.sql $(VIEWS) $(SQLITE_VIEWS)
+		src/control/sql/sqlite/schema.sql $(VIEWS) $(SQLITE_VIEWS) $(PROCEDURES)
 	@mkdir -p $(@D)
 	$(say) SQL $@
-	cat schema-dataflow.sql $(VIEWS) > $(O)/gen/schema_sqlserver.sql
+	cat schema-dataflow.sql $(VIEWS) $(PROCEDURES) > $(O)/gen/schema_sqlserver.sql
 	cat src/control/sql/sqlite/schema.sql $(SQLITE_VIEWS) > $(O)/gen/schema_sqlite.sql
 	sh $< schema_sqlserver=$(O)/gen/schema_sqlserver.sql \
 		schema_sqlite=$(O)/gen/schema_sqlite.sql > $@
@@ -200,6 +201,7 @@ lint: all
 install: $(O)/dbaops-dataflow
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views \
+		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(O)/dbaops-dataflow $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -207,6 +209,7 @@ install: $(O)/dbaops-dataflow
 		etc/prometheus-alerts.yml etc/grafana-dashboard.json \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
+	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures
 	sed 's|@PREFIX@|$(PREFIX)|' etc/dbaops-dataflow.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/dbaops-dataflow.service
 

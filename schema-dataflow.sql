@@ -5,9 +5,9 @@
 --
 --     sqlcmd -S DEST -i schema-dataflow.sql
 --
--- then the files of views/. Running it again upgrades what is there and loses
--- nothing; that also holds for a database that was made by the first published
--- version. `dbaops-dataflow init` does the same over the network.
+-- then the files of views/ and procedures/. Running it again upgrades what is
+-- there and loses nothing; that also holds for a database that was made by the
+-- first published version. `dbaops-dataflow init` does the same over the network.
 
 IF DB_ID(N'dbaops_dataflow') IS NULL
     CREATE DATABASE dbaops_dataflow;
@@ -96,6 +96,7 @@ FROM (
     (N'resync_on_gap', N'1', N'1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
     (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),
     (N'lease_seconds', N'30', N'Seconds without a sign of life after which another daemon takes a mapping over'),
+    (N'lag_warning_seconds', N'60', N'Seconds behind its source from which on a mapping''s health is LAGGING'),
     (N'log_retention_days', N'30', N'Days that rows of the log tables are kept'),
     (N'verification_interval_minutes', N'5', N'Minutes between two verifications of a mapping''s newest rows; 0: none'),
     (N'verification_row_count', N'10000', N'Newest rows that a verification compares'),
@@ -367,8 +368,20 @@ IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_run', 'IndexID'
     CREATE INDEX ix_sync_status_run ON dbo.sync_status (run_id);
 GO
 
-IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_mapping', 'IndexID') IS NULL
-    CREATE INDEX ix_sync_status_mapping ON dbo.sync_status (mapping_id, status, started_at DESC);
+-- Runs in a given state, of all mappings or of one.
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_state', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_status_state ON dbo.sync_status (status, mapping_id, started_at DESC);
+GO
+
+-- A mapping's runs by time, with all that v_throughput counts.
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_completed', 'IndexID') IS NULL
+    CREATE INDEX ix_sync_status_completed ON dbo.sync_status (mapping_id, completed_at)
+        INCLUDE (sync_type, records_processed, records_failed);
+GO
+
+-- These two serve all that an older one did.
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_status'), N'ix_sync_status_mapping', 'IndexID') IS NOT NULL
+    DROP INDEX ix_sync_status_mapping ON dbo.sync_status;
 GO
 
 --------------------------------------------------------------- sync_logs
@@ -422,6 +435,10 @@ IF INDEXPROPERTY(OBJECT_ID(N'dbo.error_logs'), N'ix_error_logs_open', 'IndexID')
     CREATE INDEX ix_error_logs_open ON dbo.error_logs (is_resolved, mapping_id, created_at DESC);
 GO
 
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.error_logs'), N'ix_error_logs_type', 'IndexID') IS NULL
+    CREATE INDEX ix_error_logs_type ON dbo.error_logs (error_type, created_at);
+GO
+
 ------------------------------------------------------- verification_logs
 
 IF OBJECT_ID(N'dbo.verification_logs', N'U') IS NULL
@@ -449,6 +466,10 @@ GO
 
 IF INDEXPROPERTY(OBJECT_ID(N'dbo.verification_logs'), N'ix_verification_logs_mapping', 'IndexID') IS NULL
     CREATE INDEX ix_verification_logs_mapping ON dbo.verification_logs (mapping_id, verified_at DESC);
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.verification_logs'), N'ix_verification_logs_status', 'IndexID') IS NULL
+    CREATE INDEX ix_verification_logs_status ON dbo.verification_logs (verification_status, verified_at DESC);
 GO
 
 --------------------------------------------------- verification_progress
@@ -545,7 +566,8 @@ IF INDEXPROPERTY(OBJECT_ID(N'dbo.sync_requests'), N'ix_sync_requests_state', 'In
 GO
 
 ----------------------------------------------------------- mapping_state
--- What each mapping does right now; written by the daemon alone.
+-- What each mapping does right now; written by the daemon alone. The copy holds
+-- what was committed at its source up to current_at.
 
 IF OBJECT_ID(N'dbo.mapping_state', N'U') IS NULL
     CREATE TABLE dbo.mapping_state (
@@ -564,8 +586,13 @@ IF OBJECT_ID(N'dbo.mapping_state', N'U') IS NULL
         next_attempt_at DATETIME2 NULL,
         daemon NVARCHAR(255) NULL,
         updated_at DATETIME2 NOT NULL
-            CONSTRAINT df_mapping_state_updated DEFAULT SYSUTCDATETIME()
+            CONSTRAINT df_mapping_state_updated DEFAULT SYSUTCDATETIME(),
+        current_at DATETIME2 NULL
     );
+GO
+
+IF COL_LENGTH(N'dbo.mapping_state', N'current_at') IS NULL
+    ALTER TABLE dbo.mapping_state ADD current_at DATETIME2 NULL;
 GO
 
 ----------------------------------------------------------------- daemons

@@ -24,7 +24,8 @@ static enum exit_code run(const struct options *options)
 const struct command command_init = {
 	.name = "init",
 	.summary = "make the control tables and views, or upgrade them",
-	.help = "Does what schema-dataflow.sql and the files of views/ do. "
-		"Nothing is lost when\nthe tables are there already.\n",
+	.help = "Does what schema-dataflow.sql and the files of views/ and "
+		"procedures/ do. Nothing\nis lost when the tables are there "
+		"already.\n",
 	.run = run,
 };

@@ -78,7 +78,8 @@ static int check_version(const struct control_spec *spec,
 				 "the control tables are missing in '%s', or "
 				 "older than this program; run "
 				 "'dbaops-dataflow init', or "
-				 "schema-dataflow.sql and the files of views/",
+				 "schema-dataflow.sql and the files of views/ "
+				 "and procedures/",
 				 store_name(spec));
 	}
 	if (version > CONTROL_SCHEMA_VERSION) {

@@ -61,7 +61,7 @@ void control_close(struct control *control); /* NULL is fine */
 void control_default_target(const struct control_spec *spec, const char **type,
 			    const char **connection_string);
 
-/* Make the database, tables and views, or bring them up to date. */
+/* Make the database, tables, views and procedures, or bring them up to date. */
 int control_init(const struct control_spec *spec, enum control_trouble *trouble,
 		 struct error *err) __attribute__((warn_unused_result));
 
@@ -234,6 +234,7 @@ struct control_state {
 	int64_t next_attempt_us;
 	const char *daemon;
 	int64_t updated_us;
+	int64_t current_us; /* the copy stands there; 0: not known */
 };
 
 #define CONTROL_MD5_MAX 33

@@ -190,6 +190,7 @@ int control_save_state(struct control *control,
 		       const struct control_state *state, struct error *err)
 {
 	char next[CLOCK_TEXT_MAX], updated[CLOCK_TEXT_MAX];
+	char current[CLOCK_TEXT_MAX];
 	struct session_param insert[] = {
 		param_int("@mapping_id", state->mapping_id),
 		param_text("@state", state->state),
@@ -206,6 +207,7 @@ int control_save_state(struct control *control,
 		param_time("@next_attempt_at", state->next_attempt_us, next),
 		param_text("@daemon", state->daemon),
 		param_time("@updated_at", state->updated_us, updated),
+		param_time("@current_at", state->current_us, current),
 	};
 
 	if (state->lag_ms < 0)

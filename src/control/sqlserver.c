@@ -1,11 +1,11 @@
 /*
  * The control store on SQL Server.
  *
- * Installing runs the same schema-dataflow.sql and views/ that a DBA would run
- * with sqlcmd, split at its GO lines. Only the batches that name the database
- * are left out: they create it and switch to it, which here is done by a login
- * to master and another one to the database, because Azure SQL Database has no
- * USE and because the database may have another name.
+ * Installing runs the same schema-dataflow.sql, views/ and procedures/ that a
+ * DBA would run with sqlcmd, split at its GO lines. Only the batches that name
+ * the database are left out: they create it and switch to it, which here is done
+ * by a login to master and another one to the database, because Azure SQL
+ * Database has no USE and because the database may have another name.
  */
 #include "control/session.h"
 

@@ -112,6 +112,7 @@ void subject_collect(struct report_subject *subject, const char *daemon,
 		.next_attempt_us = subject->next_attempt_us,
 		.daemon = daemon,
 		.updated_us = clock_utc_us(),
+		.current_us = subject->current_us,
 	};
 	for (int lane = 0; lane < REPORT_LANES; lane++)
 		collect_run(subject, lane, out);
@@ -163,6 +164,8 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 	subject->lag_ms = lag_ms;
 	subject->lag_told_ms = clock_ms();
 	subject->consistent = consistent;
+	if (lag_ms >= 0)
+		subject->current_us = clock_utc_us() - lag_ms * 1000;
 	pthread_mutex_unlock(&subject->lock);
 }
 

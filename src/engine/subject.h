@@ -23,6 +23,7 @@ struct report_subject {
 	const char *state;
 	char reason[REPORT_REASON_MAX];
 	int64_t lag_ms;
+	int64_t current_us; /* what was committed by then is copied; 0: ? */
 	bool consistent;
 	struct position position;
 	bool position_changed;

@@ -303,7 +303,9 @@ static void tell_changes(struct worker *worker, const struct cdc_step *step)
 {
 	char aside[96] = "";
 
-	report_lag(worker->subject, step->lag_ms, step->consistent);
+	/* Of a log that stands still nobody knows how far behind it is. */
+	report_lag(worker->subject, *step->note ? -1 : step->lag_ms,
+		   step->consistent);
 	if (worker->link.exceptions)
 		snprintf(aside, sizeof(aside),
 			 "%llu rows are put aside: see apply_exceptions",

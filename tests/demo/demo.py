@@ -238,7 +238,9 @@ def story(folder, source, dest):
         compare(source, dest, folder)
 
         step("What the monitoring views say")
-        tsql(dest, "USE dbaops_dataflow\nGO\nSELECT source_table, status, "
+        tsql(dest, "USE dbaops_dataflow\nGO\nSELECT source_table, health, "
+                   "reason, lag_seconds FROM v_mapping_health\n"
+                   "SELECT source_table, status, "
                    "sync_type, records_processed FROM v_sync_summary\n"
                    "SELECT * FROM v_recent_errors\n"
                    "SELECT TOP (10) sync_type, status, records_processed, "

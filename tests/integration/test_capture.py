@@ -169,12 +169,18 @@ def test_agent_is_stopped(world):
         assert "SQL Server Agent" in world.control(
             "SELECT reason FROM mapping_state")[0][0]
         world.on_source("INSERT INTO t VALUES (1)")
-        time.sleep(1)
+
+        def health():
+            return world.control(
+                "SELECT health, lag_seconds FROM v_mapping_health")[0]
+        assert health()[0] == "ERROR"
+        dataflow.wait_for(lambda: health()[1] >= 3)
         assert world.on_dest("SELECT COUNT(*) FROM t") == [(0,)]
     finally:
         world.source.query("EXEC sys.sp_tdsd_option N'agent_stopped', 0")
     world.wait_equal("t")
     dataflow.wait_for(lambda: not world.errors(mapping))
+    dataflow.wait_for(lambda: health() == ("HEALTHY", 0))
 
 
 def test_nothing_captured_yet_is_no_trouble(world):

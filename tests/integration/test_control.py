@@ -35,11 +35,14 @@ def tsql(world, script):
 
 
 def scripts(database):
-    """schema-dataflow.sql and the views, for a database of that name."""
+    """schema-dataflow.sql, views and procedures, for a database of that
+    name."""
     text = open(f"{TOP}/schema-dataflow.sql", encoding="utf-8").read()
-    for name in sorted(os.listdir(f"{TOP}/views")):
-        if name.endswith(".sql"):
-            text += open(f"{TOP}/views/{name}", encoding="utf-8").read()
+    for folder in ("views", "procedures"):
+        for name in sorted(os.listdir(f"{TOP}/{folder}")):
+            if name.endswith(".sql"):
+                text += open(f"{TOP}/{folder}/{name}",
+                             encoding="utf-8").read()
     return text.replace("dbaops_dataflow", database)
 
 
@@ -84,6 +87,8 @@ def test_the_first_published_version_is_upgraded(bare_world):
     world = bare_world
     world.dest.query(f"CREATE DATABASE {world.control_db}", "master")
     world.control(PUBLISHED)
+    world.control("CREATE INDEX ix_sync_status_mapping ON sync_status "
+                  "(mapping_id, status, started_at DESC)")
     world.control("INSERT INTO source_servers (server_name, "
                   "connection_string) VALUES (N'old', N'server=x')")
     world.control("INSERT INTO table_mappings (server_id, source_database, "
@@ -100,6 +105,11 @@ def test_the_first_published_version_is_upgraded(bare_world):
                          "source_servers") == [("old", "sqlserver")]
     assert world.control("SELECT log_message FROM sync_logs") == [("kept",)]
     assert world.control("SELECT status FROM sync_status") == [("COMPLETED",)]
+    assert world.control(
+        "SELECT name FROM sys.indexes WHERE name LIKE N'ix_sync_status%' "
+        "ORDER BY name") == [("ix_sync_status_completed",),
+                             ("ix_sync_status_run",),
+                             ("ix_sync_status_state",)]
     # Several destinations for one source table, and no key named.
     world.control("INSERT INTO table_mappings (server_id, source_database, "
                   "source_table, dest_database, dest_table) VALUES "

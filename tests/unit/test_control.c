@@ -532,6 +532,10 @@ static void test_upgrade(void **state)
 	store_add_mapping(spec.file);
 	store_exec(spec.file,
 		   "DROP VIEW v_sync_summary;"
+		   "DROP VIEW v_running_loads;"
+		   "DROP INDEX ix_sync_status_state;"
+		   "CREATE INDEX ix_sync_status_mapping ON sync_status "
+		   "(mapping_id, status, started_at DESC);"
 		   "ALTER TABLE table_mappings DROP COLUMN change_source;"
 		   "ALTER TABLE daemons DROP COLUMN beats;"
 		   "ALTER TABLE sync_status DROP COLUMN rows_per_second;"
@@ -548,6 +552,14 @@ static void test_upgrade(void **state)
 		     "SELECT rows_per_second FROM sync_status UNION ALL "
 		     "SELECT epoch FROM mapping_leases",
 		     "");
+	assert_query(spec.file,
+		     "SELECT name FROM sqlite_master WHERE name IN ("
+		     "'v_sync_summary', 'v_running_loads', "
+		     "'ix_sync_status_state', 'ix_sync_status_mapping') "
+		     "ORDER BY name",
+		     "ix_sync_status_state\nv_running_loads\n"
+		     "v_sync_summary\n");
+	assert_query(spec.file, "SELECT COUNT(*) FROM v_mapping_health", "1\n");
 	control_close(store_open(&spec));
 }
 

@@ -366,6 +366,13 @@ static void test_state(void **state)
 		     "1|ERROR|because|1.5|1|0x00AB|5000000000|"
 		     "2026-01-31T13:01:00.123456|host:1|"
 		     "2026-01-31T13:01:01.123456\n");
+	/* Where the copy stands is not forgotten. */
+	row.current_us = THEN;
+	MUST(control_save_state(control, &row, &err));
+	row.current_us = 0;
+	MUST(control_save_state(control, &row, &err));
+	assert_query(spec.file, "SELECT current_at FROM mapping_state",
+		     "2026-01-31T13:00:59.123456\n");
 	row.mapping_id = 99;
 	MUST_FAIL(control_save_state(control, &row, &err), ERROR_SERVER);
 	assert_false(err.retryable);

@@ -169,18 +169,26 @@ static void test_states(void **state)
 	start();
 	subject = reporter_add_subject(reporter, 1);
 	report_state(subject, "FULL_SYNC", "because", 0);
+	report_lag(subject, 5000000, false);
+	wait_for("SELECT lag_seconds, strftime('%s', 'now') - "
+		 "strftime('%s', current_at) BETWEEN 5000 AND 5060 "
+		 "FROM mapping_state",
+		 "5000.0|1\n");
 	report_lag(subject, 1500, false);
 	wait_for("SELECT state, reason, lag_seconds, is_consistent, "
 		 "position, rows_applied, next_attempt_at, daemon "
 		 "FROM mapping_state",
 		 "FULL_SYNC|because|1.5|0|NULL|0|NULL|host:1\n");
 	report_position(subject, &position);
-	report_lag(subject, -1, true);
+	report_lag(subject, -1, true); /* current_at stays */
 	report_state(subject, "ERROR", NULL, 1000000);
 	wait_for("SELECT state, reason, lag_seconds, is_consistent, position, "
 		 "next_attempt_at FROM mapping_state",
 		 "ERROR|NULL|NULL|1|0x01020300000000000000|"
 		 "1970-01-01T00:00:01.000000\n");
+	wait_for("SELECT strftime('%s', 'now') - strftime('%s', current_at) "
+		 "BETWEEN 1 AND 60 FROM mapping_state",
+		 "1\n");
 	wait_for("SELECT hex(last_cdc_lsn) FROM table_mappings",
 		 "01020300000000000000\n");
 	/* The last state is still written. */

@@ -236,6 +236,14 @@ static void take_index(struct tsql *t, struct tsql_schema *schema)
 	text_append(out, size, t->text);
 	tsql_next(t);
 	take_brackets(t, out, size);
+	/* In SQLite what is included stands among the keys. */
+	if (tsql_skip(t, "INCLUDE")) {
+		char included[128] = "";
+
+		take_brackets(t, included, sizeof(included));
+		out[strlen(out) - 1] = ',';
+		text_append(out, size, included + 1);
+	}
 }
 
 void tsql_read_schema(struct tsql_schema *schema, const char *script)

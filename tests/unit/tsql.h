@@ -61,7 +61,7 @@ struct tsql_schema {
 	size_t table_count;
 	struct tsql_column added[TSQL_COLUMNS_MAX]; /* by ALTER TABLE */
 	size_t added_count;
-	char indexes[TSQL_TABLES_MAX][256]; /* "name table(a,bDESC)" */
+	char indexes[TSQL_TABLES_MAX][256]; /* "name table(a,bDESC,included)" */
 	size_t index_count;
 };
 

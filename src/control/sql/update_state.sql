@@ -1,5 +1,6 @@
 -- @mapping_id, @state, @reason, @lag_ms, @is_consistent, @position,
--- @rows_applied, @next_attempt_at, @daemon, @updated_at
+-- @rows_applied, @next_attempt_at, @daemon, @updated_at, @current_at (kept when
+-- it is not known)
 UPDATE mapping_state
 SET
     state = @state,
@@ -10,5 +11,6 @@ SET
     rows_applied = @rows_applied,
     next_attempt_at = @next_attempt_at,
     daemon = @daemon,
-    updated_at = @updated_at
+    updated_at = @updated_at,
+    current_at = COALESCE(@current_at, current_at)
 WHERE mapping_id = @mapping_id;

@@ -33,6 +33,7 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
 ('lease_seconds', '30', 'Seconds without a sign of life after which another daemon takes a mapping over'),
+('lag_warning_seconds', '60', 'Seconds behind its source from which on a mapping''s health is LAGGING'),
 ('log_retention_days', '30', 'Days that rows of the log tables are kept'),
 ('verification_interval_minutes', '5', 'Minutes between two verifications of a mapping''s newest rows; 0: none'),
 ('verification_row_count', '10000', 'Newest rows that a verification compares'),
@@ -124,7 +125,9 @@ CREATE TABLE IF NOT EXISTS sync_status (
 );
 
 CREATE INDEX IF NOT EXISTS ix_sync_status_run ON sync_status (run_id);
-CREATE INDEX IF NOT EXISTS ix_sync_status_mapping ON sync_status (mapping_id, status, started_at DESC);
+CREATE INDEX IF NOT EXISTS ix_sync_status_state ON sync_status (status, mapping_id, started_at DESC);
+CREATE INDEX IF NOT EXISTS ix_sync_status_completed ON sync_status (mapping_id, completed_at, sync_type, records_processed, records_failed);
+DROP INDEX IF EXISTS ix_sync_status_mapping;
 
 CREATE TABLE IF NOT EXISTS sync_logs (
     log_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -154,6 +157,7 @@ CREATE TABLE IF NOT EXISTS error_logs (
 );
 
 CREATE INDEX IF NOT EXISTS ix_error_logs_open ON error_logs (is_resolved, mapping_id, created_at DESC);
+CREATE INDEX IF NOT EXISTS ix_error_logs_type ON error_logs (error_type, created_at);
 
 CREATE TABLE IF NOT EXISTS verification_logs (
     verification_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -171,6 +175,7 @@ CREATE TABLE IF NOT EXISTS verification_logs (
 );
 
 CREATE INDEX IF NOT EXISTS ix_verification_logs_mapping ON verification_logs (mapping_id, verified_at DESC);
+CREATE INDEX IF NOT EXISTS ix_verification_logs_status ON verification_logs (verification_status, verified_at DESC);
 
 CREATE TABLE IF NOT EXISTS verification_progress (
     mapping_id INT NOT NULL PRIMARY KEY REFERENCES table_mappings (mapping_id) ON DELETE CASCADE,
@@ -223,7 +228,8 @@ CREATE TABLE IF NOT EXISTS mapping_state (
     rows_applied BIGINT NOT NULL DEFAULT 0,
     next_attempt_at DATETIME2 NULL,
     daemon NVARCHAR(255) NULL,
-    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    current_at DATETIME2 NULL
 );
 
 CREATE TABLE IF NOT EXISTS daemons (

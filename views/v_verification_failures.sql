@@ -1,0 +1,42 @@
+-- Verifications that found the two sides different, the newest thousand. What
+-- became of it shows in last_status: how the mapping's newest verification ended.
+USE dbaops_dataflow;
+GO
+
+CREATE OR ALTER VIEW dbo.v_verification_failures
+AS
+SELECT TOP (1000)
+    m.mapping_id,
+    s.server_name,
+    m.source_database,
+    m.source_schema,
+    m.source_table,
+    m.dest_database,
+    m.dest_schema,
+    m.dest_table,
+    v.verification_id,
+    v.verification_type,
+    v.mismatches_found,
+    v.records_compared,
+    v.source_row_count,
+    v.dest_row_count,
+    v.source_md5,
+    v.dest_md5,
+    v.verification_details,
+    v.verified_at,
+    n.verification_status AS last_status,
+    n.verified_at AS last_verified_at
+FROM dbo.verification_logs AS v
+INNER JOIN dbo.table_mappings AS m ON v.mapping_id = m.mapping_id
+INNER JOIN dbo.source_servers AS s ON m.server_id = s.server_id
+OUTER APPLY (
+    SELECT TOP (1)
+        w.verification_status,
+        w.verified_at
+    FROM dbo.verification_logs AS w
+    WHERE w.mapping_id = v.mapping_id AND w.verification_type <> N'DRY_RUN'
+    ORDER BY w.verified_at DESC
+) AS n
+WHERE v.verification_status = N'FAILED'
+ORDER BY v.verified_at DESC;
+GO
