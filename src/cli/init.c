@@ -26,5 +26,6 @@ const struct command command_init = {
 	.summary = "make the control tables and views, or upgrade them",
 	.help = "Does what schema-dataflow.sql and the files of views/ do. "
 		"Nothing is lost when\nthe tables are there already.\n",
+	.on_main = true,
 	.run = run,
 };

@@ -61,13 +61,19 @@ static enum exit_code run(const struct options *options)
 	return EXIT_FINE;
 }
 
+static const struct option_info own[] = {
+	{"wait", 0, OPTION_FLAG, offsetof(struct options, wait), NULL,
+	 "keep trying when the control tables cannot be reached"},
+	{.name = NULL},
+};
+
 const struct command command_run = {
 	.name = "run",
 	.summary = "the daemon; also without a command",
 	.help = "Runs in the foreground until SIGTERM or SIGINT, which end it "
 		"within five\nseconds, a second one at once. SIGHUP makes it "
-		"read the control tables now.\n\n"
-		"  --wait               keep trying when the control tables "
-		"cannot be reached\n",
+		"read the control tables now.\n",
+	.options = own,
+	.on_main = true,
 	.run = run,
 };
