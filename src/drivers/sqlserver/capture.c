@@ -245,15 +245,26 @@ static void tell_scans(struct sqlserver_source *source, char *note, size_t size)
 	text_trim_partial_utf8(note);
 }
 
+int capture_scans(struct sqlserver_source *source, char *note, size_t size,
+		  struct error *err)
+{
+	int rc = tds_query_row(source->conn, scans_sql, NULL, 0, err);
+
+	if (rc <= 0)
+		return rc < 0 ? -1
+			      : error_set(err, ERROR_SERVER,
+					  "the server does not tell of scans");
+	tell_scans(source, note, size);
+	tds_abandon(source->conn);
+	return 0;
+}
+
 void capture_diagnose(struct sqlserver_source *source, char *note, size_t size)
 {
 	struct error err = ERROR_INIT;
 
-	if (tds_query_row(source->conn, scans_sql, NULL, 0, &err) > 0) {
-		tell_scans(source, note, size);
-		tds_abandon(source->conn);
+	if (capture_scans(source, note, size, &err) == 0)
 		return;
-	}
 	log_debug("capture of '%s': %s", source->name.database, err.message);
 	snprintf(note, size,
 		 "nothing was captured in database '%s' for a long time: is "

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "drivers/sqlserver/check.h"
 #include "drivers/sqlserver/loader.h"
 #include "drivers/sqlserver/split.h"
 #include "drivers/sqlserver/sql.h"
@@ -595,6 +596,12 @@ done:
 	return rc;
 }
 
+static int source_check(struct source *src, struct source_check *what,
+			struct findings *out, struct error *err)
+{
+	return check_source(self_of(src), what, out, err);
+}
+
 const struct source_ops sqlserver_source_ops = {
 	.connections = 1,
 	.open = source_open,
@@ -614,4 +621,5 @@ const struct source_ops sqlserver_source_ops = {
 	.next = source_next,
 	.lookup = source_lookup,
 	.end = source_end,
+	.check = source_check,
 };
