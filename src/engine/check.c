@@ -68,7 +68,7 @@ static void set_mapping(struct checker *c, const struct mapping *mapping)
 static void set_peer(struct checker *c, const struct peer *peer)
 {
 	if (!peer->id)
-		set_subject(c, "server", peer->name);
+		c->out->subject = "control tables' server";
 	else
 		set_subject(c, peer->is_target ? "target" : "source",
 			    peer->name);
@@ -296,7 +296,6 @@ static int check_source_database(struct checker *c, struct link *link,
 {
 	const struct mapping *mapping = link->mapping;
 	struct source_check what = {.lag_ms = -1};
-	int ret;
 
 	what.database = !see(peer, mapping->source.database, "");
 	what.changes =
@@ -305,12 +304,10 @@ static int check_source_database(struct checker *c, struct link *link,
 	if (!what.database && !what.changes)
 		return 0;
 	set_peer(c, peer);
-	ret = link->src->ops->check(link->src, &what, c->out, err);
-	set_mapping(c, mapping);
-	return ret;
+	return link->src->ops->check(link->src, &what, c->out, err);
 }
 
-/* 1: `table` is what the source has, and `bytes` its size; 0: it is not there
+/* 1: `table` is what the source has, and `bytes` its size; 0: there is none,
  * or the source is lost, which is told; -1: cancelled. */
 static int check_from(struct checker *c, struct link *link, struct peer *peer,
 		      struct table *table, uint64_t *bytes)
@@ -323,9 +320,6 @@ static int check_from(struct checker *c, struct link *link, struct peer *peer,
 	};
 	struct error err = ERROR_INIT;
 
-	if (link_connect_source(link, &err) < 0 ||
-	    check_source_database(c, link, peer, &err) < 0)
-		return lost(c, peer, &err);
 	if (link->src->ops->describe(link->src, table, &err) < 0) {
 		if (err.kind == ERROR_CONNECTION || err.kind == ERROR_CANCELLED)
 			return lost(c, peer, &err);
@@ -393,14 +387,11 @@ static int check_target_database(struct checker *c, struct link *link,
 				 struct peer *peer, struct error *err)
 {
 	struct target_check what = {.rights = true, .space = true};
-	int ret;
 
 	if (see(peer, link->mapping->dest.database, ""))
 		return 0;
 	set_peer(c, peer);
-	ret = link->dst->ops->check(link->dst, &what, c->out, err);
-	set_mapping(c, link->mapping);
-	return ret;
+	return link->dst->ops->check(link->dst, &what, c->out, err);
 }
 
 /* `source` is NULL when the source could not be looked at. */
@@ -413,11 +404,6 @@ static int check_to(struct checker *c, struct link *link, struct peer *peer,
 	int rc, ret = 0;
 
 	table_init(&dest);
-	if (link_connect_target(link, &err) < 0 ||
-	    check_target_database(c, link, peer, &err) < 0) {
-		ret = lost(c, peer, &err);
-		goto done;
-	}
 	rc = link->dst->ops->describe(link->dst, &dest, &err);
 	if (rc < 0 && err.kind == ERROR_SCHEMA) {
 		finding_error(c->out, FINDING_FAIL, "table", &err);
@@ -442,51 +428,8 @@ static void tell_down(struct checker *c, const struct peer *peer)
 {
 	finding_add(c->out, FINDING_FAIL, "connection",
 		    "not looked at, since %s '%s' cannot be "
-		    "used" FINDING_REMEDY "see there",
+		    "used" FINDING_REMEDY "see what is said of that server",
 		    peer->is_target ? "target" : "source", peer->name);
-}
-
-static int check_ends(struct checker *c, struct link *link, struct peer *from,
-		      struct peer *to)
-{
-	struct table source;
-	uint64_t bytes = 0;
-	int rc = 0;
-
-	table_init(&source);
-	if (!from->down)
-		rc = check_from(c, link, from, &source, &bytes);
-	else
-		tell_down(c, from);
-	if (rc >= 0 && to->down)
-		tell_down(c, to);
-	else if (rc >= 0)
-		rc = check_to(c, link, to, rc > 0 ? &source : NULL, bytes);
-	table_release(&source);
-	return rc < 0 ? -1 : 0;
-}
-
-/* Both ends' connections are reserved together, as a worker does. */
-static int check_link(struct checker *c, struct link *link, struct peer *from,
-		      struct peer *to, struct error *err)
-{
-	unsigned needed = link->from->driver->source->connections +
-			  link->to->driver->target->connections;
-	int ret;
-
-	if (link_open(link, err) < 0)
-		return -1;
-	if (pool_reserve(link->pool, link->share, needed, link->cancel, err) <
-	    0) {
-		link_close(link);
-		return -1;
-	}
-	ret = check_ends(c, link, from, to);
-	link_close(link);
-	pool_unreserve(link->pool, link->share, needed);
-	if (ret < 0)
-		error_set(err, ERROR_CANCELLED, "asked to stop");
-	return ret;
 }
 
 static void tell_row(struct checker *c, const struct control_mapping *row)
@@ -518,6 +461,81 @@ static const struct control_mapping *find_row(const struct checker *c, int id)
 	return NULL;
 }
 
+static int meet_source(struct checker *c, struct link *link, struct peer *from,
+		       struct error *err)
+{
+	if (link_connect_source(link, err) < 0)
+		return -1;
+	return check_source_database(c, link, from, err);
+}
+
+static int meet_target(struct checker *c, struct link *link, struct peer *to,
+		       struct error *err)
+{
+	if (link_connect_target(link, err) < 0)
+		return -1;
+	return check_target_database(c, link, to, err);
+}
+
+/*
+ * The databases first, since what is found of them is told under the names of
+ * their servers; what keeps this mapping from one of them comes after that.
+ */
+static int check_ends(struct checker *c, struct link *link, struct peer *from,
+		      struct peer *to)
+{
+	struct error no_source = ERROR_INIT, no_target = ERROR_INIT;
+	bool source_down = from->down, target_down = to->down;
+	struct table source;
+	uint64_t bytes = 0;
+	int rc = 0;
+
+	table_init(&source);
+	if (!source_down)
+		meet_source(c, link, from, &no_source);
+	if (!target_down)
+		meet_target(c, link, to, &no_target);
+	set_mapping(c, link->mapping);
+	tell_row(c, find_row(c, link->mapping->id));
+	if (source_down)
+		tell_down(c, from);
+	else if (no_source.kind != ERROR_NONE)
+		rc = lost(c, from, &no_source);
+	else
+		rc = check_from(c, link, from, &source, &bytes);
+	if (rc >= 0 && target_down)
+		tell_down(c, to);
+	else if (rc >= 0 && no_target.kind != ERROR_NONE)
+		rc = lost(c, to, &no_target);
+	else if (rc >= 0)
+		rc = check_to(c, link, to, rc > 0 ? &source : NULL, bytes);
+	table_release(&source);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Both ends' connections are reserved together, as a worker does. */
+static int check_link(struct checker *c, struct link *link, struct peer *from,
+		      struct peer *to, struct error *err)
+{
+	unsigned needed = link->from->driver->source->connections +
+			  link->to->driver->target->connections;
+	int ret;
+
+	if (link_open(link, err) < 0)
+		return -1;
+	if (pool_reserve(link->pool, link->share, needed, link->cancel, err) <
+	    0) {
+		link_close(link);
+		return -1;
+	}
+	ret = check_ends(c, link, from, to);
+	link_close(link);
+	pool_unreserve(link->pool, link->share, needed);
+	if (ret < 0)
+		error_set(err, ERROR_CANCELLED, "asked to stop");
+	return ret;
+}
+
 static int check_mapping(struct checker *c, const struct mapping *mapping,
 			 struct error *err)
 {
@@ -536,7 +554,6 @@ static int check_mapping(struct checker *c, const struct mapping *mapping,
 		finding_error(c->out, FINDING_FAIL, "row", &mapping->problem);
 		return 0;
 	}
-	tell_row(c, find_row(c, mapping->id));
 	from = find_peer(c, mapping->from.id, false);
 	to = find_peer(c, mapping->to.id, true);
 	if (!from || !to)
@@ -635,7 +652,7 @@ static int check_control_server(struct checker *c)
 {
 	struct mapping_server which = {
 		.is_target = true,
-		.name = "of the control tables",
+		.name = "the control tables' server",
 		.type = c->fallback.type,
 		.connection_string = c->fallback.connection_string,
 		.address = c->fallback.address,

@@ -52,10 +52,12 @@ int capture_missed(struct sqlserver_source *source, const char *column,
 void capture_diagnose(struct sqlserver_source *source, char *note, size_t size);
 
 /*
- * The same, for whoever wants to know when it cannot be found out: -1, with
- * `note` untouched. It is "" when the job scanned the log lately.
+ * The same, for whoever wants to know more exactly: -1 when it cannot be found
+ * out, with `note` untouched.
  */
+enum capture_scans { CAPTURE_SCANS, CAPTURE_RESTS, CAPTURE_FAILS };
 int capture_scans(struct sqlserver_source *source, char *note, size_t size,
-		  struct error *err) __attribute__((warn_unused_result));
+		  enum capture_scans *scans, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -50,46 +50,52 @@ static int ask_agent(struct sqlserver_source *source, struct findings *out,
 	return tds_finish(source->conn, err);
 }
 
-static void tell_agent(struct findings *out, enum agent agent, bool scans_known,
-		       const char *note)
+static void tell_scans(struct findings *out, enum agent agent,
+		       enum capture_scans scans, const char *note)
 {
+	/* One that was started a moment ago has not scanned yet. */
+	bool may_pass = scans == CAPTURE_RESTS && agent == AGENT_RUNS;
+
+	if (scans == CAPTURE_SCANS)
+		finding_add(out, FINDING_OK, "agent",
+			    "the capture job scans the log");
+	else
+		finding_add(out, may_pass ? FINDING_WARN : FINDING_FAIL,
+			    "agent", "%s" FINDING_REMEDY "%s", note,
+			    agent == AGENT_RUNS
+				    ? "EXEC sys.sp_cdc_start_job N'capture'; "
+				      "the job's history says why it rests"
+				    : "start the service SQL Server Agent; the "
+				      "history of the capture job says more");
+}
+
+/* What the service says counts for more than when the job ran last. */
+static int check_agent(struct sqlserver_source *source, struct findings *out,
+		       struct error *err)
+{
+	char note[WINDOW_NOTE_MAX];
+	enum capture_scans scans;
+	enum agent agent;
+	bool known;
+
+	if (ask_agent(source, out, &agent, err) < 0)
+		return -1;
+	known = capture_scans(source, note, sizeof(note), &scans, err) == 0;
+	if (!known &&
+	    (err->kind == ERROR_CANCELLED || !tds_usable(source->conn)))
+		return -1;
 	if (agent == AGENT_RESTS)
 		finding_add(out, FINDING_FAIL, "agent",
 			    "SQL Server Agent is not running, so no change is "
 			    "captured" FINDING_REMEDY
 			    "start the service SQL Server Agent, and let it "
 			    "start by itself");
-	else if (scans_known && note[0])
-		finding_add(out, FINDING_FAIL, "agent",
-			    "%s" FINDING_REMEDY "%s", note,
-			    agent == AGENT_RUNS
-				    ? "EXEC sys.sp_cdc_start_job N'capture'; "
-				      "the job's history says why it rests"
-				    : "start the service SQL Server Agent; the "
-				      "history of the capture job says more");
-	else if (scans_known)
-		finding_add(out, FINDING_OK, "agent",
-			    "the capture job scans the log");
+	else if (known)
+		tell_scans(out, agent, scans, note);
 	else if (agent == AGENT_RUNS)
 		finding_add(out, FINDING_OK, "agent",
 			    "SQL Server Agent is running");
-}
-
-static int check_agent(struct sqlserver_source *source, struct findings *out,
-		       struct error *err)
-{
-	char note[WINDOW_NOTE_MAX];
-	enum agent agent;
-	bool known;
-
-	if (ask_agent(source, out, &agent, err) < 0)
-		return -1;
-	known = capture_scans(source, note, sizeof(note), err) == 0;
-	if (!known &&
-	    (err->kind == ERROR_CANCELLED || !tds_usable(source->conn)))
-		return -1;
-	tell_agent(out, agent, known, note);
-	if (agent == AGENT_UNKNOWN && !known)
+	else
 		finding_add(out, FINDING_WARN, "agent",
 			    "cannot tell whether SQL Server Agent runs the "
 			    "capture job: %s" FINDING_REMEDY
