@@ -486,26 +486,27 @@ static int check_ends(struct checker *c, struct link *link, struct peer *from,
 {
 	struct error no_source = ERROR_INIT, no_target = ERROR_INIT;
 	bool source_down = from->down, target_down = to->down;
+	int source_rc = 0, target_rc = 0;
 	struct table source;
 	uint64_t bytes = 0;
 	int rc = 0;
 
 	table_init(&source);
 	if (!source_down)
-		meet_source(c, link, from, &no_source);
+		source_rc = meet_source(c, link, from, &no_source);
 	if (!target_down)
-		meet_target(c, link, to, &no_target);
+		target_rc = meet_target(c, link, to, &no_target);
 	set_mapping(c, link->mapping);
 	tell_row(c, find_row(c, link->mapping->id));
 	if (source_down)
 		tell_down(c, from);
-	else if (no_source.kind != ERROR_NONE)
+	else if (source_rc < 0)
 		rc = lost(c, from, &no_source);
 	else
 		rc = check_from(c, link, from, &source, &bytes);
 	if (rc >= 0 && target_down)
 		tell_down(c, to);
-	else if (rc >= 0 && no_target.kind != ERROR_NONE)
+	else if (rc >= 0 && target_rc < 0)
 		rc = lost(c, to, &no_target);
 	else if (rc >= 0)
 		rc = check_to(c, link, to, rc > 0 ? &source : NULL, bytes);
