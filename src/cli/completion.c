@@ -60,8 +60,9 @@ static void print_bash(void)
 	       "\tcase $prev in\n\t");
 	print_file_options();
 	printf(") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-	       "\tcompletion) COMPREPLY=($(compgen -W \"bash zsh\" -- "
-	       "\"$cur\")); return ;;\n"
+	       "\tcompletion) [[ $cur == -* ]] || {\n"
+	       "\t\tCOMPREPLY=($(compgen -W \"bash zsh\" -- \"$cur\")); "
+	       "return; } ;;\n"
 	       "\tesac\n"
 	       "\tcase ${COMP_WORDS[1]} in\n");
 	print_cases();
@@ -83,7 +84,7 @@ static void print_zsh(void)
 	       "case $prev in\n");
 	print_file_options();
 	printf(") _files; return ;;\n"
-	       "completion) compadd bash zsh; return ;;\nesac\n"
+	       "completion) compadd bash zsh ;;\nesac\n"
 	       "case $words_of_command in\n");
 	for (size_t i = 0; commands[i]; i++) {
 		printf("%s) known=(", commands[i]->name);

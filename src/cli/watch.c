@@ -17,11 +17,14 @@
 #include "cli/command.h"
 #include "cli/figures.h"
 
-#define EVERY_S	      2
-#define NARROW	      60  /* columns; no bars on a narrower terminal */
-#define PLAIN_COLUMNS 110 /* of a line without a terminal; errors are longer */
-#define SOURCE_MIN    12
-#define SOURCE_MAX    60
+#define EVERY_S		2
+#define NARROW		60  /* columns; no bars on a narrower terminal */
+#define PLAIN_COLUMNS	110 /* of a line without a terminal; errors are longer */
+#define SOURCE_MIN	12
+#define PERCENT_COLUMNS 8
+#define LEFT_COLUMNS	8
+#define BAR_MIN		6
+#define SOURCE_MAX	60
 
 enum {
 	RED = 31,
@@ -100,18 +103,23 @@ static void add_bar(struct strbuf *out, double percent, int width)
 	strbuf_addch(out, ']');
 }
 
+/* "[###...]  45.0 %   120 s", as much of it as there is room for. */
 static void add_progress(struct strbuf *out,
 			 const struct control_report_mapping *row, int width)
 {
 	double percent = figures_percent(row);
 	int64_t left = figures_seconds_left(row);
+	int bar = width - PERCENT_COLUMNS - LEFT_COLUMNS - 2;
 
-	if (!row->running || percent < 0 || width < 8)
+	if (!row->running || percent < 0 || width < PERCENT_COLUMNS)
 		return;
-	if (width >= 24)
-		add_bar(out, percent, width - 19);
+	if (bar < BAR_MIN)
+		bar += LEFT_COLUMNS;
+	if (bar >= BAR_MIN)
+		add_bar(out, percent, bar);
 	strbuf_addf(out, "%6.1f %%", percent);
-	if (left >= 0 && left < 100000 && width >= 24)
+	if (left >= 0 && left < 100000 &&
+	    bar + 2 + PERCENT_COLUMNS + LEFT_COLUMNS <= width)
 		strbuf_addf(out, " %5lld s", (long long)left);
 }
 
@@ -137,7 +145,7 @@ static struct widths share(int columns)
 		rest += 10;
 	}
 	if (columns >= NARROW)
-		widths.progress = rest / 3 > 40 ? 40 : rest / 3;
+		widths.progress = rest / 2 > 48 ? 48 : rest / 2;
 	widths.source = rest - widths.progress;
 	if (widths.source > SOURCE_MAX)
 		widths.source = SOURCE_MAX;
