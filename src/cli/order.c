@@ -100,33 +100,33 @@ static void warn_without_daemon(struct control *control)
 }
 
 static enum exit_code order(const struct options *options,
-			    struct control_order *what)
+			    struct control_order what)
 {
 	enum control_trouble trouble;
 	struct error err = ERROR_INIT;
 	struct control *control;
 	char user[USER_MAX];
 
-	what->mapping_id = command_mapping(options, &err);
-	if (what->mapping_id < 0)
+	what.mapping_id = command_mapping(options, &err);
+	if (what.mapping_id < 0)
 		return command_failed(&err, EXIT_USAGE);
 	platform_user(user, sizeof(user));
-	what->by = user;
+	what.by = user;
 	if (control_open(&options->spec, options->cancel, &control, &trouble,
 			 &err) < 0)
 		return command_failed(&err, exit_code_for(trouble));
-	if (control_order(control, what, &err) < 0) {
+	if (control_order(control, &what, &err) < 0) {
 		control_close(control);
 		return command_failed(&err, err.kind == ERROR_CONFIG
 						    ? EXIT_USAGE
 						    : EXIT_FAILED);
 	}
-	printf("Request %d: %s of mapping %d is ordered.\n", what->id,
-	       what->type, what->mapping_id);
+	printf("Request %d: %s of mapping %d is ordered.\n", what.id, what.type,
+	       what.mapping_id);
 	warn_without_daemon(control);
 	fflush(stdout);
 	if (options->wait)
-		return wait_for(options, control, what->id);
+		return wait_for(options, control, what.id);
 	control_close(control);
 	return EXIT_FINE;
 }
@@ -163,7 +163,7 @@ static enum exit_code run_sync(const struct options *options)
 			  "empty");
 		return command_failed(&err, EXIT_USAGE);
 	}
-	return order(options, &what);
+	return order(options, what);
 }
 
 static const struct option_info sync_options[] = {
@@ -191,7 +191,7 @@ static enum exit_code run_verify(const struct options *options)
 		.scope = options->whole ? "WHOLE" : "TAIL",
 	};
 
-	return order(options, &what);
+	return order(options, what);
 }
 
 static const struct option_info verify_options[] = {
@@ -218,7 +218,7 @@ static enum exit_code run_repair(const struct options *options)
 		.dry_run = !options->apply,
 	};
 
-	return order(options, &what);
+	return order(options, what);
 }
 
 static const struct option_info repair_options[] = {
@@ -247,7 +247,7 @@ static enum exit_code run_pause(const struct options *options)
 {
 	struct control_order what = {.type = "PAUSE"};
 
-	return order(options, &what);
+	return order(options, what);
 }
 
 const struct command command_pause = {
@@ -264,7 +264,7 @@ static enum exit_code run_resume(const struct options *options)
 {
 	struct control_order what = {.type = "RESUME"};
 
-	return order(options, &what);
+	return order(options, what);
 }
 
 const struct command command_resume = {
@@ -288,7 +288,7 @@ static enum exit_code run_skip(const struct options *options)
 			  "sync; if that is meant, say --yes");
 		return command_failed(&err, EXIT_USAGE);
 	}
-	return order(options, &what);
+	return order(options, what);
 }
 
 static const struct option_info skip_options[] = {

@@ -401,7 +401,7 @@ def test_watch_on_a_terminal(store):
     rows = [line for line in lines[4:] if line.strip()]
     assert [row.split()[0] for row in rows] == ["2", "SYNC:", "3", "1"]
     assert "it broke ?]0;title? in two" in rows[1]
-    bar = re.search(r"10  \[(#+)(\.+)\]   50\.0 %    50 s", rows[2])
+    bar = re.search(r"10  \[(#+)(\.+)\] +50\.0 % +50 s", rows[2])
     assert bar and abs(len(bar[1]) - len(bar[2])) <= 1, rows[2]
     assert rows[3].split()[1:4] == ["Shop.dbo.t1", "CDC", "1.5"]
     assert "\x1b[31mERROR" in frame and "\x1b[32mCDC" in frame
