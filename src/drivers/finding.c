@@ -2,11 +2,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-
-#define TEXT_MAX 8192
 
 static void hand_over(struct findings *out, enum finding_level level,
 		      const char *check, const char *text, const char *remedy)
@@ -25,17 +24,27 @@ static void hand_over(struct findings *out, enum finding_level level,
 void finding_add(struct findings *out, enum finding_level level,
 		 const char *check, const char *fmt, ...)
 {
-	char text[TEXT_MAX], *remedy;
+	char *text, *remedy;
 	va_list args;
+	int len;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	len = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
-	text_trim_partial_utf8(text);
+	text = len < 0 ? NULL : malloc((size_t)len + 1);
+	if (!text) {
+		hand_over(out, level, check, "no memory to say what it is",
+			  "let this machine have more memory");
+		return;
+	}
+	va_start(args, fmt);
+	vsnprintf(text, (size_t)len + 1, fmt, args);
+	va_end(args);
 	remedy = strchr(text, *FINDING_REMEDY);
 	if (remedy)
 		*remedy++ = '\0';
 	hand_over(out, level, check, text, remedy ? remedy : "");
+	free(text);
 }
 
 /* Where a message has no advice of its own. */
