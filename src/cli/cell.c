@@ -5,20 +5,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The character at `s`, valid UTF-8 or not, and how many bytes it has. */
+/*
+ * The character at `s`, and how many bytes it has; 0 for a byte that is part of
+ * none: what is longer than it need be, a surrogate, or cut off.
+ */
 static uint32_t decode(const unsigned char *s, size_t *len)
 {
+	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
 	size_t more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : *s >= 0xc0 ? 1 : 0;
 	uint32_t value = more ? *s & (0x3fu >> more) : *s;
 
 	*len = 1;
-	if (*s >= 0x80 && !more)
+	if (*s >= 0xf8 || (*s >= 0x80 && !more))
 		return 0;
-	for (; more > 0; more--) {
-		if ((s[*len] & 0xc0) != 0x80)
+	for (size_t i = 1; i <= more; i++) {
+		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-		value = value << 6 | (s[(*len)++] & 0x3f);
+		value = value << 6 | (s[i] & 0x3f);
 	}
+	if (value < least[more] || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	*len = more + 1;
 	return value;
 }
 

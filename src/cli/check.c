@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/platform.h"
 #include "cli/cell.h"
 #include "cli/command.h"
 #include "cli/json.h"
@@ -171,13 +170,10 @@ static enum exit_code look(const struct options *options, struct report *report)
 
 static enum exit_code run(const struct options *options)
 {
-	const char *no_colour = getenv("NO_COLOR");
-	int columns, lines;
 	struct report report = {
 		.json = options->json,
 		.brief = !options->argument_count,
-		.colour = platform_terminal(&columns, &lines) &&
-			  !(no_colour && *no_colour),
+		.colour = command_colours(),
 	};
 	enum exit_code code;
 

@@ -138,6 +138,15 @@ static int check_arguments(const struct command *command,
 	return 0;
 }
 
+bool command_colours(void)
+{
+	const char *term = getenv("TERM"), *never = getenv("NO_COLOR");
+	int columns, lines;
+
+	return platform_terminal(&columns, &lines) && term && *term &&
+	       strcmp(term, "dumb") != 0 && !(never && *never);
+}
+
 int command_mapping(const struct options *options, struct error *err)
 {
 	const char *text =

@@ -41,6 +41,9 @@ int command_main(int argc, char **argv);
  */
 enum exit_code command_failed(const struct error *err, enum exit_code code);
 
+/* May stdout have colours? On a terminal that knows them, unless NO_COLOR. */
+bool command_colours(void);
+
 /*
  * The id of the mapping that the first argument names, 0 when there is no
  * argument; -1: it is no id.

@@ -311,7 +311,7 @@ void watch_draw(struct strbuf *out, const struct watch_screen *screen,
 /* A terminal of TERM=dumb, as editors have them, knows no escape sequences. */
 static void look_at_screen(struct watch_screen *screen)
 {
-	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
 
 	screen->columns = PLAIN_COLUMNS;
 	screen->lines = 0;
@@ -319,7 +319,7 @@ static void look_at_screen(struct watch_screen *screen)
 			   platform_terminal(&screen->columns, &screen->lines);
 	/* A line that filled the last column could break into two. */
 	screen->columns--;
-	screen->colour = screen->terminal && !(no_colour && *no_colour);
+	screen->colour = command_colours();
 }
 
 /* False when nobody reads it any more. */

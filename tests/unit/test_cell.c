@@ -66,7 +66,9 @@ static void test_broken(void **state)
 		    "b",
 		    3, "a?b");
 	assert_cell("a\xc3", 3, "a? ");
-	assert_cell("\xe8\xa1x", 3, "?x ");
+	assert_cell("\xe8\xa1x", 3, "??x");
+	assert_cell("\xe0\x80\xaf", 3, "???"); /* a slash, too long */
+	assert_cell("\xed\xa0\x80", 3, "???"); /* half a pair */
 }
 
 int main(void)

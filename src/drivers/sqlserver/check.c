@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 
@@ -81,10 +82,13 @@ void check_lag(struct findings *out, int64_t lag_ms, int64_t kept_s)
 static void tell_version(struct findings *out, const char *version,
 			 const char *edition)
 {
-	int major = 0, minor = 0, build = 0;
+	char *end;
+	long major = strtol(version, &end, 10), build = 0;
 
-	if (sscanf(version, "%d.%d.%d", &major, &minor, &build) < 3)
-		major = 0;
+	if (*end == '.')
+		(void)strtol(end + 1, &end, 10);
+	if (*end == '.')
+		build = strtol(end + 1, &end, 10);
 	if (major < OLDEST_MAJOR ||
 	    (major == OLDEST_MAJOR && build < OLDEST_BUILD))
 		finding_add(out, FINDING_FAIL, "version",

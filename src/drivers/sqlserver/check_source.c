@@ -134,9 +134,10 @@ static int check_tracking_table(struct sqlserver_source *source, int64_t lag_ms,
 /* --------------------------------------------------------------- the table */
 
 static const char rights_sql[] =
-	"SELECT HAS_PERMS_BY_NAME(@table, N'OBJECT', N'SELECT'), "
-	"CASE WHEN @trigger IS NULL THEN 1 ELSE HAS_PERMS_BY_NAME(@table, "
-	"N'OBJECT', N'UPDATE', @trigger, N'COLUMN') END, "
+	"DECLARE @name nvarchar(517) = @table, @column sysname = @trigger; "
+	"SELECT HAS_PERMS_BY_NAME(@name, N'OBJECT', N'SELECT'), "
+	"CASE WHEN @column IS NULL THEN 1 ELSE HAS_PERMS_BY_NAME(@name, "
+	"N'OBJECT', N'UPDATE', @column, N'COLUMN') END, "
 	"CASE WHEN CONVERT(nvarchar(128), DATABASEPROPERTYEX(DB_NAME(), "
 	"'Updateability')) = N'READ_ONLY' THEN 1 ELSE 0 END, "
 	"QUOTENAME(USER_NAME())";

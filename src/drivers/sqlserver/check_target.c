@@ -22,7 +22,7 @@ struct right {
 	size_t column;
 };
 
-/* "SELECT, INSERT": those that are missing; -1: no memory. */
+/* "SELECT, INSERT": those that are missing. */
 static void list_missing(struct tds *conn, const struct right *rights,
 			 size_t count, struct strbuf *out)
 {
@@ -114,17 +114,18 @@ static int check_database(struct sqlserver_target *target, struct findings *out,
 
 /* A table that is not there yet needs a schema that we may alter. */
 static const char table_sql[] =
-	"SELECT HAS_PERMS_BY_NAME(@table, N'OBJECT', N'SELECT'), "
-	"HAS_PERMS_BY_NAME(@table, N'OBJECT', N'INSERT'), "
-	"HAS_PERMS_BY_NAME(@table, N'OBJECT', N'UPDATE'), "
-	"HAS_PERMS_BY_NAME(@table, N'OBJECT', N'DELETE'), "
-	"HAS_PERMS_BY_NAME(@table, N'OBJECT', N'ALTER'), "
-	"CASE WHEN SCHEMA_ID(@schema) IS NULL "
+	"DECLARE @name nvarchar(517) = @table, @owner sysname = @schema; "
+	"SELECT HAS_PERMS_BY_NAME(@name, N'OBJECT', N'SELECT'), "
+	"HAS_PERMS_BY_NAME(@name, N'OBJECT', N'INSERT'), "
+	"HAS_PERMS_BY_NAME(@name, N'OBJECT', N'UPDATE'), "
+	"HAS_PERMS_BY_NAME(@name, N'OBJECT', N'DELETE'), "
+	"HAS_PERMS_BY_NAME(@name, N'OBJECT', N'ALTER'), "
+	"CASE WHEN SCHEMA_ID(@owner) IS NULL "
 	"THEN HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', "
 	"N'CREATE SCHEMA') "
-	"ELSE HAS_PERMS_BY_NAME(QUOTENAME(@schema), N'SCHEMA', N'ALTER') END, "
+	"ELSE HAS_PERMS_BY_NAME(QUOTENAME(@owner), N'SCHEMA', N'ALTER') END, "
 	"QUOTENAME(USER_NAME()), "
-	"CASE WHEN SCHEMA_ID(@schema) IS NULL THEN 0 ELSE 1 END";
+	"CASE WHEN SCHEMA_ID(@owner) IS NULL THEN 0 ELSE 1 END";
 
 static void tell_table(struct sqlserver_target *target, bool exists,
 		       const char *table, const char *user,
