@@ -13,7 +13,8 @@
 #include "drivers/sqlserver/sql.h"
 
 #define SHORT_MIN     1440 /* a night and a day: less is little for an outage */
-#define AGENT_RUNNING 4	   /* in sys.dm_server_services */
+#define MINUTES_MAX   52494800 /* a century: the most that SQL Server takes */
+#define AGENT_RUNNING 4	       /* in sys.dm_server_services */
 
 /* --------------------------------------------------------------- the agent */
 
@@ -139,6 +140,8 @@ static int ask_retention(struct sqlserver_source *source, struct findings *out,
 	if (rc <= 0)
 		return rc;
 	*minutes = tds_get_int(source->conn, 0);
+	if (*minutes > MINUTES_MAX)
+		*minutes = MINUTES_MAX;
 	return tds_finish(source->conn, err) < 0 ? -1 : 1;
 }
 
@@ -351,6 +354,7 @@ int check_capture_table(struct sqlserver_source *source,
 		return 0;
 	if (ask_retention(source, out, false, &minutes, err) < 0)
 		return -1;
-	check_lag(out, what->lag_ms, minutes * 60);
+	if (minutes > 0)
+		check_lag(out, what->lag_ms, minutes * 60);
 	return 0;
 }

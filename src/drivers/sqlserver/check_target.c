@@ -12,6 +12,7 @@
 #include "drivers/sqlserver/sql.h"
 
 #define PAGE_BYTES 8192
+#define BYTES_MAX  (INT64_C(1) << 60)
 #define LITTLE	   (INT64_C(256) << 20) /* bytes that are few in any case */
 
 /* ---------------------------------------------------------------- rights */
@@ -228,6 +229,17 @@ static const char disks_sql[] =
 	"CROSS APPLY sys.dm_os_volume_stats(DB_ID(), f.file_id) AS v "
 	"WHERE f.type = 0 AND f.growth > 0) AS d";
 
+/* What a server says is not more than can be added up. */
+static int64_t at_most(int64_t number, int64_t most)
+{
+	return number < 0 ? 0 : number > most ? most : number;
+}
+
+static int64_t bytes_of(int64_t pages)
+{
+	return at_most(pages, BYTES_MAX / PAGE_BYTES) * PAGE_BYTES;
+}
+
 static int ask_room(struct sqlserver_target *target, struct findings *out,
 		    struct room *room, struct error *err)
 {
@@ -240,10 +252,10 @@ static int ask_room(struct sqlserver_target *target, struct findings *out,
 		       0, err);
 	if (rc <= 0)
 		return rc;
-	room->in_files = tds_get_int(target->conn, 0) * PAGE_BYTES;
+	room->in_files = bytes_of(tds_get_int(target->conn, 0));
 	room->grows = tds_get_int(target->conn, 1) > 0;
 	room->limited = tds_get_int(target->conn, 2) == 0;
-	room->growth = tds_get_int(target->conn, 3) * PAGE_BYTES;
+	room->growth = bytes_of(tds_get_int(target->conn, 3));
 	if (tds_finish(target->conn, err) < 0)
 		return -1;
 	rc = check_ask(target->conn, out, "space", NULL, disks_sql, NULL, 0,
@@ -252,7 +264,8 @@ static int ask_room(struct sqlserver_target *target, struct findings *out,
 		return -1;
 	if (rc > 0) {
 		if (!tds_null(target->conn, 0))
-			room->on_disks = tds_get_int(target->conn, 0);
+			room->on_disks = at_most(tds_get_int(target->conn, 0),
+						 BYTES_MAX);
 		if (tds_finish(target->conn, err) < 0)
 			return -1;
 	}
