@@ -202,7 +202,9 @@ install: $(O)/dbaops-dataflow
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 755 $(O)/dbaops-dataflow $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 schema-dataflow.sql etc/dataflow.conf \
@@ -210,6 +212,10 @@ install: $(O)/dbaops-dataflow
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures
+	$(O)/dbaops-dataflow completion bash \
+		> $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dbaops-dataflow
+	$(O)/dbaops-dataflow completion zsh \
+		> $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dbaops-dataflow
 	sed 's|@PREFIX@|$(PREFIX)|' etc/dbaops-dataflow.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/dbaops-dataflow.service
 

@@ -1,6 +1,7 @@
 #ifndef BASE_PLATFORM_H
 #define BASE_PLATFORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -77,6 +78,12 @@ void platform_identity(char *out, size_t size);
  * this machine; the names of two machines must differ.
  */
 bool platform_identity_is_gone(const char *identity);
+
+/* The name of the user who runs this; a number if it has no name. */
+void platform_user(char *out, size_t size);
+
+/* The size of the terminal that stdout leads to; false: it is no terminal. */
+bool platform_terminal(int *columns, int *lines);
 
 /* Names that are not for a user's eye: remove them from the environment. */
 void platform_unsetenv(const char *name);

@@ -5,10 +5,12 @@
 #include <limits.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -240,6 +242,36 @@ bool platform_identity_is_gone(const char *identity)
 		return false;
 	return pid == (long)getpid() ||
 	       (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
+}
+
+void platform_user(char *out, size_t size)
+{
+	struct passwd entry, *found = NULL;
+	char text[4096];
+
+	if (getpwuid_r(getuid(), &entry, text, sizeof(text), &found) == 0 &&
+	    found && *found->pw_name) {
+		text_copy(out, size, found->pw_name);
+		text_make_utf8(out);
+	} else {
+		snprintf(out, size, "uid %lu", (unsigned long)getuid());
+	}
+}
+
+bool platform_terminal(int *columns, int *lines)
+{
+	struct winsize window = {.ws_col = 0};
+
+	if (!isatty(STDOUT_FILENO))
+		return false;
+	*columns = 80;
+	*lines = 24;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col &&
+	    window.ws_row) {
+		*columns = window.ws_col;
+		*lines = window.ws_row;
+	}
+	return true;
 }
 
 void platform_unsetenv(const char *name)

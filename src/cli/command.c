@@ -1,6 +1,10 @@
 #include "cli/command.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/platform.h"
@@ -8,29 +12,18 @@
 #include "base/version.h"
 #include "drivers/driver.h"
 
-static const struct command *const commands[] = {
-	&command_run,
-	&command_init,
-	&command_status,
+const struct command *const commands[] = {
+	&command_run,	     &command_init,
+	&command_check,	     &command_status,
+	&command_sync,	     &command_verify,
+	&command_repair,     &command_pause,
+	&command_resume,     &command_skip,
+	&command_requests,   &command_logs,
+	&command_completion, NULL,
 };
 
-#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
-
-static const char options_help[] =
-	"Options:\n"
-	"  --config FILE        settings; default etc/dataflow.conf, then\n"
-	"                       /etc/dbaops-dataflow/dataflow.conf\n"
-	"  --control WHERE      the control tables: 'sqlserver' (DEST_SERVER "
-	"and\n"
-	"                       so on), or sqlite:FILE (default without\n"
-	"                       DEST_SERVER: sqlite:dataflow.db)\n"
-	"  --log-format FORMAT  text or json\n"
-	"  --log-level LEVEL    debug, info, warning or error\n"
-	"  --metrics-listen WHERE\n"
-	"                       serve metrics and a status page: HOST:PORT,\n"
-	"                       [::1]:PORT, a PORT on loopback, or 'off';\n"
-	"                       default: as metrics_listen in config says\n"
-	"  -h, --help           this text\n";
+#define OPTION_COLUMN  23 /* where an option's explanation begins */
+#define SIGNAL_POLL_MS 10
 
 static const char environment_help[] =
 	"Environment (the configuration file has the same in lower case):\n"
@@ -47,8 +40,45 @@ static const char environment_help[] =
 
 enum exit_code command_failed(const struct error *err, enum exit_code code)
 {
-	fprintf(stderr, "dbaops-dataflow: %s\n", err->message);
+	if (err->kind == ERROR_CANCELLED)
+		code = EXIT_FAILED;
+	fflush(stdout);
+	fprintf(stderr, "dbaops-dataflow: %s\n",
+		err->kind == ERROR_CANCELLED ? "interrupted" : err->message);
 	return code;
+}
+
+static void print_option(const struct option_info *info)
+{
+	bool maybe = info->type == OPTION_MAYBE;
+	int at = 2;
+
+	printf("  ");
+	if (info->letter)
+		at += printf("-%c, ", info->letter);
+	at += printf("--%s", info->name);
+	if (info->value)
+		at += printf(maybe ? " [%s]" : " %s", info->value);
+	printf("%*s", at < OPTION_COLUMN ? OPTION_COLUMN - at : 1, "");
+	for (const char *s = info->help; *s; s++) {
+		putchar(*s);
+		if (*s == '\n')
+			printf("%*s", OPTION_COLUMN, "");
+	}
+	putchar('\n');
+}
+
+static void print_options(const struct option_info *info)
+{
+	for (; info && info->name; info++)
+		print_option(info);
+}
+
+static void print_common_help(void)
+{
+	printf("\nOptions:\n");
+	print_options(options_common);
+	printf("\n%s", environment_help);
 }
 
 static void print_usage(void)
@@ -57,18 +87,20 @@ static void print_usage(void)
 	       ": tables of one server follow tables of another\n\n"
 	       "Usage: dbaops-dataflow [COMMAND] [OPTIONS]\n\n"
 	       "Commands:\n");
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	printf("\n%s\n%s\n"
-	       "'dbaops-dataflow COMMAND --help' tells more; so does "
-	       "dbaops-dataflow(8).\n",
-	       options_help, environment_help);
+	for (size_t i = 0; commands[i]; i++)
+		printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
+	print_common_help();
+	printf("\n'dbaops-dataflow COMMAND --help' tells more; so does "
+	       "dbaops-dataflow(8).\n");
 }
 
 static void print_help(const struct command *command)
 {
-	printf("Usage: dbaops-dataflow %s [OPTIONS]\n\n%s\n%s\n%s",
-	       command->name, command->help, options_help, environment_help);
+	printf("Usage: dbaops-dataflow %s%s%s [OPTIONS]\n\n%s\n", command->name,
+	       command->arguments ? " " : "",
+	       command->arguments ? command->arguments : "", command->help);
+	print_options(command->options);
+	print_common_help();
 }
 
 static void print_version(void)
@@ -83,10 +115,108 @@ static void print_version(void)
 
 static const struct command *find(const char *name)
 {
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
+	for (size_t i = 0; commands[i]; i++)
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
 	return NULL;
+}
+
+static int check_arguments(const struct command *command,
+			   const struct options *options, struct error *err)
+{
+	int most = command->arguments ? 1 : 0;
+
+	if (options->argument_count > most)
+		return error_set(err, ERROR_CONFIG,
+				 "argument '%s' is not expected",
+				 options->arguments[most]);
+	if (command->arguments && command->arguments[0] != '[' &&
+	    !options->argument_count)
+		return error_set(err, ERROR_CONFIG,
+				 "%s needs an argument: dbaops-dataflow %s %s",
+				 command->name, command->name,
+				 command->arguments);
+	return 0;
+}
+
+bool command_colours(void)
+{
+	const char *term = getenv("TERM"), *never = getenv("NO_COLOR");
+	int columns, lines;
+
+	return platform_terminal(&columns, &lines) && term && *term &&
+	       strcmp(term, "dumb") != 0 && !(never && *never);
+}
+
+int command_mapping(const struct options *options, struct error *err)
+{
+	const char *text =
+		options->argument_count ? options->arguments[0] : NULL;
+	long id;
+
+	if (!text)
+		return 0;
+	if (!text_to_long(text, &id) || id < 1 || id > INT32_MAX)
+		return error_set(err, ERROR_CONFIG,
+				 "'%s' is not the number of a mapping; "
+				 "'dbaops-dataflow status' lists them",
+				 text);
+	return (int)id;
+}
+
+/* A command that a thread of its own runs, so that Ctrl-C can cut it short. */
+struct job {
+	const struct command *command;
+	const struct options *options;
+	enum exit_code code;
+	atomic_bool done;
+};
+
+static void *work(void *arg)
+{
+	struct job *job = arg;
+
+	job->code = job->command->run(job->options);
+	atomic_store(&job->done, true);
+	return NULL;
+}
+
+/* A login is not to be interrupted: whoever asks twice does not wait. */
+static void watch_signals(struct job *job, struct cancel *cancel)
+{
+	while (!atomic_load(&job->done)) {
+		if (platform_wait(SIGNAL_POLL_MS) != PLATFORM_STOP)
+			continue;
+		if (cancel_level(cancel) == CANCEL_NOW)
+			_Exit(EXIT_FAILED);
+		cancel_request(cancel, CANCEL_NOW);
+	}
+}
+
+static enum exit_code run_in_thread(const struct command *command,
+				    struct options *options)
+{
+	struct job job = {.command = command, .options = options};
+	struct error err = ERROR_INIT;
+	struct cancel cancel;
+	pthread_t thread;
+	int rc;
+
+	if (cancel_init(&cancel, &err) < 0)
+		return command_failed(&err, EXIT_FAILED);
+	options->cancel = &cancel;
+	job.code = EXIT_FAILED;
+	rc = pthread_create(&thread, NULL, work, &job);
+	if (rc) {
+		error_errno(&err, rc, "cannot start a thread");
+		command_failed(&err, EXIT_FAILED);
+	} else {
+		watch_signals(&job, &cancel);
+		pthread_join(thread, NULL);
+	}
+	cancel_release(&cancel);
+	options->cancel = NULL;
+	return job.code;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -95,9 +225,12 @@ static int run(const struct command *command, int argc, char **argv)
 	struct error err = ERROR_INIT;
 	int code;
 
-	switch (options_read(&options, argc, argv, &err)) {
+	switch (options_read(&options, command->options, argc, argv, &err)) {
 	case 0:
-		break;
+		if (check_arguments(command, &options, &err) == 0)
+			break;
+		options_release(&options);
+		return (int)command_failed(&err, EXIT_USAGE);
 	case 1:
 		print_help(command);
 		options_release(&options);
@@ -108,8 +241,10 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (drivers_init(&err) < 0)
 		code = (int)command_failed(&err, EXIT_FAILED);
-	else
+	else if (command->on_main)
 		code = (int)command->run(&options);
+	else
+		code = (int)run_in_thread(command, &options);
 	drivers_exit();
 	options_release(&options);
 	return code;

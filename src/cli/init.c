@@ -27,5 +27,6 @@ const struct command command_init = {
 	.help = "Does what schema-dataflow.sql and the files of views/ and "
 		"procedures/ do. Nothing\nis lost when the tables are there "
 		"already.\n",
+	.on_main = true,
 	.run = run,
 };

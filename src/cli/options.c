@@ -212,92 +212,157 @@ static int read_environment(struct options *options, struct error *err)
 
 /* ------------------------------------------------------------ command line */
 
-enum {
-	OPT_CONFIG = 256,
-	OPT_CONTROL,
-	OPT_FORMAT,
-	OPT_LEVEL,
-	OPT_METRICS,
-	OPT_WAIT,
-	OPT_JSON
+#define OPTIONS_MAX 32
+#define FIRST_VALUE 256 /* getopt's number of the first option */
+
+const struct option_info options_common[] = {
+	{"config", 0, OPTION_TEXT, offsetof(struct options, given.config),
+	 "FILE",
+	 "settings; default etc/dataflow.conf, then\n"
+	 "/etc/dbaops-dataflow/dataflow.conf"},
+	{"control", 0, OPTION_TEXT, offsetof(struct options, given.control),
+	 "WHERE",
+	 "the control tables: 'sqlserver' (DEST_SERVER and\n"
+	 "so on), or sqlite:FILE (default without\n"
+	 "DEST_SERVER: sqlite:dataflow.db)"},
+	{"log-format", 0, OPTION_TEXT,
+	 offsetof(struct options, given.log_format), "FORMAT", "text or json"},
+	{"log-level", 0, OPTION_TEXT, offsetof(struct options, given.log_level),
+	 "LEVEL", "debug, info, warning or error"},
+	{"help", 'h', OPTION_FLAG, offsetof(struct options, help), NULL,
+	 "this text"},
+	{.name = NULL},
 };
 
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, OPT_CONFIG},
-	{"control", required_argument, NULL, OPT_CONTROL},
-	{"log-format", required_argument, NULL, OPT_FORMAT},
-	{"log-level", required_argument, NULL, OPT_LEVEL},
-	{"metrics-listen", required_argument, NULL, OPT_METRICS},
-	{"wait", no_argument, NULL, OPT_WAIT},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+/* The options that may be given, in getopt's words and in ours. */
+struct parser {
+	const struct option_info *known[OPTIONS_MAX];
+	struct option words[OPTIONS_MAX + 1];
+	char letters[2 * OPTIONS_MAX + 2];
+	int count;
 };
 
-struct arguments {
-	const char *config, *control, *log_format, *log_level;
-	const char *metrics_listen;
-};
-
-static int parse_arguments(struct options *options, struct arguments *args,
-			   int argc, char **argv, struct error *err)
+static void add_options(struct parser *parser, const struct option_info *info)
 {
-	int opt;
+	size_t len = strlen(parser->letters);
 
-	optind = 1;
-	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", long_options, NULL)) !=
-	       -1) {
-		switch (opt) {
-		case OPT_CONFIG:
-			args->config = optarg;
-			break;
-		case OPT_CONTROL:
-			args->control = optarg;
-			break;
-		case OPT_FORMAT:
-			args->log_format = optarg;
-			break;
-		case OPT_LEVEL:
-			args->log_level = optarg;
-			break;
-		case OPT_METRICS:
-			args->metrics_listen = optarg;
-			break;
-		case OPT_WAIT:
-			options->wait = true;
-			break;
-		case OPT_JSON:
-			options->json = true;
-			break;
-		case 'h':
-			return 1;
-		case ':':
-			return error_set(err, ERROR_CONFIG,
-					 "option '%s' needs a value",
-					 argv[optind - 1]);
-		default:
-			return error_set(err, ERROR_CONFIG,
-					 "option '%s' is not known",
-					 argv[optind - 1]);
-		}
+	for (; info && info->name && parser->count < OPTIONS_MAX; info++) {
+		struct option *word = &parser->words[parser->count];
+
+		word->name = info->name;
+		word->val = FIRST_VALUE + parser->count;
+		word->has_arg = info->type == OPTION_FLAG ? no_argument
+				: info->type == OPTION_MAYBE
+					? optional_argument
+					: required_argument;
+		parser->known[parser->count++] = info;
+		if (!info->letter)
+			continue;
+		parser->letters[len++] = info->letter;
+		if (info->type != OPTION_FLAG)
+			parser->letters[len++] = ':';
 	}
-	if (optind < argc)
+}
+
+static const struct option_info *find_option(const struct parser *parser,
+					     int value)
+{
+	if (value >= FIRST_VALUE)
+		return parser->known[value - FIRST_VALUE];
+	for (int i = 0; i < parser->count; i++)
+		if (parser->known[i]->letter == value)
+			return parser->known[i];
+	return NULL;
+}
+
+static int read_number(const struct option_info *info, const char *text,
+		       int *out, struct error *err)
+{
+	long number;
+
+	if (!text_to_long(text, &number) || number < 1 ||
+	    number > OPTION_NUMBER_MAX)
 		return error_set(err, ERROR_CONFIG,
-				 "argument '%s' is not expected", argv[optind]);
+				 "option '--%s': '%s' is not a number from 1 "
+				 "to %d",
+				 info->name, text, OPTION_NUMBER_MAX);
+	*out = (int)number;
 	return 0;
 }
 
-static int take_arguments(struct options *options, const struct arguments *args,
-			  struct error *err)
+/* `next` is what follows on the command line, which may be its value. */
+static int take_option(struct options *options, const struct option_info *info,
+		       const char *value, const char *next, struct error *err)
 {
-	if ((args->control && set(&options->control, args->control, err) < 0) ||
-	    (args->log_format &&
-	     set(&options->log_format, args->log_format, err) < 0) ||
-	    (args->log_level &&
-	     set(&options->log_level, args->log_level, err) < 0) ||
-	    (args->metrics_listen &&
-	     set(&options->metrics_listen, args->metrics_listen, err) < 0))
+	void *to = (char *)options + info->offset;
+	long number;
+
+	switch (info->type) {
+	case OPTION_FLAG:
+		*(bool *)to = true;
+		break;
+	case OPTION_TEXT:
+		*(const char **)to = value;
+		break;
+	case OPTION_NUMBER:
+		return read_number(info, value, to, err);
+	case OPTION_MAYBE:
+		if (value)
+			return read_number(info, value, to, err);
+		if (next && text_to_long(next, &number)) {
+			optind++;
+			return read_number(info, next, to, err);
+		}
+		*(int *)to = OPTION_WITHOUT_VALUE;
+		break;
+	}
+	return 0;
+}
+
+static int parse_arguments(struct options *options,
+			   const struct option_info *own, int argc, char **argv,
+			   struct error *err)
+{
+	struct parser parser = {.letters = ":"};
+	int value;
+
+	add_options(&parser, own);
+	add_options(&parser, options_common);
+	optind = 1;
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, parser.letters, parser.words,
+				    NULL)) != -1) {
+		const struct option_info *info = find_option(&parser, value);
+
+		if (value == ':')
+			return error_set(err, ERROR_CONFIG,
+					 "option '%s' needs a value",
+					 argv[optind - 1]);
+		if (!info)
+			return error_set(err, ERROR_CONFIG,
+					 "option '%s' is not known",
+					 argv[optind - 1]);
+		if (take_option(options, info, optarg,
+				optind < argc ? argv[optind] : NULL, err) < 0)
+			return -1;
+	}
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
+	return options->help;
+}
+
+static int take_arguments(struct options *options, struct error *err)
+{
+	const struct options_given *given = &options->given;
+
+	if ((given->control &&
+	     set(&options->control, given->control, err) < 0) ||
+	    (given->log_format &&
+	     set(&options->log_format, given->log_format, err) < 0) ||
+	    (given->log_level &&
+	     set(&options->log_level, given->log_level, err) < 0) ||
+	    (given->metrics_listen &&
+	     set(&options->metrics_listen, given->metrics_listen, err) < 0))
 		return -1;
 	return 0;
 }
@@ -404,21 +469,19 @@ static int choose_control(struct options *options, struct error *err)
 	return 0;
 }
 
-int options_read(struct options *options, int argc, char **argv,
-		 struct error *err)
+int options_read(struct options *options, const struct option_info *own,
+		 int argc, char **argv, struct error *err)
 {
-	struct arguments args = {.config = NULL};
 	int rc;
 
 	memset(options, 0, sizeof(*options));
-	rc = parse_arguments(options, &args, argc, argv, err);
+	rc = parse_arguments(options, own, argc, argv, err);
 	if (rc)
 		return rc;
-	if (read_files(options, args.config, err) < 0 ||
+	if (read_files(options, options->given.config, err) < 0 ||
 	    read_environment(options, err) < 0 ||
-	    take_arguments(options, &args, err) < 0 ||
-	    set_up_log(options, err) < 0 || check_metrics(options, err) < 0 ||
-	    choose_control(options, err) < 0)
+	    take_arguments(options, err) < 0 || set_up_log(options, err) < 0 ||
+	    check_metrics(options, err) < 0 || choose_control(options, err) < 0)
 		return -1;
 	return 0;
 }

@@ -79,13 +79,24 @@ static enum exit_code run(const struct options *options)
 	return code;
 }
 
+static const struct option_info own[] = {
+	{"wait", 0, OPTION_FLAG, offsetof(struct options, wait), NULL,
+	 "keep trying when the control tables cannot be reached"},
+	{"metrics-listen", 0, OPTION_TEXT,
+	 offsetof(struct options, given.metrics_listen), "WHERE",
+	 "serve metrics and a status page: HOST:PORT,\n"
+	 "[::1]:PORT, a PORT on loopback, or 'off';\n"
+	 "default: as metrics_listen in config says"},
+	{.name = NULL},
+};
+
 const struct command command_run = {
 	.name = "run",
 	.summary = "the daemon; also without a command",
 	.help = "Runs in the foreground until SIGTERM or SIGINT, which end it "
 		"within five\nseconds, a second one at once. SIGHUP makes it "
-		"read the control tables now.\n\n"
-		"  --wait               keep trying when the control tables "
-		"cannot be reached\n",
+		"read the control tables now.\n",
+	.options = own,
+	.on_main = true,
 	.run = run,
 };

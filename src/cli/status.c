@@ -5,63 +5,11 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
-
-/* A daemon that has not been heard of for so long is not there any more. */
-#define ALIVE_US (INT64_C(35) * 1000000)
-
-static bool is_alive(const struct control_report *report)
-{
-	return report->daemon && !report->stopped_us &&
-	       clock_utc_us() - report->heartbeat_us < ALIVE_US;
-}
-
-/* What the daemon would say if it had been asked. */
-static const char *state_of(const struct control_report_mapping *row,
-			    bool alive)
-{
-	if (!row->mapping.enabled)
-		return "DISABLED";
-	if (row->mapping.paused)
-		return "PAUSED";
-	if (!alive || !row->state)
-		return "NOT RUNNING";
-	return row->state;
-}
-
-static double percent(const struct control_report_mapping *row)
-{
-	double done;
-
-	if (!row->total)
-		return -1;
-	done = 100.0 * (double)row->processed / (double)row->total;
-	return done > 100 ? 100 : done;
-}
-
-static int64_t seconds_left(const struct control_report_mapping *row)
-{
-	if (!row->total || row->rows_per_second <= 0 ||
-	    row->total < row->processed)
-		return -1;
-	return (row->total - row->processed) / row->rows_per_second;
-}
+#include "cli/figures.h"
+#include "cli/json.h"
+#include "cli/watch.h"
 
 /* ---------------------------------------------------------------------- JSON */
-
-static json_t *json_text(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
-static json_t *json_time(int64_t us)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	if (!us)
-		return json_null();
-	clock_format(text, us);
-	return json_string(text);
-}
 
 static json_t *json_name(const char *database, const char *schema,
 			 const char *table)
@@ -84,12 +32,13 @@ static json_t *json_run(const struct control_report_mapping *row)
 			    row->total ? json_integer(row->total)
 				       : json_null());
 	json_object_set_new(run, "percent",
-			    percent(row) < 0 ? json_null()
-					     : json_real(percent(row)));
-	json_object_set_new(run, "seconds_left",
-			    seconds_left(row) < 0
+			    figures_percent(row) < 0
 				    ? json_null()
-				    : json_integer(seconds_left(row)));
+				    : json_real(figures_percent(row)));
+	json_object_set_new(run, "seconds_left",
+			    figures_seconds_left(row) < 0
+				    ? json_null()
+				    : json_integer(figures_seconds_left(row)));
 	return run;
 }
 
@@ -114,9 +63,10 @@ static json_t *json_mapping(const struct control_report_mapping *row,
 			  m->source_table),
 		"destination",
 		json_name(m->dest_database, m->dest_schema, m->dest_table),
-		"state", state_of(row, alive), "reason", json_text(row->reason),
-		"cdc_enabled", m->cdc_enabled, "consistent", row->consistent,
-		"rows_applied", (json_int_t)row->rows_applied, "updated_at",
+		"state", figures_state(row, alive), "reason",
+		json_text(row->reason), "cdc_enabled", m->cdc_enabled,
+		"consistent", row->consistent, "rows_applied",
+		(json_int_t)row->rows_applied, "updated_at",
 		json_time(row->updated_us));
 
 	json_object_set_new(out, "lag_seconds",
@@ -130,10 +80,9 @@ static json_t *json_mapping(const struct control_report_mapping *row,
 
 static enum exit_code print_json(const struct control_report *report)
 {
-	bool alive = is_alive(report);
+	bool alive = figures_alive(report);
 	json_t *mappings = json_array();
 	json_t *root;
-	char *text;
 
 	for (size_t i = 0; i < report->mapping_count; i++)
 		json_array_append_new(
@@ -144,50 +93,31 @@ static enum exit_code print_json(const struct control_report *report)
 			 "started_at", json_time(report->started_us),
 			 "heartbeat_at", json_time(report->heartbeat_us),
 			 "mappings", mappings);
-	text = json_dumps(root, JSON_INDENT(2));
-	json_decref(root);
-	if (!text) {
-		fprintf(stderr, "dbaops-dataflow: out of memory\n");
-		return EXIT_FAILED;
-	}
-	puts(text);
-	free(text);
-	return EXIT_FINE;
+	return json_print(root);
 }
 
 /* --------------------------------------------------------------------- table */
 
-static void format_lag(char out[32], int64_t lag_ms)
-{
-	if (lag_ms < 0)
-		snprintf(out, 32, "-");
-	else if (lag_ms < 60000)
-		snprintf(out, 32, "%.1f s", (double)lag_ms / 1000.0);
-	else
-		snprintf(out, 32, "%lld min", (long long)(lag_ms / 60000));
-}
-
 static void print_mapping(const struct control_report_mapping *row, bool alive)
 {
 	const struct control_mapping *m = &row->mapping;
-	char name[256], lag[32], rate[24] = "-", done[16] = "-", left[24] = "-";
+	char name[256], lag[FIGURES_TEXT_MAX], rate[24] = "-", done[16] = "-",
+					       left[24] = "-";
 
-	snprintf(name, sizeof(name), "%s.%s.%s",
-		 m->source_database ? m->source_database : "?",
-		 m->source_schema ? m->source_schema : "?",
-		 m->source_table ? m->source_table : "?");
-	format_lag(lag, row->lag_ms);
+	figures_source(name, sizeof(name), m);
+	figures_lag(lag, row->lag_ms);
 	if (row->running) {
 		snprintf(rate, sizeof(rate), "%lld",
 			 (long long)row->rows_per_second);
-		if (percent(row) >= 0)
-			snprintf(done, sizeof(done), "%.1f %%", percent(row));
-		if (seconds_left(row) >= 0)
+		if (figures_percent(row) >= 0)
+			snprintf(done, sizeof(done), "%.1f %%",
+				 figures_percent(row));
+		if (figures_seconds_left(row) >= 0)
 			snprintf(left, sizeof(left), "%lld s",
-				 (long long)seconds_left(row));
+				 (long long)figures_seconds_left(row));
 	}
 	printf("%7d  %-36s %-11s %9s %10s %8s %9s\n", m->id, name,
-	       state_of(row, alive), lag, rate, done, left);
+	       figures_state(row, alive), lag, rate, done, left);
 	if (row->error_type)
 		printf("         %s: %s\n", row->error_type,
 		       row->error_message ? row->error_message : "");
@@ -195,7 +125,7 @@ static void print_mapping(const struct control_report_mapping *row, bool alive)
 
 static enum exit_code print_table(const struct control_report *report)
 {
-	bool alive = is_alive(report);
+	bool alive = figures_alive(report);
 
 	if (!report->daemon)
 		printf("No daemon has run on these control tables yet.\n\n");
@@ -220,8 +150,16 @@ static enum exit_code run(const struct options *options)
 	struct control *control;
 	enum exit_code code;
 
-	if (control_open(&options->spec, NULL, &control, &trouble, &err) < 0)
+	if (options->watch && options->json) {
+		error_set(&err, ERROR_CONFIG,
+			  "--watch and --json do not go together");
+		return command_failed(&err, EXIT_USAGE);
+	}
+	if (control_open(&options->spec, options->cancel, &control, &trouble,
+			 &err) < 0)
 		return command_failed(&err, exit_code_for(trouble));
+	if (options->watch)
+		return watch_run(options, control);
 	if (control_report(control, &report, &err) < 0) {
 		control_close(control);
 		return command_failed(&err, EXIT_FAILED);
@@ -232,11 +170,20 @@ static enum exit_code run(const struct options *options)
 	return code;
 }
 
+static const struct option_info own[] = {
+	{"json", 0, OPTION_FLAG, offsetof(struct options, json), NULL,
+	 "for programs"},
+	{"watch", 0, OPTION_MAYBE, offsetof(struct options, watch), "SECONDS",
+	 "show it anew every 2 seconds, or every SECONDS;\n"
+	 "Ctrl-C ends it"},
+	{.name = NULL},
+};
+
 const struct command command_status = {
 	.name = "status",
 	.summary = "what each mapping does: state, lag, progress, last error",
 	.help = "Reads the control tables; works while the daemon runs and "
-		"when it does not.\n\n"
-		"  --json               for programs\n",
+		"when it does not.\n",
+	.options = own,
 	.run = run,
 };

@@ -387,4 +387,86 @@ int control_report(struct control *control, struct control_report *out,
 		   struct error *err) __attribute__((warn_unused_result));
 void control_report_release(struct control_report *report);
 
+/* A row of sync_requests as the one who orders has it. */
+struct control_order {
+	int id; /* 0: any */
+	int mapping_id;
+	const char *type;
+	const char *scope;     /* or NULL */
+	const char *condition; /* or NULL */
+	bool dry_run;
+	const char *by;
+	/* What became of it. */
+	const char *state;
+	const char *answer; /* or NULL */
+	int64_t requested_us;
+	int64_t started_us; /* 0: it has not */
+	int64_t completed_us;
+};
+
+struct control_orders {
+	struct arena arena;
+	struct control_order *orders;
+	size_t count;
+};
+
+/*
+ * Order something: `order` says all down to `by`, and gets the id of its row.
+ * ERROR_CONFIG when there is no such mapping.
+ */
+int control_order(struct control *control, struct control_order *order,
+		  struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * The newest `most` of them, newest first: of a mapping (0: of all), or the
+ * one with that id (0: whatever it is).
+ */
+int control_list_orders(struct control *control, int mapping_id, int id,
+			int most, struct control_orders *out, struct error *err)
+	__attribute__((warn_unused_result));
+void control_orders_release(struct control_orders *orders);
+
+/* A row of sync_logs or of error_logs, as people read them. */
+struct control_line {
+	int64_t id;
+	bool is_error;
+	int mapping_id;	   /* 0: about none */
+	const char *level; /* of an error, its type */
+	const char *message;
+	const char *sync_type; /* or NULL */
+	int64_t records;       /* -1: not told */
+	int64_t duration_ms;   /* likewise */
+	int retry_count;
+	bool resolved;
+	int64_t created_us;
+	int64_t resolved_us; /* 0: it is not */
+};
+
+struct control_lines {
+	struct arena arena;
+	struct control_line *lines;
+	size_t count;
+};
+
+/*
+ * The newest `most` rows with an id greater than `after`, in the order of
+ * their ids: of a mapping, or of all (0). The errors with those that were
+ * resolved after `resolved_after_us` (0: without).
+ */
+int control_list_logs(struct control *control, int mapping_id, int64_t after,
+		      int most, struct control_lines *out, struct error *err)
+	__attribute__((warn_unused_result));
+int control_list_errors(struct control *control, int mapping_id, int64_t after,
+			int64_t resolved_after_us, int most,
+			struct control_lines *out, struct error *err)
+	__attribute__((warn_unused_result));
+void control_lines_release(struct control_lines *lines);
+
+/*
+ * Could the daemon write into these tables? Changes nothing. The error says
+ * what is missing.
+ */
+int control_check_rights(struct control *control, struct error *err)
+	__attribute__((warn_unused_result));
+
 #endif

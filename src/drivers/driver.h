@@ -7,6 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "drivers/finding.h"
 #include "drivers/load_plan.h"
 #include "drivers/pool.h"
 #include "row/batch.h"
@@ -78,6 +79,14 @@ struct driver {
 	/* After every source and target of it is closed. */
 	void (*server_free)(struct server *server);
 
+	/*
+	 * Log in, to no database of a mapping's, and say which system it is.
+	 * The caller has reserved a connection. -1: it cannot be used, and
+	 * `err` says why; then nothing on it needs to be looked at.
+	 */
+	int (*check)(struct server *server, struct cancel *cancel,
+		     struct findings *out, struct error *err);
+
 	const struct source_ops *source; /* NULL: cannot be read from */
 	const struct target_ops *target; /* NULL: cannot be written to */
 };
@@ -141,6 +150,19 @@ struct window {
 	struct table *shape;
 	/* What is odd about the log, such as that it stands still; or "". */
 	char note[WINDOW_NOTE_MAX];
+};
+
+/*
+ * What a check of a source shall look at: a table, or, without one, its
+ * database as a whole, where other mappings may have had their turn.
+ */
+struct source_check {
+	/* As describe() has it, with the mapping's key; or NULL. */
+	const struct table *table;
+	bool database;	/* without a table: what concerns every mapping */
+	bool changes;	/* what concerns the change log */
+	int64_t lag_ms; /* how far the mapping is behind; -1: not known */
+	uint64_t bytes; /* out: about how large the table is; 0: not known */
 };
 
 struct source_ops {
@@ -277,6 +299,14 @@ struct source_ops {
 
 	/* End a read, early or not. Safe when none was begun. */
 	void (*end)(struct source *src);
+
+	/*
+	 * Tell everything that could keep the table from being read, or its
+	 * changes; nothing is changed. What the login may not look at is a
+	 * warning. -1 only when the connection is lost, or cancelled.
+	 */
+	int (*check)(struct source *src, struct source_check *what,
+		     struct findings *out, struct error *err);
 };
 
 /* ------------------------------------------------------------- targets */
@@ -340,6 +370,14 @@ struct isolation {
 	void (*refused)(void *context, const struct target_exception *row);
 	void *context;
 	uint64_t count; /* set by commit(): how many there are */
+};
+
+/* Likewise of a target. */
+struct target_check {
+	const struct table *source; /* as the other end has it; or NULL */
+	const struct table *dest;   /* as describe() has it; NULL: none yet */
+	bool rights, space;	    /* without a table: of the database */
+	uint64_t bytes;		    /* about what a load takes; 0: not known */
 };
 
 struct target_ops {
@@ -456,6 +494,10 @@ struct target_ops {
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,
 		       const struct checkpoint *to, struct error *err);
+
+	/* As a source's check(): what could keep rows from being written. */
+	int (*check)(struct target *dst, const struct target_check *what,
+		     struct findings *out, struct error *err);
 };
 
 /* ------------------------------------------------------------ registry */

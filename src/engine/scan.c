@@ -70,16 +70,16 @@ static int find_tail(struct compare *compare, uint64_t rows,
 	return rc < 0 ? -1 : 0;
 }
 
-int scan_begin(struct scan *scan, struct compare *compare,
-	       struct findings *findings, uint64_t rows, struct error *err)
+int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
+	       uint64_t rows, struct error *err)
 {
 	scan_release(scan);
 	scan->stretch_rows = STRETCH_FIRST;
 	scan->tried_whole = false;
-	if (findings->kind == FINDINGS_TAIL && !findings->at.key.bytes &&
-	    find_tail(compare, rows, &findings->at, err) < 0)
+	if (tally->kind == TALLY_TAIL && !tally->at.key.bytes &&
+	    find_tail(compare, rows, &tally->at, err) < 0)
 		return -1;
-	return push(scan, &findings->at, NULL, true, 0, err);
+	return push(scan, &tally->at, NULL, true, 0, err);
 }
 
 /* ------------------------------------------------------------------ cutting */
@@ -160,17 +160,17 @@ static uint64_t at_most(uint64_t rows, uint64_t max)
 
 /* ---------------------------------------------------------------- comparing */
 
-static void add_same(struct findings *findings,
+static void add_same(struct tally *tally,
 		     const struct row_sum sums[COMPARE_SIDES], uint64_t rows)
 {
 	for (int side = 0; side < COMPARE_SIDES; side++)
-		row_sum_merge(&findings->sums[side], &sums[side]);
-	findings->compared += rows;
+		row_sum_merge(&tally->sums[side], &sums[side]);
+	tally->compared += rows;
 }
 
 /* Row by row. 1: done; 0: it has to be dealt with what was found. */
 static int compare_leaf(struct scan *scan, struct compare *compare,
-			struct findings *findings, const struct scan_span *from,
+			struct tally *tally, const struct scan_span *from,
 			struct error *err)
 {
 	struct row_sum sums[COMPARE_SIDES];
@@ -178,15 +178,15 @@ static int compare_leaf(struct scan *scan, struct compare *compare,
 	int rc;
 
 	memset(sums, 0, sizeof(sums));
-	if (findings->kind == FINDINGS_CHOSEN)
-		rc = compare_choose(compare, &from->span, findings->condition,
+	if (tally->kind == TALLY_CHOSEN)
+		rc = compare_choose(compare, &from->span, tally->condition,
 				    err);
 	else
 		rc = compare_rows(compare, &from->span, sums, &rows, err);
 	if (rc < 0)
 		return -1;
 	if (rc > 0) {
-		add_same(findings, sums, rows);
+		add_same(tally, sums, rows);
 		return 1;
 	}
 	if (compare_found(compare))
@@ -200,26 +200,26 @@ static int compare_leaf(struct scan *scan, struct compare *compare,
 }
 
 static int compare_stretch(struct scan *scan, struct compare *compare,
-			   struct findings *findings, struct scan_span *from,
+			   struct tally *tally, struct scan_span *from,
 			   struct error *err)
 {
 	struct row_sum sums[COMPARE_SIDES];
 	uint64_t source, dest;
 	int rc;
 
-	if (!compare->can_digest || findings->kind != FINDINGS_WHOLE)
-		return compare_leaf(scan, compare, findings, from, err);
+	if (!compare->can_digest || tally->kind != TALLY_WHOLE)
+		return compare_leaf(scan, compare, tally, from, err);
 	rc = compare_sums(compare, &from->span, from->rows, sums, err);
 	if (rc < 0)
 		return -1;
 	source = from->rows = sums[COMPARE_SOURCE].rows;
 	dest = sums[COMPARE_DEST].rows;
 	if (rc > 0) {
-		add_same(findings, sums, source);
+		add_same(tally, sums, source);
 		return 1;
 	}
 	if (source <= LEAF_ROWS && dest <= STRETCH_ROWS_MAX)
-		return compare_leaf(scan, compare, findings, from, err);
+		return compare_leaf(scan, compare, tally, from, err);
 	/* Where one side has many rows that the other lacks, it says where. */
 	rc = split(scan, compare, from, dest > 2 * source ? 0 : half_of(source),
 		   at_most(half_of(dest), STRETCH_ROWS_MAX), err);
@@ -228,10 +228,10 @@ static int compare_stretch(struct scan *scan, struct compare *compare,
 
 /* A condition chooses few rows, one hopes: all at once, or else in stretches. */
 static int choose_whole(struct scan *scan, struct compare *compare,
-			const struct findings *findings,
-			const struct scan_span *from, struct error *err)
+			const struct tally *tally, const struct scan_span *from,
+			struct error *err)
 {
-	int rc = compare_choose(compare, &from->span, findings->condition, err);
+	int rc = compare_choose(compare, &from->span, tally->condition, err);
 
 	scan->tried_whole = true;
 	if (rc == 0)
@@ -241,9 +241,9 @@ static int choose_whole(struct scan *scan, struct compare *compare,
 }
 
 static void adapt(struct scan *scan, const struct compare *compare,
-		  const struct findings *findings, int64_t ms)
+		  const struct tally *tally, int64_t ms)
 {
-	uint64_t max = compare->can_digest && findings->kind == FINDINGS_WHOLE
+	uint64_t max = compare->can_digest && tally->kind == TALLY_WHOLE
 			       ? STRETCH_SUM_MAX
 			       : STRETCH_ROWS_MAX;
 
@@ -253,21 +253,20 @@ static void adapt(struct scan *scan, const struct compare *compare,
 		scan->stretch_rows /= 2;
 }
 
-int scan_step(struct scan *scan, struct compare *compare,
-	      struct findings *findings, struct error *err)
+int scan_step(struct scan *scan, struct compare *compare, struct tally *tally,
+	      struct error *err)
 {
 	struct scan_span from = scan->spans[--scan->count];
 	int64_t began = clock_ms();
 	int rc;
 
-	if (from.rest && findings->kind == FINDINGS_CHOSEN &&
-	    !scan->tried_whole) {
-		rc = choose_whole(scan, compare, findings, &from, err);
+	if (from.rest && tally->kind == TALLY_CHOSEN && !scan->tried_whole) {
+		rc = choose_whole(scan, compare, tally, &from, err);
 	} else if (from.rest) {
 		rc = cut_off(scan, compare, &from, err) < 0 ? -1 : 1;
 	} else {
-		rc = compare_stretch(scan, compare, findings, &from, err);
-		adapt(scan, compare, findings, clock_ms() - began);
+		rc = compare_stretch(scan, compare, tally, &from, err);
+		adapt(scan, compare, tally, clock_ms() - began);
 	}
 	compare_span_release(&from.span);
 	return rc;

@@ -2,7 +2,7 @@
 #define ENGINE_SCAN_H
 
 #include "engine/compare.h"
-#include "engine/findings.h"
+#include "engine/tally.h"
 
 /*
  * Goes through a table in the order of its key, a stretch at a time, and
@@ -22,10 +22,10 @@ struct scan {
 	bool tried_whole;      /* to choose rows without cutting */
 };
 
-/* Begin at the place that `findings` has, or where the newest `rows` begin.
+/* Begin at the place that `tally` has, or where the newest `rows` begin.
  * `scan` is released. */
-int scan_begin(struct scan *scan, struct compare *compare,
-	       struct findings *findings, uint64_t rows, struct error *err)
+int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
+	       uint64_t rows, struct error *err)
 	__attribute__((warn_unused_result));
 void scan_release(struct scan *scan); /* safe when zeroed */
 
@@ -38,12 +38,11 @@ static inline bool scan_at_end(const struct scan *scan)
 const struct compare_end *scan_place(const struct scan *scan);
 
 /*
- * Compare the next stretch and add to `findings` what is the same; what
+ * Compare the next stretch and add to `tally` what is the same; what
  * differs is in `compare`, found. 1: done; 0: what was found has to be dealt
  * with first.
  */
-int scan_step(struct scan *scan, struct compare *compare,
-	      struct findings *findings, struct error *err)
-	__attribute__((warn_unused_result));
+int scan_step(struct scan *scan, struct compare *compare, struct tally *tally,
+	      struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -58,14 +58,14 @@ int verify_order(struct verify *verify, struct order *order, struct error *err)
 /* Is the run that `saved` tells of for that request? */
 static bool is_for(const char *saved, int request_id)
 {
-	struct findings findings;
+	struct tally tally;
 	struct error ignored;
 	bool same;
 
-	if (!saved || findings_parse(&findings, saved, &ignored) < 0)
+	if (!saved || tally_parse(&tally, saved, &ignored) < 0)
 		return false;
-	same = findings.request_id == request_id;
-	findings_release(&findings);
+	same = tally.request_id == request_id;
+	tally_release(&tally);
 	return same;
 }
 
@@ -74,7 +74,7 @@ bool verify_has_order(const struct verify *verify, int request_id)
 	for (size_t i = 0; i < verify->order_count; i++)
 		if (verify->orders[i].id == request_id)
 			return true;
-	if (verify->running && verify->findings.request_id == request_id)
+	if (verify->running && verify->tally.request_id == request_id)
 		return true;
 	for (size_t i = 0; i < VERIFY_DONE_MAX; i++)
 		if (verify->done[i] == request_id)
@@ -91,7 +91,7 @@ static void remember_done(struct verify *verify, int request_id)
 
 static void answer(struct verify *verify, const char *state, const char *text)
 {
-	int id = verify->findings.request_id;
+	int id = verify->tally.request_id;
 
 	if (!id)
 		return;
@@ -116,7 +116,7 @@ void verify_refuse_orders(struct verify *verify, const char *why)
 /* For the next worker: what is under way, or waits. */
 static void tell_progress(struct verify *verify)
 {
-	bool whole = verify->running && verify->findings.kind == FINDINGS_WHOLE;
+	bool whole = verify->running && verify->tally.kind == TALLY_WHOLE;
 	struct control_progress progress = {
 		.progress = whole ? verify->saved : verify->aside,
 		.last_tail_us = verify->last_tail_us,
@@ -130,7 +130,7 @@ static void tell_progress(struct verify *verify)
 /* Rows that are compared a second time, after trouble, are not told again. */
 static void tell_rows(struct verify *verify)
 {
-	uint64_t compared = verify->findings.compared;
+	uint64_t compared = verify->tally.compared;
 
 	if (compared <= verify->told_rows)
 		return;
@@ -143,20 +143,20 @@ static void tell_rows(struct verify *verify)
 static int save(struct verify *verify, struct error *err)
 {
 	const struct compare_end *place = scan_place(&verify->scan);
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 	char *text;
 
 	if (place) {
-		findings->at.side = place->side;
-		if (row_key_copy(&findings->at.key, &place->key, err) < 0)
+		tally->at.side = place->side;
+		if (row_key_copy(&tally->at.key, &place->key, err) < 0)
 			return -1;
 	}
-	text = findings_format(findings);
+	text = tally_format(tally);
 	if (!text)
 		return error_memory(err, "a verification's progress");
 	free(verify->saved);
 	verify->saved = text;
-	if (findings->kind == FINDINGS_WHOLE &&
+	if (tally->kind == TALLY_WHOLE &&
 	    clock_ms() - verify->told_ms >= TELL_EVERY_MS)
 		tell_progress(verify);
 	return 0;
@@ -182,9 +182,9 @@ void verify_begin_anew(struct verify *verify)
 	forget_link(verify);
 	if (!verify->running)
 		return;
-	findings_release(&verify->findings);
+	tally_release(&verify->tally);
 	/* It was written by us just before. */
-	if (findings_parse(&verify->findings, verify->saved, &ignored) < 0)
+	if (tally_parse(&verify->tally, verify->saved, &ignored) < 0)
 		verify->running = false;
 }
 
@@ -206,7 +206,7 @@ void verify_init(struct verify *verify, const struct mapping *mapping,
 
 void verify_release(struct verify *verify)
 {
-	if (verify->running && verify->findings.kind == FINDINGS_WHOLE)
+	if (verify->running && verify->tally.kind == TALLY_WHOLE)
 		tell_progress(verify);
 	report_run_end(verify->subject, REPORT_VERIFYING, "PAUSED",
 		       "stopped before it was through");
@@ -214,7 +214,7 @@ void verify_release(struct verify *verify)
 	for (size_t i = 0; i < verify->order_count; i++)
 		order_release(&verify->orders[i]);
 	free(verify->orders);
-	findings_release(&verify->findings);
+	tally_release(&verify->tally);
 	free(verify->saved);
 	free(verify->aside);
 	memset(verify, 0, sizeof(*verify));
@@ -262,7 +262,7 @@ bool verify_is_running(const struct verify *verify)
 /* A run over the whole table makes room, when nothing is left half done. */
 static void step_aside(struct verify *verify, const struct settings *settings)
 {
-	if (!verify->running || verify->findings.kind != FINDINGS_WHOLE ||
+	if (!verify->running || verify->tally.kind != TALLY_WHOLE ||
 	    verify->aside || verify->step != VERIFY_SCAN ||
 	    compare_found(&verify->compare) ||
 	    (!verify->order_count && !tail_is_due(verify, settings)))
@@ -272,28 +272,28 @@ static void step_aside(struct verify *verify, const struct settings *settings)
 	verify->running = false;
 	report_run_end(verify->subject, REPORT_VERIFYING, "PAUSED",
 		       "makes room for another verification");
-	findings_release(&verify->findings);
+	tally_release(&verify->tally);
 	forget_link(verify);
 }
 
 static int take_order(struct verify *verify, struct error *err)
 {
 	struct order order = verify->orders[0];
-	struct findings *findings = &verify->findings;
-	enum findings_kind kind = order.kind == ORDER_RESYNC ? FINDINGS_CHOSEN
-				  : order.whole		     ? FINDINGS_WHOLE
-							     : FINDINGS_TAIL;
+	struct tally *tally = &verify->tally;
+	enum tally_kind kind = order.kind == ORDER_RESYNC ? TALLY_CHOSEN
+			       : order.whole		  ? TALLY_WHOLE
+							  : TALLY_TAIL;
 
 	memmove(verify->orders, verify->orders + 1,
 		--verify->order_count * sizeof(order));
-	if (findings_init(findings, kind, err) < 0) {
+	if (tally_init(tally, kind, err) < 0) {
 		order_release(&order);
 		return -1;
 	}
-	findings->request_id = order.id;
-	findings->repair = order.kind != ORDER_VERIFY;
-	findings->dry_run = order.dry_run;
-	findings->condition = order.condition;
+	tally->request_id = order.id;
+	tally->repair = order.kind != ORDER_VERIFY;
+	tally->dry_run = order.dry_run;
+	tally->condition = order.condition;
 	return 0;
 }
 
@@ -301,9 +301,9 @@ static int take_up(struct verify *verify, struct error *err)
 {
 	struct error why;
 
-	if (findings_parse(&verify->findings, verify->aside, &why) < 0) {
+	if (tally_parse(&verify->tally, verify->aside, &why) < 0) {
 		log_warning("%s; it begins anew", why.message);
-		if (findings_init(&verify->findings, FINDINGS_WHOLE, err) < 0)
+		if (tally_init(&verify->tally, TALLY_WHOLE, err) < 0)
 			return -1;
 	}
 	free(verify->aside);
@@ -325,10 +325,10 @@ static int choose_run(struct verify *verify, const struct settings *settings,
 		return take_up(verify, err) < 0 ? -1 : 1;
 	if (!tail && !whole_is_due(verify, settings))
 		return 0;
-	if (findings_init(&verify->findings,
-			  tail ? FINDINGS_TAIL : FINDINGS_WHOLE, err) < 0)
+	if (tally_init(&verify->tally, tail ? TALLY_TAIL : TALLY_WHOLE, err) <
+	    0)
 		return -1;
-	verify->findings.repair = plan.auto_repair;
+	verify->tally.repair = plan.auto_repair;
 	return 1;
 }
 
@@ -342,10 +342,10 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	verify->running = true;
 	verify->step = VERIFY_BEGIN;
 	verify->failures = 0;
-	verify->told_rows = verify->findings.compared;
+	verify->told_rows = verify->tally.compared;
 	answer(verify, "RUNNING", NULL);
 	free(verify->saved);
-	verify->saved = findings_format(&verify->findings);
+	verify->saved = tally_format(&verify->tally);
 	return verify->saved ? 1 : error_memory(err, "a verification");
 }
 
@@ -354,17 +354,17 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 static void write_row(struct verify *verify, const char *type,
 		      const char *status, const char *why)
 {
-	const struct findings *findings = &verify->findings;
+	const struct tally *tally = &verify->tally;
 	char md5[COMPARE_SIDES][ROW_SUM_MD5_MAX] = {"", ""};
-	char *details = findings_details(findings, why);
+	char *details = tally_details(tally, why);
 	struct control_verification row = {
 		.type = type,
 		.source_md5 = md5[COMPARE_SOURCE],
 		.dest_md5 = md5[COMPARE_DEST],
-		.source_rows = (int64_t)findings->sums[COMPARE_SOURCE].rows,
-		.dest_rows = (int64_t)findings->sums[COMPARE_DEST].rows,
-		.compared = (int64_t)findings->compared,
-		.mismatches = (int64_t)findings->mismatches,
+		.source_rows = (int64_t)tally->sums[COMPARE_SOURCE].rows,
+		.dest_rows = (int64_t)tally->sums[COMPARE_DEST].rows,
+		.compared = (int64_t)tally->compared,
+		.mismatches = (int64_t)tally->mismatches,
 		.status = status,
 		.details = details,
 		.verified_us = clock_utc_us(),
@@ -372,56 +372,54 @@ static void write_row(struct verify *verify, const char *type,
 	struct error ignored;
 
 	for (int side = 0; side < COMPARE_SIDES; side++)
-		if (row_sum_md5(&findings->sums[side], md5[side], &ignored) < 0)
+		if (row_sum_md5(&tally->sums[side], md5[side], &ignored) < 0)
 			md5[side][0] = '\0';
 	report_verification(verify->subject, &row);
 	free(details);
 }
 
 /* In words: "3 of 10000 rows differ". */
-static void describe(const struct findings *findings, char *out, size_t size)
+static void describe(const struct tally *tally, char *out, size_t size)
 {
-	if (findings->kind == FINDINGS_CHOSEN)
+	if (tally->kind == TALLY_CHOSEN)
 		snprintf(out, size, "%llu rows %s",
-			 (unsigned long long)(findings->dry_run
-						      ? findings->mismatches
-						      : findings->repaired),
-			 findings->dry_run ? "would be copied again"
-					   : "copied again");
-	else if (!findings->mismatches)
+			 (unsigned long long)(tally->dry_run ? tally->mismatches
+							     : tally->repaired),
+			 tally->dry_run ? "would be copied again"
+					: "copied again");
+	else if (!tally->mismatches)
 		snprintf(out, size, "%llu rows compared, all the same",
-			 (unsigned long long)findings->compared);
-	else if (!findings->repair || findings->dry_run)
+			 (unsigned long long)tally->compared);
+	else if (!tally->repair || tally->dry_run)
 		snprintf(out, size, "%llu of %llu rows differ%s",
-			 (unsigned long long)findings->mismatches,
-			 (unsigned long long)findings->compared,
-			 findings->repair ? ", and would be repaired" : "");
+			 (unsigned long long)tally->mismatches,
+			 (unsigned long long)tally->compared,
+			 tally->repair ? ", and would be repaired" : "");
 	else
 		snprintf(out, size,
 			 "%llu of %llu rows differed, %llu were repaired",
-			 (unsigned long long)findings->mismatches,
-			 (unsigned long long)findings->compared,
-			 (unsigned long long)findings->repaired);
+			 (unsigned long long)tally->mismatches,
+			 (unsigned long long)tally->compared,
+			 (unsigned long long)tally->repaired);
 }
 
 /* The keys of a few rows, for the message. */
-static void add_examples(const struct findings *findings, char *out,
-			 size_t size)
+static void add_examples(const struct tally *tally, char *out, size_t size)
 {
-	for (size_t i = 0; i < 3 && i < json_array_size(findings->shown); i++) {
-		const json_t *row = json_array_get(findings->shown, i);
+	for (size_t i = 0; i < 3 && i < json_array_size(tally->shown); i++) {
+		const json_t *row = json_array_get(tally->shown, i);
 
 		text_append(out, size, i ? ", " : ": ");
 		text_append(out, size,
 			    json_string_value(json_object_get(row, "key")));
 	}
-	if (json_array_size(findings->shown) > 3)
+	if (json_array_size(tally->shown) > 3)
 		text_append(out, size, ", …");
 }
 
 static void open_error(struct verify *verify, const char *message)
 {
-	char *details = findings_details(&verify->findings, NULL);
+	char *details = tally_details(&verify->tally, NULL);
 	struct control_error row = {
 		.mapping_id = verify->mapping->id,
 		.server_id = verify->mapping->from.id,
@@ -436,13 +434,13 @@ static void open_error(struct verify *verify, const char *message)
 
 static void tell_mismatches(struct verify *verify)
 {
-	const struct findings *findings = &verify->findings;
+	const struct tally *tally = &verify->tally;
 	char message[ERROR_MESSAGE_MAX], what[160];
 
-	describe(findings, what, sizeof(what));
+	describe(tally, what, sizeof(what));
 	snprintf(message, sizeof(message), "verification of '%s': %s",
 		 verify->mapping->name, what);
-	add_examples(findings, message, sizeof(message));
+	add_examples(tally, message, sizeof(message));
 	text_append(message, sizeof(message),
 		    "; request a REPAIR to copy these rows again");
 	open_error(verify, message);
@@ -454,15 +452,14 @@ static void tell_mismatches(struct verify *verify)
  */
 static void tell_result(struct verify *verify, const char *why)
 {
-	const struct findings *findings = &verify->findings;
-	bool chosen = findings->kind == FINDINGS_CHOSEN;
-	bool left = findings->mismatches > findings->repaired;
-	const char *status = findings_status(findings, why);
+	const struct tally *tally = &verify->tally;
+	bool chosen = tally->kind == TALLY_CHOSEN;
+	bool left = tally->mismatches > tally->repaired;
+	const char *status = tally_status(tally, why);
 
-	write_row(verify, findings_type(findings, false), status, why);
-	if (findings->repair && !chosen &&
-	    (findings->dry_run || findings->mismatches))
-		write_row(verify, findings_type(findings, true),
+	write_row(verify, tally_type(tally, false), status, why);
+	if (tally->repair && !chosen && (tally->dry_run || tally->mismatches))
+		write_row(verify, tally_type(tally, true),
 			  why	 ? "PARTIAL"
 			  : left ? "FAILED"
 				 : "PASSED",
@@ -478,27 +475,26 @@ static void tell_result(struct verify *verify, const char *why)
 static void end_run(struct verify *verify, const char *state,
 		    const char *message)
 {
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 
 	answer(verify, state, message);
 	report_log(verify->subject,
-		   strcmp(state, "COMPLETED") || findings->mismatches
-			   ? LOG_WARNING
-			   : LOG_INFO,
-		   "VERIFICATION", (int64_t)findings->compared,
-		   (clock_utc_us() - findings->started_us) / 1000,
-		   "%s of '%s': %s", findings_type(findings, findings->repair),
+		   strcmp(state, "COMPLETED") || tally->mismatches ? LOG_WARNING
+								   : LOG_INFO,
+		   "VERIFICATION", (int64_t)tally->compared,
+		   (clock_utc_us() - tally->started_us) / 1000,
+		   "%s of '%s': %s", tally_type(tally, tally->repair),
 		   verify->mapping->name, message);
 	report_run_end(verify->subject, REPORT_VERIFYING,
 		       strcmp(state, "COMPLETED") ? "ERROR" : "COMPLETED",
 		       strcmp(state, "COMPLETED") ? message : NULL);
-	if (findings->kind == FINDINGS_TAIL)
+	if (tally->kind == TALLY_TAIL)
 		verify->last_tail_us = clock_utc_us();
-	if (findings->kind == FINDINGS_WHOLE)
+	if (tally->kind == TALLY_WHOLE)
 		verify->last_whole_us = clock_utc_us();
 	forget_link(verify);
 	verify->running = false;
-	findings_release(findings);
+	tally_release(tally);
 	free(verify->saved);
 	verify->saved = NULL;
 	tell_progress(verify);
@@ -510,7 +506,7 @@ static void finish(struct verify *verify, const char *why)
 	char message[ERROR_MESSAGE_MAX];
 
 	tell_result(verify, why);
-	describe(&verify->findings, message, sizeof(message));
+	describe(&verify->tally, message, sizeof(message));
 	if (why) {
 		text_append(message, sizeof(message), "; ");
 		text_append(message, sizeof(message), why);
@@ -536,7 +532,7 @@ static void failed(struct verify *verify, const struct error *why,
 		return;
 	}
 	error_wrap(&told, "verification of '%s'", verify->mapping->name);
-	write_row(verify, findings_type(&verify->findings, false), "PARTIAL",
+	write_row(verify, tally_type(&verify->tally, false), "PARTIAL",
 		  why->message);
 	open_error(verify, told.message);
 	end_run(verify, "FAILED", why->message);
@@ -580,24 +576,24 @@ static void stop_watching(struct verify *verify)
 
 static int begin_scan(struct verify *verify, struct error *err)
 {
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 	struct link *link = verify->link;
 	struct verify_plan plan;
 
 	verify_plan_make(&plan, verify->mapping, &link->settings);
 	if (compare_open(&verify->compare, link, err) < 0)
 		return -1;
-	findings->total = (uint64_t)plan.tail_rows;
-	if (findings->kind != FINDINGS_TAIL &&
-	    link->src->ops->estimate(link->src, &findings->total, err) < 0)
+	tally->total = (uint64_t)plan.tail_rows;
+	if (tally->kind != TALLY_TAIL &&
+	    link->src->ops->estimate(link->src, &tally->total, err) < 0)
 		return -1;
-	if (scan_begin(&verify->scan, &verify->compare, findings,
+	if (scan_begin(&verify->scan, &verify->compare, tally,
 		       (uint64_t)plan.tail_rows, err) < 0)
 		return -1;
 	report_run_begin(verify->subject, REPORT_VERIFYING, "VERIFICATION",
-			 (int64_t)findings->total);
-	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    findings->compared, NULL);
+			 (int64_t)tally->total);
+	report_run_progress(verify->subject, REPORT_VERIFYING, tally->compared,
+			    NULL);
 	verify->step = VERIFY_SCAN;
 	return 0;
 }
@@ -605,9 +601,9 @@ static int begin_scan(struct verify *verify, struct error *err)
 /* Something was found: look at it again, or copy it at once if asked to. */
 static int begin_confirming(struct verify *verify, struct error *err)
 {
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 
-	if (findings->kind != FINDINGS_CHOSEN) {
+	if (tally->kind != TALLY_CHOSEN) {
 		if (compare_look_at_source(&verify->compare, err) < 0)
 			return -1;
 		wait_for_changes(verify, VERIFY_CONFIRM);
@@ -615,8 +611,8 @@ static int begin_confirming(struct verify *verify, struct error *err)
 	}
 	if (compare_expect(&verify->compare, err) < 0)
 		return -1;
-	findings->mismatches += compare_expected(&verify->compare);
-	if (findings->dry_run) {
+	tally->mismatches += compare_expected(&verify->compare);
+	if (tally->dry_run) {
 		compare_forget_found(&verify->compare);
 		return save(verify, err);
 	}
@@ -631,8 +627,8 @@ static bool tail_is_long_enough(struct verify *verify)
 	struct verify_plan plan;
 
 	verify_plan_make(&plan, verify->mapping, &verify->link->settings);
-	return verify->findings.kind == FINDINGS_TAIL &&
-	       verify->findings.compared >= 2 * (uint64_t)plan.tail_rows;
+	return verify->tally.kind == TALLY_TAIL &&
+	       verify->tally.compared >= 2 * (uint64_t)plan.tail_rows;
 }
 
 /* Is it time to look again at what was found? */
@@ -651,15 +647,15 @@ static bool found_enough(struct verify *verify)
 
 static int scan(struct verify *verify, int64_t deadline, struct error *err)
 {
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 	int rc = 1;
 
 	while (rc > 0 && !scan_at_end(&verify->scan) && !found_enough(verify) &&
 	       clock_ms() < deadline) {
-		rc = scan_step(&verify->scan, &verify->compare, findings, err);
+		rc = scan_step(&verify->scan, &verify->compare, tally, err);
 		tell_rows(verify);
 		if (rc >= 0 && tail_is_long_enough(verify)) {
-			findings->truncated = !scan_at_end(&verify->scan);
+			tally->truncated = !scan_at_end(&verify->scan);
 			scan_release(&verify->scan);
 		}
 		if (rc > 0 && !compare_found(&verify->compare) &&
@@ -675,34 +671,33 @@ static int scan(struct verify *verify, int64_t deadline, struct error *err)
 	return 0;
 }
 
-static int take_finding(void *arg, const struct compare_row *row,
-			struct error *err)
+static int take_row(void *arg, const struct compare_row *row, struct error *err)
 {
-	return findings_add(arg, row, err);
+	return tally_add(arg, row, err);
 }
 
 /* Automatic repair is for a few rows; many are somebody's to look at. */
 static bool wants_repair(const struct verify *verify)
 {
-	const struct findings *findings = &verify->findings;
+	const struct tally *tally = &verify->tally;
 
-	return findings->repair && !findings->dry_run &&
-	       (findings->request_id ||
-		findings->mismatches <=
+	return tally->repair && !tally->dry_run &&
+	       (tally->request_id ||
+		tally->mismatches <=
 			(uint64_t)verify->link->settings.auto_repair_max_rows);
 }
 
 static int confirm(struct verify *verify, struct error *err)
 {
-	struct findings *findings = &verify->findings;
-	uint64_t before = findings->mismatches;
+	struct tally *tally = &verify->tally;
+	uint64_t before = tally->mismatches;
 
 	if (compare_look_at_dest(&verify->compare, err) < 0)
 		return -1;
 	stop_watching(verify);
-	if (compare_each(&verify->compare, take_finding, findings, err) < 0)
+	if (compare_each(&verify->compare, take_row, tally, err) < 0)
 		return -1;
-	if (findings->mismatches == before || !wants_repair(verify)) {
+	if (tally->mismatches == before || !wants_repair(verify)) {
 		compare_forget_found(&verify->compare);
 		verify->step = VERIFY_SCAN;
 		return save(verify, err);
@@ -716,7 +711,7 @@ static int confirm(struct verify *verify, struct error *err)
 
 static int repair(struct verify *verify, struct error *err)
 {
-	struct findings *findings = &verify->findings;
+	struct tally *tally = &verify->tally;
 	uint64_t found = compare_found(&verify->compare), written;
 
 	stop_watching(verify);
@@ -724,8 +719,7 @@ static int repair(struct verify *verify, struct error *err)
 	if (repair_write(&verify->repair, &written, err) < 0)
 		return error_wrap(err, "repair");
 	/* The others were written by change capture itself. */
-	findings->repaired +=
-		findings->kind == FINDINGS_CHOSEN ? written : found;
+	tally->repaired += tally->kind == TALLY_CHOSEN ? written : found;
 	repair_release(&verify->repair);
 	compare_forget_found(&verify->compare);
 	verify->step = VERIFY_SCAN;

@@ -2,7 +2,7 @@
 #define ENGINE_VERIFY_H
 
 #include "engine/cdc.h"
-#include "engine/findings.h"
+#include "engine/tally.h"
 #include "engine/order.h"
 #include "engine/repair.h"
 #include "engine/scan.h"
@@ -31,7 +31,7 @@ struct verify {
 	size_t done_next;
 
 	bool running;
-	struct findings findings; /* of the run */
+	struct tally tally; /* of the run */
 	char *saved;  /* the same when nothing was left to be looked at again */
 	char *aside;  /* of a run over the whole table, that waits; or NULL */
 	int failures; /* in a row */

@@ -118,6 +118,7 @@ int contract_run(const struct laboratory *lab)
 	if (!lab->prepare || lab->prepare()) {
 		failed = contract_run_source();
 		failed += contract_run_target();
+		failed += contract_run_check();
 		if (lab->more)
 			failed += lab->more();
 	}

@@ -100,6 +100,7 @@ int contract_run_target(void);
 int contract_run_checkpoint(void); /* a part of that, as is the next */
 int contract_run_plan(void);
 int contract_run_isolate(void);
+int contract_run_check(void); /* of both ends */
 
 /* ----------------------------------------------------------------- fixture */
 

@@ -199,6 +199,42 @@ static void look_up(struct source *src, struct table *shape)
 	table_release(&narrow);
 }
 
+/* ------------------------------------------------------------------- checks */
+
+static void take_finding(void *arg, const struct finding *finding)
+{
+	HOLDS(!arg && finding->check && finding->text);
+	HOLDS((finding->level == FINDING_OK) == !finding->remedy);
+}
+
+static struct findings heard = {.take = take_finding, .subject = "it"};
+
+static void check_source(struct source *src, const struct table *table)
+{
+	struct source_check what = {
+		.database = true, .changes = true, .lag_ms = 5000};
+	struct error err = ERROR_INIT;
+
+	(void)worked(driver->check(server, &cancel, &heard, &err), &err);
+	if (!worked(src->ops->check(src, &what, &heard, &err), &err))
+		return;
+	what.table = table;
+	(void)worked(src->ops->check(src, &what, &heard, &err), &err);
+}
+
+static void check_target(struct target *dst, const struct table *source,
+			 const struct table *dest)
+{
+	struct target_check what = {.rights = true, .space = true};
+	struct error err = ERROR_INIT;
+
+	if (!worked(dst->ops->check(dst, &what, &heard, &err), &err))
+		return;
+	what = (struct target_check){
+		.source = source, .dest = dest, .bytes = 8192};
+	(void)worked(dst->ops->check(dst, &what, &heard, &err), &err);
+}
+
 static void run_source(struct source *src, struct table *table, unsigned steps)
 {
 	struct error err = ERROR_INIT;
@@ -218,6 +254,8 @@ static void run_source(struct source *src, struct table *table, unsigned steps)
 		read_changes(src, table);
 	if (steps & 64)
 		look_up(src, table);
+	if (steps & 128)
+		check_source(src, table);
 }
 
 static void try_source(struct input *in, struct table *table)
@@ -384,6 +422,9 @@ static void try_target(struct input *in, const struct table *shape)
 		if (worked(rc, &err) && rc > 0) {
 			check_table(&table);
 			run_target(dst, shape ? shape : &table, steps);
+			if (steps & 128)
+				check_target(dst, shape ? shape : &table,
+					     &table);
 		}
 	}
 	dst->ops->release(dst);

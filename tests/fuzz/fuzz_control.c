@@ -138,6 +138,35 @@ static void try_report(struct control *control)
 	control_report_release(&report);
 }
 
+static void try_lists(struct control *control)
+{
+	struct control_orders orders;
+	struct control_lines lines;
+	struct error err = ERROR_INIT;
+
+	if (worked(control_list_orders(control, 0, 0, 9, &orders, &err), &err))
+		control_orders_release(&orders);
+	if (worked(control_list_logs(control, 1, 0, 9, &lines, &err), &err))
+		control_lines_release(&lines);
+	if (worked(control_list_errors(control, 1, 0, 1, 9, &lines, &err),
+		   &err)) {
+		for (size_t i = 0; i < lines.count; i++)
+			HOLDS(lines.lines[i].is_error);
+		control_lines_release(&lines);
+	}
+}
+
+static void try_order(struct control *control)
+{
+	struct control_order order = {
+		.mapping_id = 1, .type = "FULL_SYNC", .by = "anna"};
+	struct error err = ERROR_INIT;
+
+	if (worked(control_order(control, &order, &err), &err))
+		HOLDS(order.id != 0);
+	(void)worked(control_check_rights(control, &err), &err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
@@ -164,6 +193,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			try_leases(control);
 		if (steps & 4)
 			try_report(control);
+		if (steps & 8)
+			try_lists(control);
+		if (steps & 16)
+			try_order(control);
 		control_close(control);
 	}
 	dblib_answer_from(NULL);

@@ -51,7 +51,7 @@ static int read_options(struct options *options, struct error *err)
 	char program[] = "run", option[] = "--config";
 	char *argv[] = {program, option, path, NULL};
 
-	return options_read(options, 3, argv, err);
+	return options_read(options, NULL, 3, argv, err);
 }
 
 static void check_failed(const struct error *err)

@@ -249,7 +249,8 @@ def statement(path):
 
 
 def check_man():
-    """The man page is well formed and knows every command and option."""
+    """The man page is well formed, and it and --help know the same commands
+    and, for each of them, the same options."""
     page = "docs/dbaops-dataflow.8"
     bad = []
     done = run(["mandoc", "-T", "lint", "-W", "warning", page])
@@ -258,15 +259,40 @@ def check_man():
     text = open(page).read().replace("\\-", "-").replace("\\", "")
     program = f"{BUILD}/dbaops-dataflow"
     usage = run([program, "--help"]).stdout
-    commands = re.findall(r"^  (\w+) +\S", usage.split("Options:")[0], re.M)
-    words = set(commands)
-    for command in commands:
+    commands = set(re.findall(r"^  (\w+) +\S", usage.split("Options:")[0],
+                              re.M))
+    synopsis = text.split(".Sh SYNOPSIS")[1].split(".Sh ")[0]
+    pages = {found[1]: part for part in synopsis.split(".Nm\n")
+             for found in [re.search(r"\.(?:Op )?Cm (\w+)", part)] if found}
+    explained = set(re.findall(
+        r"--[a-z-]+", "".join(line.replace("Fl -", "--").replace(", -", ", --")
+                              for line in text.splitlines()
+                              if line.startswith(".It Fl"))))
+    for name in sorted(commands ^ set(pages)):
+        bad.append(f"{page}: command '{name}' is not in both its SYNOPSIS and "
+                   "--help")
+    if not re.search(r"\.It Cm [^\n]*", text):
+        bad.append(f"{page}: no command is explained")
+    known = {"--version"}
+    for command in sorted(commands & set(pages)):
         output = run([program, command, "--help"]).stdout
-        words |= set(re.findall(r"(--[a-z-]+)", output))
-        words |= set(re.findall(r"\b([A-Z]+_[A-Z_]+)\b", output))
-    for word in sorted(words):
-        if word.lstrip("-") not in text.replace("\n.Fl ", " "):
-            bad.append(f"{page}: '{word}' of --help is not in it")
+        own, common = output.split("\nOptions:\n")
+        here = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", own, re.M))
+        there = {f"--{word}" for word in
+                 re.findall(r"-([a-z][a-z-]+)", " ".join(
+                     re.findall(r"^\.Op Fl (.*)", pages[command], re.M)))}
+        known |= here | set(re.findall(r"(--[a-z-]+)", common))
+        for option in sorted(here ^ there):
+            bad.append(f"{page}: option '{option}' of {command} is not in "
+                       "both its SYNOPSIS and --help")
+        for word in sorted(set(re.findall(r"\b([A-Z]+_[A-Z_]+)\b", output))):
+            if word not in text:
+                bad.append(f"{page}: '{word}' of --help is not in it")
+        if not re.search(rf"\.It Cm [^\n]*\b{command}\b", text):
+            bad.append(f"{page}: '{command}' is not explained")
+    for option in sorted(known ^ explained):
+        bad.append(f"{page}: '{option}' is not in both its list of options "
+                   "and --help")
     return bad
 
 

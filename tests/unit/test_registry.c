@@ -46,7 +46,8 @@ static void test_list_is_whole(void **state)
 		const struct target_ops *t = driver->target;
 
 		assert_ptr_equal(driver_find(driver->name, &err), driver);
-		assert_true(driver->server_new && driver->server_free);
+		assert_true(driver->server_new && driver->server_free &&
+			    driver->check);
 		assert_true(s || t);
 		if (s)
 			assert_true(s->connections && s->open && s->connect &&
@@ -55,13 +56,13 @@ static void test_list_is_whole(void **state)
 				    s->triggered && s->trigger_reset &&
 				    s->position && s->read_begin &&
 				    s->changes_begin && s->next && s->seek &&
-				    s->end);
+				    s->end && s->check);
 		if (t)
 			assert_true(t->connections && t->open && t->connect &&
 				    t->release && t->close && t->describe &&
 				    t->create && t->checkpoint && t->begin &&
 				    t->write && t->commit && t->rollback &&
-				    t->advance);
+				    t->advance && t->check);
 	}
 	assert_int_equal(count, 2);
 }

@@ -273,7 +273,7 @@ static void test_whole_table_steps_aside(void **state)
 
 static void test_goes_on_after_a_restart(void **state)
 {
-	struct findings findings;
+	struct tally tally;
 	struct control_mapping row = {.id = rig.row.id};
 	struct error err = ERROR_INIT;
 	char *saved;
@@ -281,12 +281,12 @@ static void test_goes_on_after_a_restart(void **state)
 	(void)state;
 	rig_fill(&rig, 3000);
 	rig_sync(&rig);
-	MUST(findings_init(&findings, FINDINGS_WHOLE, &err));
-	findings.compared = 1234;
-	findings.sums[COMPARE_SOURCE].rows = 1234;
-	findings.sums[COMPARE_DEST].rows = 1234;
-	saved = findings_format(&findings);
-	findings_release(&findings);
+	MUST(tally_init(&tally, TALLY_WHOLE, &err));
+	tally.compared = 1234;
+	tally.sums[COMPARE_SOURCE].rows = 1234;
+	tally.sums[COMPARE_DEST].rows = 1234;
+	saved = tally_format(&tally);
+	tally_release(&tally);
 	verify_release(&verify);
 	row.progress = saved;
 	verify_init(&verify, rig.mapping, rig.subject, rig.reporter, &row);

@@ -52,6 +52,18 @@ static void server_free(struct server *server)
 	free(server);
 }
 
+static int server_check(struct server *server, struct cancel *cancel,
+			struct findings *out, struct error *err)
+{
+	struct memory_store *store = ((struct memory_server *)server)->store;
+
+	(void)cancel;
+	if (store_call(store, err) < 0)
+		return -1;
+	finding_add(out, FINDING_OK, "connection", "it is in this process");
+	return 0;
+}
+
 static const char *const change_sources[] = {"cdc", NULL};
 
 const struct driver memory_driver = {
@@ -61,6 +73,7 @@ const struct driver memory_driver = {
 	.address = server_address,
 	.server_new = server_new,
 	.server_free = server_free,
+	.check = server_check,
 	.source = &memory_source_ops,
 	.target = &memory_target_ops,
 };

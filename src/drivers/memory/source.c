@@ -439,6 +439,17 @@ done:
 	return rc;
 }
 
+/* A program's own memory has no rights and no settings. */
+static int source_check(struct source *src, struct source_check *what,
+			struct findings *out, struct error *err)
+{
+	if (store_call(source_of(src)->store, err) < 0)
+		return -1;
+	if (what->table)
+		finding_add(out, FINDING_OK, "rights", "the table can be read");
+	return 0;
+}
+
 const struct source_ops memory_source_ops = {
 	.connections = 1,
 	.open = source_open,
@@ -458,4 +469,5 @@ const struct source_ops memory_source_ops = {
 	.changes_begin = source_changes_begin,
 	.next = source_next,
 	.end = source_end,
+	.check = source_check,
 };

@@ -637,6 +637,17 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 	return ret;
 }
 
+static int target_check(struct target *dst, const struct target_check *what,
+			struct findings *out, struct error *err)
+{
+	if (store_call(target_of(dst)->store, err) < 0)
+		return -1;
+	if (what->source)
+		finding_add(out, FINDING_OK, "rights",
+			    "the table can be written");
+	return 0;
+}
+
 const struct target_ops memory_target_ops = {
 	.connections = 1,
 	.open = target_open,
@@ -657,4 +668,5 @@ const struct target_ops memory_target_ops = {
 	.begin_isolated = target_begin_isolated,
 	.exceptions = target_exceptions,
 	.advance = target_advance,
+	.check = target_check,
 };

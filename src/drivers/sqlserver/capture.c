@@ -216,8 +216,11 @@ static const char scans_sql[] =
 	"WHERE @scanned IS NULL OR x.entry_time >= @scanned "
 	"ORDER BY x.entry_time DESC) AS e ON 1 = 1";
 
-static void tell_scans(struct sqlserver_source *source, char *note, size_t size)
+static enum capture_scans tell_scans(struct sqlserver_source *source,
+				     char *note, size_t size)
 {
+	enum capture_scans scans = CAPTURE_SCANS;
+
 	bool never = tds_null(source->conn, 0);
 	int64_t ago_s = tds_get_int(source->conn, 0);
 	const char *message;
@@ -225,6 +228,7 @@ static void tell_scans(struct sqlserver_source *source, char *note, size_t size)
 
 	note[0] = '\0';
 	if (!tds_null(source->conn, 1)) {
+		scans = CAPTURE_FAILS;
 		message = tds_get_bytes(source->conn, 2, &len);
 		snprintf(note, size,
 			 "the capture job of database '%s' fails: error "
@@ -232,12 +236,14 @@ static void tell_scans(struct sqlserver_source *source, char *note, size_t size)
 			 source->name.database, tds_get_int(source->conn, 1),
 			 (int)len, message ? message : "");
 	} else if (never) {
+		scans = CAPTURE_RESTS;
 		snprintf(note, size,
 			 "the capture job of database '%s' has not scanned the "
 			 "log since the server started: is SQL Server Agent "
 			 "running?",
 			 source->name.database);
 	} else if (ago_s > SCAN_SILENCE_S) {
+		scans = CAPTURE_RESTS;
 		snprintf(
 			note, size,
 			"the capture job of database '%s' scanned the log %lld "
@@ -246,17 +252,30 @@ static void tell_scans(struct sqlserver_source *source, char *note, size_t size)
 			source->name.database, (long long)ago_s / 60);
 	}
 	text_trim_partial_utf8(note);
+	return scans;
+}
+
+int capture_scans(struct sqlserver_source *source, char *note, size_t size,
+		  enum capture_scans *scans, struct error *err)
+{
+	int rc = tds_query_row(source->conn, scans_sql, NULL, 0, err);
+
+	if (rc <= 0)
+		return rc < 0 ? -1
+			      : error_set(err, ERROR_SERVER,
+					  "the server does not tell of scans");
+	*scans = tell_scans(source, note, size);
+	tds_abandon(source->conn);
+	return 0;
 }
 
 void capture_diagnose(struct sqlserver_source *source, char *note, size_t size)
 {
 	struct error err = ERROR_INIT;
+	enum capture_scans scans;
 
-	if (tds_query_row(source->conn, scans_sql, NULL, 0, &err) > 0) {
-		tell_scans(source, note, size);
-		tds_abandon(source->conn);
+	if (capture_scans(source, note, size, &scans, &err) == 0)
 		return;
-	}
 	log_debug("capture of '%s': %s", source->name.database, err.message);
 	snprintf(note, size,
 		 "nothing was captured in database '%s' for a long time: is "

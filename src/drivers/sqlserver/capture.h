@@ -55,4 +55,13 @@ void capture_diagnose(struct sqlserver_source *source, char *note, size_t size);
 int capture_until(struct sqlserver_source *source, int64_t *until_us,
 		  struct error *err) __attribute__((warn_unused_result));
 
+/*
+ * What capture_diagnose() asks, for whoever wants to know more exactly: -1 when it cannot be found
+ * out, with `note` untouched.
+ */
+enum capture_scans { CAPTURE_SCANS, CAPTURE_RESTS, CAPTURE_FAILS };
+int capture_scans(struct sqlserver_source *source, char *note, size_t size,
+		  enum capture_scans *scans, struct error *err)
+	__attribute__((warn_unused_result));
+
 #endif

@@ -1,4 +1,4 @@
-#include "drivers/sqlserver/server.h"
+#include "drivers/sqlserver/check.h"
 
 #include <stdlib.h>
 
@@ -61,7 +61,8 @@ int sqlserver_take(struct sqlserver *server, const char *database,
 		tds_set_cancel(*out, cancel);
 		return 0;
 	}
-	ret = tds_login_copy(&login, &server->login, database, err);
+	ret = tds_login_copy(&login, &server->login,
+			     *database ? database : NULL, err);
 	if (ret == 0) {
 		ret = tds_open(out, &login, cancel, err);
 		tds_login_release(&login);
@@ -84,6 +85,12 @@ void sqlserver_give(struct sqlserver *server, const char *database,
 		tds_close(conn);
 		pool_drop(server->pool);
 	}
+}
+
+static int server_check(struct server *server, struct cancel *cancel,
+			struct findings *out, struct error *err)
+{
+	return check_server((struct sqlserver *)server, cancel, out, err);
 }
 
 static int library_init(struct error *err)
@@ -110,6 +117,7 @@ const struct driver sqlserver_driver = {
 	.address = server_address,
 	.server_new = server_new,
 	.server_free = server_free,
+	.check = server_check,
 	.source = &sqlserver_source_ops,
 	.target = &sqlserver_target_ops,
 };

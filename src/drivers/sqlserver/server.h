@@ -9,14 +9,14 @@
 struct sqlserver {
 	struct server base;
 	struct pool *pool;
-	struct tds_login login; /* its database is not used */
+	struct tds_login login; /* its database is only looked at by check() */
 };
 
 extern const struct source_ops sqlserver_source_ops;
 extern const struct target_ops sqlserver_target_ops;
 
 /*
- * A connection to `database`, from the pool or new. The caller has reserved
+ * A connection to `database` ("": to the login's own), from the pool or new. The caller has reserved
  * it. Give it back with sqlserver_give().
  */
 int sqlserver_take(struct sqlserver *server, const char *database,

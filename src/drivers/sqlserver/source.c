@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "drivers/sqlserver/check.h"
 #include "drivers/sqlserver/choice.h"
 #include "drivers/sqlserver/seek.h"
 #include "drivers/sqlserver/split.h"
@@ -560,6 +561,12 @@ static int source_captured_until(struct source *src, int64_t *until_us,
 				  : 0;
 }
 
+static int source_check(struct source *src, struct source_check *what,
+			struct findings *out, struct error *err)
+{
+	return check_source(self_of(src), what, out, err);
+}
+
 const struct source_ops sqlserver_source_ops = {
 	.connections = 1,
 	.open = source_open,
@@ -581,4 +588,5 @@ const struct source_ops sqlserver_source_ops = {
 	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,
+	.check = source_check,
 };

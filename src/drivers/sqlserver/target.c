@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/sqlserver/check.h"
 #include "drivers/sqlserver/sql.h"
 
 static struct sqlserver_target *self_of(struct target *dst)
@@ -584,6 +585,12 @@ void target_sql_insert(struct strbuf *sql,
 	}
 }
 
+static int target_check(struct target *dst, const struct target_check *what,
+			struct findings *out, struct error *err)
+{
+	return check_target(self_of(dst), what, out, err);
+}
+
 const struct target_ops sqlserver_target_ops = {
 	.connections = 1,
 	.open = target_open,
@@ -604,4 +611,5 @@ const struct target_ops sqlserver_target_ops = {
 	.begin_isolated = target_begin_isolated,
 	.exceptions = target_exceptions,
 	.advance = target_advance,
+	.check = target_check,
 };

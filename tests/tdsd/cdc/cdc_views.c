@@ -93,10 +93,12 @@ static int fill_sessions(struct session *s, const struct val *args, int count,
 {
 	struct cdc_session list[CDC_KEPT], total;
 	int n = job_sessions(s->db, list, &total), i;
+	struct attached *home = session_attach(s, s->db, d);
 
 	(void)args;
 	(void)count;
-	(void)d;
+	if (!home || perm_database(s, home, "VIEW DATABASE STATE", d) < 0)
+		return -1;
 	if (!__atomic_load_n(&s->db->cdc, __ATOMIC_ACQUIRE))
 		return 0;
 	add_session(out, &total);

@@ -31,6 +31,7 @@ struct server {
 	int agent_stopped;
 	int tracking_age_ms; /* added to the age of tracked changes */
 	int count_statements;
+	int free_mb; /* what dm_os_volume_stats tells; 0: a lot */
 	struct fault *faults;
 	void *tls; /* SSL_CTX, NULL without a certificate */
 	struct statement_count *statements;

@@ -284,6 +284,7 @@ enum flow fault_proc_option(struct call *c)
 		{"agent_stopped", &srv->agent_stopped},
 		{"tracking_age", &srv->tracking_age_ms},
 		{"count_statements", &srv->count_statements},
+		{"free_mb", &srv->free_mb},
 	};
 	struct arena pool;
 	struct diag d = {0};

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "exec/perm.h"
 #include "exec/server.h"
@@ -189,6 +190,23 @@ done:
 	arena_release(&pool);
 }
 
+/* Files here have no room in them that is not used. */
+static void fileproperty(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct session *s = fn_session(ctx);
+	const char *file, *name;
+	struct arena pool;
+	struct stat st;
+
+	arena_init(&pool, 0);
+	file = meta_text(&pool, argc, argv, 0);
+	name = meta_text(&pool, argc, argv, 1);
+	if (file && name && is(name, "SpaceUsed") && is(file, s->db->name) &&
+	    stat(s->db->file, &st) == 0)
+		sqlite3_result_int64(ctx, (st.st_size + 8191) / 8192);
+	arena_release(&pool);
+}
+
 /* --- collations --- */
 
 static void collationproperty(sqlite3_context *ctx, int argc,
@@ -278,6 +296,7 @@ static void min_active_rowversion(sqlite3_context *ctx, int argc,
 static const struct fn_def defs[] = {
 	{"serverproperty_", 1, 0, serverproperty},
 	{"databasepropertyex_", 2, 0, databasepropertyex},
+	{"fileproperty_", 2, 0, fileproperty},
 	{"collationproperty_", 2, FN_PURE, collationproperty},
 	{"connectionproperty_", 1, 0, connectionproperty},
 	{"min_active_rowversion_", 0, 0, min_active_rowversion},

@@ -278,6 +278,22 @@ static void has_dbaccess(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 }
 
 /* 1, 0, or -1 when the securable is not there. */
+/* A name in brackets, out of them; another as it is. */
+static const char *without_brackets(const char *name, char out[260])
+{
+	size_t len = 0;
+
+	if (!name || *name != '[')
+		return name;
+	for (name++; *name && len < 259; name++) {
+		if (*name == ']' && *++name != ']')
+			break;
+		out[len++] = *name;
+	}
+	out[len] = '\0';
+	return out;
+}
+
 static int has_perms(struct session *s, const char *what, const char *class_,
 		     const char *right)
 {
@@ -285,6 +301,7 @@ static int has_perms(struct session *s, const char *what, const char *class_,
 	struct database *db;
 	struct object o;
 	struct diag d;
+	char name[260];
 	int id;
 
 	if (!class_ || !*class_) {
@@ -294,6 +311,8 @@ static int has_perms(struct session *s, const char *what, const char *class_,
 		return s->sysadmin || !strcasecmp(right, "CONNECT SQL") ||
 		       !strcasecmp(right, "VIEW ANY DATABASE");
 	}
+	if (!strcasecmp(class_, "DATABASE") || !strcasecmp(class_, "SCHEMA"))
+		what = without_brackets(what, name);
 	if (!strcasecmp(class_, "DATABASE")) {
 		db = what ? meta_database(s, what) : s->db;
 		if (!db)

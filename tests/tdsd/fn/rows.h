@@ -28,6 +28,12 @@ extern const struct row_maker row_makers_cdc[];
 int rows_dependencies(struct session *s, const struct val *args, int count,
 		      struct row_store *out, struct diag *d);
 
+/* What runs beside the server, and the disks below it: fn/rows_host.c. */
+int rows_services(struct session *s, const struct val *args, int count,
+		  struct row_store *out, struct diag *d);
+int rows_volumes(struct session *s, const struct val *args, int count,
+		 struct row_store *out, struct diag *d);
+
 /* Put a row together. */
 struct row_builder {
 	struct val v[ROWS_COLUMNS];

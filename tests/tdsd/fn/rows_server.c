@@ -606,5 +606,7 @@ const struct row_maker row_makers_server[] = {
 	{"login_roles", 2, login_roles},
 	{"locks", 8, locks},
 	{"server_facts", 8, server_facts},
+	{"services", 3, rows_services},
+	{"volumes", 5, rows_volumes},
 	{NULL, 0, NULL},
 };

@@ -61,6 +61,7 @@ const struct builtin builtins_meta[] = {
 	/* the server */
 	META("SERVERPROPERTY", 1, 1, "n", "a", "serverproperty_"),
 	META("DATABASEPROPERTYEX", 2, 2, "n", "a", "databasepropertyex_"),
+	META("FILEPROPERTY", 2, 2, "nn", "i", "fileproperty_"),
 	META("CONNECTIONPROPERTY", 1, 1, "n", "a", "connectionproperty_"),
 	META("COLLATIONPROPERTY", 2, 2, "n", "a", "collationproperty_"),
 	META("MIN_ACTIVE_ROWVERSION", 0, 0, "", "B8", "min_active_rowversion_"),

@@ -435,6 +435,15 @@ const struct sysview sysviews_server[] = {
 	 " sqlserver_start_time, 0 AS virtual_machine_type, 'NONE' AS"
 	 " virtual_machine_type_desc FROM rows('server_facts')",
 	 true},
+	{"sys", "dm_server_services",
+	 "servicename:n256!,startup_type:i,startup_type_desc:n256!,status:i,"
+	 "status_desc:n256!,process_id:i,service_account:n256!,"
+	 "filename:n256!,is_clustered:n1!,cluster_nodename:n256",
+	 "SELECT c0 AS servicename, 2 AS startup_type, 'Automatic' AS"
+	 " startup_type_desc, c1 AS status, c2 AS status_desc, NULL AS"
+	 " process_id, 'mssql' AS service_account, '' AS filename, 'N' AS"
+	 " is_clustered, NULL AS cluster_nodename FROM rows('services')",
+	 true},
 	/* no view of SQL Server's: which application sent what how often */
 	{"sys", "dm_tdsd_statements",
 	 "program_name:n128!,database_name:n128!,statement_text:N,"

@@ -62,7 +62,21 @@ static struct rel *helpcollations(struct tr *t, const struct table_ref *ref)
 	return tvf_rows(t, "helpcollations", "name:s!,description:n1000", "");
 }
 
+static struct rel *volume_stats(struct tr *t, const struct table_ref *ref)
+{
+	struct ex database = tvf_arg(t, ref, 0, 'i');
+	struct ex file = tvf_arg(t, ref, 1, 'i');
+
+	if (t->failed)
+		return NULL;
+	return tvf_rows(t, "volumes",
+			"database_id:i!,file_id:i!,volume_mount_point:n512,"
+			"total_bytes:I,available_bytes:I",
+			tr_printf(t, ",%s,%s", database.sql, file.sql));
+}
+
 static const struct tvf tvfs[] = {
+	{"sys", "dm_os_volume_stats", 2, 2, volume_stats},
 	{NULL, "STRING_SPLIT", 2, 2, string_split},
 	{NULL, "fn_helpcollations", 0, 0, helpcollations},
 	{NULL, NULL, 0, 0, NULL},

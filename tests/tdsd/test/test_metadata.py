@@ -396,6 +396,40 @@ def test_refused(made, sql, number):
     assert made.number(sql) == number
 
 
+def test_services(db):
+    assert db.value("SELECT status_desc FROM sys.dm_server_services WHERE "
+                    "servicename LIKE N'SQL Server (%'") == "Running"
+
+
+@pytest.mark.standin
+def test_switches_of_the_host(db):
+    agent = ("SELECT status_desc FROM sys.dm_server_services "
+             "WHERE servicename LIKE N'SQL Server Agent%'")
+    free = ("SELECT v.available_bytes FROM sys.database_files AS f CROSS "
+            "APPLY sys.dm_os_volume_stats(DB_ID(), f.file_id) AS v "
+            "WHERE f.type = 0")
+    assert db.value(agent) == "Running"
+    try:
+        db.run("EXEC sys.sp_tdsd_option 'agent_stopped', 1")
+        db.run("EXEC sys.sp_tdsd_option 'free_mb', 3")
+        assert db.value(agent) == "Stopped"
+        assert db.value(free) == 3 << 20
+    finally:
+        db.run("EXEC sys.sp_tdsd_option 'agent_stopped', 0")
+        db.run("EXEC sys.sp_tdsd_option 'free_mb', 0")
+    assert db.value(free) > 1 << 30
+
+
+def test_space_in_files(db):
+    used, size = db.rows(
+        "SELECT FILEPROPERTY(name, 'SpaceUsed'), size "
+        "FROM sys.database_files WHERE type = 0")[0]
+    assert 0 < used <= size
+    assert db.value("SELECT FILEPROPERTY('no such file', 'SpaceUsed')") is None
+    assert db.value("SELECT FILEPROPERTY(name, 'NoSuchProperty') "
+                    "FROM sys.database_files WHERE type = 0") is None
+
+
 def test_string_split(shared):
     def split(text, separator):
         return shared.column("SELECT value FROM STRING_SPLIT("

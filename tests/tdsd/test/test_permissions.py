@@ -108,6 +108,34 @@ def test_has_perms_by_name(low):
     assert db.value(ask) == 1
 
 
+def test_has_perms_by_quoted_name(low):
+    """Names are read as in a statement: quoted or not."""
+    db, client, user, _ = low
+    for what, kind in (("dbo", "SCHEMA"), ("[dbo]", "SCHEMA"),
+                       (client.database, "DATABASE"),
+                       (f"[{client.database}]", "DATABASE")):
+        ask = f"SELECT HAS_PERMS_BY_NAME('{what}', '{kind}', 'ALTER')"
+        assert client.value(ask) == 0 and db.value(ask) == 1
+    ask = "SELECT HAS_PERMS_BY_NAME('[no]]thing]', 'SCHEMA', 'ALTER')"
+    assert db.value(ask) is None
+    db.run("EXEC('CREATE SCHEMA [no]]thing]')")
+    assert db.value(ask) == 1
+    db.run("DROP SCHEMA [no]]thing]")
+
+
+def test_state_of_server_and_database(low):
+    """What is for those who may see the server's, or a database's, state."""
+    db, client, user, _ = low
+    for sql in ("SELECT * FROM sys.dm_server_services",
+                "SELECT * FROM sys.dm_os_volume_stats(DB_ID(), 1)"):
+        assert client.number(sql) in (300, 297)
+        assert db.rows(sql)
+    scans = "SELECT COUNT(*) FROM sys.dm_cdc_log_scan_sessions"
+    assert client.number(scans) in (262, 297)
+    db.run(f"GRANT VIEW DATABASE STATE TO {user}")
+    assert client.value(scans) == db.value(scans)
+
+
 def test_execute_as(low):
     db, _, user, t = low
     assert db.value("SELECT USER_NAME()") == "dbo"

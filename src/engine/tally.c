@@ -1,4 +1,4 @@
-#include "engine/findings.h"
+#include "engine/tally.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,36 +10,35 @@
 #define KEY_TEXT_MAX 1000
 
 static const char *const kinds[] = {
-	[FINDINGS_TAIL] = "TAIL",
-	[FINDINGS_WHOLE] = "WHOLE",
-	[FINDINGS_CHOSEN] = "RESYNC",
+	[TALLY_TAIL] = "TAIL",
+	[TALLY_WHOLE] = "WHOLE",
+	[TALLY_CHOSEN] = "RESYNC",
 };
 
 #define KIND_COUNT (sizeof(kinds) / sizeof(*kinds))
 
-int findings_init(struct findings *findings, enum findings_kind kind,
-		  struct error *err)
+int tally_init(struct tally *tally, enum tally_kind kind, struct error *err)
 {
-	memset(findings, 0, sizeof(*findings));
-	findings->kind = kind;
-	findings->started_us = clock_utc_us();
-	findings->shown = json_array();
-	return findings->shown ? 0 : error_memory(err, "a verification");
+	memset(tally, 0, sizeof(*tally));
+	tally->kind = kind;
+	tally->started_us = clock_utc_us();
+	tally->shown = json_array();
+	return tally->shown ? 0 : error_memory(err, "a verification");
 }
 
-void findings_release(struct findings *findings)
+void tally_release(struct tally *tally)
 {
-	row_key_release(&findings->at.key);
-	free(findings->condition);
-	json_decref(findings->shown);
-	memset(findings, 0, sizeof(*findings));
+	row_key_release(&tally->at.key);
+	free(tally->condition);
+	json_decref(tally->shown);
+	memset(tally, 0, sizeof(*tally));
 }
 
-const char *findings_type(const struct findings *findings, bool repair)
+const char *tally_type(const struct tally *tally, bool repair)
 {
-	if (findings->kind == FINDINGS_CHOSEN || !repair)
-		return kinds[findings->kind];
-	return findings->dry_run ? "DRY_RUN" : "REPAIR";
+	if (tally->kind == TALLY_CHOSEN || !repair)
+		return kinds[tally->kind];
+	return tally->dry_run ? "DRY_RUN" : "REPAIR";
 }
 
 /* ---------------------------------------------------------------- for later */
@@ -77,23 +76,22 @@ static json_t *format_key(const struct row_key *key)
 	return out;
 }
 
-char *findings_format(const struct findings *findings)
+char *tally_format(const struct tally *tally)
 {
 	json_t *root = json_pack(
 		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
 		"s:I, s:s?, s:O}",
-		"kind", kinds[findings->kind], "repair", findings->repair,
-		"dry_run", findings->dry_run, "request_id",
-		findings->request_id, "started_us",
-		(json_int_t)findings->started_us, "total",
-		(json_int_t)findings->total, "side", (int)findings->at.side,
-		"at", format_key(&findings->at.key), "source_sum",
-		format_sum(&findings->sums[COMPARE_SOURCE]), "dest_sum",
-		format_sum(&findings->sums[COMPARE_DEST]), "compared",
-		(json_int_t)findings->compared, "mismatches",
-		(json_int_t)findings->mismatches, "repaired",
-		(json_int_t)findings->repaired, "condition",
-		findings->condition, "shown", findings->shown);
+		"kind", kinds[tally->kind], "repair", tally->repair, "dry_run",
+		tally->dry_run, "request_id", tally->request_id, "started_us",
+		(json_int_t)tally->started_us, "total",
+		(json_int_t)tally->total, "side", (int)tally->at.side, "at",
+		format_key(&tally->at.key), "source_sum",
+		format_sum(&tally->sums[COMPARE_SOURCE]), "dest_sum",
+		format_sum(&tally->sums[COMPARE_DEST]), "compared",
+		(json_int_t)tally->compared, "mismatches",
+		(json_int_t)tally->mismatches, "repaired",
+		(json_int_t)tally->repaired, "condition", tally->condition,
+		"shown", tally->shown);
 	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
 	json_decref(root);
@@ -116,66 +114,65 @@ struct parsed {
 	json_t *source_sum, *dest_sum, *shown;
 };
 
-static int take_parsed(struct findings *findings, const struct parsed *in,
+static int take_parsed(struct tally *tally, const struct parsed *in,
 		       struct error *err)
 {
 	const char *at = json_string_value(in->at);
 	const char *condition = json_string_value(in->condition);
 
-	findings->kind = (enum findings_kind)find_kind(in->kind);
-	findings->repair = in->repair;
-	findings->dry_run = in->dry_run;
-	findings->started_us = in->started_us;
-	findings->total = (uint64_t)in->total;
-	findings->compared = (uint64_t)in->compared;
-	findings->mismatches = (uint64_t)in->mismatches;
-	findings->repaired = (uint64_t)in->repaired;
-	parse_sum(in->source_sum, &findings->sums[COMPARE_SOURCE]);
-	parse_sum(in->dest_sum, &findings->sums[COMPARE_DEST]);
-	findings->shown = json_incref(in->shown);
-	findings->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
-	if (at && row_key_parse(&findings->at.key, at, err) < 0)
+	tally->kind = (enum tally_kind)find_kind(in->kind);
+	tally->repair = in->repair;
+	tally->dry_run = in->dry_run;
+	tally->started_us = in->started_us;
+	tally->total = (uint64_t)in->total;
+	tally->compared = (uint64_t)in->compared;
+	tally->mismatches = (uint64_t)in->mismatches;
+	tally->repaired = (uint64_t)in->repaired;
+	parse_sum(in->source_sum, &tally->sums[COMPARE_SOURCE]);
+	parse_sum(in->dest_sum, &tally->sums[COMPARE_DEST]);
+	tally->shown = json_incref(in->shown);
+	tally->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
+	if (at && row_key_parse(&tally->at.key, at, err) < 0)
 		return -1;
-	findings->condition = condition ? strdup(condition) : NULL;
-	if (condition && !findings->condition)
+	tally->condition = condition ? strdup(condition) : NULL;
+	if (condition && !tally->condition)
 		return error_memory(err, "a verification");
 	return 0;
 }
 
-int findings_parse(struct findings *findings, const char *text,
-		   struct error *err)
+int tally_parse(struct tally *tally, const char *text, struct error *err)
 {
 	struct parsed in = {.at = NULL};
 	json_error_t why;
 	json_t *root = json_loads(text, 0, &why);
 	int ret = -1;
 
-	memset(findings, 0, sizeof(*findings));
+	memset(tally, 0, sizeof(*tally));
 	if (root &&
 	    json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
 		    "s:I, s:I, s:o, s:o}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
-		    &in.dry_run, "request_id", &findings->request_id,
-		    "started_us", &in.started_us, "total", &in.total, "side",
-		    &in.side, "at", &in.at, "source_sum", &in.source_sum,
-		    "dest_sum", &in.dest_sum, "compared", &in.compared,
-		    "mismatches", &in.mismatches, "repaired", &in.repaired,
-		    "condition", &in.condition, "shown", &in.shown) == 0 &&
+		    &in.dry_run, "request_id", &tally->request_id, "started_us",
+		    &in.started_us, "total", &in.total, "side", &in.side, "at",
+		    &in.at, "source_sum", &in.source_sum, "dest_sum",
+		    &in.dest_sum, "compared", &in.compared, "mismatches",
+		    &in.mismatches, "repaired", &in.repaired, "condition",
+		    &in.condition, "shown", &in.shown) == 0 &&
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
-		ret = take_parsed(findings, &in, err);
+		ret = take_parsed(tally, &in, err);
 	else
 		error_set(err, ERROR_DATA,
 			  "the progress of a verification cannot be read: %s",
 			  why.text);
 	json_decref(root);
 	if (ret < 0)
-		findings_release(findings);
+		tally_release(tally);
 	return ret;
 }
 
-/* ---------------------------------------------------------------- findings */
+/* ---------------------------------------------------------------- tally */
 
 static const char *kind_of_difference(enum compare_verdict verdict)
 {
@@ -192,7 +189,7 @@ static const char *kind_of_difference(enum compare_verdict verdict)
 	return "DIFFERENT";
 }
 
-static int show(struct findings *findings, const struct compare_row *row,
+static int show(struct tally *tally, const struct compare_row *row,
 		struct error *err)
 {
 	struct strbuf key;
@@ -206,13 +203,13 @@ static int show(struct findings *findings, const struct compare_row *row,
 	text_make_utf8(key.data);
 	shown = json_pack("{s:s, s:s}", "key", key.failed ? "" : key.data,
 			  "difference", kind_of_difference(row->verdict));
-	rc = json_array_append_new(findings->shown, shown);
+	rc = json_array_append_new(tally->shown, shown);
 	strbuf_release(&key);
 	return rc ? error_memory(err, "a verification") : 0;
 }
 
-int findings_add(struct findings *findings, const struct compare_row *row,
-		 struct error *err)
+int tally_add(struct tally *tally, const struct compare_row *row,
+	      struct error *err)
 {
 	bool differs =
 		row->verdict != COMPARE_SAME && row->verdict != COMPARE_CHANGED;
@@ -225,40 +222,40 @@ int findings_add(struct findings *findings, const struct compare_row *row,
 				: row->md5[side];
 
 		if (md5)
-			row_sum_add(&findings->sums[side], md5);
+			row_sum_add(&tally->sums[side], md5);
 	}
 	if (!differs)
 		return 0;
-	findings->mismatches++;
-	if (json_array_size(findings->shown) >= FINDINGS_SHOWN_MAX)
+	tally->mismatches++;
+	if (json_array_size(tally->shown) >= TALLY_SHOWN_MAX)
 		return 0;
-	return show(findings, row, err);
+	return show(tally, row, err);
 }
 
-const char *findings_status(const struct findings *findings, const char *why)
+const char *tally_status(const struct tally *tally, const char *why)
 {
 	if (why)
 		return "PARTIAL";
-	if (findings->mismatches && findings->kind != FINDINGS_CHOSEN)
+	if (tally->mismatches && tally->kind != TALLY_CHOSEN)
 		return "FAILED";
 	return "PASSED";
 }
 
-char *findings_details(const struct findings *findings, const char *why)
+char *tally_details(const struct tally *tally, const char *why)
 {
-	bool shown_all = findings->mismatches <= FINDINGS_SHOWN_MAX;
-	json_t *root = json_pack("{s:s, s:O, s:b, s:I}", "scope",
-				 kinds[findings->kind], "mismatches",
-				 findings->shown, "all_shown", shown_all,
-				 "repaired", (json_int_t)findings->repaired);
+	bool shown_all = tally->mismatches <= TALLY_SHOWN_MAX;
+	json_t *root =
+		json_pack("{s:s, s:O, s:b, s:I}", "scope", kinds[tally->kind],
+			  "mismatches", tally->shown, "all_shown", shown_all,
+			  "repaired", (json_int_t)tally->repaired);
 	char *text;
 
 	if (why)
 		json_object_set_new(root, "reason", json_string(why));
-	if (findings->condition)
+	if (tally->condition)
 		json_object_set_new(root, "where_condition",
-				    json_string(findings->condition));
-	if (findings->truncated)
+				    json_string(tally->condition));
+	if (tally->truncated)
 		json_object_set_new(root, "not_looked_at",
 				    json_string("rows beyond twice "
 						"verification_row_count"));

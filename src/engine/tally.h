@@ -1,5 +1,5 @@
-#ifndef ENGINE_FINDINGS_H
-#define ENGINE_FINDINGS_H
+#ifndef ENGINE_TALLY_H
+#define ENGINE_TALLY_H
 
 #include <jansson.h>
 
@@ -9,11 +9,11 @@
  * How far a verification is and what it has found, so that it can go on after
  * a restart. Everything in it belongs to rows that were looked at for good.
  */
-struct findings {
-	enum findings_kind {
-		FINDINGS_TAIL,	/* the newest rows */
-		FINDINGS_WHOLE, /* the whole table */
-		FINDINGS_CHOSEN /* the rows of a condition, to be copied again */
+struct tally {
+	enum tally_kind {
+		TALLY_TAIL,  /* the newest rows */
+		TALLY_WHOLE, /* the whole table */
+		TALLY_CHOSEN /* the rows of a condition, to be copied again */
 	} kind;
 	bool repair;
 	bool dry_run;
@@ -31,33 +31,33 @@ struct findings {
 };
 
 /* Rows that verification_details shows. */
-#define FINDINGS_SHOWN_MAX 100
+#define TALLY_SHOWN_MAX 100
 
-int findings_init(struct findings *findings, enum findings_kind kind,
-		  struct error *err) __attribute__((warn_unused_result));
-void findings_release(struct findings *findings); /* safe when zeroed */
+int tally_init(struct tally *tally, enum tally_kind kind, struct error *err)
+	__attribute__((warn_unused_result));
+void tally_release(struct tally *tally); /* safe when zeroed */
 
 /* As a text to be kept, to be freed by the caller; NULL without memory. */
-char *findings_format(const struct findings *findings);
+char *tally_format(const struct tally *tally);
 /* From such a text. -1 when it is none: then begin anew. */
-int findings_parse(struct findings *findings, const char *text,
-		   struct error *err) __attribute__((warn_unused_result));
+int tally_parse(struct tally *tally, const char *text, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* A row that was looked at twice. */
-int findings_add(struct findings *findings, const struct compare_row *row,
-		 struct error *err) __attribute__((warn_unused_result));
+int tally_add(struct tally *tally, const struct compare_row *row,
+	      struct error *err) __attribute__((warn_unused_result));
 
 /*
  * As verification_type has it: "TAIL", "WHOLE" or "RESYNC"; and for what was
  * done about it "REPAIR" or "DRY_RUN".
  */
-const char *findings_type(const struct findings *findings, bool repair);
+const char *tally_type(const struct tally *tally, bool repair);
 
 /*
  * For verification_logs: whether it passed, and the details as JSON, to be
  * freed. `why` tells why it could not be brought to an end, or is NULL.
  */
-const char *findings_status(const struct findings *findings, const char *why);
-char *findings_details(const struct findings *findings, const char *why);
+const char *tally_status(const struct tally *tally, const char *why);
+char *tally_details(const struct tally *tally, const char *why);
 
 #endif

@@ -1,0 +1,3 @@
+-- May the daemon delete? Touches no row.
+DELETE FROM sync_logs
+WHERE 1 = 0;
