@@ -298,9 +298,9 @@ int control_save_error(struct control *control,
 int control_resolve_errors(struct control *control, int mapping_id,
 			   int server_id, struct error *err)
 	__attribute__((warn_unused_result));
-/* A mapping's verification passed. */
+/* A mapping's verification passed; of the newest rows alone, unless `whole`. */
 int control_resolve_verification(struct control *control, int mapping_id,
-				 struct error *err)
+				 bool whole, struct error *err)
 	__attribute__((warn_unused_result));
 int control_save_state(struct control *control,
 		       const struct control_state *state, struct error *err)

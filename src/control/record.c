@@ -126,12 +126,13 @@ int control_resolve_errors(struct control *control, int mapping_id,
 }
 
 int control_resolve_verification(struct control *control, int mapping_id,
-				 struct error *err)
+				 bool whole, struct error *err)
 {
 	char now[CLOCK_TEXT_MAX];
 	struct session_param params[] = {
 		param_int("@mapping_id", mapping_id),
 		param_time("@resolved_at", clock_utc_us(), now),
+		param_int("@is_whole", whole),
 	};
 
 	return session_exec(control->session, sql_resolve_verification, params,

@@ -26,7 +26,7 @@ struct event {
 		EVENT_EXCEPTION,
 		EVENT_SETTLED, /* id: mapping, at_us */
 		EVENT_VERIFICATION,
-		EVENT_VERIFIED, /* id: mapping; it passed */
+		EVENT_VERIFIED, /* id: mapping, flag: the whole table */
 		EVENT_PROGRESS,
 	} kind;
 	union {

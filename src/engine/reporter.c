@@ -81,7 +81,8 @@ static int write_event(struct control *control, const struct event *event,
 		return control_add_verification(control, &event->verification,
 						err);
 	case EVENT_VERIFIED:
-		return control_resolve_verification(control, event->id, err);
+		return control_resolve_verification(control, event->id,
+						    event->flag, err);
 	case EVENT_PROGRESS:
 		return control_save_progress(control, &event->progress, err);
 	}
@@ -658,12 +659,12 @@ void report_verification(struct report_subject *subject,
 	reporter_put(subject->reporter, event);
 }
 
-void report_verification_resolved(struct report_subject *subject)
+void report_verification_resolved(struct report_subject *subject, bool whole)
 {
 	recent_resolve_verification(&subject->reporter->recent,
 				    subject->mapping_id);
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
-		   false);
+		   whole);
 }
 
 void report_progress(struct report_subject *subject,

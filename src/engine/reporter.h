@@ -126,11 +126,11 @@ void report_resolved(struct reporter *reporter, int mapping_id, int server_id);
 /*
  * A verification came to its end: a row of verification_logs, `type` and
  * `status` being literals; and what becomes of the row of error_logs that
- * stands for it.
+ * stands for it: of the newest rows alone, unless `whole`.
  */
 void report_verification(struct report_subject *subject,
 			 const struct control_verification *row);
-void report_verification_resolved(struct report_subject *subject);
+void report_verification_resolved(struct report_subject *subject, bool whole);
 /* How far it is; `progress` is copied. */
 void report_progress(struct report_subject *subject,
 		     const struct control_progress *progress);

@@ -469,7 +469,8 @@ static void tell_result(struct verify *verify, const char *why)
 	if (left)
 		tell_mismatches(verify);
 	else
-		report_verification_resolved(verify->subject);
+		report_verification_resolved(verify->subject,
+					     tally->kind == TALLY_WHOLE);
 }
 
 static void end_run(struct verify *verify, const char *state,

@@ -193,6 +193,8 @@ static void tell_full_sync(struct worker *worker, uint64_t rows, int64_t ms)
 	report_log(worker->subject, LOG_INFO, "FULL_SYNC", (int64_t)rows, ms,
 		   "full sync of '%s' done: %s", worker->mapping->name, answer);
 	report_run_end(worker->subject, REPORT_MOVING, "COMPLETED", NULL);
+	/* Whatever differed was written anew. */
+	report_verification_resolved(worker->subject, true);
 	answer_orders(worker, ORDER_FULL_SYNC, "COMPLETED", answer);
 }
 

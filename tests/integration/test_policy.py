@@ -273,7 +273,7 @@ def test_the_default_is_to_try_again(table):
     dataflow.wait_for(lambda: table.errors(table.mapping))
     kind, message, _ = table.errors(table.mapping)[0]
     assert kind == "SYNC" and "not_13" in message
-    assert table.state(table.mapping) == "ERROR"
+    dataflow.wait_for(lambda: table.state(table.mapping) == "ERROR", 5)
     assert table.on_dest("SELECT n FROM t WHERE id = 30") == [(30,)]
     assert table.control("SELECT is_suspended, is_enabled FROM table_mappings"
                          ) == [(False, True)]
