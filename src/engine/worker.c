@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "engine/cdc.h"
 #include "engine/full_sync.h"
+#include "engine/orders.h"
 #include "engine/policy.h"
 #include "engine/retry.h"
 #include "engine/verify.h"
@@ -32,9 +33,6 @@
 
 /* Nothing is waited for but the end. */
 #define FENCED_SLEEP_MS 60000
-
-#define ORDERS_MAX 32
-#define DONE_MAX   32 /* requests that were answered lately */
 
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
@@ -49,11 +47,7 @@ struct worker {
 	atomic_bool ended;
 	atomic_bool disowned; /* another daemon works on it */
 
-	pthread_mutex_t lock; /* guards what was asked for */
-	struct order orders[ORDERS_MAX];
-	size_t order_count;
-	int done[DONE_MAX];
-	size_t done_next;
+	struct orders orders; /* what was asked for */
 
 	/* The thread's own. */
 	struct settings settings;
@@ -78,108 +72,25 @@ struct worker {
 
 void worker_order(struct worker *worker, struct order *order)
 {
-	bool added = false;
-
-	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->order_count; i++)
-		if (worker->orders[i].id == order->id)
-			goto done;
-	for (size_t i = 0; i < DONE_MAX; i++)
-		if (worker->done[i] == order->id)
-			goto done;
-	if (worker->order_count < ORDERS_MAX) {
-		worker->orders[worker->order_count++] = *order;
-		memset(order, 0, sizeof(*order));
-		added = true;
-	}
-done:
-	pthread_mutex_unlock(&worker->lock);
-	order_release(order);
-	if (added)
+	if (orders_put(&worker->orders, order))
 		cancel_poke(&worker->cancel);
 }
 
-static bool has_orders(struct worker *worker)
+static void answer_orders(struct worker *worker, enum order_kind kind,
+			  const char *state, const char *answer)
 {
-	bool any;
-
-	pthread_mutex_lock(&worker->lock);
-	any = worker->order_count > 0;
-	pthread_mutex_unlock(&worker->lock);
-	return any;
-}
-
-static bool has_order(struct worker *worker, enum order_kind kind)
-{
-	bool any = false;
-
-	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->order_count; i++)
-		any |= worker->orders[i].kind == kind;
-	pthread_mutex_unlock(&worker->lock);
-	return any;
-}
-
-/* The first of those that are for verify.c, unlinked; false: none. */
-static bool take_order(struct worker *worker, struct order *order)
-{
-	bool found = false;
-
-	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->order_count && !found; i++) {
-		enum order_kind kind = worker->orders[i].kind;
-
-		if (kind != ORDER_VERIFY && kind != ORDER_REPAIR &&
-		    kind != ORDER_RESYNC)
-			continue;
-		*order = worker->orders[i];
-		memmove(&worker->orders[i], &worker->orders[i + 1],
-			(--worker->order_count - i) * sizeof(*order));
-		found = true;
-	}
-	pthread_mutex_unlock(&worker->lock);
-	return found;
+	orders_answer(&worker->orders, kind, worker->engine->reporter, state,
+		      answer);
 }
 
 static int hand_orders_over(struct worker *worker, struct error *err)
 {
 	struct order order;
 
-	while (take_order(worker, &order))
+	while (orders_take_for_verify(&worker->orders, &order))
 		if (verify_order(&worker->verify, &order, err) < 0)
 			return -1;
 	return 0;
-}
-
-/* The lock is held. The tables say so a moment later. */
-static void remember_done(struct worker *worker, int id)
-{
-	worker->done[worker->done_next] = id;
-	worker->done_next = (worker->done_next + 1) % DONE_MAX;
-}
-
-/* Tell all of a kind; those that are answered for good leave the list. */
-static void answer_orders(struct worker *worker, enum order_kind kind,
-			  const char *state, const char *answer)
-{
-	bool final = strcmp(state, "RUNNING") != 0;
-	size_t kept = 0;
-
-	pthread_mutex_lock(&worker->lock);
-	for (size_t i = 0; i < worker->order_count; i++) {
-		struct order *order = &worker->orders[i];
-
-		if (order->kind != kind || !final)
-			worker->orders[kept++] = *order;
-		if (order->kind != kind)
-			continue;
-		report_request(worker->engine->reporter, order->id, state,
-			       answer);
-		if (final)
-			remember_done(worker, order->id);
-	}
-	worker->order_count = kept;
-	pthread_mutex_unlock(&worker->lock);
 }
 
 /* --------------------------------------------------------------- full sync */
@@ -254,7 +165,7 @@ static int look_at_triggers(struct worker *worker, struct error *err)
 /* What asks for a full sync now? */
 static int look_for_reasons(struct worker *worker, struct error *err)
 {
-	if (has_order(worker, ORDER_FULL_SYNC))
+	if (orders_has(&worker->orders, ORDER_FULL_SYNC))
 		worker->why_full_sync = "requested in sync_requests";
 	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
 		return -1;
@@ -345,7 +256,7 @@ static int do_changes(struct worker *worker, struct error *err)
 		verify_saw(&worker->verify, &step);
 		tell_changes(worker, &step);
 	} while (!step.caught_up && clock_ms() < deadline &&
-		 !has_orders(worker));
+		 !orders_any(&worker->orders));
 	if (any || !step.caught_up)
 		worker->idle_sleep_ms = 0;
 	return cdc_store_idle(&worker->link, false, err);
@@ -362,7 +273,7 @@ static int skip_to_now(struct worker *worker, struct error *err)
 	struct checkpoint next = link->stored;
 	struct strbuf answer;
 
-	if (!has_order(worker, ORDER_SKIP_TO_NOW))
+	if (!orders_has(&worker->orders, ORDER_SKIP_TO_NOW))
 		return 0;
 	if (link_connect_source(link, err) < 0 ||
 	    link->src->ops->position(link->src, &next.position, err) < 0 ||
@@ -668,7 +579,7 @@ static int64_t next_sleep(struct worker *worker)
 {
 	int64_t interval = idle_interval(worker);
 
-	if (worker->why_full_sync || has_orders(worker))
+	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0;
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
@@ -813,12 +724,12 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 		    row);
 	if (cancel_init(&worker->cancel, err) < 0)
 		goto no_cancel;
-	pthread_mutex_init(&worker->lock, NULL);
+	orders_init(&worker->orders);
 	if (start_thread(worker, err) < 0)
 		goto no_thread;
 	return worker;
 no_thread:
-	pthread_mutex_destroy(&worker->lock);
+	orders_release(&worker->orders);
 	cancel_release(&worker->cancel);
 no_cancel:
 	verify_release(&worker->verify);
@@ -869,9 +780,7 @@ bool worker_has_ended(struct worker *worker)
 void worker_free(struct worker *worker)
 {
 	pthread_join(worker->thread, NULL);
-	for (size_t i = 0; i < worker->order_count; i++)
-		order_release(&worker->orders[i]);
-	pthread_mutex_destroy(&worker->lock);
+	orders_release(&worker->orders);
 	cancel_release(&worker->cancel);
 	mapping_free(worker->mapping);
 	free(worker);
