@@ -57,6 +57,10 @@ static const struct known {
 	NUMBER("full_verification_hours", full_verification_hours, 0, 0, 10000),
 	FLAG("auto_repair", auto_repair, 0),
 	NUMBER("auto_repair_max_rows", auto_repair_max_rows, 1000, 0, 1000000),
+	NUMBER("notify_lag_seconds", notify_lag_s, 300, 0, 10000000),
+	NUMBER("notify_delay_seconds", notify_delay_s, 30, 0, 86400),
+	NUMBER("notify_repeat_minutes", notify_repeat_min, 60, 1, 100000),
+	NUMBER("notify_max_per_hour", notify_max_per_hour, 30, 1, 1000),
 #undef NUMBER
 #undef FLAG
 };

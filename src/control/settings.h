@@ -31,6 +31,10 @@ struct settings {
 	int full_verification_hours;
 	int auto_repair;
 	int auto_repair_max_rows;
+	int notify_lag_s;
+	int notify_delay_s;
+	int notify_repeat_min;
+	int notify_max_per_hour;
 };
 
 /* The published defaults. */

@@ -28,9 +28,17 @@ void event_free(struct event *event)
 {
 	if (!event)
 		return;
-	free(event->owned[0]);
-	free(event->owned[1]);
+	for (size_t i = 0; i < EVENT_STRINGS; i++)
+		free(event->owned[i]);
 	free(event);
+}
+
+const char *event_keep(struct event *event, const char *text)
+{
+	for (size_t i = 0; text && i < EVENT_STRINGS; i++)
+		if (!event->owned[i])
+			return event->owned[i] = strdup(text);
+	return NULL;
 }
 
 int outbox_init(struct outbox *outbox, struct error *err)

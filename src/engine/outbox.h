@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "control/control.h"
 
+#define EVENT_STRINGS 4
+
 /* One thing to write into the control tables. Owns its strings. */
 struct event {
 	struct event *next;
@@ -16,16 +18,21 @@ struct event {
 		EVENT_STALE_RUNS, /* id: mapping */
 		EVENT_LOG,
 		EVENT_ERROR,
-		EVENT_RESOLVED,	 /* id: mapping, server_id */
-		EVENT_FULL_SYNC, /* id: mapping, at_us */
-		EVENT_CONNECTED, /* id: server, flag: it is a target */
-		EVENT_REQUEST,	 /* id: request, state, text: answer */
-		EVENT_PAUSED,	 /* id: mapping, flag */
+		EVENT_RESOLVED,		/* id: mapping, server_id */
+		EVENT_FULL_SYNC,	/* id: mapping, at_us */
+		EVENT_CONNECTED,	/* id: server, flag: it is a target */
+		EVENT_REQUEST,		/* id: request, state, text: answer */
+		EVENT_PAUSED,		/* id: mapping, flag */
+		EVENT_SUBJECT_RESOLVED, /* text: subject */
+		EVENT_NOTIFICATION,
+		EVENT_CHANNEL, /* id, text: what is wrong with it */
+		EVENT_GONE_CHANNELS,
 	} kind;
 	union {
 		struct control_run run;
 		struct control_log log;
 		struct control_error error;
+		struct control_notification notification;
 		struct {
 			int id;
 			int server_id;
@@ -35,8 +42,14 @@ struct event {
 			const char *text;
 		};
 	};
-	char *owned[2]; /* what the strings above point to */
+	char *owned[EVENT_STRINGS]; /* what the strings above point to */
 };
+
+/*
+ * Another string for it to own, in a place of owned[] that is empty. NULL
+ * without memory, or when it is NULL.
+ */
+const char *event_keep(struct event *event, const char *text);
 
 /* NULL without memory. `text` and `more` are copied into owned[] if given. */
 struct event *event_new(enum event_kind kind, const char *text,

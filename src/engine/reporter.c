@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/notifier.h"
 #include "engine/subject.h"
 
 #define COLLECT_MS   500
@@ -14,6 +15,7 @@
 #define PURGE_MS     60000
 #define RECONNECT_MS 2000
 #define CUT_OFF_MS   1100 /* db-lib looks once a second */
+#define LAG_TELL_MS  5000
 #define DAY_US	     (INT64_C(86400) * 1000000)
 
 struct reporter {
@@ -23,6 +25,7 @@ struct reporter {
 	pthread_t thread;
 	struct cancel cancel;
 	struct outbox outbox;
+	struct notifier *notifier; /* NULL: nobody is told */
 
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t ended;
@@ -62,6 +65,16 @@ static int write_event(struct control *control, const struct event *event,
 					      event->text, err);
 	case EVENT_PAUSED:
 		return control_set_paused(control, event->id, event->flag, err);
+	case EVENT_SUBJECT_RESOLVED:
+		return control_resolve_subject(control, event->text, err);
+	case EVENT_NOTIFICATION:
+		return control_add_notification(control, &event->notification,
+						err);
+	case EVENT_CHANNEL:
+		return control_mark_channel(control, event->id, event->text,
+					    err);
+	case EVENT_GONE_CHANNELS:
+		return control_resolve_gone_channels(control, err);
 	}
 	return 0;
 }
@@ -410,6 +423,11 @@ void reporter_set_limits(struct reporter *reporter, int retention_days,
 	pthread_mutex_unlock(&reporter->lock);
 }
 
+void reporter_set_notifier(struct reporter *reporter, struct notifier *notifier)
+{
+	reporter->notifier = notifier;
+}
+
 void reporter_put(struct reporter *reporter, struct event *event)
 {
 	outbox_put(&reporter->outbox, event);
@@ -442,6 +460,8 @@ void reporter_remove_subject(struct reporter *reporter,
 {
 	if (!subject)
 		return;
+	if (reporter->notifier)
+		notifier_rest(reporter->notifier, subject->mapping_id);
 	subject_mark_removed(subject);
 	cancel_poke(&reporter->cancel);
 }
@@ -475,19 +495,39 @@ void report_log(struct report_subject *subject, enum log_level level,
 	reporter_put(subject->reporter, event);
 }
 
+/* An event with only these two. */
+static void put_text(struct reporter *reporter, enum event_kind kind, int id,
+		     const char *text)
+{
+	struct event *event = event_new(kind, text, NULL);
+
+	if (event) {
+		event->id = id;
+		event->text = event->owned[0];
+	}
+	reporter_put(reporter, event);
+}
+
 void report_error(struct reporter *reporter, const struct control_error *error)
 {
 	struct event *event =
 		event_new(EVENT_ERROR, error->message, error->details);
+	bool verification = !strcmp(error->type, CONTROL_VERIFICATION);
 
 	log_error("%s", error->message);
 	if (event) {
 		event->error = *error;
 		event->error.message = event->owned[0];
 		event->error.details = event->owned[1];
+		event->error.subject = event_keep(event, error->subject);
 		event->error.created_us = clock_utc_us();
 	}
 	reporter_put(reporter, event);
+	if (reporter->notifier && !error->subject)
+		notifier_trouble(reporter->notifier, error->mapping_id,
+				 verification ? NOTICE_VERIFICATION
+					      : NOTICE_FAILURE,
+				 error->type, error->message);
 }
 
 static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
@@ -507,6 +547,8 @@ static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
 {
 	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
+	if (reporter->notifier)
+		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
 }
 
 void report_full_sync(struct reporter *reporter, int mapping_id)
@@ -535,4 +577,84 @@ void report_request(struct reporter *reporter, int request_id,
 		event->text = event->owned[0];
 	}
 	reporter_put(reporter, event);
+}
+
+/* ------------------------------------------------------------ notifications */
+
+void report_notification(struct reporter *reporter,
+			 const struct control_notification *row)
+{
+	struct event *event =
+		event_new(EVENT_NOTIFICATION, row->channel_name, row->summary);
+
+	if (event) {
+		event->notification = *row;
+		event->notification.channel_name = event->owned[0];
+		event->notification.summary = event->owned[1];
+		event->notification.notices = event_keep(event, row->notices);
+		event->notification.error = event_keep(event, row->error);
+	}
+	reporter_put(reporter, event);
+}
+
+void report_channel_error(struct reporter *reporter, int channel_id,
+			  const char *message)
+{
+	put_text(reporter, EVENT_CHANNEL, channel_id, message);
+}
+
+void report_channel_works(struct reporter *reporter, int channel_id)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "channel %d", channel_id);
+	put_text(reporter, EVENT_SUBJECT_RESOLVED, 0, subject);
+}
+
+void report_gone_channels(struct reporter *reporter)
+{
+	put_text(reporter, EVENT_GONE_CHANNELS, 0, NULL);
+}
+
+/*
+ * A lag is looked at each time that it is reported, which may be often: only a
+ * change is told at once, and one that goes on now and then.
+ */
+void reporter_see_lag(struct reporter *reporter, int mapping_id,
+		      struct subject_seen *seen, int64_t lag_ms)
+{
+	int64_t limit;
+	int side;
+
+	if (!reporter->notifier || lag_ms < 0)
+		return;
+	limit = notifier_lag_limit_ms(reporter->notifier);
+	side = limit && lag_ms > limit ? 1 : -1;
+	if (side == seen->lag_side &&
+	    (side < 0 || clock_ms() - seen->lag_ms < LAG_TELL_MS))
+		return;
+	seen->lag_side = side;
+	seen->lag_ms = clock_ms();
+	notifier_lag(reporter->notifier, mapping_id, lag_ms);
+}
+
+/* Of some states nothing follows: it may be suspended behind them, or not. */
+void reporter_see_state(struct reporter *reporter, int mapping_id,
+			struct subject_seen *seen, const char *state,
+			const char *reason)
+{
+	bool suspended = !strcmp(state, "SUSPENDED");
+	int side = suspended ? 1 : -1;
+
+	if (!reporter->notifier || side == seen->suspended_side ||
+	    !strcmp(state, "STARTING") || !strcmp(state, "STOPPED") ||
+	    !strcmp(state, "PAUSED"))
+		return;
+	seen->suspended_side = side;
+	if (suspended)
+		notifier_trouble(reporter->notifier, mapping_id,
+				 NOTICE_SUSPENSION, "SUSPENDED", reason);
+	else
+		notifier_over(reporter->notifier, mapping_id,
+			      NOTICE_SUSPENSION);
 }

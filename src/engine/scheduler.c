@@ -10,9 +10,11 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "engine/notifier.h"
 #include "engine/slots.h"
 #include "engine/topology.h"
 #include "engine/worker.h"
+#include "notify/courier.h"
 
 /* How the five seconds that a stop may take are spent. */
 #define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
@@ -22,7 +24,10 @@
 /* How long a worker that is replaced may finish what is at hand. */
 #define REPLACE_DRAIN_MS 3000
 
-#define WAIT_MS 100   /* between two looks at workers that end */
+#define WAIT_MS 100 /* between two looks at workers that end */
+/* So far back is read what other daemons told people, and we need not. */
+#define TOLD_US (INT64_C(2) * 86400 * 1000000)
+
 #define IDLE_MS 60000 /* unused connections are closed after this */
 
 struct scheduler {
@@ -39,6 +44,8 @@ struct scheduler {
 	int *done_requests; /* handled here, until the tables say so */
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
+	struct notifier *notifier;
+	int64_t told_id; /* up to here the notifier knows what was told */
 };
 
 /* ------------------------------------------------------------------ workers */
@@ -306,6 +313,33 @@ static void read_settings(struct scheduler *s,
 	engine_set_settings(&s->engine, &s->settings);
 }
 
+/*
+ * Before the workers, who have something to tell. If it cannot be read what was
+ * told, people hear it twice: nothing to stop work for.
+ */
+static void update_notifier(struct scheduler *s,
+			    const struct control_snapshot *snapshot)
+{
+	struct control_told_list told;
+	struct error err = ERROR_INIT;
+	int64_t repeat_us = s->settings.notify_repeat_min * INT64_C(60000000);
+	int64_t back_us = 2 * repeat_us > TOLD_US ? 2 * repeat_us : TOLD_US;
+
+	notifier_update(s->notifier, snapshot, &s->settings,
+			s->leases.own_count > 0);
+	if (!snapshot->channel_count)
+		return;
+	if (control_read_told(s->control, s->told_id, clock_utc_us() - back_us,
+			      &told, &err) < 0) {
+		log_warning("notifications: %s", err.message);
+		return;
+	}
+	notifier_recall(s->notifier, &told);
+	if (told.count)
+		s->told_id = told.rows[told.count - 1].id;
+	control_told_release(&told);
+}
+
 static void lost_control(struct scheduler *s, const struct error *err)
 {
 	log_warning("control store: %s; the mappings go on as they are",
@@ -346,6 +380,7 @@ static void tick(struct scheduler *s)
 			  sizeof(s->engine.installation),
 			  snapshot.installation_id);
 	read_settings(s, &snapshot);
+	update_notifier(s, &snapshot);
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		reconcile(s, &snapshot);
@@ -436,10 +471,21 @@ static int start(struct scheduler *s, struct error *err)
 	s->leases.daemon = s->daemon;
 	/* Before the first claim, or it would pass for one of the dead. */
 	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
-	    reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
+	    courier_global_init(err) < 0)
+		goto no_courier;
+	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
+	if (notifier_start(&s->notifier, s->engine.reporter, s->daemon, err) <
+	    0)
+		goto no_notifier;
+	reporter_set_notifier(s->engine.reporter, s->notifier);
 	return 0;
+no_notifier:
+	if (reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
+		reporter_free(s->engine.reporter);
 no_reporter:
+	courier_global_exit();
+no_courier:
 	engine_release(&s->engine);
 no_engine:
 	cancel_release(&s->cancel);
@@ -451,12 +497,17 @@ static void stop(struct scheduler *s, bool *clean)
 {
 	platform_notify("STOPPING=1");
 	log_info("stopping");
+	notifier_drain(s->notifier);
 	*clean = stop_workers(s);
+	if (!notifier_stop(s->notifier))
+		*clean = false;
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		*clean = false;
 	control_close(s->control);
 	if (!*clean)
 		return;
+	notifier_free(s->notifier);
+	courier_global_exit();
 	reporter_free(s->engine.reporter);
 	engine_release(&s->engine);
 	cancel_release(&s->cancel);

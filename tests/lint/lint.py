@@ -37,9 +37,11 @@ def run(command):
 # Who may include what: a folder below src/, or one header by name.
 ARROWS = {
     "main.c": ["cli"],
-    "cli": ["cli", "engine", "control/control.h", "drivers/driver.h", "base"],
-    "engine": ["engine", "control/control.h", "control/settings.h",
+    "cli": ["cli", "engine", "control/control.h", "drivers/driver.h", "notify",
+            "base"],
+    "engine": ["engine", "notify", "control/control.h", "control/settings.h",
                "drivers/driver.h", "drivers/pool.h", "row", "base"],
+    "notify": ["notify", "base"],
     "control": ["control", "tds", "base"],
     "drivers": ["drivers", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
@@ -53,7 +55,8 @@ ARROWS = {
 CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
-    r"libpq.*|mysql.*|curl/.*|sql\.h|sqlext\.h": (),
+    r"curl/.*": ("src/notify/courier.c",),
+    r"libpq.*|mysql.*|sql\.h|sqlext\.h": (),
 }
 
 # What only one operating system has stays in base/platform_*.c.

@@ -1,6 +1,7 @@
 -- The same trouble goes on: @mapping_id, @server_id, @error_type,
--- @error_message, @error_details, @retry_count. A mapping's own error has its
--- mapping_id; a server's has none; the daemon's has neither.
+-- @error_message, @error_details, @retry_count, @subject. A mapping's own error
+-- has its mapping_id; a server's has none; the daemon's has neither, and @subject
+-- tells its troubles apart.
 UPDATE error_logs
 SET
     error_message = @error_message,
@@ -10,4 +11,5 @@ WHERE
     is_resolved = 0
     AND error_type = @error_type
     AND COALESCE(mapping_id, 0) = COALESCE(@mapping_id, 0)
-    AND (mapping_id IS NOT NULL OR COALESCE(server_id, 0) = COALESCE(@server_id, 0));
+    AND (mapping_id IS NOT NULL OR COALESCE(server_id, 0) = COALESCE(@server_id, 0))
+    AND COALESCE(subject, '') = COALESCE(@subject, '');
