@@ -7,10 +7,12 @@
 
 #include "base/clock.h"
 
-/* Bytes of one line's base64: 76 characters of the body, and what an encoded
- * word has room for beside "=?UTF-8?B?" and "?=" in 75. */
+/*
+ * Bytes of one line's base64: 76 characters of the body, and what an encoded
+ * word has room for in a line of 76 behind "Subject: =?UTF-8?B?".
+ */
 #define BODY_BYTES 57
-#define WORD_BYTES 45
+#define WORD_BYTES 39
 
 static void add_base64(struct strbuf *out, const char *data, size_t len)
 {
