@@ -57,9 +57,7 @@ static const char common_keys[] =
 	"networklibrary|packetsize|password|persistsecurityinfo|pooling|port|"
 	"provider|pwd|querytimeout|quotedid|server|servercertificate|serverspn|"
 	"timeout|trustedconnection|trustservercertificate|uid|user|userid|"
-	"userinstance|username|workstationid|wsid|"
-	/* and of a notification channel */
-	"authorization|from|secret|tls|to|url|";
+	"userinstance|username|workstationid|wsid|";
 
 static bool is_common(const char *key)
 {

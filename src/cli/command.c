@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 	&command_run,
 	&command_init,
 	&command_status,
+	&command_notify_test,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
@@ -53,7 +54,7 @@ static void print_usage(void)
 	       "Usage: dbaops-dataflow [COMMAND] [OPTIONS]\n\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
 	printf("\n%s\n%s\n"
 	       "'dbaops-dataflow COMMAND --help' tells more; so does "
 	       "dbaops-dataflow(8).\n",
@@ -62,8 +63,10 @@ static void print_usage(void)
 
 static void print_help(const struct command *command)
 {
-	printf("Usage: dbaops-dataflow %s [OPTIONS]\n\n%s\n%s\n%s",
-	       command->name, command->help, options_help, environment_help);
+	printf("Usage: dbaops-dataflow %s%s%s [OPTIONS]\n\n%s\n%s\n%s",
+	       command->name, command->arguments ? " " : "",
+	       command->arguments ? command->arguments : "", command->help,
+	       options_help, environment_help);
 }
 
 static void print_version(void)
@@ -84,6 +87,18 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+static int check_arguments(const struct command *command,
+			   const struct options *options, struct error *err)
+{
+	int most = command->arguments ? 1 : 0;
+
+	if (options->argument_count > most)
+		return error_set(err, ERROR_CONFIG,
+				 "argument '%s' is not expected",
+				 options->arguments[most]);
+	return 0;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct options options;
@@ -92,7 +107,10 @@ static int run(const struct command *command, int argc, char **argv)
 
 	switch (options_read(&options, argc, argv, &err)) {
 	case 0:
-		break;
+		if (check_arguments(command, &options, &err) == 0)
+			break;
+		options_release(&options);
+		return (int)command_failed(&err, EXIT_USAGE);
 	case 1:
 		print_help(command);
 		options_release(&options);

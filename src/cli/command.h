@@ -6,14 +6,17 @@
 /* A subcommand: one file each. */
 struct command {
 	const char *name;
-	const char *summary; /* one line for the list */
-	const char *help;    /* what it does, and its own options */
+	const char *summary;   /* one line for the list */
+	const char *arguments; /* "CHANNEL", in brackets if it may be left
+				* out; NULL: it has none */
+	const char *help;      /* what it does, and its own options */
 	enum exit_code (*run)(const struct options *options);
 };
 
 extern const struct command command_run;
 extern const struct command command_init;
 extern const struct command command_status;
+extern const struct command command_notify_test;
 
 /* Do what the arguments of main() say; the process's exit code. */
 int command_main(int argc, char **argv);

@@ -274,9 +274,8 @@ static int parse_arguments(struct options *options, struct arguments *args,
 					 argv[optind - 1]);
 		}
 	}
-	if (optind < argc)
-		return error_set(err, ERROR_CONFIG,
-				 "argument '%s' is not expected", argv[optind]);
+	options->arguments = argv + optind;
+	options->argument_count = argc - optind;
 	return 0;
 }
 

@@ -36,6 +36,8 @@ struct options {
 	char *log_level;
 	bool wait;
 	bool json;
+	char **arguments; /* what is no option */
+	int argument_count;
 
 	/* What follows from them. */
 	struct control_spec spec;

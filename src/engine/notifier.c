@@ -205,27 +205,6 @@ static void outlet_free(struct outlet *outlet)
 	free(outlet);
 }
 
-/* False for a word that is no event. NULL is all of them. */
-static bool parse_events(const char *list, unsigned *out)
-{
-	enum notice_event event;
-	char word[32];
-	size_t len;
-
-	*out = list ? 0 : (1u << NOTICE_EVENTS) - 1;
-	for (; list && *list; list += len + (list[len] == ',')) {
-		len = strcspn(list, ",");
-		if (len >= sizeof(word))
-			return false;
-		memcpy(word, list, len);
-		word[len] = '\0';
-		if (!notice_event_parse(text_trim(word), &event))
-			return false;
-		*out |= 1u << event;
-	}
-	return *out != 0;
-}
-
 static struct outlet *find_outlet(struct notifier *notifier, int id)
 {
 	struct outlet *outlet = notifier->outlets;
@@ -271,7 +250,7 @@ static void update_channel(struct notifier *notifier,
 	if (row_equal(&outlet->row, row) || !row_copy(&outlet->row, row))
 		return;
 	outlet->changed = true;
-	(void)parse_events(row->events, &filter.events);
+	(void)notice_events_parse(row->events, &filter.events);
 	listener_set_filter(outlet->listener, &filter);
 }
 
@@ -474,10 +453,8 @@ static void look_at(struct notifier *notifier, struct outlet *outlet)
 
 	outlet->broken = true;
 	outlet->next_ms = 0; /* whatever was wrong may be mended */
-	if (!parse_events(outlet->own.events, &events)) {
-		error_set(&err, ERROR_CONFIG,
-			  "'events' must be a list of FAILURE, SUSPENSION, "
-			  "VERIFICATION, LAG and RECOVERY, or NULL for all");
+	if (!notice_events_parse(outlet->own.events, &events)) {
+		error_set(&err, ERROR_CONFIG, "%s", NOTICE_EVENTS_WANTED);
 	} else if (channel_parse(&channel, outlet->own.type,
 				 outlet->own.settings, &err) == 0) {
 		channel_release(&channel);

@@ -45,6 +45,7 @@ struct scheduler {
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
 	struct notifier *notifier;
+	bool control_was_lost;
 	int64_t told_id; /* up to here the notifier knows what was told */
 };
 
@@ -342,10 +343,28 @@ static void update_notifier(struct scheduler *s,
 
 static void lost_control(struct scheduler *s, const struct error *err)
 {
+	char message[ERROR_MESSAGE_MAX];
+
 	log_warning("control store: %s; the mappings go on as they are",
 		    err->message);
+	snprintf(message, sizeof(message), "the control tables are away: ");
+	text_append(message, sizeof(message), err->message);
+	notifier_trouble(s->notifier, 0, NOTICE_FAILURE, "CONNECTION", message);
+	s->control_was_lost = true;
 	control_close(s->control);
 	s->control = NULL;
+}
+
+/* A bad setting is the same trouble, and still there. */
+static void regained_control(struct scheduler *s)
+{
+	if (!s->control_was_lost)
+		return;
+	s->control_was_lost = false;
+	notifier_over(s->notifier, 0, NOTICE_FAILURE);
+	if (s->settings_problem[0])
+		notifier_trouble(s->notifier, 0, NOTICE_FAILURE, "OTHER",
+				 s->settings_problem);
 }
 
 static bool reopen_control(struct scheduler *s)
@@ -379,6 +398,7 @@ static void tick(struct scheduler *s)
 		text_copy(s->engine.installation,
 			  sizeof(s->engine.installation),
 			  snapshot.installation_id);
+	regained_control(s);
 	read_settings(s, &snapshot);
 	update_notifier(s, &snapshot);
 	if (leases_update(&s->leases, s->control,

@@ -1,6 +1,7 @@
 #include "notify/notice.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -26,4 +27,26 @@ bool notice_event_parse(const char *name, enum notice_event *out)
 		}
 	}
 	return false;
+}
+
+bool notice_events_parse(const char *list, unsigned *out)
+{
+	enum notice_event event;
+	unsigned mask = list ? 0 : (1u << NOTICE_EVENTS) - 1;
+	char word[32];
+	size_t len;
+
+	*out = 0;
+	for (; list && *list; list += len + (list[len] == ',')) {
+		len = strcspn(list, ",");
+		if (len >= sizeof(word))
+			return false;
+		memcpy(word, list, len);
+		word[len] = '\0';
+		if (!notice_event_parse(text_trim(word), &event))
+			return false;
+		mask |= 1u << event;
+	}
+	*out = mask;
+	return mask != 0;
 }

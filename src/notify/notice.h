@@ -20,6 +20,15 @@ enum notice_event {
 const char *notice_event_name(enum notice_event event);
 bool notice_event_parse(const char *name, enum notice_event *out);
 
+/*
+ * A list as "FAILURE, LAG" into a mask of 1 << event; NULL is all of them.
+ * False, and the mask empty, when a word is none, for which there is a text.
+ */
+bool notice_events_parse(const char *list, unsigned *out);
+#define NOTICE_EVENTS_WANTED                               \
+	"'events' must be a list of FAILURE, SUSPENSION, " \
+	"VERIFICATION, LAG and RECOVERY, or NULL for all of them"
+
 /* One thing to tell. Strings are whoever made it; NULL: there is none. */
 struct notice {
 	enum notice_event event;

@@ -249,7 +249,7 @@ def check_man():
     text = open(page).read().replace("\\-", "-").replace("\\", "")
     program = f"{BUILD}/dbaops-dataflow"
     usage = run([program, "--help"]).stdout
-    commands = re.findall(r"^  (\w+) +\S", usage.split("Options:")[0], re.M)
+    commands = re.findall(r"^  ([\w-]+) +\S", usage.split("Options:")[0], re.M)
     words = set(commands)
     for command in commands:
         output = run([program, command, "--help"]).stdout
