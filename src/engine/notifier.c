@@ -16,10 +16,10 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "engine/outlet.h"
 #include "engine/reporter.h"
 #include "notify/courier.h"
 #include "notify/journal.h"
-#include "notify/ledger.h"
 
 #define ATTEMPTS_MAX   3
 #define FIRST_RETRY_MS 2000 /* then four times as long each time */
@@ -28,36 +28,6 @@
 #define JOIN_MS	       500
 #define IDLE_MS	       60000
 #define NAME_MAX_BYTES 800
-
-/* What a row of notification_channels says. */
-struct channel_row {
-	char *name, *type, *settings, *events;
-	int mapping_id, server_id;
-};
-
-/* A channel, and the message that is on its way there. */
-struct outlet {
-	struct outlet *next;
-	int id;
-	struct listener *listener;
-
-	/* Guarded by the lock. */
-	struct channel_row row;
-	bool changed; /* the thread has not seen it like this */
-	bool gone;    /* the thread frees it */
-	bool seen;    /* in the update at hand */
-
-	/* The thread's own. */
-	struct channel_row own; /* its copy of the row */
-	bool broken;		/* its settings make no sense */
-	bool trouble;		/* it has an error row */
-	bool sending;
-	bool waiting; /* for the next attempt */
-	int attempts;
-	int64_t next_ms; /* of the attempt, or when its rest ends */
-	struct digest digest;
-	char message_id[UUID_TEXT_MAX];
-};
 
 struct notifier {
 	struct reporter *reporter;
@@ -151,60 +121,6 @@ void notifier_lag(struct notifier *notifier, int mapping_id, int64_t lag_ms)
 
 /* ------------------------------------------------------------------ channels */
 
-static bool same(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-static void row_release(struct channel_row *row)
-{
-	free(row->name);
-	free(row->type);
-	free(row->settings);
-	free(row->events);
-	memset(row, 0, sizeof(*row));
-}
-
-static bool copy(char **to, const char *text)
-{
-	*to = text ? strdup(text) : NULL;
-	return *to || !text;
-}
-
-/* False without memory; then `to` is as it was. */
-static bool row_copy(struct channel_row *to, const struct channel_row *from)
-{
-	struct channel_row new = {
-		.mapping_id = from->mapping_id,
-		.server_id = from->server_id,
-	};
-
-	if (!copy(&new.name, from->name) || !copy(&new.type, from->type) ||
-	    !copy(&new.settings, from->settings) ||
-	    !copy(&new.events, from->events)) {
-		row_release(&new);
-		return false;
-	}
-	row_release(to);
-	*to = new;
-	return true;
-}
-
-static bool row_equal(const struct channel_row *a, const struct channel_row *b)
-{
-	return same(a->name, b->name) && same(a->type, b->type) &&
-	       same(a->settings, b->settings) && same(a->events, b->events) &&
-	       a->mapping_id == b->mapping_id && a->server_id == b->server_id;
-}
-
-static void outlet_free(struct outlet *outlet)
-{
-	row_release(&outlet->row);
-	row_release(&outlet->own);
-	digest_release(&outlet->digest);
-	free(outlet);
-}
-
 static struct outlet *find_outlet(struct notifier *notifier, int id)
 {
 	struct outlet *outlet = notifier->outlets;
@@ -247,7 +163,8 @@ static void update_channel(struct notifier *notifier,
 	if (!outlet)
 		return; /* the next update tries again */
 	outlet->seen = true;
-	if (row_equal(&outlet->row, row) || !row_copy(&outlet->row, row))
+	if (channel_row_equal(&outlet->row, row) ||
+	    !channel_row_copy(&outlet->row, row))
 		return;
 	outlet->changed = true;
 	(void)notice_events_parse(row->events, &filter.events);
@@ -257,17 +174,11 @@ static void update_channel(struct notifier *notifier,
 static void read_row(struct notifier *notifier,
 		     const struct control_channel *channel)
 {
-	struct channel_row row = {
-		.mapping_id = channel->mapping_id,
-		.server_id = channel->server_id,
-	};
+	struct channel_row row;
 
-	if (copy(&row.name, channel->name ? channel->name : "") &&
-	    copy(&row.type, channel->type ? channel->type : "") &&
-	    copy(&row.settings, channel->settings) &&
-	    copy(&row.events, channel->events))
+	if (channel_row_read(&row, channel))
 		update_channel(notifier, &row, channel->id);
-	row_release(&row);
+	channel_row_release(&row);
 }
 
 /* True when one is gone. The lock is held. */
@@ -692,8 +603,8 @@ static struct outlet *next_outlet(struct notifier *notifier,
 	outlet = last ? last->next : notifier->outlets;
 	if (outlet) {
 		*gone = outlet->gone;
-		*changed =
-			outlet->changed && row_copy(&outlet->own, &outlet->row);
+		*changed = outlet->changed &&
+			   channel_row_copy(&outlet->own, &outlet->row);
 		outlet->changed &= !*changed;
 	}
 	unlock(notifier);
