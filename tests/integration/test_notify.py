@@ -573,3 +573,27 @@ def test_busy_mail_server(telling):
         dataflow.wait_for(lambda: sent(telling))
         assert sent(telling)[0][4] == "SENT" and sent(telling)[0][5] > 1
         assert channel_errors(telling, channel) == []
+
+
+# ---------------------------------------------------------------- notify-test
+
+def test_notify_test(telling, hook):
+    def run(*names):
+        done = dataflow.run("notify-test", *names, env=telling.environment())
+        return done.returncode, done.stdout + done.stderr
+    code, text = run()
+    assert code == 1 and "no enabled channel" in text
+    add_channel(telling, f"url={hook.url()};secret={SECRET}")
+    add_channel(telling, "url=http://127.0.0.1:1/tok-Planted-8", "dead")
+    add_channel(telling, f"url={hook.url()}", "off", is_enabled=0)
+    code, text = run()
+    assert code == 1 and "ops: sent\n" in text and "off" not in text
+    assert "dead: FAILED: cannot deliver to '127.0.0.1'" in text
+    assert "tok-Planted-8" not in text
+    assert run("off") == (0, "off: sent\n")
+    code, text = run("nobody")
+    assert code == 1 and "no channel 'nobody'" in text
+    assert run("a", "b")[0] == 2
+    assert [m["event"] for m in hook.messages()] == ["TEST", "TEST"]
+    check_signature(*hook.posts[0][1:], SECRET)
+    assert sent(telling) == []
