@@ -545,7 +545,7 @@ static enum courier_result judge(const struct delivery *delivery, CURLcode code,
 
 bool courier_take(struct courier *courier, struct outcome *out)
 {
-	struct delivery *delivery = NULL;
+	struct delivery *delivery;
 	CURLMsg *done;
 	int running, left;
 
@@ -555,10 +555,11 @@ bool courier_take(struct courier *courier, struct outcome *out)
 	} while (done && done->msg != CURLMSG_DONE);
 	if (!done)
 		return false;
-	for (delivery = courier->deliveries; delivery;
-	     delivery = delivery->next)
-		if (delivery->easy == done->easy_handle)
-			break;
+	delivery = courier->deliveries;
+	while (delivery && delivery->easy != done->easy_handle)
+		delivery = delivery->next;
+	if (!delivery)
+		return false;
 	memset(out, 0, sizeof(*out));
 	out->tag = delivery->tag;
 	out->result = judge(delivery, done->data.result, out);

@@ -557,7 +557,9 @@ int ledger_take(struct ledger *ledger, struct listener *listener, int64_t now,
 	out->notices =
 		arena_calloc(&out->arena, ledger->count * NOTICE_TROUBLES + 1,
 			     sizeof(*out->notices));
-	if (!out->notices || !collect(ledger, listener, now, out)) {
+	if (!out->notices)
+		return error_memory(err, "a notification");
+	if (!collect(ledger, listener, now, out)) {
 		ledger_not_told(ledger, listener, out);
 		digest_release(out);
 		return error_memory(err, "a notification");

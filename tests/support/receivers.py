@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -144,6 +145,7 @@ class MailServer:
                     s.close()
 
             def factory(self):
+                warnings.filterwarnings("ignore", "Requiring AUTH while not")
                 return SMTP(Handler(), hostname="mail.test",
                             tls_context=None if implicit else context,
                             auth_required=login is not None,
