@@ -46,11 +46,11 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
-             src/drivers/memory/*.c src/monitor/*.c src/engine/*.c \
-             src/cli/*.c) \
+             src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
+             src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
 SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
 

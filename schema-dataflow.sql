@@ -109,6 +109,10 @@ FROM (
     (N'on_conflict_error', N'RETRY', N'About others that are in the way: RETRY, SUSPEND or STOP'),
     (N'suspend_after_row_errors', N'1000', N'More rows than these put aside, and standing, suspend the mapping; 0: never'),
     (N'suspend_after_failures', N'0', N'So many recorded failures in a row suspend the mapping; 0: never'),
+    (N'notify_lag_seconds', N'300', N'A mapping further behind than this is told to the notification channels; 0: none is'),
+    (N'notify_delay_seconds', N'30', N'Seconds that a trouble lasts before it is told, and stays away before its end is'),
+    (N'notify_repeat_minutes', N'60', N'Minutes until a trouble that goes on is told again'),
+    (N'notify_max_per_hour', N'30', N'Most messages to one channel in an hour; what is held back goes into the next one'),
     (N'metrics_listen', N'', N'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere')
 ) AS d (config_key, config_value, description)
 WHERE NOT EXISTS (
@@ -427,8 +431,14 @@ IF OBJECT_ID(N'dbo.error_logs', N'U') IS NULL
             CONSTRAINT df_error_logs_resolved DEFAULT 0,
         created_at DATETIME2 NOT NULL
             CONSTRAINT df_error_logs_created DEFAULT SYSUTCDATETIME(),
-        resolved_at DATETIME2 NULL
+        resolved_at DATETIME2 NULL,
+        subject NVARCHAR(100) NULL
     );
+GO
+
+-- Which of the daemon's own troubles it is, where there can be several.
+IF COL_LENGTH(N'dbo.error_logs', N'subject') IS NULL
+    ALTER TABLE dbo.error_logs ADD subject NVARCHAR(100) NULL;
 GO
 
 IF INDEXPROPERTY(OBJECT_ID(N'dbo.error_logs'), N'ix_error_logs_open', 'IndexID') IS NULL
@@ -632,6 +642,63 @@ GO
 
 IF INDEXPROPERTY(OBJECT_ID(N'dbo.mapping_leases'), N'ix_mapping_leases_daemon', 'IndexID') IS NULL
     CREATE INDEX ix_mapping_leases_daemon ON dbo.mapping_leases (daemon);
+GO
+
+--------------------------------------------------- notification_channels
+-- Who is told of troubles: by a webhook or by e-mail. settings is a list as a
+-- connection string is; events is a list as FAILURE,LAG, NULL means all; so
+-- does NULL as mapping_id and server_id. The daemon fills the last_ columns.
+
+IF OBJECT_ID(N'dbo.notification_channels', N'U') IS NULL
+    CREATE TABLE dbo.notification_channels (
+        channel_id INT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_notification_channels PRIMARY KEY,
+        channel_name NVARCHAR(255) NOT NULL
+            CONSTRAINT uq_notification_channels_name UNIQUE,
+        channel_type NVARCHAR(50) NOT NULL,
+        settings NVARCHAR(2000) NOT NULL,
+        events NVARCHAR(255) NULL,
+        mapping_id INT NULL,
+        server_id INT NULL,
+        is_enabled BIT NOT NULL
+            CONSTRAINT df_notification_channels_enabled DEFAULT 1,
+        last_success_at DATETIME2 NULL,
+        last_error NVARCHAR(MAX) NULL,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_notification_channels_created DEFAULT SYSUTCDATETIME(),
+        updated_at DATETIME2 NOT NULL
+            CONSTRAINT df_notification_channels_updated DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+----------------------------------------------------------- notifications
+-- A row for each message that went to a channel, or did not get there. notices
+-- tells of what, as JSON; a daemon that starts reads it, and says nothing twice.
+
+IF OBJECT_ID(N'dbo.notifications', N'U') IS NULL
+    CREATE TABLE dbo.notifications (
+        notification_id BIGINT IDENTITY(1, 1) NOT NULL
+            CONSTRAINT pk_notifications PRIMARY KEY,
+        message_id NVARCHAR(36) NOT NULL
+            CONSTRAINT uq_notifications_message UNIQUE,
+        channel_id INT NOT NULL,
+        channel_name NVARCHAR(255) NOT NULL,
+        [event] NVARCHAR(50) NOT NULL,
+        mapping_id INT NULL,
+        notice_count INT NOT NULL,
+        summary NVARCHAR(MAX) NOT NULL,
+        notices NVARCHAR(MAX) NULL,
+        state NVARCHAR(50) NOT NULL,
+        attempts INT NOT NULL,
+        error_message NVARCHAR(MAX) NULL,
+        daemon NVARCHAR(255) NOT NULL,
+        created_at DATETIME2 NOT NULL
+            CONSTRAINT df_notifications_created DEFAULT SYSUTCDATETIME()
+    );
+GO
+
+IF INDEXPROPERTY(OBJECT_ID(N'dbo.notifications'), N'ix_notifications_channel', 'IndexID') IS NULL
+    CREATE INDEX ix_notifications_channel ON dbo.notifications (channel_id, created_at DESC);
 GO
 
 -------------------------------------------------------------------- done

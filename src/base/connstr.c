@@ -69,10 +69,13 @@ static bool is_common(const char *key)
 
 static bool follows_password(const struct connstr *cs, int index)
 {
+	static const char *const secrets[] = {"password", "pwd", "secret",
+					      "authorization", "url"};
+
 	for (int i = 0; i < index; i++)
-		if (!strcmp(cs->entries[i].key, "password") ||
-		    !strcmp(cs->entries[i].key, "pwd"))
-			return true;
+		for (size_t s = 0; s < sizeof(secrets) / sizeof(*secrets); s++)
+			if (!strcmp(cs->entries[i].key, secrets[s]))
+				return true;
 	return false;
 }
 

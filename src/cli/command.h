@@ -27,6 +27,7 @@ extern const struct command command_resume;
 extern const struct command command_skip;
 extern const struct command command_requests;
 extern const struct command command_logs;
+extern const struct command command_notify_test;
 extern const struct command command_completion;
 
 /* All of them, ended by NULL. */

@@ -117,6 +117,18 @@ struct control_request {
 	bool dry_run;
 };
 
+/* A row of notification_channels. */
+struct control_channel {
+	int id;
+	const char *name;
+	const char *type;
+	const char *settings;
+	const char *events; /* "FAILURE,LAG", or NULL: all */
+	int mapping_id;	    /* 0: all */
+	int server_id;	    /* 0: all */
+	bool enabled;
+};
+
 struct control_setting {
 	const char *key;
 	const char *value;
@@ -136,6 +148,8 @@ struct control_snapshot {
 	size_t request_count;
 	struct control_setting *settings;
 	size_t setting_count;
+	struct control_channel *channels;
+	size_t channel_count;
 };
 
 /* A fixed number of statements, however much there is. */
@@ -220,6 +234,8 @@ struct control_error {
 	const char *details; /* may be NULL */
 	int retry_count;
 	int64_t created_us;
+	/* Of the daemon's own troubles, which one, as "channel 3"; or NULL. */
+	const char *subject;
 };
 
 /* A row of mapping_state. */
@@ -267,6 +283,23 @@ struct control_exception {
 	int64_t mirrored_us; /* when it was seen in the destination */
 };
 
+/* A row of notifications: a message, and what became of it. */
+struct control_notification {
+	char message_id[37];
+	int channel_id;
+	const char *channel_name;
+	const char *event;
+	int mapping_id; /* 0: several, or none */
+	int notice_count;
+	const char *summary;
+	const char *notices; /* JSON */
+	bool sent;
+	int attempts;
+	const char *error; /* NULL: nothing was wrong */
+	const char *daemon;
+	int64_t created_us;
+};
+
 /* A row of verification_progress. */
 struct control_progress {
 	int mapping_id;
@@ -297,6 +330,10 @@ int control_save_error(struct control *control,
 	__attribute__((warn_unused_result));
 int control_resolve_errors(struct control *control, int mapping_id,
 			   int server_id, struct error *err)
+	__attribute__((warn_unused_result));
+/* One of the daemon's own troubles is over. */
+int control_resolve_subject(struct control *control, const char *subject,
+			    struct error *err)
 	__attribute__((warn_unused_result));
 /* A mapping's verification passed; of the newest rows alone, unless `whole`. */
 int control_resolve_verification(struct control *control, int mapping_id,
@@ -345,12 +382,46 @@ int control_save_exception(struct control *control,
 int control_settle_exceptions(struct control *control, int mapping_id,
 			      int64_t mirrored_us, struct error *err)
 	__attribute__((warn_unused_result));
+/* The message, and in its channel's row how that fared. */
+int control_add_notification(struct control *control,
+			     const struct control_notification *row,
+			     struct error *err)
+	__attribute__((warn_unused_result));
+/* What is wrong with a channel, or NULL. */
+int control_mark_channel(struct control *control, int channel_id,
+			 const char *error, struct error *err)
+	__attribute__((warn_unused_result));
+/* Channels that are not there any more have no errors either. */
+int control_resolve_gone_channels(struct control *control, struct error *err)
+	__attribute__((warn_unused_result));
 /* `stopped` on the way out. */
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err) __attribute__((warn_unused_result));
 /* Remove a limited number of rows that ended before `before_us`. */
 int control_purge(struct control *control, int64_t before_us, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* ---------------------------------------------------------- what was told */
+
+struct control_told {
+	int64_t id;
+	int channel_id;
+	const char *notices; /* JSON, or NULL */
+	const char *daemon;
+	int64_t created_us;
+};
+
+struct control_told_list {
+	struct arena arena;
+	struct control_told *rows;
+	size_t count;
+};
+
+/* Messages that were sent: with a higher id than `after`, since then. */
+int control_read_told(struct control *control, int64_t after, int64_t since_us,
+		      struct control_told_list *out, struct error *err)
+	__attribute__((warn_unused_result));
+void control_told_release(struct control_told_list *list);
 
 /* ------------------------------------------------------------- for people */
 

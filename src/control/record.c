@@ -81,12 +81,14 @@ int control_add_log(struct control *control, const struct control_log *log,
 }
 
 static int resolve(struct control *control, int mapping_id, int server_id,
-		   const char *except_type, struct error *err)
+		   const char *subject, const char *except_type,
+		   struct error *err)
 {
 	char now[CLOCK_TEXT_MAX];
 	struct session_param params[] = {
 		param_int_or_null("@mapping_id", mapping_id),
 		param_int_or_null("@server_id", server_id),
+		param_text("@subject", subject),
 		param_text("@except_type", except_type),
 		param_time("@resolved_at", clock_utc_us(), now),
 	};
@@ -106,12 +108,13 @@ int control_save_error(struct control *control,
 		param_text("@error_message", error->message),
 		param_text("@error_details", error->details),
 		param_int("@retry_count", error->retry_count),
+		param_text("@subject", error->subject),
 		param_time("@created_at", error->created_us, created),
 	};
 
 	if ((strcmp(error->type, CONTROL_VERIFICATION) &&
-	     resolve(control, error->mapping_id, error->server_id, error->type,
-		     err) < 0) ||
+	     resolve(control, error->mapping_id, error->server_id,
+		     error->subject, error->type, err) < 0) ||
 	    session_exec(control->session, sql_update_error, params,
 			 COUNT(params) - 1, err) < 0)
 		return -1;
@@ -122,7 +125,13 @@ int control_save_error(struct control *control,
 int control_resolve_errors(struct control *control, int mapping_id,
 			   int server_id, struct error *err)
 {
-	return resolve(control, mapping_id, server_id, NULL, err);
+	return resolve(control, mapping_id, server_id, NULL, NULL, err);
+}
+
+int control_resolve_subject(struct control *control, const char *subject,
+			    struct error *err)
+{
+	return resolve(control, 0, 0, subject, NULL, err);
 }
 
 int control_resolve_verification(struct control *control, int mapping_id,
@@ -358,6 +367,63 @@ int control_settle_exceptions(struct control *control, int mapping_id,
 			    COUNT(params), err);
 }
 
+int control_mark_channel(struct control *control, int channel_id,
+			 const char *error, struct error *err)
+{
+	struct session_param params[] = {
+		param_int("@channel_id", channel_id),
+		param_null("@last_success_at"),
+		param_text("@last_error", error),
+	};
+
+	return session_exec(control->session, sql_update_channel, params,
+			    COUNT(params), err);
+}
+
+int control_add_notification(struct control *control,
+			     const struct control_notification *row,
+			     struct error *err)
+{
+	char created[CLOCK_TEXT_MAX], success[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_text("@message_id", row->message_id),
+		param_int("@channel_id", row->channel_id),
+		param_text("@channel_name", row->channel_name),
+		param_text("@event", row->event),
+		param_int_or_null("@mapping_id", row->mapping_id),
+		param_int("@notice_count", row->notice_count),
+		param_text("@summary", row->summary),
+		param_text("@notices", row->notices),
+		param_text("@state", row->sent ? "SENT" : "FAILED"),
+		param_int("@attempts", row->attempts),
+		param_text("@error_message", row->error),
+		param_text("@daemon", row->daemon),
+		param_time("@created_at", row->created_us, created),
+	};
+	struct session_param update[] = {
+		param_int("@channel_id", row->channel_id),
+		param_time("@last_success_at", row->sent ? row->created_us : 0,
+			   success),
+		param_text("@last_error", row->error),
+	};
+
+	if (session_exec(control->session, sql_insert_notification, params,
+			 COUNT(params), err) < 0)
+		return -1;
+	return session_exec(control->session, sql_update_channel, update,
+			    COUNT(update), err);
+}
+
+int control_resolve_gone_channels(struct control *control, struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param param =
+		param_time("@resolved_at", clock_utc_us(), now);
+
+	return session_exec(control->session, sql_resolve_gone_channels, &param,
+			    1, err);
+}
+
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err)
 {
@@ -381,9 +447,10 @@ int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 int control_purge(struct control *control, int64_t before_us, struct error *err)
 {
 	static const char *const statements[] = {
-		sql_purge_logs,		 sql_purge_runs,     sql_purge_errors,
-		sql_purge_verifications, sql_purge_requests, sql_purge_daemons,
-		sql_purge_exceptions,
+		sql_purge_logs,	      sql_purge_runs,
+		sql_purge_errors,     sql_purge_verifications,
+		sql_purge_requests,   sql_purge_daemons,
+		sql_purge_exceptions, sql_purge_notifications,
 	};
 	char before[CLOCK_TEXT_MAX];
 	struct session_param param = param_time("@before", before_us, before);

@@ -37,6 +37,10 @@ struct settings {
 	int on_error[ERROR_CLASSES]; /* enum error_action */
 	int suspend_after_row_errors;
 	int suspend_after_failures;
+	int notify_lag_s;
+	int notify_delay_s;
+	int notify_repeat_min;
+	int notify_max_per_hour;
 
 	/* Texts come last. */
 	char metrics_listen[ENDPOINT_TEXT_MAX]; /* see base/endpoint.h */

@@ -77,6 +77,20 @@ static void read_request(struct reader *reader, void *element)
 	request->dry_run = read_int(reader, 5) != 0;
 }
 
+static void read_channel(struct reader *reader, void *element)
+{
+	struct control_channel *channel = element;
+
+	channel->id = read_id(reader, 0);
+	channel->name = read_text(reader, 1);
+	channel->type = read_text(reader, 2);
+	channel->settings = read_text(reader, 3);
+	channel->events = read_text(reader, 4);
+	channel->mapping_id = read_id(reader, 5);
+	channel->server_id = read_id(reader, 6);
+	channel->enabled = read_int(reader, 7) != 0;
+}
+
 static void read_installation(struct reader *reader, void *element)
 {
 	*(const char **)element = read_text(reader, 0);
@@ -111,7 +125,10 @@ int control_load(struct control *control, struct control_snapshot *out,
 		     (void **)&out->mappings, &out->mapping_count, err) < 0 ||
 	    read_all(&reader, sql_read_requests, NULL, 0,
 		     sizeof(*out->requests), read_request,
-		     (void **)&out->requests, &out->request_count, err) < 0)
+		     (void **)&out->requests, &out->request_count, err) < 0 ||
+	    read_all(&reader, sql_read_channels, NULL, 0,
+		     sizeof(*out->channels), read_channel,
+		     (void **)&out->channels, &out->channel_count, err) < 0)
 		goto failed;
 	if (!installations) {
 		error_set(err, ERROR_CONFIG,
@@ -130,4 +147,46 @@ void control_snapshot_release(struct control_snapshot *snapshot)
 {
 	arena_release(&snapshot->arena);
 	memset(snapshot, 0, sizeof(*snapshot));
+}
+
+/* ---------------------------------------------------------- what was told */
+
+static void read_told(struct reader *reader, void *element)
+{
+	struct control_told *told = element;
+
+	told->id = read_int(reader, 0);
+	told->channel_id = read_id(reader, 1);
+	told->notices = read_text(reader, 2);
+	told->daemon = read_text(reader, 3);
+	told->created_us = read_time(reader, 4);
+}
+
+int control_read_told(struct control *control, int64_t after, int64_t since_us,
+		      struct control_told_list *out, struct error *err)
+{
+	struct reader reader = {
+		.session = control->session,
+		.arena = &out->arena,
+	};
+	char since[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_int("@after", after),
+		param_time("@since", since_us, since),
+	};
+
+	memset(out, 0, sizeof(*out));
+	arena_init(&out->arena, 0);
+	if (read_all(&reader, sql_read_notifications, params, 2,
+		     sizeof(*out->rows), read_told, (void **)&out->rows,
+		     &out->count, err) == 0)
+		return 0;
+	control_told_release(out);
+	return -1;
+}
+
+void control_told_release(struct control_told_list *list)
+{
+	arena_release(&list->arena);
+	memset(list, 0, sizeof(*list));
 }

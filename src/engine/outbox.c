@@ -28,23 +28,17 @@ void event_free(struct event *event)
 {
 	if (!event)
 		return;
-	for (size_t i = 0; i < EVENT_OWNED_MAX; i++)
+	for (size_t i = 0; i < EVENT_STRINGS; i++)
 		free(event->owned[i]);
 	free(event);
 }
 
-bool event_own(struct event *event, const char *text, const char **out)
+const char *event_keep(struct event *event, const char *text)
 {
-	size_t i = 0;
-
-	*out = NULL;
-	if (!text)
-		return true;
-	while (i < EVENT_OWNED_MAX && event->owned[i])
-		i++;
-	if (i < EVENT_OWNED_MAX)
-		*out = event->owned[i] = strdup(text);
-	return *out != NULL;
+	for (size_t i = 0; text && i < EVENT_STRINGS; i++)
+		if (!event->owned[i])
+			return event->owned[i] = strdup(text);
+	return NULL;
 }
 
 int outbox_init(struct outbox *outbox, struct error *err)

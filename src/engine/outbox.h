@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "control/control.h"
 
+#define EVENT_STRINGS 4
+
 /* One thing to write into the control tables. Owns its strings. */
 struct event {
 	struct event *next;
@@ -28,6 +30,10 @@ struct event {
 		EVENT_VERIFICATION,
 		EVENT_VERIFIED, /* id: mapping, flag: the whole table */
 		EVENT_PROGRESS,
+		EVENT_SUBJECT_RESOLVED, /* text: subject */
+		EVENT_NOTIFICATION,
+		EVENT_CHANNEL, /* id, text: what is wrong with it */
+		EVENT_GONE_CHANNELS,
 	} kind;
 	union {
 		struct control_run run;
@@ -39,6 +45,7 @@ struct event {
 			char md5[2][CONTROL_MD5_MAX];
 		};
 		struct control_exception exception;
+		struct control_notification notification;
 		struct {
 			int id;
 			int server_id;
@@ -48,19 +55,19 @@ struct event {
 			const char *text;
 		};
 	};
-#define EVENT_OWNED_MAX 4
-	char *owned[EVENT_OWNED_MAX]; /* what the strings above point to */
+	char *owned[EVENT_STRINGS]; /* what the strings above point to */
 };
+
+/*
+ * Another string for it to own, in a place of owned[] that is empty. NULL
+ * without memory, or when it is NULL.
+ */
+const char *event_keep(struct event *event, const char *text);
 
 /* NULL without memory. `text` and `more` are copied into owned[] if given. */
 struct event *event_new(enum event_kind kind, const char *text,
 			const char *more);
 void event_free(struct event *event); /* NULL is fine */
-/*
- * A copy of one more text in a free place of owned[]; NULL for NULL. False
- * without memory, or without a place.
- */
-bool event_own(struct event *event, const char *text, const char **out);
 
 /*
  * The line of events that wait for the control store. Bounded: when it is

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/notifier.h"
 #include "engine/recent.h"
 #include "engine/subject.h"
 
@@ -15,6 +16,7 @@
 #define PURGE_MS     60000
 #define RECONNECT_MS 2000
 #define CUT_OFF_MS   1100 /* db-lib looks once a second */
+#define LAG_TELL_MS  5000
 #define DAY_US	     (INT64_C(86400) * 1000000)
 
 struct reporter {
@@ -25,6 +27,7 @@ struct reporter {
 	struct cancel cancel;
 	struct outbox outbox;
 	struct recent recent;
+	struct notifier *notifier; /* NULL: nobody is told */
 
 	/* Taken before a subject's lock, where both are. */
 	pthread_mutex_t subjects_lock;
@@ -85,6 +88,16 @@ static int write_event(struct control *control, const struct event *event,
 						    event->flag, err);
 	case EVENT_PROGRESS:
 		return control_save_progress(control, &event->progress, err);
+	case EVENT_SUBJECT_RESOLVED:
+		return control_resolve_subject(control, event->text, err);
+	case EVENT_NOTIFICATION:
+		return control_add_notification(control, &event->notification,
+						err);
+	case EVENT_CHANNEL:
+		return control_mark_channel(control, event->id, event->text,
+					    err);
+	case EVENT_GONE_CHANNELS:
+		return control_resolve_gone_channels(control, err);
 	}
 	return 0;
 }
@@ -457,6 +470,11 @@ void reporter_set_limits(struct reporter *reporter, int retention_days,
 	pthread_mutex_unlock(&reporter->lock);
 }
 
+void reporter_set_notifier(struct reporter *reporter, struct notifier *notifier)
+{
+	reporter->notifier = notifier;
+}
+
 void reporter_put(struct reporter *reporter, struct event *event)
 {
 	outbox_put(&reporter->outbox, event);
@@ -489,6 +507,8 @@ void reporter_remove_subject(struct reporter *reporter,
 {
 	if (!subject)
 		return;
+	if (reporter->notifier)
+		notifier_rest(reporter->notifier, subject->mapping_id);
 	subject_mark_removed(subject);
 	cancel_poke(&reporter->cancel);
 }
@@ -597,10 +617,24 @@ void report_log(struct report_subject *subject, enum log_level level,
 	reporter_put(subject->reporter, event);
 }
 
+/* An event with only these two. */
+static void put_text(struct reporter *reporter, enum event_kind kind, int id,
+		     const char *text)
+{
+	struct event *event = event_new(kind, text, NULL);
+
+	if (event) {
+		event->id = id;
+		event->text = event->owned[0];
+	}
+	reporter_put(reporter, event);
+}
+
 void report_error(struct reporter *reporter, const struct control_error *error)
 {
 	struct event *event =
 		event_new(EVENT_ERROR, error->message, error->details);
+	bool verification = !strcmp(error->type, CONTROL_VERIFICATION);
 
 	log_error("%s", error->message);
 	count_error(reporter, error);
@@ -608,9 +642,15 @@ void report_error(struct reporter *reporter, const struct control_error *error)
 		event->error = *error;
 		event->error.message = event->owned[0];
 		event->error.details = event->owned[1];
+		event->error.subject = event_keep(event, error->subject);
 		event->error.created_us = clock_utc_us();
 	}
 	reporter_put(reporter, event);
+	if (reporter->notifier && !error->subject)
+		notifier_trouble(reporter->notifier, error->mapping_id,
+				 verification ? NOTICE_VERIFICATION
+					      : NOTICE_FAILURE,
+				 error->type, error->message);
 }
 
 static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
@@ -631,6 +671,8 @@ void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
 {
 	recent_resolve(&reporter->recent, mapping_id, server_id);
 	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
+	if (reporter->notifier)
+		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
 }
 
 static const char *keep_md5(char to[CONTROL_MD5_MAX], const char *md5)
@@ -665,6 +707,9 @@ void report_verification_resolved(struct report_subject *subject, bool whole)
 				    subject->mapping_id);
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
 		   whole);
+	if (subject->reporter->notifier)
+		notifier_over(subject->reporter->notifier, subject->mapping_id,
+			      NOTICE_VERIFICATION);
 }
 
 void report_progress(struct report_subject *subject,
@@ -721,10 +766,12 @@ void report_exception(struct reporter *reporter,
 
 	if (copy) {
 		*copy = *row;
-		if (!event_own(event, row->id, &copy->id) ||
-		    !event_own(event, row->key, &copy->key) ||
-		    !event_own(event, row->position, &copy->position) ||
-		    !event_own(event, row->reason, &copy->reason)) {
+		copy->id = event_keep(event, row->id);
+		copy->key = event_keep(event, row->key);
+		copy->position = event_keep(event, row->position);
+		copy->reason = event_keep(event, row->reason);
+		if (!copy->id || !copy->reason || (row->key && !copy->key) ||
+		    (row->position && !copy->position)) {
 			event_free(event);
 			event = NULL;
 		}
@@ -755,4 +802,84 @@ void report_request(struct reporter *reporter, int request_id,
 		event->text = event->owned[0];
 	}
 	reporter_put(reporter, event);
+}
+
+/* ------------------------------------------------------------ notifications */
+
+void report_notification(struct reporter *reporter,
+			 const struct control_notification *row)
+{
+	struct event *event =
+		event_new(EVENT_NOTIFICATION, row->channel_name, row->summary);
+
+	if (event) {
+		event->notification = *row;
+		event->notification.channel_name = event->owned[0];
+		event->notification.summary = event->owned[1];
+		event->notification.notices = event_keep(event, row->notices);
+		event->notification.error = event_keep(event, row->error);
+	}
+	reporter_put(reporter, event);
+}
+
+void report_channel_error(struct reporter *reporter, int channel_id,
+			  const char *message)
+{
+	put_text(reporter, EVENT_CHANNEL, channel_id, message);
+}
+
+void report_channel_works(struct reporter *reporter, int channel_id)
+{
+	char subject[32];
+
+	snprintf(subject, sizeof(subject), "channel %d", channel_id);
+	put_text(reporter, EVENT_SUBJECT_RESOLVED, 0, subject);
+}
+
+void report_gone_channels(struct reporter *reporter)
+{
+	put_text(reporter, EVENT_GONE_CHANNELS, 0, NULL);
+}
+
+/*
+ * A lag is looked at each time that it is reported, which may be often: only a
+ * change is told at once, and one that goes on now and then.
+ */
+void reporter_see_lag(struct reporter *reporter, int mapping_id,
+		      struct subject_seen *seen, int64_t lag_ms)
+{
+	int64_t limit;
+	int side;
+
+	if (!reporter->notifier || lag_ms < 0)
+		return;
+	limit = notifier_lag_limit_ms(reporter->notifier);
+	side = limit && lag_ms > limit ? 1 : -1;
+	if (side == seen->lag_side &&
+	    (side < 0 || clock_ms() - seen->lag_ms < LAG_TELL_MS))
+		return;
+	seen->lag_side = side;
+	seen->lag_ms = clock_ms();
+	notifier_lag(reporter->notifier, mapping_id, lag_ms);
+}
+
+/* Of some states nothing follows: it may be suspended behind them, or not. */
+void reporter_see_state(struct reporter *reporter, int mapping_id,
+			struct subject_seen *seen, const char *state,
+			const char *reason)
+{
+	bool suspended = !strcmp(state, "SUSPENDED");
+	int side = suspended ? 1 : -1;
+
+	if (!reporter->notifier || side == seen->suspended_side ||
+	    !strcmp(state, "STARTING") || !strcmp(state, "STOPPED") ||
+	    !strcmp(state, "PAUSED"))
+		return;
+	seen->suspended_side = side;
+	if (suspended)
+		notifier_trouble(reporter->notifier, mapping_id,
+				 NOTICE_SUSPENSION, "SUSPENDED", reason);
+	else
+		notifier_over(reporter->notifier, mapping_id,
+			      NOTICE_SUSPENSION);
 }

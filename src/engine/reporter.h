@@ -36,6 +36,14 @@ int reporter_start(struct reporter **out, const struct control_spec *spec,
 bool reporter_stop(struct reporter *reporter, int64_t ms);
 void reporter_free(struct reporter *reporter);
 
+/*
+ * What is reported is also told to people, by `notifier`. Before anything is
+ * reported; the notifier is stopped first and freed when nobody reports.
+ */
+struct notifier;
+void reporter_set_notifier(struct reporter *reporter,
+			   struct notifier *notifier);
+
 /* For how long finished rows are kept, and others wait for our heartbeat. */
 void reporter_set_limits(struct reporter *reporter, int retention_days,
 			 int lease_s);
@@ -119,7 +127,10 @@ void report_log(struct report_subject *subject, enum log_level level,
 		const char *sync_type, int64_t records, int64_t duration_ms,
 		const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/* Open or refresh a row of error_logs. Also to stderr. */
+/*
+ * Open or refresh a row of error_logs. Also to stderr, and to people unless it
+ * has a subject.
+ */
 void report_error(struct reporter *reporter, const struct control_error *error);
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id);
 
@@ -153,5 +164,14 @@ void report_exception(struct reporter *reporter,
 		      const struct control_exception *row);
 void report_settled(struct reporter *reporter, int mapping_id,
 		    int64_t mirrored_us);
+
+/* About notification channels: what became of a message, … */
+void report_notification(struct reporter *reporter,
+			 const struct control_notification *row);
+/* … that one's settings are wrong, that it works, that some were deleted. */
+void report_channel_error(struct reporter *reporter, int channel_id,
+			  const char *message);
+void report_channel_works(struct reporter *reporter, int channel_id);
+void report_gone_channels(struct reporter *reporter);
 
 #endif

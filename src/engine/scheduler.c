@@ -10,11 +10,13 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
+#include "engine/notifier.h"
 #include "engine/order.h"
 #include "engine/slots.h"
 #include "engine/survey.h"
 #include "engine/topology.h"
 #include "engine/worker.h"
+#include "notify/courier.h"
 
 /* How the five seconds that a stop may take are spent. */
 #define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
@@ -30,7 +32,10 @@
  */
 #define HALT_TOLD_MS 15000
 
-#define WAIT_MS 100   /* between two looks at workers that end */
+#define WAIT_MS 100 /* between two looks at workers that end */
+/* So far back is read what other daemons told people, and we need not. */
+#define TOLD_US (INT64_C(2) * 86400 * 1000000)
+
 #define IDLE_MS 60000 /* unused connections are closed after this */
 
 struct scheduler {
@@ -50,6 +55,9 @@ struct scheduler {
 	int *done_requests; /* handled here, until the tables say so */
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
+	struct notifier *notifier;
+	bool control_was_lost;
+	int64_t told_id; /* up to here the notifier knows what was told */
 };
 
 /* ------------------------------------------------------------------ workers */
@@ -363,12 +371,57 @@ static void read_settings(struct scheduler *s,
 	engine_set_settings(&s->engine, &s->settings);
 }
 
+/*
+ * Before the workers, who have something to tell. If it cannot be read what was
+ * told, people hear it twice: nothing to stop work for.
+ */
+static void update_notifier(struct scheduler *s,
+			    const struct control_snapshot *snapshot)
+{
+	struct control_told_list told;
+	struct error err = ERROR_INIT;
+	int64_t repeat_us = s->settings.notify_repeat_min * INT64_C(60000000);
+	int64_t back_us = 2 * repeat_us > TOLD_US ? 2 * repeat_us : TOLD_US;
+
+	notifier_update(s->notifier, snapshot, &s->settings,
+			s->leases.own_count > 0);
+	if (!snapshot->channel_count)
+		return;
+	if (control_read_told(s->control, s->told_id, clock_utc_us() - back_us,
+			      &told, &err) < 0) {
+		log_warning("notifications: %s", err.message);
+		return;
+	}
+	notifier_recall(s->notifier, &told);
+	if (told.count)
+		s->told_id = told.rows[told.count - 1].id;
+	control_told_release(&told);
+}
+
 static void lost_control(struct scheduler *s, const struct error *err)
 {
+	char message[ERROR_MESSAGE_MAX];
+
 	log_warning("control store: %s; the mappings go on as they are",
 		    err->message);
+	snprintf(message, sizeof(message), "the control tables are away: ");
+	text_append(message, sizeof(message), err->message);
+	notifier_trouble(s->notifier, 0, NOTICE_FAILURE, "CONNECTION", message);
+	s->control_was_lost = true;
 	control_close(s->control);
 	s->control = NULL;
+}
+
+/* A bad setting is the same trouble, and still there. */
+static void regained_control(struct scheduler *s)
+{
+	if (!s->control_was_lost)
+		return;
+	s->control_was_lost = false;
+	notifier_over(s->notifier, 0, NOTICE_FAILURE);
+	if (s->settings_problem[0])
+		notifier_trouble(s->notifier, 0, NOTICE_FAILURE, "OTHER",
+				 s->settings_problem);
 }
 
 static bool reopen_control(struct scheduler *s)
@@ -402,7 +455,9 @@ static void do_tick(struct scheduler *s)
 		text_copy(s->engine.installation,
 			  sizeof(s->engine.installation),
 			  snapshot.installation_id);
+	regained_control(s);
 	read_settings(s, &snapshot);
+	update_notifier(s, &snapshot);
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		reconcile(s, &snapshot);
@@ -504,12 +559,23 @@ static int start(struct scheduler *s, struct error *err)
 	s->leases.daemon = s->daemon;
 	/* Before the first claim, or it would pass for one of the dead. */
 	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
-	    reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
+	    courier_global_init(err) < 0)
+		goto no_courier;
+	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
+	if (notifier_start(&s->notifier, s->engine.reporter, s->daemon, err) <
+	    0)
+		goto no_notifier;
+	reporter_set_notifier(s->engine.reporter, s->notifier);
 	survey_begin(&s->engine, &source);
 	monitor_watch(s->monitor, &source);
 	return 0;
+no_notifier:
+	if (reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
+		reporter_free(s->engine.reporter);
 no_reporter:
+	courier_global_exit();
+no_courier:
 	engine_release(&s->engine);
 no_engine:
 	cancel_release(&s->cancel);
@@ -522,12 +588,17 @@ static void stop(struct scheduler *s, bool *clean)
 	platform_notify("STOPPING=1");
 	log_info("stopping");
 	monitor_stop(s->monitor);
+	notifier_drain(s->notifier);
 	*clean = stop_workers(s);
+	if (!notifier_stop(s->notifier))
+		*clean = false;
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		*clean = false;
 	control_close(s->control);
 	if (!*clean)
 		return;
+	notifier_free(s->notifier);
+	courier_global_exit();
 	reporter_free(s->engine.reporter);
 	engine_release(&s->engine);
 	cancel_release(&s->cancel);

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/uuid.h"
 
 struct report_subject *subject_new(struct reporter *reporter, int mapping_id)
 {
@@ -154,6 +153,8 @@ void report_state(struct report_subject *subject, const char *state,
 	text_copy(subject->reason, sizeof(subject->reason), text);
 	subject->next_attempt_us = next_attempt_us;
 	pthread_mutex_unlock(&subject->lock);
+	reporter_see_state(subject->reporter, subject->mapping_id,
+			   &subject->seen, state, text);
 }
 
 void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
@@ -167,6 +168,8 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 	if (lag_ms >= 0)
 		subject->current_us = clock_utc_us() - lag_ms * 1000;
 	pthread_mutex_unlock(&subject->lock);
+	reporter_see_lag(subject->reporter, subject->mapping_id, &subject->seen,
+			 lag_ms);
 }
 
 void report_position(struct report_subject *subject,
@@ -180,24 +183,6 @@ void report_position(struct report_subject *subject,
 }
 
 /* -------------------------------------------------------------------- runs */
-
-static void make_run_id(char id[CONTROL_RUN_ID_MAX])
-{
-	unsigned char b[16] = {0};
-
-	if (RAND_bytes(b, sizeof(b)) != 1) {
-		int64_t now = clock_utc_us();
-
-		memcpy(b, &now, sizeof(now));
-	}
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	snprintf(id, CONTROL_RUN_ID_MAX,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x",
-		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
-		 b[10], b[11], b[12], b[13], b[14], b[15]);
-}
 
 /* The lock is held. */
 static struct event *run_event(const struct subject_run *r, const char *error)
@@ -231,7 +216,7 @@ void report_run_begin(struct report_subject *subject, enum report_lane lane,
 		.started_us = clock_utc_us(),
 		.updated_us = clock_utc_us(),
 	};
-	make_run_id(r->run.id);
+	uuid_make(r->run.id);
 	r->rate_since_ms = clock_ms();
 	r->rate_since_rows = 0;
 	event = run_event(r, NULL);

@@ -4,6 +4,13 @@
 #include "engine/outbox.h"
 #include "engine/reporter.h"
 
+/* What the notifier was told last; for the mapping's worker alone. */
+struct subject_seen {
+	int lag_side; /* 1: over the limit, -1: not, 0: not known */
+	int64_t lag_ms;
+	int suspended_side; /* likewise */
+};
+
 /*
  * The inside of what a worker tells about its mapping: for reporter.c alone,
  * others use reporter.h. Workers write it, the reporter's thread collects.
@@ -16,6 +23,8 @@ struct report_subject {
 	/* Guarded by the reporter's lock, which may be taken with ours held. */
 	struct report_subject *next_changed;
 	bool listed;
+
+	struct subject_seen seen;
 
 	pthread_mutex_t lock; /* guards all below */
 	bool removed;	      /* the reporter frees it */
@@ -53,6 +62,13 @@ struct report_subject {
 
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
 void reporter_put(struct reporter *reporter, struct event *event);
+
+/* Tell the notifier, if there is one and it is news. */
+void reporter_see_lag(struct reporter *reporter, int mapping_id,
+		      struct subject_seen *seen, int64_t lag_ms);
+void reporter_see_state(struct reporter *reporter, int mapping_id,
+			struct subject_seen *seen, const char *state,
+			const char *reason);
 
 /*
  * The subject has news: its turn comes at the next collection. Of a thousand

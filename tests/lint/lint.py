@@ -37,12 +37,13 @@ def run(command):
 # Who may include what: a folder below src/, or one header by name.
 ARROWS = {
     "main.c": ["cli"],
-    "cli": ["cli", "engine", "monitor/monitor.h", "control/control.h",
-            "drivers/driver.h", "base"],
-    "engine": ["engine", "monitor/monitor.h", "monitor/overview.h",
+    "cli": ["cli", "engine", "monitor/monitor.h", "notify",
+            "control/control.h", "drivers/driver.h", "base"],
+    "engine": ["engine", "monitor/monitor.h", "monitor/overview.h", "notify",
                "control/control.h", "control/settings.h", "drivers/driver.h",
                "drivers/pool.h", "row", "base"],
     "monitor": ["monitor", "base"],
+    "notify": ["notify", "base"],
     "control": ["control", "tds", "base"],
     "drivers": ["drivers", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
@@ -63,7 +64,8 @@ CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
     r"microhttpd\.h": ("src/monitor/http.c",),
-    r"libpq.*|mysql.*|curl/.*|sql\.h|sqlext\.h": (),
+    r"curl/.*": ("src/notify/courier.c",),
+    r"libpq.*|mysql.*|sql\.h|sqlext\.h": (),
 }
 
 # What only one operating system has stays in base/platform_*.c.
@@ -259,11 +261,11 @@ def check_man():
     text = open(page).read().replace("\\-", "-").replace("\\", "")
     program = f"{BUILD}/dbaops-dataflow"
     usage = run([program, "--help"]).stdout
-    commands = set(re.findall(r"^  (\w+) +\S", usage.split("Options:")[0],
+    commands = set(re.findall(r"^  ([\w-]+) +\S", usage.split("Options:")[0],
                               re.M))
     synopsis = text.split(".Sh SYNOPSIS")[1].split(".Sh ")[0]
     pages = {found[1]: part for part in synopsis.split(".Nm\n")
-             for found in [re.search(r"\.(?:Op )?Cm (\w+)", part)] if found}
+             for found in [re.search(r"\.(?:Op )?Cm ([\w-]+)", part)] if found}
     explained = set(re.findall(
         r"--[a-z-]+", "".join(line.replace("Fl -", "--").replace(", -", ", --")
                               for line in text.splitlines()

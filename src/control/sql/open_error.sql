@@ -2,7 +2,7 @@
 -- @created_at.
 INSERT INTO error_logs (
     mapping_id, server_id, error_type, error_message, error_details,
-    retry_count, created_at
+    retry_count, subject, created_at
 )
 SELECT
     @mapping_id,
@@ -11,6 +11,7 @@ SELECT
     @error_message,
     @error_details,
     @retry_count,
+    @subject,
     @created_at
 WHERE NOT EXISTS (
     SELECT 1
@@ -20,4 +21,5 @@ WHERE NOT EXISTS (
         AND error_type = @error_type
         AND COALESCE(mapping_id, 0) = COALESCE(@mapping_id, 0)
         AND (mapping_id IS NOT NULL OR COALESCE(server_id, 0) = COALESCE(@server_id, 0))
+        AND COALESCE(subject, '') = COALESCE(@subject, '')
 );

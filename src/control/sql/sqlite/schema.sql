@@ -46,6 +46,10 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('on_conflict_error', 'RETRY', 'About others that are in the way: RETRY, SUSPEND or STOP'),
 ('suspend_after_row_errors', '1000', 'More rows than these put aside, and standing, suspend the mapping; 0: never'),
 ('suspend_after_failures', '0', 'So many recorded failures in a row suspend the mapping; 0: never'),
+('notify_lag_seconds', '300', 'A mapping further behind than this is told to the notification channels; 0: none is'),
+('notify_delay_seconds', '30', 'Seconds that a trouble lasts before it is told, and stays away before its end is'),
+('notify_repeat_minutes', '60', 'Minutes until a trouble that goes on is told again'),
+('notify_max_per_hour', '30', 'Most messages to one channel in an hour; what is held back goes into the next one'),
 ('metrics_listen', '', 'Where metrics and the status page are served: host:port, [::1]:port, or a port on loopback; empty: nowhere');
 
 CREATE TABLE IF NOT EXISTS source_servers (
@@ -153,7 +157,8 @@ CREATE TABLE IF NOT EXISTS error_logs (
     retry_count INT NOT NULL DEFAULT 0,
     is_resolved BIT NOT NULL DEFAULT 0,
     created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-    resolved_at DATETIME2 NULL
+    resolved_at DATETIME2 NULL,
+    subject NVARCHAR(100) NULL
 );
 
 CREATE INDEX IF NOT EXISTS ix_error_logs_open ON error_logs (is_resolved, mapping_id, created_at DESC);
@@ -249,6 +254,40 @@ CREATE TABLE IF NOT EXISTS mapping_leases (
 );
 
 CREATE INDEX IF NOT EXISTS ix_mapping_leases_daemon ON mapping_leases (daemon);
+
+CREATE TABLE IF NOT EXISTS notification_channels (
+    channel_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    channel_name NVARCHAR(255) NOT NULL UNIQUE,
+    channel_type NVARCHAR(50) NOT NULL,
+    settings NVARCHAR(2000) NOT NULL,
+    events NVARCHAR(255) NULL,
+    mapping_id INT NULL,
+    server_id INT NULL,
+    is_enabled BIT NOT NULL DEFAULT 1,
+    last_success_at DATETIME2 NULL,
+    last_error NTEXT NULL,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE TABLE IF NOT EXISTS notifications (
+    notification_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    message_id NVARCHAR(36) NOT NULL UNIQUE,
+    channel_id INT NOT NULL,
+    channel_name NVARCHAR(255) NOT NULL,
+    event NVARCHAR(50) NOT NULL,
+    mapping_id INT NULL,
+    notice_count INT NOT NULL,
+    summary NTEXT NOT NULL,
+    notices NTEXT NULL,
+    state NVARCHAR(50) NOT NULL,
+    attempts INT NOT NULL,
+    error_message NTEXT NULL,
+    daemon NVARCHAR(255) NOT NULL,
+    created_at DATETIME2 NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+);
+
+CREATE INDEX IF NOT EXISTS ix_notifications_channel ON notifications (channel_id, created_at DESC);
 
 INSERT INTO installation (installation_id, schema_version)
 SELECT
