@@ -1,6 +1,5 @@
 #include "engine/reporter.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -575,8 +574,8 @@ void reporter_sample(struct reporter *reporter, int64_t grace_ms)
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
-static void count_error(struct reporter *reporter,
-			const struct control_error *error)
+void reporter_count_error(struct reporter *reporter,
+			  const struct control_error *error)
 {
 	recent_add(&reporter->recent, error);
 	if (!error->mapping_id)
@@ -588,258 +587,7 @@ static void count_error(struct reporter *reporter,
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
-/* ------------------------------------------------------------- single rows */
-
-void report_log(struct report_subject *subject, enum log_level level,
-		const char *sync_type, int64_t records, int64_t duration_ms,
-		const char *fmt, ...)
-{
-	char message[ERROR_MESSAGE_MAX];
-	struct event *event;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
-	text_trim_partial_utf8(message);
-	log_write(level, "%s", message);
-	event = event_new(EVENT_LOG, message, NULL);
-	if (event)
-		event->log = (struct control_log){
-			.mapping_id = subject->mapping_id,
-			.level = level,
-			.message = event->owned[0],
-			.sync_type = sync_type,
-			.records = records,
-			.duration_ms = duration_ms,
-			.created_us = clock_utc_us(),
-		};
-	reporter_put(subject->reporter, event);
-}
-
-/* An event with only these two. */
-static void put_text(struct reporter *reporter, enum event_kind kind, int id,
-		     const char *text)
-{
-	struct event *event = event_new(kind, text, NULL);
-
-	if (event) {
-		event->id = id;
-		event->text = event->owned[0];
-	}
-	reporter_put(reporter, event);
-}
-
-void report_error(struct reporter *reporter, const struct control_error *error)
-{
-	struct event *event =
-		event_new(EVENT_ERROR, error->message, error->details);
-	bool verification = !strcmp(error->type, CONTROL_VERIFICATION);
-
-	log_error("%s", error->message);
-	count_error(reporter, error);
-	if (event) {
-		event->error = *error;
-		event->error.message = event->owned[0];
-		event->error.details = event->owned[1];
-		event->error.subject = event_keep(event, error->subject);
-		event->error.created_us = clock_utc_us();
-	}
-	reporter_put(reporter, event);
-	if (reporter->notifier && !error->subject)
-		notifier_trouble(reporter->notifier, error->mapping_id,
-				 verification ? NOTICE_VERIFICATION
-					      : NOTICE_FAILURE,
-				 error->type, error->message);
-}
-
-static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
-		       int server_id, bool flag)
-{
-	struct event *event = event_new(kind, NULL, NULL);
-
-	if (event) {
-		event->id = id;
-		event->server_id = server_id;
-		event->flag = flag;
-		event->at_us = clock_utc_us();
-	}
-	reporter_put(reporter, event);
-}
-
-void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
-{
-	recent_resolve(&reporter->recent, mapping_id, server_id);
-	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
-	if (reporter->notifier)
-		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
-}
-
-static const char *keep_md5(char to[CONTROL_MD5_MAX], const char *md5)
-{
-	if (!md5)
-		return NULL;
-	text_copy(to, CONTROL_MD5_MAX, md5);
-	return to;
-}
-
-void report_verification(struct report_subject *subject,
-			 const struct control_verification *row)
-{
-	struct event *event = event_new(EVENT_VERIFICATION, row->details, NULL);
-
-	if (event) {
-		event->verification = *row;
-		event->verification.mapping_id = subject->mapping_id;
-		event->verification.source_md5 =
-			keep_md5(event->md5[0], row->source_md5);
-		event->verification.dest_md5 =
-			keep_md5(event->md5[1], row->dest_md5);
-		event->verification.details = event->owned[0];
-	}
-	subject_count_verification(subject, row);
-	reporter_put(subject->reporter, event);
-}
-
-void report_verification_resolved(struct report_subject *subject, bool whole)
-{
-	recent_resolve_verification(&subject->reporter->recent,
-				    subject->mapping_id);
-	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
-		   whole);
-	if (subject->reporter->notifier)
-		notifier_over(subject->reporter->notifier, subject->mapping_id,
-			      NOTICE_VERIFICATION);
-}
-
-void report_progress(struct report_subject *subject,
-		     const struct control_progress *progress)
-{
-	struct event *event =
-		event_new(EVENT_PROGRESS, progress->progress, NULL);
-
-	if (event) {
-		event->progress = *progress;
-		event->progress.mapping_id = subject->mapping_id;
-		event->progress.progress = event->owned[0];
-	}
-	reporter_put(subject->reporter, event);
-}
-
-void report_full_sync(struct reporter *reporter, int mapping_id)
-{
-	put_simple(reporter, EVENT_FULL_SYNC, mapping_id, 0, false);
-}
-
-void report_connected(struct reporter *reporter, bool is_target, int server_id)
-{
-	put_simple(reporter, EVENT_CONNECTED, server_id, 0, is_target);
-}
-
-void report_paused(struct reporter *reporter, int mapping_id, bool paused)
-{
-	put_simple(reporter, EVENT_PAUSED, mapping_id, 0, paused);
-}
-
-void report_suspended(struct reporter *reporter, int mapping_id,
-		      const char *reason)
-{
-	struct event *event = event_new(EVENT_SUSPENDED, reason, NULL);
-
-	if (event) {
-		event->id = mapping_id;
-		event->text = event->owned[0];
-	}
-	reporter_put(reporter, event);
-}
-
-void report_switched_off(struct reporter *reporter, int mapping_id)
-{
-	put_simple(reporter, EVENT_SWITCHED_OFF, mapping_id, 0, false);
-}
-
-void report_exception(struct reporter *reporter,
-		      const struct control_exception *row)
-{
-	struct event *event = event_new(EVENT_EXCEPTION, NULL, NULL);
-	struct control_exception *copy = event ? &event->exception : NULL;
-
-	if (copy) {
-		*copy = *row;
-		copy->id = event_keep(event, row->id);
-		copy->key = event_keep(event, row->key);
-		copy->position = event_keep(event, row->position);
-		copy->reason = event_keep(event, row->reason);
-		if (!copy->id || !copy->reason || (row->key && !copy->key) ||
-		    (row->position && !copy->position)) {
-			event_free(event);
-			event = NULL;
-		}
-	}
-	reporter_put(reporter, event);
-}
-
-void report_settled(struct reporter *reporter, int mapping_id,
-		    int64_t mirrored_us)
-{
-	struct event *event = event_new(EVENT_SETTLED, NULL, NULL);
-
-	if (event) {
-		event->id = mapping_id;
-		event->at_us = mirrored_us;
-	}
-	reporter_put(reporter, event);
-}
-
-void report_request(struct reporter *reporter, int request_id,
-		    const char *state, const char *answer)
-{
-	struct event *event = event_new(EVENT_REQUEST, answer, NULL);
-
-	if (event) {
-		event->id = request_id;
-		event->state = state;
-		event->text = event->owned[0];
-	}
-	reporter_put(reporter, event);
-}
-
-/* ------------------------------------------------------------ notifications */
-
-void report_notification(struct reporter *reporter,
-			 const struct control_notification *row)
-{
-	struct event *event =
-		event_new(EVENT_NOTIFICATION, row->channel_name, row->summary);
-
-	if (event) {
-		event->notification = *row;
-		event->notification.channel_name = event->owned[0];
-		event->notification.summary = event->owned[1];
-		event->notification.notices = event_keep(event, row->notices);
-		event->notification.error = event_keep(event, row->error);
-	}
-	reporter_put(reporter, event);
-}
-
-void report_channel_error(struct reporter *reporter, int channel_id,
-			  const char *message)
-{
-	put_text(reporter, EVENT_CHANNEL, channel_id, message);
-}
-
-void report_channel_works(struct reporter *reporter, int channel_id)
-{
-	char subject[32];
-
-	snprintf(subject, sizeof(subject), "channel %d", channel_id);
-	put_text(reporter, EVENT_SUBJECT_RESOLVED, 0, subject);
-}
-
-void report_gone_channels(struct reporter *reporter)
-{
-	put_text(reporter, EVENT_GONE_CHANNELS, 0, NULL);
-}
+/* ------------------------------------------------------- what people are told */
 
 /*
  * A lag is looked at each time that it is reported, which may be often: only a
@@ -882,4 +630,32 @@ void reporter_see_state(struct reporter *reporter, int mapping_id,
 	else
 		notifier_over(reporter->notifier, mapping_id,
 			      NOTICE_SUSPENSION);
+}
+
+void reporter_tell_trouble(struct reporter *reporter,
+			   const struct control_error *error)
+{
+	bool verification = !strcmp(error->type, CONTROL_VERIFICATION);
+
+	if (reporter->notifier && !error->subject)
+		notifier_trouble(reporter->notifier, error->mapping_id,
+				 verification ? NOTICE_VERIFICATION
+					      : NOTICE_FAILURE,
+				 error->type, error->message);
+}
+
+void reporter_tell_over(struct reporter *reporter, int mapping_id,
+			int server_id)
+{
+	recent_resolve(&reporter->recent, mapping_id, server_id);
+	if (reporter->notifier)
+		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
+}
+
+void reporter_tell_verified(struct reporter *reporter, int mapping_id)
+{
+	recent_resolve_verification(&reporter->recent, mapping_id);
+	if (reporter->notifier)
+		notifier_over(reporter->notifier, mapping_id,
+			      NOTICE_VERIFICATION);
 }

@@ -60,6 +60,17 @@ struct report_subject {
 	size_t lag_count, lag_next;
 };
 
+/* Count an error with those of its mapping, and keep it among the latest. */
+void reporter_count_error(struct reporter *reporter,
+			  const struct control_error *error);
+
+/* For those who look on, and those who are told: trouble, or the end of it. */
+void reporter_tell_trouble(struct reporter *reporter,
+			   const struct control_error *error);
+void reporter_tell_over(struct reporter *reporter, int mapping_id,
+			int server_id);
+void reporter_tell_verified(struct reporter *reporter, int mapping_id);
+
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
 void reporter_put(struct reporter *reporter, struct event *event);
 
