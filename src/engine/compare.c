@@ -204,7 +204,7 @@ static int make_found(struct compare *compare, struct error *err)
 {
 	for (int side = 0; side < COMPARE_SIDES; side++)
 		if (batch_init(&compare->found[side], &compare->keys[side],
-			       COMPARE_ROWS_MAX, LOOK_KEYS_BYTES, err) < 0)
+			       COMPARE_FOUND_MAX, LOOK_KEYS_BYTES, err) < 0)
 			return -1;
 	compare->take_count = compare->shape[COMPARE_SOURCE].column_count;
 	compare->take = calloc(compare->take_count + 1, sizeof(*compare->take));

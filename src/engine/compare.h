@@ -14,8 +14,9 @@
  */
 enum compare_side { COMPARE_SOURCE, COMPARE_DEST, COMPARE_SIDES };
 
-/* Most rows of one side that are compared one by one. */
-#define COMPARE_ROWS_MAX 10000
+/* Most rows of one side that are compared one by one, and that are kept. */
+#define COMPARE_ROWS_MAX  10000
+#define COMPARE_FOUND_MAX 20000
 
 struct compare_entry; /* a row: what is known of it on either side */
 

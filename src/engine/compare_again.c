@@ -226,7 +226,7 @@ int compare_keep_different(struct compare *compare, struct error *err)
 	memset(kept, 0, sizeof(kept));
 	for (int side = 0; side < COMPARE_SIDES; side++)
 		if (batch_init(&kept[side], &compare->keys[side],
-			       COMPARE_ROWS_MAX, LOOK_KEYS_BYTES, err) < 0) {
+			       COMPARE_FOUND_MAX, LOOK_KEYS_BYTES, err) < 0) {
 			batch_release(&kept[0]);
 			return -1;
 		}

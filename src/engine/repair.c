@@ -6,7 +6,7 @@
 #include "engine/exceptions.h"
 
 /* Batches that are kept while change capture goes on. */
-#define BATCHES_MAX 64
+#define BATCHES_MAX 16
 
 static struct batch *add_batch(struct repair *repair, struct error *err)
 {
@@ -14,9 +14,9 @@ static struct batch *add_batch(struct repair *repair, struct error *err)
 	struct batch *batch, *grown;
 
 	if (repair->count == BATCHES_MAX) {
-		error_set(err, ERROR_DATA,
+		error_set(err, ERROR_MEMORY,
 			  "the rows to be repaired need more memory than %d "
-			  "batches of %d MB; request a full sync",
+			  "batches of %d MB; raise 'batch_memory_mb' in config",
 			  BATCHES_MAX, link->settings.batch_memory_mb);
 		return NULL;
 	}

@@ -15,7 +15,8 @@ struct repair {
 	size_t count;
 };
 
-/* Read the rows whose keys `compare` has found. */
+/* Read the rows whose keys `compare` has found. ERROR_MEMORY: they are too
+ * many at once. */
 int repair_read(struct repair *repair, struct compare *compare,
 		struct error *err) __attribute__((warn_unused_result));
 

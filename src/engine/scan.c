@@ -22,6 +22,16 @@
 #define QUICK_MS 100
 #define SLOW_MS	 300
 
+static uint64_t half_of(uint64_t rows)
+{
+	return rows / 2 > 1 ? rows / 2 : 1;
+}
+
+static uint64_t at_most(uint64_t rows, uint64_t max)
+{
+	return rows < max ? rows : max;
+}
+
 static int push(struct scan *scan, const struct compare_end *low,
 		const struct compare_end *high, bool rest, uint64_t rows,
 		struct error *err)
@@ -71,10 +81,11 @@ static int find_tail(struct compare *compare, uint64_t rows,
 }
 
 int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
-	       uint64_t rows, struct error *err)
+	       uint64_t rows, uint64_t most, struct error *err)
 {
 	scan_release(scan);
-	scan->stretch_rows = STRETCH_FIRST;
+	scan->most_rows = at_most(most, STRETCH_ROWS_MAX);
+	scan->stretch_rows = at_most(STRETCH_FIRST, scan->most_rows);
 	scan->tried_whole = false;
 	if (tally->kind == TALLY_TAIL && !tally->at.key.bytes &&
 	    find_tail(compare, rows, &tally->at, err) < 0)
@@ -148,16 +159,6 @@ static int split(struct scan *scan, struct compare *compare,
 	return rc;
 }
 
-static uint64_t half_of(uint64_t rows)
-{
-	return rows / 2 > 1 ? rows / 2 : 1;
-}
-
-static uint64_t at_most(uint64_t rows, uint64_t max)
-{
-	return rows < max ? rows : max;
-}
-
 /* ---------------------------------------------------------------- comparing */
 
 static void add_same(struct tally *tally,
@@ -193,8 +194,8 @@ static int compare_leaf(struct scan *scan, struct compare *compare,
 		return push(scan, &from->span.low, &from->span.high, from->rest,
 			    from->rows, err);
 	return split(scan, compare, from,
-		     at_most(half_of(from->rows), STRETCH_ROWS_MAX),
-		     STRETCH_ROWS_MAX, err) < 0
+		     at_most(half_of(from->rows), scan->most_rows),
+		     scan->most_rows, err) < 0
 		       ? -1
 		       : 1;
 }
@@ -218,11 +219,12 @@ static int compare_stretch(struct scan *scan, struct compare *compare,
 		add_same(tally, sums, source);
 		return 1;
 	}
-	if (source <= LEAF_ROWS && dest <= STRETCH_ROWS_MAX)
+	if (source <= at_most(LEAF_ROWS, scan->most_rows) &&
+	    dest <= scan->most_rows)
 		return compare_leaf(scan, compare, tally, from, err);
 	/* Where one side has many rows that the other lacks, it says where. */
 	rc = split(scan, compare, from, dest > 2 * source ? 0 : half_of(source),
-		   at_most(half_of(dest), STRETCH_ROWS_MAX), err);
+		   at_most(half_of(dest), scan->most_rows), err);
 	return rc < 0 ? -1 : 1;
 }
 
@@ -245,7 +247,7 @@ static void adapt(struct scan *scan, const struct compare *compare,
 {
 	uint64_t max = compare->can_digest && tally->kind == TALLY_WHOLE
 			       ? STRETCH_SUM_MAX
-			       : STRETCH_ROWS_MAX;
+			       : scan->most_rows;
 
 	if (ms < QUICK_MS && scan->stretch_rows * 2 <= max)
 		scan->stretch_rows *= 2;

@@ -19,13 +19,16 @@ struct scan {
 	} spans[SCAN_SPANS_MAX]; /* the next one last */
 	size_t count;
 	uint64_t stretch_rows; /* that are cut off at once */
+	uint64_t most_rows;    /* that are compared row by row at once */
 	bool tried_whole;      /* to choose rows without cutting */
 };
 
-/* Begin at the place that `tally` has, or where the newest `rows` begin.
- * `scan` is released. */
+/*
+ * Begin at the place that `tally` has, or where the newest `rows` begin. A step
+ * finds at most about `most` rows on a side that differ. `scan` is released.
+ */
 int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
-	       uint64_t rows, struct error *err)
+	       uint64_t rows, uint64_t most, struct error *err)
 	__attribute__((warn_unused_result));
 void scan_release(struct scan *scan); /* safe when zeroed */
 

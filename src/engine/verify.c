@@ -23,8 +23,12 @@
 
 #define SLICE_MS 400
 
-/* So many rows found, or after so long, it is time to look at them again. */
-#define CONFIRM_ROWS	 (COMPARE_ROWS_MAX / 2)
+/*
+ * So many rows found, or after so long, it is time to look at them again; fewer
+ * where wide rows to be repaired need too much memory.
+ */
+#define CONFIRM_ROWS	 (COMPARE_FOUND_MAX * 3 / 4)
+#define CONFIRM_ROWS_MIN 10
 #define CONFIRM_AFTER_MS 10000
 
 /* A change log that does not get on: what was found stays unconfirmed. */
@@ -342,6 +346,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	verify->running = true;
 	verify->step = VERIFY_BEGIN;
 	verify->failures = 0;
+	verify->most_rows = CONFIRM_ROWS;
 	verify->told_rows = verify->tally.compared;
 	answer(verify, "RUNNING", NULL);
 	free(verify->saved);
@@ -589,13 +594,35 @@ static int begin_scan(struct verify *verify, struct error *err)
 	    link->src->ops->estimate(link->src, &tally->total, err) < 0)
 		return -1;
 	if (scan_begin(&verify->scan, &verify->compare, tally,
-		       (uint64_t)plan.tail_rows, err) < 0)
+		       (uint64_t)plan.tail_rows, verify->most_rows, err) < 0)
 		return -1;
 	report_run_begin(verify->subject, REPORT_VERIFYING, "VERIFICATION",
 			 (int64_t)tally->total);
 	report_run_progress(verify->subject, REPORT_VERIFYING, tally->compared,
 			    NULL);
 	verify->step = VERIFY_SCAN;
+	return 0;
+}
+
+/*
+ * Read what is to be written, or come back with fewer rows at once: then those
+ * that were found are looked for again.
+ */
+static int begin_repair(struct verify *verify, struct error *err)
+{
+	if (repair_read(&verify->repair, &verify->compare, err) == 0) {
+		wait_for_changes(verify, VERIFY_REPAIR);
+		return 0;
+	}
+	if (err->kind != ERROR_MEMORY || verify->most_rows <= CONFIRM_ROWS_MIN)
+		return -1;
+	verify->most_rows /= 8;
+	if (verify->most_rows < CONFIRM_ROWS_MIN)
+		verify->most_rows = CONFIRM_ROWS_MIN;
+	log_debug("%s; %zu at once from now on", err->message,
+		  verify->most_rows);
+	error_clear(err);
+	verify_begin_anew(verify);
 	return 0;
 }
 
@@ -617,10 +644,7 @@ static int begin_confirming(struct verify *verify, struct error *err)
 		compare_forget_found(&verify->compare);
 		return save(verify, err);
 	}
-	if (repair_read(&verify->repair, &verify->compare, err) < 0)
-		return -1;
-	wait_for_changes(verify, VERIFY_REPAIR);
-	return 0;
+	return begin_repair(verify, err);
 }
 
 static bool tail_is_long_enough(struct verify *verify)
@@ -641,7 +665,7 @@ static bool found_enough(struct verify *verify)
 		verify->found_ms = 0;
 	else if (!verify->found_ms)
 		verify->found_ms = clock_ms();
-	return found >= CONFIRM_ROWS ||
+	return found >= verify->most_rows ||
 	       (found && (scan_at_end(&verify->scan) ||
 			  clock_ms() - verify->found_ms >= CONFIRM_AFTER_MS));
 }
@@ -703,11 +727,9 @@ static int confirm(struct verify *verify, struct error *err)
 		verify->step = VERIFY_SCAN;
 		return save(verify, err);
 	}
-	if (compare_keep_different(&verify->compare, err) < 0 ||
-	    repair_read(&verify->repair, &verify->compare, err) < 0)
+	if (compare_keep_different(&verify->compare, err) < 0)
 		return -1;
-	wait_for_changes(verify, VERIFY_REPAIR);
-	return 0;
+	return begin_repair(verify, err);
 }
 
 static int repair(struct verify *verify, struct error *err)

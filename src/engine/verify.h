@@ -48,6 +48,7 @@ struct verify {
 	} step;
 	int64_t looked_us;   /* when the source was looked at */
 	int64_t complete_us; /* all changes up to then are applied */
+	size_t most_rows;    /* that are looked at again at once */
 	int64_t found_ms;    /* when the first of the rows found was; 0: none */
 	int64_t told_ms;     /* when the progress was kept last */
 	uint64_t told_rows;

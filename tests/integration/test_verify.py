@@ -1,5 +1,7 @@
 """Verification finds single rows that differ, and only those; repair mends them."""
 import json
+import os
+import re
 import threading
 import time
 
@@ -530,15 +532,170 @@ def test_without_change_capture(world):
     assert world.differences("items") == []
 
 
-def test_verification_trouble_does_not_stop_changes(items):
-    """A login that may read the source table, but make no temporary table."""
+@pytest.mark.standin
+def test_source_that_refuses_the_look(items):
+    """Verification fails and says so, changes go on; the next one passes."""
+    if not items.source.is_standin:
+        pytest.skip("makes statements fail")
     mapping = loaded(items)
-    items.on_dest("DENY SELECT ON items TO public")
-    state, answer = ask(items, mapping, "VERIFY")
-    items.on_dest("REVOKE SELECT ON items FROM public")
+    items.source.query("EXEC sys.sp_tdsd_fault 'error', @error = 229, "
+                       "@match = N'%HASHBYTES%', @times = 0, "
+                       f"@database = N'{items.src_db}'")
+    try:
+        state, answer = ask(items, mapping, "VERIFY", scope="WHOLE")
+    finally:
+        items.source.query("EXEC sys.sp_tdsd_fault_clear")
+    assert state == "FAILED" and "229" in answer
+    assert last(items, mapping)["verification_status"] == "PARTIAL"
+    assert len(open_errors(items, mapping)) == 1
     items.on_source("UPDATE items SET name = N'goes on' WHERE id = 1")
     items.wait_equal("items")
-    assert state in ("FAILED", "COMPLETED"), answer
+    ask(items, mapping, "VERIFY", scope="WHOLE")
+    assert last(items, mapping)["verification_status"] == "PASSED"
+    dataflow.wait_for(lambda: not open_errors(items, mapping), 10)
+
+
+@pytest.mark.standin
+@pytest.mark.parametrize("side", ["source", "dest"])
+def test_connections_that_break(items, side):
+    """Cut off again and again, it comes to its end, and finds what there is."""
+    if not items.source.is_standin:
+        pytest.skip("cuts connections off")
+    mapping = loaded(items)
+    server = getattr(items, side)
+    items.on_dest("UPDATE items SET flag = 1 WHERE id IN (7, 2000)")
+    for nth in range(1, 8):
+        database = items.src_db if side == "source" else items.dst_db
+        server.query("EXEC sys.sp_tdsd_fault 'drop', @nth = "
+                     f"{nth}, @match = N'%dataflow[_]%', "
+                     f"@database = N'{database}'")
+        try:
+            state, answer = ask(items, mapping, "VERIFY", scope="WHOLE")
+        finally:
+            server.query("EXEC sys.sp_tdsd_fault_clear")
+        assert state == "COMPLETED", answer
+        assert keys(last(items, mapping)) == {("7", "DIFFERENT"),
+                                              ("2000", "DIFFERENT")}
+    ask(items, mapping, "REPAIR", scope="WHOLE")
+    assert items.differences("items") == []
+
+
+@pytest.mark.standin
+def test_control_store_away_meanwhile(items):
+    """What was found waits until the control tables are back."""
+    if not items.source.is_standin:
+        pytest.skip("makes statements fail")
+    mapping = loaded(items, verification_interval_minutes=1)
+    dataflow.wait_for(lambda: results(items, mapping), 75)
+    items.on_dest("UPDATE items SET flag = 1 WHERE id = 7")
+    items.dest.query("EXEC sys.sp_tdsd_fault 'drop', @times = 0, "
+                     "@match = N'%', "
+                     f"@database = N'{items.control_db}', @app = N'dbaops%'")
+    try:
+        items.on_source("UPDATE items SET name = N'away' WHERE id = 1")
+        dataflow.wait_for(lambda: items.on_dest(
+            "SELECT name FROM items WHERE id = 1") == [("away",)], 30)
+        dataflow.wait_for(lambda: "1 of 2500 rows differ" in items.log(), 90)
+    finally:
+        items.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    dataflow.wait_for(lambda: keys(last(items, mapping))
+                      == {("7", "DIFFERENT")}, 30)
+    assert len(open_errors(items, mapping)) == 1
+
+
+def test_pause_in_the_middle(world):
+    """Paused and resumed, it goes on where it was."""
+    world.on_source(CREATE)
+    fill(world, 1, 200000)
+    world.on_dest(CREATE.replace("id INT", "id BIGINT"))
+    world.enable_cdc("items")
+    mapping = loaded(world, timeout=120)
+    world.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                  f"scope) VALUES ({mapping}, N'VERIFY', N'WHOLE')")
+
+    def progress():
+        found = world.control("SELECT progress FROM verification_progress "
+                              f"WHERE mapping_id = {mapping}")
+        return json.loads(found[0][0]) if found and found[0][0] else {}
+    dataflow.wait_for(lambda: progress().get("compared"), 30, 0.02)
+    ask(world, mapping, "PAUSE")
+    dataflow.wait_for(lambda: world.state(mapping) == "PAUSED", 10)
+    before = progress()
+    assert before, "it was through before it could be paused"
+    time.sleep(1)
+    assert progress() == before
+    ask(world, mapping, "RESUME")
+    dataflow.wait_for(lambda: results(world, mapping), 60)
+    assert last(world, mapping)["verification_status"] == "PASSED"
+    assert last(world, mapping)["records_compared"] == 200000
+
+
+def test_a_great_many_mismatches(world):
+    """All are counted, a hundred are shown, and memory is bounded."""
+    world.on_source("CREATE TABLE many (id INT PRIMARY KEY, n INT)")
+    world.on_source(
+        "WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 200000) INSERT INTO many SELECT i, i FROM n "
+        "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("many")
+    mapping = loaded(world, "many", timeout=60)
+    world.on_dest("UPDATE many SET n = -1")
+    state, answer = ask(world, mapping, "VERIFY", scope="WHOLE", timeout=300)
+    assert answer == "200000 of 200000 rows differ"
+    result = last(world, mapping)
+    assert result["mismatches_found"] == 200000
+    assert len(result["verification_details"]) < 10000
+    assert len(open_errors(world, mapping)[0][1]) < 500
+    if dataflow.slowness() == 1:
+        assert world.daemons[-1].peak_mib() < 128
+
+
+def test_wide_rows_are_repaired_in_parts(world):
+    """More than would fit into memory at once."""
+    world.config(batch_memory_mb=1)
+    world.on_source("CREATE TABLE wide (id INT PRIMARY KEY, "
+                    "body VARCHAR(MAX))")
+    world.on_source(
+        "WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 500) INSERT INTO wide SELECT i, REPLICATE("
+        "CAST(CONCAT(i, '-') AS VARCHAR(MAX)), 20000) FROM n "
+        "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("wide")
+    mapping = loaded(world, "wide", timeout=60)
+    world.on_dest("UPDATE wide SET body = 'x'")
+    state, answer = ask(world, mapping, "REPAIR", scope="WHOLE", timeout=200)
+    assert answer == "500 of 500 rows differed, 500 were repaired"
+    assert world.differences("wide") == []
+    if dataflow.slowness() == 1:
+        assert world.daemons[-1].peak_mib() < 128
+
+
+def test_md5_as_documented(world):
+    """source_md5 is what docs/canonical.md says, worked out by others."""
+    world.on_source("CREATE TABLE c (id INT PRIMARY KEY, s NVARCHAR(50), "
+                    "v VARCHAR(50), n DECIMAL(10, 3), b VARBINARY(9), "
+                    "f FLOAT, u UNIQUEIDENTIFIER, d DATE, t DATETIME2(7))")
+    world.on_source(
+        "INSERT INTO c VALUES "
+        "(1, N'grüße  ', 'é', 1.500, 0x00FF, 0.1, "
+        "'01020304-0506-0708-090A-0B0C0D0E0F10', '0001-01-01', "
+        "'1752-09-03T10:00:00.5'), "
+        "(-2, N'', NULL, -0.001, 0x, -1e300, NULL, '9999-12-31', "
+        "'9999-12-31T23:59:59.9999999')")
+    world.enable_cdc("c")
+    mapping = loaded(world, "c")
+    ask(world, mapping, "VERIFY")
+    page = open(os.path.join(os.path.dirname(__file__),
+                             "../../docs/canonical.md")).read()
+    names = {}
+    exec(re.search("```python\n(.*?)```", page, re.S)[1], names)
+    rows = [[1, "grüße  ", "é", "1.5", b"\0\xff", 0.1,
+             "01020304-0506-0708-090a-0b0c0d0e0f10", "0001-01-01",
+             "1752-09-03T10:00:00.5"],
+            [-2, "", None, "-0.001", b"", -1e300, None, "9999-12-31",
+             "9999-12-31T23:59:59.9999999"]]
+    assert last(world, mapping)["source_md5"] == names["combined"](rows)
+    assert last(world, mapping)["dest_md5"] == names["combined"](rows)
 
 
 def test_changes_are_not_held_back(world):
