@@ -29,7 +29,7 @@
  */
 #define CONFIRM_ROWS	 (COMPARE_FOUND_MAX * 3 / 4)
 #define CONFIRM_ROWS_MIN 10
-#define CONFIRM_AFTER_MS 10000
+#define CONFIRM_AFTER_MS 60000
 
 /* A change log that does not get on: what was found stays unconfirmed. */
 #define CONFIRM_MAX_US (INT64_C(900) * 1000000)

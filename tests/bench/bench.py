@@ -3,7 +3,7 @@
 
 A table of a million rows is copied by FreeTDS's `datacopy`, by `freebcp out` and
 `freebcp in`, and by the daemon, in turns, between the same two servers; then the
-daemon applies 200,000 changes of it. Figures are medians over the rounds. What
+daemon applies 200,000 changes of it, and compares both tables. Figures are medians over the rounds. What
 counts are the ratios: machines differ, and the stand-in servers are not fast.
 Nothing here asserts a time; copies that are not equal end it with exit code 1.
 
@@ -210,6 +210,55 @@ class Bench:
               flush=True)
 
 
+    # ---------------------------------------------------------- verification
+
+    def dump_and_compare(self, table):
+        began = time.monotonic()
+        self.assert_equal(table)
+        return time.monotonic() - began
+
+    def verify(self, mapping):
+        """The whole table, on request: seconds, and the daemon's answer."""
+        self.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                     f"scope) VALUES ({mapping}, N'VERIFY', N'WHOLE')")
+        done = dataflow.wait_for(lambda: self.control(
+            "SELECT TOP (1) DATEDIFF(MILLISECOND, started_at, completed_at), "
+            "answer FROM sync_requests WHERE state = N'COMPLETED' AND "
+            "request_id = (SELECT MAX(request_id) FROM sync_requests)"), 600)
+        return done[0][0] / 1000, done[0][1]
+
+    def compare_checks(self):
+        """Beside what one would do otherwise: write both tables to files."""
+        table = f"by_dataflow_{self.options.rounds - 1}"
+        mapping = self.control("SELECT MAX(mapping_id) FROM table_mappings "
+                               "WHERE is_enabled = 1")[0][0]
+        dumps = statistics.median(self.dump_and_compare(table)
+                                  for _ in range(self.options.rounds))
+        daemon = dataflow.Daemon(self.environment)
+        daemon.start()
+        try:
+            dataflow.wait_for(lambda: self.control(
+                "SELECT 1 FROM mapping_state WHERE is_consistent = 1 AND "
+                f"mapping_id = {mapping}"), 600)
+            same = [self.verify(mapping)[0]
+                    for _ in range(self.options.rounds)]
+            self.dest.query(f"UPDATE {table} SET code = 'by hand' "
+                            "WHERE id % 10000 = 0", DEST)
+            some, answer = self.verify(mapping)
+            self.control("UPDATE table_mappings SET is_enabled = 0")
+            memory = daemon.peak_mib()
+        finally:
+            daemon.close()
+        rows, seconds = self.options.rows, statistics.median(same)
+        print("verification of the whole table")
+        print(f"  both to files by freebcp, and cmp: {dumps:.2f} s")
+        print(f"  dataflow, all the same: {seconds:.2f} s, "
+              f"{rows / seconds:,.0f} rows/s, {dumps / seconds:.2f} times as "
+              f"fast\n  dataflow, {answer}: {some:.2f} s, which has to wait "
+              f"for the capture job\n  the daemon: {memory:.0f} MiB at most\n",
+              flush=True)
+
+
 def medians(results):
     return [statistics.median(column) for column in zip(*results)]
 
@@ -238,6 +287,7 @@ def main():
         bench.prepare()
         bench.compare_loads()
         bench.apply_changes()
+        bench.compare_checks()
     return 0
 
 

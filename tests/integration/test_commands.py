@@ -521,7 +521,7 @@ def complete(*words):
 
 def commands():
     usage = dataflow.run("--help").stdout.split("Options:")[0]
-    return set(re.findall(r"^  (\w+) +\S", usage, re.M))
+    return set(re.findall(r"^  ([\w-]+) +\S", usage, re.M))
 
 
 def test_completion():

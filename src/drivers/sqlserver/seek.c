@@ -12,6 +12,7 @@
  */
 #include "drivers/sqlserver/seek.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/sqlserver/choice.h"
@@ -116,6 +117,34 @@ done:
 
 /* ------------------------------------------------------------------- digest */
 
+/* Bytes of short types, whose length follows from the type alone. */
+#define FIXED_MAX 64
+
+/* What binary values without LOBs may have together. */
+#define SHORT_ROW_MAX 8000
+
+static bool has_fixed_length(const struct catalog_column *column)
+{
+	return column->wire != WIRE_CHAR && column->wire != WIRE_NCHAR &&
+	       column->wire != WIRE_BINARY;
+}
+
+static bool is_large(const struct catalog_column *column)
+{
+	return column->max_length < 0 || column->max_length > SHORT_ROW_MAX ||
+	       !strcmp(column->type, "text") ||
+	       !strcmp(column->type, "ntext") || !strcmp(column->type, "image");
+}
+
+/* How long its bytes can be, with what stands before them. */
+static int longest(const struct catalog_column *column)
+{
+	if (has_fixed_length(column))
+		return 1 + FIXED_MAX;
+	return is_large(column) ? SHORT_ROW_MAX + 1
+				: 1 + 8 + column->max_length;
+}
+
 /* The old large types have no conversion to bytes of their own. */
 static const char *conversion_of(const struct catalog_column *column)
 {
@@ -123,29 +152,80 @@ static const char *conversion_of(const struct catalog_column *column)
 		return "CONVERT(varbinary(max), CONVERT(varchar(max), t.%n))";
 	if (!strcmp(column->type, "ntext"))
 		return "CONVERT(varbinary(max), CONVERT(nvarchar(max), t.%n))";
-	return "CONVERT(varbinary(max), t.%n)";
+	if (has_fixed_length(column))
+		return "CONVERT(varbinary(64), t.%n)";
+	return is_large(column) ? "CONVERT(varbinary(max), t.%n)"
+				: "CONVERT(varbinary(8000), t.%n)";
 }
 
-/* NULL is one byte, everything else begins with another one and its length. */
-static int add_bytes(struct strbuf *sql, const struct sqlserver_source *source,
-		     const char *name, struct error *err)
+/* NULL is one byte, everything else begins with another one, and with its
+ * length where that is not the type's. */
+static void add_bytes(struct strbuf *sql, const struct catalog_column *column,
+		      bool large)
 {
-	const struct catalog_column *column =
-		catalog_column(&source->catalog, name);
+	strbuf_addstr(sql, large ? "ISNULL(CONVERT(varbinary(max), 0x01) + "
+				 : "ISNULL(0x01 + ");
+	if (!has_fixed_length(column)) {
+		strbuf_addstr(sql,
+			      "CONVERT(binary(8), CONVERT(bigint, DATALENGTH(");
+		sql_names(sql, conversion_of(column), column->name, NULL);
+		strbuf_addstr(sql, "))) + ");
+	}
+	sql_names(sql, conversion_of(column), column->name, NULL);
+	strbuf_addstr(sql, ", 0x00)");
+}
 
-	if (!column)
-		return error_set(err, ERROR_SCHEMA,
-				 "column '%s' is no longer in the table", name);
-	sql_names(sql,
-		  "CASE WHEN t.%n IS NULL THEN CONVERT(varbinary(max), 0x00) "
-		  "ELSE CONVERT(varbinary(max), 0x01) + CONVERT(binary(8), "
-		  "CONVERT(bigint, DATALENGTH(",
-		  name, NULL);
-	sql_names(sql, conversion_of(column), name, NULL);
-	strbuf_addstr(sql, "))) + ");
-	sql_names(sql, conversion_of(column), name, NULL);
-	strbuf_addstr(sql, " END");
-	return 0;
+/*
+ * All of them from `first` up to `end`, joined as a balanced tree: a thousand
+ * columns in a row would be nested too deeply for the server.
+ */
+static void add_joined(struct strbuf *sql,
+		       const struct catalog_column *const *columns,
+		       size_t first, size_t end, bool large)
+{
+	size_t middle = first + (end - first) / 2;
+
+	if (end - first == 1) {
+		add_bytes(sql, columns[first], large);
+		return;
+	}
+	strbuf_addch(sql, '(');
+	add_joined(sql, columns, first, middle, large);
+	strbuf_addstr(sql, " + ");
+	add_joined(sql, columns, middle, end, large);
+	strbuf_addch(sql, ')');
+}
+
+/*
+ * The bytes of a row. What is joined has to be of the large type as soon as it
+ * could be longer than the other one, which would cut it; but that is slow.
+ */
+static int add_row_bytes(struct strbuf *sql,
+			 const struct sqlserver_source *source,
+			 const struct table *shape, const size_t *take,
+			 size_t count, struct error *err)
+{
+	const struct catalog_column **columns =
+		calloc(count + 1, sizeof(*columns));
+	int total = 0, ret = 0;
+
+	if (!columns)
+		return error_memory(err, "a digest");
+	for (size_t i = 0; ret == 0 && i < count; i++) {
+		const char *name = shape->columns[take[i]].name;
+
+		columns[i] = catalog_column(&source->catalog, name);
+		if (!columns[i])
+			ret = error_set(err, ERROR_SCHEMA,
+					"column '%s' is no longer in the table",
+					name);
+		else if (total <= SHORT_ROW_MAX)
+			total += longest(columns[i]);
+	}
+	if (ret == 0)
+		add_joined(sql, columns, 0, count, total > SHORT_ROW_MAX);
+	free(columns);
+	return ret;
 }
 
 static int build_digest(const struct sqlserver_source *source,
@@ -161,13 +241,8 @@ static int build_digest(const struct sqlserver_source *source,
 			    "SUBSTRING(r.md5, %d, 4))))",
 			    4 * i + 1);
 	strbuf_addstr(sql, " FROM (SELECT TOP (@limit) HASHBYTES('MD5', ");
-	for (size_t i = 0; i < take_count; i++) {
-		if (i)
-			strbuf_addstr(sql, " + ");
-		if (add_bytes(sql, source, shape->columns[take[i]].name, err) <
-		    0)
-			return -1;
-	}
+	if (add_row_bytes(sql, source, shape, take, take_count, err) < 0)
+		return -1;
 	strbuf_addf(sql, ") AS md5 FROM %s", choice->tables.data);
 	add_table(sql, source);
 	strbuf_addf(sql, "%s ORDER BY ", choice->where.data);
