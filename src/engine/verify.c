@@ -800,10 +800,10 @@ int verify_slice(struct verify *verify, struct link *link, struct error *err)
 	compare_release(&verify->compare);
 	if (rc >= 0)
 		return 0;
-	if (err->kind == ERROR_CANCELLED || err->kind == ERROR_FENCED)
+	if (err->kind == ERROR_CANCELLED || err->kind == ERROR_FENCED ||
+	    !verify->running)
 		return -1;
-	if (verify->running)
-		failed(verify, err, &link->settings);
+	failed(verify, err, &link->settings);
 	/* A connection may be of no use any more. */
 	link_release(link);
 	return 0;

@@ -86,8 +86,9 @@ void verify_begin_anew(struct verify *verify);
 
 /*
  * Do a part of what is due, for less than half a second or so. The link is
- * attached; afterwards its target may not be connected. Trouble is told here:
- * -1 only when the work was cancelled, or the mapping is another daemon's.
+ * attached; afterwards its target may not be connected. A run's trouble is
+ * told here: -1 only when none could begin, the work was cancelled, or the
+ * mapping is another daemon's.
  */
 int verify_slice(struct verify *verify, struct link *link, struct error *err)
 	__attribute__((warn_unused_result));

@@ -624,6 +624,28 @@ def test_source_that_refuses_the_look(items):
     dataflow.wait_for(lambda: not open_errors(items, mapping), 10)
 
 
+@pytest.mark.parametrize("side", ["source", "dest"])
+def test_locks_of_others_are_not_waited_for(items, side):
+    """Changes of other rows go on; verification gives up, and says why."""
+    mapping = loaded(items)
+    server, database = (items.source, items.src_db) if side == "source" \
+        else (items.dest, items.dst_db)
+    items.config(max_retry_attempts=1)
+    with server.connect(database) as holder:
+        with holder.cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION; "
+                           "UPDATE items SET flag = 1 WHERE id = 5")
+        began = time.monotonic()
+        state, answer = ask(items, mapping, "VERIFY", scope="WHOLE")
+        assert state == "FAILED" and "1222" in answer
+        assert time.monotonic() - began < 20
+        assert items.state(mapping) == "CDC"
+        with holder.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+    ask(items, mapping, "VERIFY", scope="WHOLE")
+    assert last(items, mapping)["verification_status"] == "PASSED"
+
+
 @pytest.mark.standin
 @pytest.mark.parametrize("side", ["source", "dest"])
 def test_connections_that_break(items, side):

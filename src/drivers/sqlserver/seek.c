@@ -108,7 +108,8 @@ int seek_begin(struct sqlserver_source *source, const struct table *keys,
 	strbuf_addstr(&sql, " ORDER BY ");
 	add_keys(&sql, keys, backwards ? "t.%n DESC" : "t.%n");
 	strbuf_addstr(&sql, " OFFSET @skip ROWS FETCH NEXT 1 ROWS ONLY");
-	if (strbuf_check(&sql, err) == 0)
+	if (strbuf_check(&sql, err) == 0 &&
+	    source_begin_short_read(source, err) == 0)
 		ret = tds_query(source->conn, sql.data, &param, 1, err);
 done:
 	strbuf_release(&sql);
@@ -279,7 +280,8 @@ int digest_read(struct sqlserver_source *source, const struct table *shape,
 	strbuf_init(&sql);
 	if (choice_build(source, &choice, &pieces, err) == 0 &&
 	    build_digest(source, shape, take, take_count, keys, &pieces, &sql,
-			 err) == 0)
+			 err) == 0 &&
+	    source_begin_short_read(source, err) == 0)
 		ret = read_sum(source, sql.data, limit, out, err);
 	choice_release(&pieces);
 	strbuf_release(&sql);

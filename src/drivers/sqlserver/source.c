@@ -46,6 +46,7 @@ static int source_connect(struct source *src, struct cancel *cancel,
 {
 	struct sqlserver_source *source = self_of(src);
 
+	source->snapshot = SNAPSHOT_UNKNOWN;
 	return sqlserver_take(source->server, source->name.database, cancel,
 			      &source->conn, err);
 }
@@ -73,6 +74,10 @@ static void source_end(struct source *src)
 		     &ignored) < 0)
 		tds_mark_unusable(source->conn);
 	source->in_transaction = false;
+	if (source->impatient && tds_usable(source->conn) &&
+	    tds_exec(source->conn, "SET LOCK_TIMEOUT -1", &ignored) < 0)
+		tds_mark_unusable(source->conn);
+	source->impatient = false;
 }
 
 static void source_release(struct source *src)
@@ -311,12 +316,16 @@ int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 	static const char sql[] =
 		"SELECT CAST(snapshot_isolation_state AS int) "
 		"FROM sys.databases WHERE name = DB_NAME()";
-	int rc = tds_query_row(source->conn, sql, NULL, 0, err);
+	int rc;
 
-	*allowed = false;
+	*allowed = source->snapshot == SNAPSHOT_YES;
+	if (source->snapshot != SNAPSHOT_UNKNOWN)
+		return 0;
+	rc = tds_query_row(source->conn, sql, NULL, 0, err);
 	if (rc <= 0)
 		return rc;
 	*allowed = tds_get_int(source->conn, 0) == 1;
+	source->snapshot = *allowed ? SNAPSHOT_YES : SNAPSHOT_NO;
 	return tds_finish(source->conn, err);
 }
 
@@ -337,6 +346,18 @@ static int begin_snapshot_if_allowed(struct sqlserver_source *source,
 	if (source_allows_snapshot(source, &allowed, err) < 0)
 		return -1;
 	return allowed ? source_begin_snapshot(source, err) : 0;
+}
+
+int source_begin_short_read(struct sqlserver_source *source, struct error *err)
+{
+	bool allowed;
+
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	if (allowed)
+		return source_begin_snapshot(source, err);
+	source->impatient = true;
+	return tds_exec(source->conn, "SET LOCK_TIMEOUT 500", err);
 }
 
 static bool is_trigger_column(const struct sqlserver_source *source,
@@ -419,6 +440,15 @@ int source_begin_rows(struct sqlserver_source *source, struct table *shape,
 	return source->decoder ? 0 : -1;
 }
 
+/* A whole table, or a part of a load, may wait; what is only looked at not. */
+static int begin_read(struct sqlserver_source *source,
+		      const struct row_choice *choice, struct error *err)
+{
+	if (choice && (choice->keys || choice->span))
+		return source_begin_short_read(source, err);
+	return begin_snapshot_if_allowed(source, err);
+}
+
 static int source_read_begin(struct source *src, struct table *shape,
 			     const struct row_choice *choice, struct error *err)
 {
@@ -434,7 +464,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 		goto done;
 	ordered = source->catalog.key_is_clustered && !(choice && choice->keys);
 	if (build_read(source, shape, &pieces, ordered, &sql, err) < 0 ||
-	    begin_snapshot_if_allowed(source, err) < 0 ||
+	    begin_read(source, choice, err) < 0 ||
 	    tds_query(source->conn, sql.data, pieces.params, pieces.param_count,
 		      err) < 0 ||
 	    source_begin_rows(source, shape, err) < 0)
@@ -529,6 +559,7 @@ static int source_digest(struct source *src, const struct table *shape,
 	if (source_know_table(source, err) == 0)
 		rc = digest_read(source, shape, take, take_count, keys, span,
 				 limit, out, err);
+	source_end(src);
 	return rc;
 }
 

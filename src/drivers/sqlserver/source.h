@@ -40,12 +40,14 @@ struct sqlserver_source {
 	const struct change_log *log;
 
 	struct tds *conn; /* NULL between runs */
+	enum { SNAPSHOT_UNKNOWN, SNAPSHOT_NO, SNAPSHOT_YES } snapshot;
 	struct catalog_table catalog;
 	bool described;
 
 	/* From read_begin() or changes_begin() to end(). */
 	enum { READ_NONE, READ_TABLE, READ_CHANGES } reading;
 	bool in_transaction;
+	bool impatient; /* locks of others are not waited for long */
 	struct decoder *decoder;
 	bool row_pending; /* fetched, but the last batch had no room for it */
 	struct position from; /* where the window of changes began */
@@ -67,6 +69,14 @@ int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
 /* Does the database allow snapshot isolation? */
 int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 			   struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Before a read of some rows, between which changes have to be read: it sees
+ * one moment, or else gives up soon (error 1222) when others hold locks.
+ * source_end() ends it.
+ */
+int source_begin_short_read(struct sqlserver_source *source, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Read the catalog unless it is known; describe() reads it anew. */
