@@ -1,5 +1,6 @@
 #include "engine/tally.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,4 +263,41 @@ char *tally_details(const struct tally *tally, const char *why)
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	return text;
+}
+
+void tally_describe(const struct tally *tally, char *out, size_t size)
+{
+	if (tally->kind == TALLY_CHOSEN)
+		snprintf(out, size, "%llu rows %s",
+			 (unsigned long long)(tally->dry_run ? tally->mismatches
+							     : tally->repaired),
+			 tally->dry_run ? "would be copied again"
+					: "copied again");
+	else if (!tally->mismatches)
+		snprintf(out, size, "%llu rows compared, all the same",
+			 (unsigned long long)tally->compared);
+	else if (!tally->repair || tally->dry_run)
+		snprintf(out, size, "%llu of %llu rows differ%s",
+			 (unsigned long long)tally->mismatches,
+			 (unsigned long long)tally->compared,
+			 tally->repair ? ", and would be repaired" : "");
+	else
+		snprintf(out, size,
+			 "%llu of %llu rows differed, %llu were repaired",
+			 (unsigned long long)tally->mismatches,
+			 (unsigned long long)tally->compared,
+			 (unsigned long long)tally->repaired);
+}
+
+void tally_add_examples(const struct tally *tally, char *out, size_t size)
+{
+	for (size_t i = 0; i < 3 && i < json_array_size(tally->shown); i++) {
+		const json_t *row = json_array_get(tally->shown, i);
+
+		text_append(out, size, i ? ", " : ": ");
+		text_append(out, size,
+			    json_string_value(json_object_get(row, "key")));
+	}
+	if (json_array_size(tally->shown) > 3)
+		text_append(out, size, ", …");
 }

@@ -60,4 +60,8 @@ const char *tally_type(const struct tally *tally, bool repair);
 const char *tally_status(const struct tally *tally, const char *why);
 char *tally_details(const struct tally *tally, const char *why);
 
+/* In words: "3 of 10000 rows differ"; and, to be added, a few of their keys. */
+void tally_describe(const struct tally *tally, char *out, size_t size);
+void tally_add_examples(const struct tally *tally, char *out, size_t size);
+
 #endif

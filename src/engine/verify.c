@@ -383,45 +383,6 @@ static void write_row(struct verify *verify, const char *type,
 	free(details);
 }
 
-/* In words: "3 of 10000 rows differ". */
-static void describe(const struct tally *tally, char *out, size_t size)
-{
-	if (tally->kind == TALLY_CHOSEN)
-		snprintf(out, size, "%llu rows %s",
-			 (unsigned long long)(tally->dry_run ? tally->mismatches
-							     : tally->repaired),
-			 tally->dry_run ? "would be copied again"
-					: "copied again");
-	else if (!tally->mismatches)
-		snprintf(out, size, "%llu rows compared, all the same",
-			 (unsigned long long)tally->compared);
-	else if (!tally->repair || tally->dry_run)
-		snprintf(out, size, "%llu of %llu rows differ%s",
-			 (unsigned long long)tally->mismatches,
-			 (unsigned long long)tally->compared,
-			 tally->repair ? ", and would be repaired" : "");
-	else
-		snprintf(out, size,
-			 "%llu of %llu rows differed, %llu were repaired",
-			 (unsigned long long)tally->mismatches,
-			 (unsigned long long)tally->compared,
-			 (unsigned long long)tally->repaired);
-}
-
-/* The keys of a few rows, for the message. */
-static void add_examples(const struct tally *tally, char *out, size_t size)
-{
-	for (size_t i = 0; i < 3 && i < json_array_size(tally->shown); i++) {
-		const json_t *row = json_array_get(tally->shown, i);
-
-		text_append(out, size, i ? ", " : ": ");
-		text_append(out, size,
-			    json_string_value(json_object_get(row, "key")));
-	}
-	if (json_array_size(tally->shown) > 3)
-		text_append(out, size, ", …");
-}
-
 static void open_error(struct verify *verify, const char *message)
 {
 	char *details = tally_details(&verify->tally, NULL);
@@ -442,10 +403,10 @@ static void tell_mismatches(struct verify *verify)
 	const struct tally *tally = &verify->tally;
 	char message[ERROR_MESSAGE_MAX], what[160];
 
-	describe(tally, what, sizeof(what));
+	tally_describe(tally, what, sizeof(what));
 	snprintf(message, sizeof(message), "verification of '%s': %s",
 		 verify->mapping->name, what);
-	add_examples(tally, message, sizeof(message));
+	tally_add_examples(tally, message, sizeof(message));
 	text_append(message, sizeof(message),
 		    "; request a REPAIR to copy these rows again");
 	open_error(verify, message);
@@ -512,7 +473,7 @@ static void finish(struct verify *verify, const char *why)
 	char message[ERROR_MESSAGE_MAX];
 
 	tell_result(verify, why);
-	describe(&verify->tally, message, sizeof(message));
+	tally_describe(&verify->tally, message, sizeof(message));
 	if (why) {
 		text_append(message, sizeof(message), "; ");
 		text_append(message, sizeof(message), why);

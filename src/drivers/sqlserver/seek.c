@@ -147,16 +147,17 @@ static int longest(const struct catalog_column *column)
 }
 
 /* The old large types have no conversion to bytes of their own. */
-static const char *conversion_of(const struct catalog_column *column)
+static const char *conversion_of(const struct catalog_column *column,
+				 bool large)
 {
 	if (!strcmp(column->type, "text"))
 		return "CONVERT(varbinary(max), CONVERT(varchar(max), t.%n))";
 	if (!strcmp(column->type, "ntext"))
 		return "CONVERT(varbinary(max), CONVERT(nvarchar(max), t.%n))";
-	if (has_fixed_length(column))
+	if (!large && has_fixed_length(column))
 		return "CONVERT(varbinary(64), t.%n)";
-	return is_large(column) ? "CONVERT(varbinary(max), t.%n)"
-				: "CONVERT(varbinary(8000), t.%n)";
+	return large || is_large(column) ? "CONVERT(varbinary(max), t.%n)"
+					 : "CONVERT(varbinary(8000), t.%n)";
 }
 
 /* NULL is one byte, everything else begins with another one, and with its
@@ -164,16 +165,16 @@ static const char *conversion_of(const struct catalog_column *column)
 static void add_bytes(struct strbuf *sql, const struct catalog_column *column,
 		      bool large)
 {
-	strbuf_addstr(sql, large ? "ISNULL(CONVERT(varbinary(max), 0x01) + "
-				 : "ISNULL(0x01 + ");
+	strbuf_addstr(sql, "ISNULL(CONVERT(binary(1), 1) + ");
 	if (!has_fixed_length(column)) {
 		strbuf_addstr(sql,
 			      "CONVERT(binary(8), CONVERT(bigint, DATALENGTH(");
-		sql_names(sql, conversion_of(column), column->name, NULL);
+		sql_names(sql, conversion_of(column, large), column->name,
+			  NULL);
 		strbuf_addstr(sql, "))) + ");
 	}
-	sql_names(sql, conversion_of(column), column->name, NULL);
-	strbuf_addstr(sql, ", 0x00)");
+	sql_names(sql, conversion_of(column, large), column->name, NULL);
+	strbuf_addstr(sql, ", CONVERT(binary(1), 0))");
 }
 
 /*
@@ -215,15 +216,18 @@ static int add_row_bytes(struct strbuf *sql,
 	for (size_t i = 0; ret == 0 && i < count; i++) {
 		const char *name = shape->columns[take[i]].name;
 
-		columns[i] = catalog_column(&source->catalog, name);
-		if (!columns[i])
+		const struct catalog_column *column =
+			catalog_column(&source->catalog, name);
+
+		columns[i] = column;
+		if (!column)
 			ret = error_set(err, ERROR_SCHEMA,
 					"column '%s' is no longer in the table",
 					name);
 		else if (total <= SHORT_ROW_MAX)
-			total += longest(columns[i]);
+			total += longest(column);
 	}
-	if (ret == 0)
+	if (ret == 0 && count)
 		add_joined(sql, columns, 0, count, total > SHORT_ROW_MAX);
 	free(columns);
 	return ret;
