@@ -518,7 +518,7 @@ static int look_at_subjects(struct reporter *reporter, int64_t grace_ms,
 	if (!out->mappings)
 		goto done;
 	for (struct report_subject *s = reporter->subjects; s; s = s->next) {
-		int rc = subject_look(s, grace_ms, &out->arena,
+		int rc = subject_look(s, grace_ms, out,
 				      &out->mappings[out->mapping_count]);
 
 		if (rc < 0)
@@ -555,8 +555,8 @@ void reporter_sample(struct reporter *reporter, int64_t grace_ms)
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
-static void count_error(struct reporter *reporter,
-			const struct control_error *error)
+static void note_error(struct reporter *reporter,
+		       const struct control_error *error)
 {
 	recent_add(&reporter->recent, error);
 	if (!error->mapping_id)
@@ -564,7 +564,7 @@ static void count_error(struct reporter *reporter,
 	pthread_mutex_lock(&reporter->subjects_lock);
 	for (struct report_subject *s = reporter->subjects; s; s = s->next)
 		if (s->mapping_id == error->mapping_id)
-			subject_count_error(s, error->type);
+			subject_open_error(s, error);
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
@@ -603,7 +603,7 @@ void report_error(struct reporter *reporter, const struct control_error *error)
 		event_new(EVENT_ERROR, error->message, error->details);
 
 	log_error("%s", error->message);
-	count_error(reporter, error);
+	note_error(reporter, error);
 	if (event) {
 		event->error = *error;
 		event->error.message = event->owned[0];
@@ -630,6 +630,11 @@ static void put_simple(struct reporter *reporter, enum event_kind kind, int id,
 void report_resolved(struct reporter *reporter, int mapping_id, int server_id)
 {
 	recent_resolve(&reporter->recent, mapping_id, server_id);
+	pthread_mutex_lock(&reporter->subjects_lock);
+	for (struct report_subject *s = reporter->subjects; s; s = s->next)
+		if (mapping_id && s->mapping_id == mapping_id)
+			subject_resolve_errors(s);
+	pthread_mutex_unlock(&reporter->subjects_lock);
 	put_simple(reporter, EVENT_RESOLVED, mapping_id, server_id, false);
 }
 
@@ -662,7 +667,8 @@ void report_verification(struct report_subject *subject,
 void report_verification_resolved(struct report_subject *subject, bool whole)
 {
 	recent_resolve_verification(&subject->reporter->recent,
-				    subject->mapping_id);
+				    subject->mapping_id, whole);
+	subject_resolve_verification(subject, whole);
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
 		   whole);
 }

@@ -44,6 +44,16 @@ struct report_subject {
 	int64_t lag_told_ms;	      /* when the lag was measured */
 	int64_t bytes_applied;
 	int64_t last_success_us;
+	bool suspended, paused; /* by the tables */
+
+	/* As in error_logs, where one of each stands at most. */
+	struct subject_error {
+		bool stands;
+		char *message; /* NULL: there was no memory for it */
+	} error, mismatch;
+	bool whole_differs;	/* the mismatch is one of the whole table */
+	int64_t errors_told_ms; /* when one came or went; 0: never */
+	uint64_t parked;
 	uint64_t errors[OVERVIEW_ERROR_TYPES];
 	uint64_t verifications[OVERVIEW_RESULTS];
 	struct overview_verification verification;
@@ -90,10 +100,14 @@ void subject_put_back(struct report_subject *subject,
 
 /* Copy it. 1: done; 0: its worker has ended; -1: no memory. */
 int subject_look(struct report_subject *subject, int64_t grace_ms,
-		 struct arena *arena, struct overview_mapping *out);
+		 struct overview *now, struct overview_mapping *out);
 
 void subject_sample(struct report_subject *subject, int64_t grace_ms);
-void subject_count_error(struct report_subject *subject, const char *type);
+/* Count it, and it stands: the same rules as control_save_error(). */
+void subject_open_error(struct report_subject *subject,
+			const struct control_error *error);
+void subject_resolve_errors(struct report_subject *subject);
+void subject_resolve_verification(struct report_subject *subject, bool whole);
 void subject_count_verification(struct report_subject *subject,
 				const struct control_verification *row);
 

@@ -81,9 +81,9 @@ static void test_verification_is_another_matter(void **state)
 	assert_recent("1 SYNC s 1|1 VERIFICATION v 1|");
 	recent_resolve(&recent, 1, 0);
 	assert_recent("-1 SYNC s 1|1 VERIFICATION v 1|");
-	recent_resolve_verification(&recent, 2);
+	recent_resolve_verification(&recent, 2, true);
 	assert_recent("-1 SYNC s 1|1 VERIFICATION v 1|");
-	recent_resolve_verification(&recent, 1);
+	recent_resolve_verification(&recent, 1, false);
 	assert_recent("-1 SYNC s 1|-1 VERIFICATION v 1|");
 }
 
