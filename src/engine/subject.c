@@ -432,6 +432,8 @@ void subject_count_verification(struct report_subject *subject,
 {
 	pthread_mutex_lock(&subject->lock);
 	subject->verifications[overview_result(row->status)]++;
+	if (!strcmp(row->type, "DRY_RUN"))
+		goto done; /* it tells of one that was told before */
 	subject->verification = (struct overview_verification){
 		.type = row->type,
 		.status = row->status,
@@ -439,6 +441,7 @@ void subject_count_verification(struct report_subject *subject,
 		.mismatches = row->mismatches,
 		.at_us = row->verified_us,
 	};
+done:
 	pthread_mutex_unlock(&subject->lock);
 }
 

@@ -153,7 +153,7 @@ def site(served):
 
 def mapping(number, **values):
     return {"mapping_id": number, "server": "shop", "source": f"s.dbo.t{number}",
-            "destination": f"d.dbo.t{number}", "health": "OK", "state": "CDC",
+            "destination": f"d.dbo.t{number}", "health": "HEALTHY", "state": "CDC",
             "reason": None, "lag_seconds": 0.1, "consistent": True,
             "rows_applied": number * 1000, "bytes_applied": number * 5000,
             "last_success_at": "2026-01-01T00:00:00.000000Z",
@@ -189,7 +189,7 @@ def a_few():
     """One of everything there is to show."""
     wave = [None] * 10 + [5 + 4 * (i % 7) for i in range(50)]
     return invent([
-        mapping(1, health="OK", lag_history=wave, lag_seconds=29),
+        mapping(1, health="HEALTHY", lag_history=wave, lag_seconds=29),
         mapping(2, health="ERROR", state="ERROR", lag_seconds=4000,
                 source="s.dbo." + ODD, lag_history=[None, 1, None],
                 reason="cannot connect to 'db2', port 1433: is it running?"),
@@ -199,7 +199,7 @@ def a_few():
                     "records_total": 1000000, "rows_per_second": 41234,
                     "percent": 25.0, "seconds_left": 18,
                     "started_at": "2026-01-01T00:00:00Z"}),
-        mapping(4, health="WARNING", verification={
+        mapping(4, health="MISMATCH", verification={
             "status": "FAILED", "verification_type": "TAIL",
             "records_compared": 10000, "mismatches_found": 3,
             "verified_at": "2026-01-01T00:00:00.000000Z", "counts": {}}),
@@ -223,7 +223,7 @@ def test_everything_is_shown(browser, site, tmp_path):
     assert sorted(shown) == [1, 2, 3, 4, 5, 6]
     # the worst come first
     assert [row[0] for row in rows(browser)] == [
-        "ERROR", "WARNING", "LOADING", "PAUSED", "OK", "OK"]
+        "ERROR", "MISMATCH", "LOADING", "PAUSED", "HEALTHY", "HEALTHY"]
     assert shown[2][2] == "shop: s.dbo." + ODD
     assert shown[2][5] == "67 min" and shown[3][5] == ""
     assert shown[4][9] == ("FAILED TAIL, 3 of 10,000 differ, "
@@ -432,7 +432,7 @@ def test_a_link_leads_to_the_mapping(browser, site):
 
 def test_a_thousand(browser, site, tmp_path):
     site.status = invent([
-        mapping(n, health="ERROR" if n % 100 == 0 else "OK",
+        mapping(n, health="ERROR" if n % 100 == 0 else "HEALTHY",
                 reason="no answer " * 50 if n % 100 == 0 else None,
                 lag_seconds=n, lag_history=[n % 7 + i % 5 for i in range(60)])
         for n in range(1, 1001)],
@@ -467,7 +467,7 @@ def test_over_a_daemon(browser, world, tmp_path):
     picture(browser, tmp_path, "daemon")
     shown = {int(row[1]): row for row in rows(browser)}
     assert shown[good][2] == f"source: {world.src_db}.dbo.{ODD}"
-    assert shown[good][0] == "OK" and shown[good][7] == "2"
+    assert shown[good][0] == "HEALTHY" and shown[good][7] == "2"
     assert shown[bad][2] == f"{ODD}: {world.src_db}.dbo.t"
     assert shown[bad][3] == f"{world.dst_db}.dbo.{ODD}"
     assert shown[bad][0] == "ERROR"
