@@ -212,6 +212,37 @@ def a_few():
         an_error(4, is_resolved=True)])
 
 
+# Those of v_mapping_health that the page can show, the worst first.
+WORDS = ["ERROR", "SUSPENDED", "MISMATCH", "RETRYING", "WAITING", "LAGGING",
+         "LOADING", "PAUSED", "HEALTHY"]
+
+
+def every_word():
+    """A mapping of each health, those first that need nobody."""
+    return invent([mapping(number, health=word, reason="why")
+                   for number, word in enumerate(reversed(WORDS), 1)])
+
+
+def test_every_word_of_health(browser, site, tmp_path):
+    site.status = every_word()
+    for name, yes in (("words-light", False), ("words-dark", True)):
+        dark(browser, yes)
+        load(browser, site.port)
+        picture(browser, tmp_path, name)
+        assert [row[0] for row in rows(browser)] == WORDS
+        tiles = browser.find_elements(By.CSS_SELECTOR, "#tiles button")
+        assert [tile.text.split()[-1] for tile in tiles[1:]] == WORDS
+        colors = dict(browser.execute_script(
+            "return [...document.querySelectorAll('#mappings .health')]"
+            ".map((e) => [e.textContent, getComputedStyle(e).color])"))
+        # One a severity: in trouble, to be watched, busy, at rest, well.
+        assert len(set(colors.values())) == 5
+        assert colors["ERROR"] == colors["SUSPENDED"] == colors["MISMATCH"]
+        assert colors["RETRYING"] == colors["WAITING"] == colors["LAGGING"]
+    assert browser.title == "(3) DataFlow"
+    assert_nothing_bad(browser)
+
+
 def test_everything_is_shown(browser, site, tmp_path):
     site.status = a_few()
     narrow(browser, False)
@@ -243,7 +274,7 @@ def test_everything_is_shown(browser, site, tmp_path):
         f"2026-01-01 00:01:00 2 SYNC {ODD} 3",
         "2026-01-01 00:01:00 OTHER it fails 1",
         "2026-01-01 00:01:00 4 SYNC, resolved it fails 3"]
-    assert browser.title == "(1) DataFlow"
+    assert browser.title == "(2) DataFlow"
     lines = browser.execute_script(
         "return [1, 2, 3].map((id) => { const svg = document.querySelector("
         "`#m${id} svg`); return svg && [svg.firstChild.getAttribute('d'), "
@@ -286,9 +317,10 @@ def brightness(color):
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
-def test_contrast(browser, site):
+@pytest.mark.parametrize("status", [a_few, every_word])
+def test_contrast(browser, site, status):
     """WCAG AA, in light and dark: 4.5 to 1 for every text."""
-    site.status = a_few()
+    site.status = status()
     backgrounds = set()
     for yes in (False, True):
         dark(browser, yes)
