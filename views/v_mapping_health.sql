@@ -10,11 +10,16 @@
 --   ERROR      an error stands in error_logs; the reason ends with the remedy
 --   RETRYING   the last attempt failed, another one follows
 --   WAITING    nobody has taken it up yet, or it waits for its first load
---   MISMATCH   the destination is known to differ: a verification failed and
---              none has passed since, or rows were put aside in
---              apply_exceptions. Or that could not be found out
+--   MISMATCH   the destination is known to differ: rows were put aside in
+--              apply_exceptions, or an error of type VERIFICATION stands. What
+--              was found in the whole table stands until the whole table
+--              passes or is loaded anew; passing newest rows do not end it.
+--              Or that could not be found out
 --   LAGGING    more than lag_warning_seconds behind its source
 --   HEALTHY    none of these
+--
+-- A daemon's metrics and status page have the same words, from its memory: see
+-- overview_judge() in src/monitor/overview.c, which is changed with this view.
 --
 -- The copy holds what its source had committed at current_at; lag_seconds has
 -- grown since. Both are NULL for mappings that do not follow changes.
@@ -55,8 +60,6 @@ SELECT
         WHEN N'LOADING' THEN COALESCE(h.state_reason, N'a full sync is under way')
         WHEN N'MISMATCH' THEN CASE
             WHEN h.verification_error IS NOT NULL THEN h.verification_error
-            WHEN h.last_verification_status = N'FAILED'
-                THEN CONCAT(h.last_mismatches, N' rows differ, says the last verification')
             ELSE CONCAT(h.parked_rows, N' rows were put aside in apply_exceptions')
         END
         WHEN N'LAGGING' THEN CONCAT(
@@ -95,13 +98,8 @@ FROM (
             WHEN f.state = N'FULL_SYNC' THEN N'LOADING'
             WHEN f.state = N'ERROR' OR f.error_message IS NOT NULL THEN N'ERROR'
             WHEN f.state = N'RETRYING' THEN N'RETRYING'
-            WHEN f.state IS NULL OR f.state IN (N'STARTING', N'WAITING', N'STOPPED', N'PAUSED', N'SUSPENDED')
-                THEN N'WAITING'
-            WHEN
-                f.verification_error IS NOT NULL
-                OR f.last_verification_status = N'FAILED'
-                OR f.parked_rows > 0
-                THEN N'MISMATCH'
+            WHEN f.state IS NULL OR f.state NOT IN (N'CDC', N'IDLE') THEN N'WAITING'
+            WHEN f.verification_error IS NOT NULL OR f.parked_rows > 0 THEN N'MISMATCH'
             WHEN f.current_at < f.lagging_before THEN N'LAGGING'
             ELSE N'HEALTHY'
         END AS health
@@ -150,8 +148,7 @@ FROM (
             ve.error_message AS verification_error,
             COALESCE(x.parked_rows, 0) AS parked_rows,
             v.verified_at AS last_verified_at,
-            v.verification_status AS last_verification_status,
-            v.mismatches_found AS last_mismatches
+            v.verification_status AS last_verification_status
         FROM dbo.table_mappings AS m
         INNER JOIN dbo.source_servers AS s ON m.server_id = s.server_id
         LEFT JOIN dbo.target_servers AS t ON m.target_id = t.target_id
@@ -181,8 +178,7 @@ FROM (
         OUTER APPLY (
             SELECT TOP (1)
                 w.verified_at,
-                w.verification_status,
-                w.mismatches_found
+                w.verification_status
             FROM dbo.verification_logs AS w
             WHERE w.mapping_id = m.mapping_id AND w.verification_type <> N'DRY_RUN'
             ORDER BY w.verified_at DESC

@@ -106,6 +106,10 @@ struct control_mapping {
 	const char *progress; /* NULL: none is under way */
 	int64_t last_tail_us; /* 0: never */
 	int64_t last_whole_us;
+	/* What stands in error_logs, or NULL. */
+	const char *error;
+	const char *verification_error;
+	bool whole_differs; /* which was found in the whole table */
 };
 
 struct control_request {
@@ -325,6 +329,10 @@ int control_add_log(struct control *control, const struct control_log *log,
  * are two troubles: the type CONTROL_VERIFICATION tells them apart.
  */
 #define CONTROL_VERIFICATION "VERIFICATION"
+/* What such an error was found in, as its details have it. */
+#define CONTROL_SCOPE_TAIL  "\"scope\":\"TAIL\""
+#define CONTROL_SCOPE_WHOLE "\"scope\":\"WHOLE\""
+bool control_error_is_in(const struct control_error *error, const char *scope);
 int control_save_error(struct control *control,
 		       const struct control_error *error, struct error *err)
 	__attribute__((warn_unused_result));

@@ -97,6 +97,11 @@ static int resolve(struct control *control, int mapping_id, int server_id,
 			    COUNT(params), err);
 }
 
+bool control_error_is_in(const struct control_error *error, const char *scope)
+{
+	return error->details && strstr(error->details, scope);
+}
+
 int control_save_error(struct control *control,
 		       const struct control_error *error, struct error *err)
 {

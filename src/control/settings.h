@@ -27,7 +27,7 @@ struct settings {
 	int resync_on_gap;
 	int window_transactions;
 	int lease_s;
-	int lag_warning_s; /* for v_mapping_health */
+	int lag_warning_s; /* from there on it is LAGGING */
 	int log_retention_days;
 	int verification_interval_min;
 	int verification_rows;

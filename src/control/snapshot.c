@@ -63,6 +63,9 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->last_whole_us = read_time(reader, 24);
 	for (size_t i = 0; i < ERROR_CLASSES; i++)
 		mapping->on_error[i] = read_text(reader, 25 + i);
+	mapping->error = read_text(reader, 25 + ERROR_CLASSES);
+	mapping->verification_error = read_text(reader, 26 + ERROR_CLASSES);
+	mapping->whole_differs = read_int(reader, 27 + ERROR_CLASSES) != 0;
 }
 
 static void read_request(struct reader *reader, void *element)

@@ -45,18 +45,23 @@ static void mirror_one(void *context, const struct target_exception *row)
 		report(mirror->link, row, mirror->at_us);
 }
 
+/* So many stand now. */
+static void set_count(struct link *link, uint64_t count)
+{
+	link->exceptions = count;
+	report_parked(link->subject, count);
+}
+
 int exceptions_mirror(struct link *link, struct error *err)
 {
 	struct mirror mirror = {.link = link, .at_us = clock_utc_us()};
 	struct target *dst = link->dst;
 
-	link->exceptions = 0;
-	if (!dst->ops->exceptions)
-		return 0;
-	if (dst->ops->exceptions(dst, mirror_one, &mirror, err) < 0)
+	if (dst->ops->exceptions &&
+	    dst->ops->exceptions(dst, mirror_one, &mirror, err) < 0)
 		return -1;
-	link->exceptions = mirror.count;
-	if (mirror.count <= TOLD_MAX)
+	set_count(link, mirror.count);
+	if (dst->ops->exceptions && mirror.count <= TOLD_MAX)
 		report_settled(link->reporter, link->mapping->id, mirror.at_us);
 	return 0;
 }
@@ -66,7 +71,7 @@ void exceptions_over(struct link *link)
 	if (link->exceptions)
 		report_settled(link->reporter, link->mapping->id,
 			       clock_utc_us());
-	link->exceptions = 0;
+	set_count(link, 0);
 }
 
 /* ------------------------------------------------------------- one window */
@@ -126,7 +131,7 @@ int exceptions_committed(struct link *link, const struct isolation *how,
 				      : "%llu rows were refused and left out",
 			   (unsigned long long)link->refused);
 		if (link->keep)
-			link->exceptions += link->refused;
+			set_count(link, link->exceptions + link->refused);
 	}
 	return counts->settled ? exceptions_mirror(link, err) : 0;
 }

@@ -81,8 +81,12 @@ void recent_add(struct recent *recent, const struct control_error *error)
 		resolve(recent, error->mapping_id, error->server_id,
 			fresh.type);
 	entry = first_entry(recent, &fresh);
-	text_copy(entry->message, sizeof(entry->message), error->message);
-	text_make_utf8(entry->message);
+	if (!entry->whole || !control_error_is_in(error, CONTROL_SCOPE_TAIL)) {
+		text_copy(entry->message, sizeof(entry->message),
+			  error->message);
+		text_make_utf8(entry->message);
+		entry->whole = control_error_is_in(error, CONTROL_SCOPE_WHOLE);
+	}
 	entry->last_us = clock_utc_us();
 	entry->count++;
 	pthread_mutex_unlock(&recent->lock);
@@ -95,14 +99,16 @@ void recent_resolve(struct recent *recent, int mapping_id, int server_id)
 	pthread_mutex_unlock(&recent->lock);
 }
 
-void recent_resolve_verification(struct recent *recent, int mapping_id)
+void recent_resolve_verification(struct recent *recent, int mapping_id,
+				 bool whole)
 {
 	pthread_mutex_lock(&recent->lock);
 	for (size_t i = 0; i < recent->count; i++) {
 		struct recent_entry *entry = &recent->entries[i];
 
 		if (entry->mapping_id == mapping_id &&
-		    entry->type == OVERVIEW_VERIFICATION)
+		    entry->type == OVERVIEW_VERIFICATION &&
+		    (whole || !entry->whole))
 			entry->resolved = true;
 	}
 	pthread_mutex_unlock(&recent->lock);

@@ -23,6 +23,7 @@ struct recent {
 		int64_t first_us, last_us;
 		int64_t count;
 		bool resolved;
+		bool whole;    /* a verification of the whole table found it */
 	} entries[RECENT_MAX]; /* the newest first */
 	uint64_t totals[OVERVIEW_ERROR_TYPES];
 };
@@ -34,7 +35,8 @@ void recent_release(struct recent *recent);
 /* The same rules as control_save_error() and its siblings. */
 void recent_add(struct recent *recent, const struct control_error *error);
 void recent_resolve(struct recent *recent, int mapping_id, int server_id);
-void recent_resolve_verification(struct recent *recent, int mapping_id);
+void recent_resolve_verification(struct recent *recent, int mapping_id,
+				 bool whole);
 
 /* Into `out->recent` and `out->errors`. -1 without memory. */
 int recent_copy(struct recent *recent, struct overview *out);

@@ -53,7 +53,7 @@ void report_error(struct reporter *reporter, const struct control_error *error)
 		event_new(EVENT_ERROR, error->message, error->details);
 
 	log_error("%s", error->message);
-	reporter_count_error(reporter, error);
+	reporter_note_error(reporter, error);
 	if (event) {
 		event->error = *error;
 		event->error.message = event->owned[0];
@@ -115,7 +115,8 @@ void report_verification_resolved(struct report_subject *subject, bool whole)
 {
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
 		   whole);
-	reporter_tell_verified(subject->reporter, subject->mapping_id);
+	reporter_tell_verified(subject->reporter, subject->mapping_id, whole);
+	subject_resolve_verification(subject, whole);
 }
 
 void report_progress(struct report_subject *subject,

@@ -537,7 +537,7 @@ static int look_at_subjects(struct reporter *reporter, int64_t grace_ms,
 	if (!out->mappings)
 		goto done;
 	for (struct report_subject *s = reporter->subjects; s; s = s->next) {
-		int rc = subject_look(s, grace_ms, &out->arena,
+		int rc = subject_look(s, grace_ms, out,
 				      &out->mappings[out->mapping_count]);
 
 		if (rc < 0)
@@ -574,8 +574,8 @@ void reporter_sample(struct reporter *reporter, int64_t grace_ms)
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
-void reporter_count_error(struct reporter *reporter,
-			  const struct control_error *error)
+void reporter_note_error(struct reporter *reporter,
+			 const struct control_error *error)
 {
 	recent_add(&reporter->recent, error);
 	if (!error->mapping_id)
@@ -583,7 +583,7 @@ void reporter_count_error(struct reporter *reporter,
 	pthread_mutex_lock(&reporter->subjects_lock);
 	for (struct report_subject *s = reporter->subjects; s; s = s->next)
 		if (s->mapping_id == error->mapping_id)
-			subject_count_error(s, error->type);
+			subject_open_error(s, error);
 	pthread_mutex_unlock(&reporter->subjects_lock);
 }
 
@@ -648,13 +648,19 @@ void reporter_tell_over(struct reporter *reporter, int mapping_id,
 			int server_id)
 {
 	recent_resolve(&reporter->recent, mapping_id, server_id);
+	pthread_mutex_lock(&reporter->subjects_lock);
+	for (struct report_subject *s = reporter->subjects; s; s = s->next)
+		if (mapping_id && s->mapping_id == mapping_id)
+			subject_resolve_errors(s);
+	pthread_mutex_unlock(&reporter->subjects_lock);
 	if (reporter->notifier)
 		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
 }
 
-void reporter_tell_verified(struct reporter *reporter, int mapping_id)
+void reporter_tell_verified(struct reporter *reporter, int mapping_id,
+			    bool whole)
 {
-	recent_resolve_verification(&reporter->recent, mapping_id);
+	recent_resolve_verification(&reporter->recent, mapping_id, whole);
 	if (reporter->notifier)
 		notifier_over(reporter->notifier, mapping_id,
 			      NOTICE_VERIFICATION);

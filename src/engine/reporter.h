@@ -81,6 +81,16 @@ void report_lag(struct report_subject *subject, int64_t lag_ms,
 void report_position(struct report_subject *subject,
 		     const struct position *position);
 
+/*
+ * What the control tables say of it, read at `read_ms` of the clock: is it
+ * paused, which errors stand. What was reported lately counts for more than
+ * theirs, until it had time to get there.
+ */
+void report_tables(struct report_subject *subject,
+		   const struct control_mapping *row, int64_t read_ms);
+/* So many rows that its destination refused stand aside. */
+void report_parked(struct report_subject *subject, uint64_t rows);
+
 /* An attempt did what was due. */
 void report_success(struct report_subject *subject);
 /*

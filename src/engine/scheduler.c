@@ -47,6 +47,7 @@ struct scheduler {
 	struct monitor *monitor;
 	bool listens; /* the monitor, wherever config says */
 	struct pulse pulse;
+	int64_t read_ms; /* when the tables were read, by the clock */
 	struct mapping_default_target fallback;
 	char fallback_address[MAPPING_ADDRESS_MAX];
 	struct leases leases;
@@ -152,6 +153,9 @@ static void reconcile_one(struct scheduler *s, struct mapping *mapping,
 		start_worker(s, mapping, find_row(snapshot, mapping->id));
 		return;
 	}
+	if (slot)
+		worker_see(slot->worker, find_row(snapshot, mapping->id),
+			   s->read_ms);
 	/* The successor of one that stops starts when that has ended. */
 	if (slot && (!mapping_equal(worker_mapping(slot->worker), mapping) ||
 		     worker_halted_ms(slot->worker) > HALT_TOLD_MS))
@@ -447,6 +451,7 @@ static void do_tick(struct scheduler *s)
 
 	if (!reopen_control(s))
 		return;
+	s->read_ms = clock_ms();
 	if (control_load(s->control, &snapshot, &err) < 0) {
 		lost_control(s, &err);
 		return;

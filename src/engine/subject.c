@@ -8,6 +8,9 @@
 #include "base/text.h"
 #include "base/uuid.h"
 
+/* What was reported is in the control tables by then, as a rule. */
+#define ARRIVED_MS 30000
+
 struct report_subject *subject_new(struct reporter *reporter, int mapping_id)
 {
 	struct report_subject *subject = calloc(1, sizeof(*subject));
@@ -30,6 +33,8 @@ void subject_free(struct report_subject *subject)
 	free(subject->server);
 	free(subject->source);
 	free(subject->dest);
+	free(subject->error.message);
+	free(subject->mismatch.message);
 	free(subject);
 }
 
@@ -331,10 +336,79 @@ void report_bytes(struct report_subject *subject, size_t bytes)
 	pthread_mutex_unlock(&subject->lock);
 }
 
-void subject_count_error(struct report_subject *subject, const char *type)
+/* NULL: none stands. Without memory it stands all the same. The lock is held. */
+static void set_standing(struct subject_error *error, const char *message)
+{
+	error->stands = message != NULL;
+	if (message && error->message && !strcmp(error->message, message))
+		return;
+	free(error->message);
+	error->message = message ? strdup(message) : NULL;
+}
+
+/* The lock is held. */
+static void open_verification(struct report_subject *subject,
+			      const struct control_error *error)
+{
+	if (subject->mismatch.stands && subject->whole_differs &&
+	    control_error_is_in(error, CONTROL_SCOPE_TAIL))
+		return;
+	set_standing(&subject->mismatch, error->message);
+	subject->whole_differs =
+		control_error_is_in(error, CONTROL_SCOPE_WHOLE);
+}
+
+void subject_open_error(struct report_subject *subject,
+			const struct control_error *error)
 {
 	pthread_mutex_lock(&subject->lock);
-	subject->errors[overview_error_type(type)]++;
+	subject->errors[overview_error_type(error->type)]++;
+	if (strcmp(error->type, CONTROL_VERIFICATION) != 0)
+		set_standing(&subject->error, error->message);
+	else
+		open_verification(subject, error);
+	subject->errors_told_ms = clock_ms();
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void subject_resolve_errors(struct report_subject *subject)
+{
+	pthread_mutex_lock(&subject->lock);
+	set_standing(&subject->error, NULL);
+	subject->errors_told_ms = clock_ms();
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void subject_resolve_verification(struct report_subject *subject, bool whole)
+{
+	pthread_mutex_lock(&subject->lock);
+	if (whole || !subject->whole_differs) {
+		set_standing(&subject->mismatch, NULL);
+		subject->whole_differs = false;
+	}
+	subject->errors_told_ms = clock_ms();
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void report_tables(struct report_subject *subject,
+		   const struct control_mapping *row, int64_t read_ms)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->suspended = row->suspended;
+	subject->paused = row->paused;
+	if (!subject->errors_told_ms ||
+	    read_ms - subject->errors_told_ms > ARRIVED_MS) {
+		set_standing(&subject->error, row->error);
+		set_standing(&subject->mismatch, row->verification_error);
+		subject->whole_differs = row->whole_differs;
+	}
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void report_parked(struct report_subject *subject, uint64_t rows)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->parked = rows;
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -343,6 +417,8 @@ void subject_count_verification(struct report_subject *subject,
 {
 	pthread_mutex_lock(&subject->lock);
 	subject->verifications[overview_result(row->status)]++;
+	if (!strcmp(row->type, "DRY_RUN"))
+		goto done; /* it tells of one that was told before */
 	subject->verification = (struct overview_verification){
 		.type = row->type,
 		.status = row->status,
@@ -350,6 +426,7 @@ void subject_count_verification(struct report_subject *subject,
 		.mismatches = row->mismatches,
 		.at_us = row->verified_us,
 	};
+done:
 	pthread_mutex_unlock(&subject->lock);
 }
 
@@ -377,10 +454,35 @@ void subject_sample(struct report_subject *subject, int64_t grace_ms)
 	pthread_mutex_unlock(&subject->lock);
 }
 
+/*
+ * How far the copy is behind, by the rule of v_mapping_health: one that has
+ * nothing left to apply is up to date, until a change is seen. The lock is
+ * held.
+ */
+static double behind_now(const struct report_subject *subject)
+{
+	if (subject->lag_ms == 0)
+		return 0;
+	if (!subject->current_us)
+		return -1;
+	return (double)(clock_utc_us() - subject->current_us) / 1e6;
+}
+
 static bool copy_text(struct arena *arena, const char *text, const char **out)
 {
 	*out = arena_strdup(arena, text ? text : "");
 	return *out != NULL;
+}
+
+/* NULL in `out`: none stands. */
+static bool copy_error(struct arena *arena, const struct subject_error *error,
+		       const char **out)
+{
+	*out = NULL;
+	return !error->stands ||
+	       copy_text(arena,
+			 error->message ? error->message : "see error_logs",
+			 out);
 }
 
 static void copy_lags(const struct report_subject *subject,
@@ -414,8 +516,26 @@ static void copy_run(const struct report_subject *subject,
 	};
 }
 
+/* The lock is held. */
+static int copy_texts(const struct report_subject *subject, struct arena *arena,
+		      struct overview_mapping *out)
+{
+	return copy_text(arena, subject->server, &out->server) &&
+			       copy_text(arena, subject->source,
+					 &out->source) &&
+			       copy_text(arena, subject->dest, &out->dest) &&
+			       copy_text(arena, subject->reason,
+					 &out->reason) &&
+			       copy_error(arena, &subject->error,
+					  &out->error) &&
+			       copy_error(arena, &subject->mismatch,
+					  &out->verification_error)
+		       ? 0
+		       : -1;
+}
+
 int subject_look(struct report_subject *subject, int64_t grace_ms,
-		 struct arena *arena, struct overview_mapping *out)
+		 struct overview *now, struct overview_mapping *out)
 {
 	int ret = 0;
 
@@ -425,7 +545,11 @@ int subject_look(struct report_subject *subject, int64_t grace_ms,
 	*out = (struct overview_mapping){
 		.id = subject->mapping_id,
 		.state = subject->state ? subject->state : "STARTING",
+		.suspended = subject->suspended,
+		.paused = subject->paused,
+		.parked = subject->parked,
 		.lag_s = lag_now(subject, grace_ms),
+		.behind_s = behind_now(subject),
 		.consistent = subject->consistent,
 		.rows = subject->rows_applied,
 		.bytes = subject->bytes_applied,
@@ -438,15 +562,11 @@ int subject_look(struct report_subject *subject, int64_t grace_ms,
 	       sizeof(out->verifications));
 	copy_lags(subject, out);
 	copy_run(subject, &out->run);
-	if (!copy_text(arena, subject->server, &out->server) ||
-	    !copy_text(arena, subject->source, &out->source) ||
-	    !copy_text(arena, subject->dest, &out->dest) ||
-	    !copy_text(arena, subject->reason, &out->reason)) {
-		ret = -1;
-		goto done;
-	}
-	overview_judge(out);
-	ret = 1;
+	ret = copy_texts(subject, &now->arena, out);
+	if (ret == 0)
+		ret = overview_judge(now, out);
+	if (ret == 0)
+		ret = 1;
 done:
 	pthread_mutex_unlock(&subject->lock);
 	return ret;

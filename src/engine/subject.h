@@ -53,6 +53,16 @@ struct report_subject {
 	int64_t lag_told_ms;	      /* when the lag was measured */
 	int64_t bytes_applied;
 	int64_t last_success_us;
+	bool suspended, paused; /* by the tables */
+
+	/* As in error_logs, where one of each stands at most. */
+	struct subject_error {
+		bool stands;
+		char *message; /* NULL: there was no memory for it */
+	} error, mismatch;
+	bool whole_differs;	/* the mismatch is one of the whole table */
+	int64_t errors_told_ms; /* when one came or went; 0: never */
+	uint64_t parked;
 	uint64_t errors[OVERVIEW_ERROR_TYPES];
 	uint64_t verifications[OVERVIEW_RESULTS];
 	struct overview_verification verification;
@@ -60,16 +70,17 @@ struct report_subject {
 	size_t lag_count, lag_next;
 };
 
-/* Count an error with those of its mapping, and keep it among the latest. */
-void reporter_count_error(struct reporter *reporter,
-			  const struct control_error *error);
+/* Note an error with those of its mapping, and keep it among the latest. */
+void reporter_note_error(struct reporter *reporter,
+			 const struct control_error *error);
 
 /* For those who look on, and those who are told: trouble, or the end of it. */
 void reporter_tell_trouble(struct reporter *reporter,
 			   const struct control_error *error);
 void reporter_tell_over(struct reporter *reporter, int mapping_id,
 			int server_id);
-void reporter_tell_verified(struct reporter *reporter, int mapping_id);
+void reporter_tell_verified(struct reporter *reporter, int mapping_id,
+			    bool whole);
 
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
 void reporter_put(struct reporter *reporter, struct event *event);
@@ -117,10 +128,14 @@ void subject_put_back(struct report_subject *subject,
 
 /* Copy it. 1: done; 0: its worker has ended; -1: no memory. */
 int subject_look(struct report_subject *subject, int64_t grace_ms,
-		 struct arena *arena, struct overview_mapping *out);
+		 struct overview *now, struct overview_mapping *out);
 
 void subject_sample(struct report_subject *subject, int64_t grace_ms);
-void subject_count_error(struct report_subject *subject, const char *type);
+/* Count it, and it stands: the same rules as control_save_error(). */
+void subject_open_error(struct report_subject *subject,
+			const struct control_error *error);
+void subject_resolve_errors(struct report_subject *subject);
+void subject_resolve_verification(struct report_subject *subject, bool whole);
 void subject_count_verification(struct report_subject *subject,
 				const struct control_verification *row);
 

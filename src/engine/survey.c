@@ -27,12 +27,15 @@ static const char *why_not_ready(const struct pulse *pulse)
 static int look(void *arg, struct overview *out)
 {
 	struct engine *engine = arg;
+	struct settings settings;
 	struct pool_usage usage;
 	struct pulse pulse;
 
 	overview_init(out, OVERVIEW_BYTES_MAX);
 	engine_get_pulse(engine, &pulse);
+	engine_get_settings(engine, &settings);
 	pool_count(&engine->pool, &usage);
+	out->lag_warning_s = settings.lag_warning_s;
 	out->taken_us = clock_utc_us();
 	out->not_ready = why_not_ready(&pulse);
 	out->control_readable = pulse.control_readable;

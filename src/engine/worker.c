@@ -720,6 +720,8 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	}
 	report_names(worker->subject, mapping->from.name, mapping->name,
 		     mapping->dest_name);
+	if (row)
+		report_tables(worker->subject, row, clock_ms());
 	verify_init(&worker->verify, mapping, worker->subject, engine->reporter,
 		    row);
 	if (cancel_init(&worker->cancel, err) < 0)
@@ -738,6 +740,12 @@ failed:
 	free(worker);
 	mapping_free(mapping);
 	return NULL;
+}
+
+void worker_see(struct worker *worker, const struct control_mapping *row,
+		int64_t read_ms)
+{
+	report_tables(worker->subject, row, read_ms);
 }
 
 const struct mapping *worker_mapping(const struct worker *worker)

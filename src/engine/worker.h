@@ -22,6 +22,10 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 			    const struct control_mapping *row, int64_t epoch,
 			    struct error *err);
 
+/* What the tables say of it now, and when they were read. */
+void worker_see(struct worker *worker, const struct control_mapping *row,
+		int64_t read_ms);
+
 const struct mapping *worker_mapping(const struct worker *worker);
 int64_t worker_epoch(const struct worker *worker);
 

@@ -206,7 +206,9 @@ static void write_words(struct strbuf *sb, const struct overview *now)
 		strbuf_addstr(sb, "} 1\n");
 	}
 	head(sb, health, "gauge",
-	     "1 for how it is: OK, LOADING, PAUSED, WARNING or ERROR.");
+	     "1 for how it is, in the words of v_mapping_health: HEALTHY, "
+	     "LAGGING, MISMATCH, WAITING, RETRYING, ERROR, LOADING, PAUSED or "
+	     "SUSPENDED.");
 	for (size_t i = 0; i < now->mapping_count; i++) {
 		open_sample(sb, health, &now->mappings[i]);
 		add_label(sb, "health",

@@ -1,6 +1,9 @@
 #include "monitor/overview.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/strbuf.h"
 
 static const char *const error_names[OVERVIEW_ERROR_TYPES] = {
 	"CONNECTION", "SYNC", "SCHEMA", "VERIFICATION", "OTHER",
@@ -10,6 +13,14 @@ static const char *const result_names[OVERVIEW_RESULTS] = {
 	"PASSED",
 	"FAILED",
 	"PARTIAL",
+};
+
+static const char *const health_names[OVERVIEW_HEALTHS] = {
+	[OVERVIEW_HEALTHY] = "HEALTHY",	    [OVERVIEW_LAGGING] = "LAGGING",
+	[OVERVIEW_MISMATCH] = "MISMATCH",   [OVERVIEW_WAITING] = "WAITING",
+	[OVERVIEW_RETRYING] = "RETRYING",   [OVERVIEW_ERROR] = "ERROR",
+	[OVERVIEW_LOADING] = "LOADING",	    [OVERVIEW_PAUSED] = "PAUSED",
+	[OVERVIEW_SUSPENDED] = "SUSPENDED",
 };
 
 void overview_init(struct overview *overview, size_t cap)
@@ -52,48 +63,103 @@ enum overview_result overview_result(const char *name)
 
 const char *overview_health_name(enum overview_health health)
 {
-	switch (health) {
-	case OVERVIEW_OK:
-		return "OK";
-	case OVERVIEW_LOADING:
-		return "LOADING";
+	return health_names[health];
+}
+
+static bool is(const struct overview_mapping *mapping, const char *state)
+{
+	return strcmp(mapping->state, state) == 0;
+}
+
+/* The same as the CASE of the view, in its order. */
+static enum overview_health judge(const struct overview *overview,
+				  const struct overview_mapping *mapping)
+{
+	if (mapping->suspended || is(mapping, "SUSPENDED"))
+		return OVERVIEW_SUSPENDED;
+	if (mapping->paused || is(mapping, "PAUSED"))
+		return OVERVIEW_PAUSED;
+	if (is(mapping, "FULL_SYNC"))
+		return OVERVIEW_LOADING;
+	if (is(mapping, "ERROR") || mapping->error)
+		return OVERVIEW_ERROR;
+	if (is(mapping, "RETRYING"))
+		return OVERVIEW_RETRYING;
+	if (!is(mapping, "CDC") && !is(mapping, "IDLE"))
+		return OVERVIEW_WAITING;
+	if (mapping->verification_error || mapping->parked)
+		return OVERVIEW_MISMATCH;
+	if (mapping->behind_s > overview->lag_warning_s)
+		return OVERVIEW_LAGGING;
+	return OVERVIEW_HEALTHY;
+}
+
+static const char *or_else(const char *reason, const char *other)
+{
+	return *reason ? reason : other;
+}
+
+static const char *tell_parked(struct arena *arena,
+			       const struct overview_mapping *mapping)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text),
+		 "%llu rows were put aside in apply_exceptions",
+		 (unsigned long long)mapping->parked);
+	return arena_strdup(arena, text);
+}
+
+static const char *tell_lag(struct arena *arena,
+			    const struct overview_mapping *mapping)
+{
+	struct strbuf text;
+	const char *kept;
+
+	strbuf_init(&text);
+	strbuf_addf(&text, "%.0f seconds behind its source%s%s",
+		    mapping->behind_s, *mapping->reason ? ": " : "",
+		    mapping->reason);
+	kept = text.failed ? NULL : arena_strdup(arena, text.data);
+	strbuf_release(&text);
+	return kept;
+}
+
+/* Why the word is what it is; NULL without memory. */
+static const char *tell_why(struct arena *arena,
+			    const struct overview_mapping *mapping)
+{
+	const char *reason = mapping->reason;
+
+	switch (mapping->health) {
+	case OVERVIEW_SUSPENDED:
+		return or_else(is(mapping, "SUSPENDED") ? reason : "",
+			       "suspended; a RESUME request lets it go on");
 	case OVERVIEW_PAUSED:
-		return "PAUSED";
-	case OVERVIEW_WARNING:
-		return "WARNING";
+		return "is_paused is 1; a RESUME request lets it go on";
+	case OVERVIEW_LOADING:
+		return or_else(reason, "a full sync is under way");
 	case OVERVIEW_ERROR:
+		return mapping->error ? mapping->error : reason;
+	case OVERVIEW_WAITING:
+		return or_else(reason, "it starts");
+	case OVERVIEW_MISMATCH:
+		return mapping->verification_error
+			       ? mapping->verification_error
+			       : tell_parked(arena, mapping);
+	case OVERVIEW_LAGGING:
+		return tell_lag(arena, mapping);
+	case OVERVIEW_RETRYING:
+	case OVERVIEW_HEALTHY:
+	case OVERVIEW_HEALTHS:
 		break;
 	}
-	return "ERROR";
+	return reason;
 }
 
-static bool is_one_of(const char *state, const char *const *states)
+int overview_judge(struct overview *overview, struct overview_mapping *mapping)
 {
-	for (; *states; states++)
-		if (!strcmp(state, *states))
-			return true;
-	return false;
-}
-
-/* A state that this does not know is no reason to be content. */
-void overview_judge(struct overview_mapping *mapping)
-{
-	static const char *const good[] = {"CDC", "IDLE", NULL};
-	static const char *const loading[] = {"STARTING", "FULL_SYNC", NULL};
-	static const char *const bad[] = {"ERROR", "SUSPENDED", NULL};
-	const char *state = mapping->state;
-	const char *result = mapping->verification.status;
-	bool differs = result && !strcmp(result, "FAILED");
-	bool loads = is_one_of(state, loading) ||
-		     (!strcmp(state, "CDC") && !mapping->consistent);
-	bool fine = is_one_of(state, good) && !*mapping->reason;
-
-	if (is_one_of(state, bad))
-		mapping->health = OVERVIEW_ERROR;
-	else if (!strcmp(state, "PAUSED"))
-		mapping->health = OVERVIEW_PAUSED;
-	else if (differs || (!loads && !fine))
-		mapping->health = OVERVIEW_WARNING;
-	else
-		mapping->health = loads ? OVERVIEW_LOADING : OVERVIEW_OK;
+	mapping->health = judge(overview, mapping);
+	mapping->reason = tell_why(&overview->arena, mapping);
+	return mapping->reason ? 0 : -1;
 }

@@ -31,13 +31,22 @@ enum overview_result {
 	OVERVIEW_RESULTS,
 };
 
-/* How a mapping is, in one word, from best to worst. */
+/*
+ * How a mapping is, in one word: those of v_mapping_health that a mapping can
+ * have which a living daemon works on. The head of views/v_mapping_health.sql
+ * says what each means, and which comes first where several apply.
+ */
 enum overview_health {
-	OVERVIEW_OK,
-	OVERVIEW_LOADING, /* a load, or what changed during it */
-	OVERVIEW_PAUSED,
-	OVERVIEW_WARNING, /* it works, but for something a DBA should know */
+	OVERVIEW_HEALTHY,
+	OVERVIEW_LAGGING,
+	OVERVIEW_MISMATCH,
+	OVERVIEW_WAITING,
+	OVERVIEW_RETRYING,
 	OVERVIEW_ERROR,
+	OVERVIEW_LOADING,
+	OVERVIEW_PAUSED,
+	OVERVIEW_SUSPENDED,
+	OVERVIEW_HEALTHS,
 };
 
 /* How lags were, one every so often, oldest first. */
@@ -68,7 +77,12 @@ struct overview_mapping {
 	const char *state;  /* as mapping_state has it */
 	const char *reason; /* "": none */
 	enum overview_health health;
-	double lag_s; /* -1: not known */
+	bool suspended, paused;		/* as table_mappings has it */
+	const char *error;		/* that stands in error_logs, or NULL */
+	const char *verification_error; /* likewise */
+	uint64_t parked;		/* rows in apply_exceptions */
+	double behind_s;		/* as the view has it; -1: not known */
+	double lag_s;			/* -1: not known */
 	bool consistent;
 	int64_t rows;
 	int64_t bytes;
@@ -105,6 +119,7 @@ struct overview {
 	uint64_t dropped; /* such rows, since the start */
 	unsigned connections_max, connections_reserved;
 	unsigned connections_taken, connections_idle;
+	int lag_warning_s;		       /* the setting */
 	uint64_t errors[OVERVIEW_ERROR_TYPES]; /* of mappings and others */
 	struct overview_mapping *mappings;     /* by their ids */
 	size_t mapping_count;
@@ -123,7 +138,12 @@ const char *overview_result_name(enum overview_result result);
 enum overview_result overview_result(const char *name);
 const char *overview_health_name(enum overview_health health);
 
-/* Works out `health` from all the rest. */
-void overview_judge(struct overview_mapping *mapping);
+/*
+ * Works out `health` from all the rest, and makes `reason`, which was the
+ * state's, the word's, as the view has it but for the healthy. -1 without
+ * memory.
+ */
+int overview_judge(struct overview *overview, struct overview_mapping *mapping)
+	__attribute__((warn_unused_result));
 
 #endif

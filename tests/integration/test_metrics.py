@@ -119,7 +119,7 @@ def test_the_metrics_are_true(shown):
                  destination=f"{shown.dst_db}.dbo.odd", server="source") == 1
     assert value("mapping_state", state="CDC", **good) == 1
     assert value("mapping_state", state="IDLE", **odd) == 1
-    assert value("mapping_health", health="OK", **odd) == 1
+    assert value("mapping_health", health="HEALTHY", **odd) == 1
     assert value("mapping_health", health="ERROR", **bad) == 1
     assert value("mapping_errors_total", type="CONNECTION", **bad) >= 1
     assert value("mapping_errors_total", type="CONNECTION", **good) == 0
@@ -145,7 +145,7 @@ def test_the_status_is_true(shown):
     assert sorted(mappings) == [shown.good, shown.odd, shown.bad]
     odd, bad = mappings[shown.odd], mappings[shown.bad]
     assert odd["source"] == f"{shown.src_db}.dbo.{ODD}"
-    assert odd["health"] == "OK" and odd["rows_applied"] == 1
+    assert odd["health"] == "HEALTHY" and odd["rows_applied"] == 1
     assert odd["run"] is None and odd["verification"]["status"] is None
     assert bad["server"] == "<b>nobody</b>" and bad["health"] == "ERROR"
     assert bad["reason"] == shown.errors(shown.bad)[0][1]

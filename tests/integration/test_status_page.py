@@ -153,7 +153,7 @@ def site(served):
 
 def mapping(number, **values):
     return {"mapping_id": number, "server": "shop", "source": f"s.dbo.t{number}",
-            "destination": f"d.dbo.t{number}", "health": "OK", "state": "CDC",
+            "destination": f"d.dbo.t{number}", "health": "HEALTHY", "state": "CDC",
             "reason": None, "lag_seconds": 0.1, "consistent": True,
             "rows_applied": number * 1000, "bytes_applied": number * 5000,
             "last_success_at": "2026-01-01T00:00:00.000000Z",
@@ -189,7 +189,7 @@ def a_few():
     """One of everything there is to show."""
     wave = [None] * 10 + [5 + 4 * (i % 7) for i in range(50)]
     return invent([
-        mapping(1, health="OK", lag_history=wave, lag_seconds=29),
+        mapping(1, health="HEALTHY", lag_history=wave, lag_seconds=29),
         mapping(2, health="ERROR", state="ERROR", lag_seconds=4000,
                 source="s.dbo." + ODD, lag_history=[None, 1, None],
                 reason="cannot connect to 'db2', port 1433: is it running?"),
@@ -199,7 +199,7 @@ def a_few():
                     "records_total": 1000000, "rows_per_second": 41234,
                     "percent": 25.0, "seconds_left": 18,
                     "started_at": "2026-01-01T00:00:00Z"}),
-        mapping(4, health="WARNING", verification={
+        mapping(4, health="MISMATCH", verification={
             "status": "FAILED", "verification_type": "TAIL",
             "records_compared": 10000, "mismatches_found": 3,
             "verified_at": "2026-01-01T00:00:00.000000Z", "counts": {}}),
@@ -210,6 +210,37 @@ def a_few():
                         "started_at": None}),
     ], [an_error(2, message=ODD), an_error(None, type="OTHER", count=1),
         an_error(4, is_resolved=True)])
+
+
+# Those of v_mapping_health that the page can show, the worst first.
+WORDS = ["ERROR", "SUSPENDED", "MISMATCH", "RETRYING", "WAITING", "LAGGING",
+         "LOADING", "PAUSED", "HEALTHY"]
+
+
+def every_word():
+    """A mapping of each health, those first that need nobody."""
+    return invent([mapping(number, health=word, reason="why")
+                   for number, word in enumerate(reversed(WORDS), 1)])
+
+
+def test_every_word_of_health(browser, site, tmp_path):
+    site.status = every_word()
+    for name, yes in (("words-light", False), ("words-dark", True)):
+        dark(browser, yes)
+        load(browser, site.port)
+        picture(browser, tmp_path, name)
+        assert [row[0] for row in rows(browser)] == WORDS
+        tiles = browser.find_elements(By.CSS_SELECTOR, "#tiles button")
+        assert [tile.text.split()[-1] for tile in tiles[1:]] == WORDS
+        colors = dict(browser.execute_script(
+            "return [...document.querySelectorAll('#mappings .health')]"
+            ".map((e) => [e.textContent, getComputedStyle(e).color])"))
+        # One a severity: in trouble, to be watched, busy, at rest, well.
+        assert len(set(colors.values())) == 5
+        assert colors["ERROR"] == colors["SUSPENDED"] == colors["MISMATCH"]
+        assert colors["RETRYING"] == colors["WAITING"] == colors["LAGGING"]
+    assert browser.title == "(3) DataFlow"
+    assert_nothing_bad(browser)
 
 
 def test_everything_is_shown(browser, site, tmp_path):
@@ -223,7 +254,7 @@ def test_everything_is_shown(browser, site, tmp_path):
     assert sorted(shown) == [1, 2, 3, 4, 5, 6]
     # the worst come first
     assert [row[0] for row in rows(browser)] == [
-        "ERROR", "WARNING", "LOADING", "PAUSED", "OK", "OK"]
+        "ERROR", "MISMATCH", "LOADING", "PAUSED", "HEALTHY", "HEALTHY"]
     assert shown[2][2] == "shop: s.dbo." + ODD
     assert shown[2][5] == "67 min" and shown[3][5] == ""
     assert shown[4][9] == ("FAILED TAIL, 3 of 10,000 differ, "
@@ -243,7 +274,7 @@ def test_everything_is_shown(browser, site, tmp_path):
         f"2026-01-01 00:01:00 2 SYNC {ODD} 3",
         "2026-01-01 00:01:00 OTHER it fails 1",
         "2026-01-01 00:01:00 4 SYNC, resolved it fails 3"]
-    assert browser.title == "(1) DataFlow"
+    assert browser.title == "(2) DataFlow"
     lines = browser.execute_script(
         "return [1, 2, 3].map((id) => { const svg = document.querySelector("
         "`#m${id} svg`); return svg && [svg.firstChild.getAttribute('d'), "
@@ -286,9 +317,10 @@ def brightness(color):
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
-def test_contrast(browser, site):
+@pytest.mark.parametrize("status", [a_few, every_word])
+def test_contrast(browser, site, status):
     """WCAG AA, in light and dark: 4.5 to 1 for every text."""
-    site.status = a_few()
+    site.status = status()
     backgrounds = set()
     for yes in (False, True):
         dark(browser, yes)
@@ -432,7 +464,7 @@ def test_a_link_leads_to_the_mapping(browser, site):
 
 def test_a_thousand(browser, site, tmp_path):
     site.status = invent([
-        mapping(n, health="ERROR" if n % 100 == 0 else "OK",
+        mapping(n, health="ERROR" if n % 100 == 0 else "HEALTHY",
                 reason="no answer " * 50 if n % 100 == 0 else None,
                 lag_seconds=n, lag_history=[n % 7 + i % 5 for i in range(60)])
         for n in range(1, 1001)],
@@ -467,7 +499,7 @@ def test_over_a_daemon(browser, world, tmp_path):
     picture(browser, tmp_path, "daemon")
     shown = {int(row[1]): row for row in rows(browser)}
     assert shown[good][2] == f"source: {world.src_db}.dbo.{ODD}"
-    assert shown[good][0] == "OK" and shown[good][7] == "2"
+    assert shown[good][0] == "HEALTHY" and shown[good][7] == "2"
     assert shown[bad][2] == f"{ODD}: {world.src_db}.dbo.t"
     assert shown[bad][3] == f"{world.dst_db}.dbo.{ODD}"
     assert shown[bad][0] == "ERROR"

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from support import dataflow
+from support import dataflow, web
 
 # What depends on when one asks, by so many seconds at most.
 PATIENCE = 20
@@ -194,11 +194,13 @@ def test_every_word_of_health(stores):
     stores.living("waiting", state="WAITING")
     stores.update("mapping_state", "state = 'WAITING'", reason="never loaded")
     stores.living("starting", state="STARTING")
+    stores.living("unheard_of", state="SOMETHING_NEW")
     stores.mapping("new")
     stores.living("orphan", daemon="gone:1")
     wrong = stores.living("wrong")
     stores.insert("error_logs", mapping_id=wrong, error_type="VERIFICATION",
                   error_message="2 rows differ; request a REPAIR")
+    # Its error was resolved since: it was loaded anew, or a DBA says so.
     failed = stores.living("failed")
     for status, minutes, kind in (("PASSED", 9, "TAIL"), ("FAILED", 5, "TAIL"),
                                   ("PASSED", 1, "DRY_RUN")):
@@ -206,6 +208,15 @@ def test_every_word_of_health(stores):
                       verification_type=kind, mismatches_found=3,
                       verification_status=status,
                       verified_at=ago(minutes=minutes))
+    stores.insert("error_logs", mapping_id=failed, error_type="VERIFICATION",
+                  error_message="3 rows differ", is_resolved=1)
+    # The newest rows pass, the whole table did not.
+    whole = stores.living("whole")
+    stores.insert("error_logs", mapping_id=whole, error_type="VERIFICATION",
+                  error_message="4 rows differ")
+    stores.insert("verification_logs", mapping_id=whole,
+                  verification_type="TAIL", verification_status="PASSED",
+                  verified_at=NOW)
     parked = stores.living("parked")
     for number, resolved in enumerate((0, 0, 1)):
         stores.insert("apply_exceptions", exception_id=f"x{number}",
@@ -243,11 +254,13 @@ def test_every_word_of_health(stores):
         "retrying": ("RETRYING", "no answer"),
         "waiting": ("WAITING", "never loaded"),
         "starting": ("WAITING", "it starts"),
+        "unheard_of": ("WAITING", "it starts"),
         "new": ("WAITING", "no daemon has taken it up yet"),
         "orphan": ("WAITING",
                    "its daemon is gone, another one takes it over"),
         "wrong": ("MISMATCH", "2 rows differ; request a REPAIR"),
-        "failed": ("MISMATCH", "3 rows differ, says the last verification"),
+        "failed": ("HEALTHY", "follows changes"),
+        "whole": ("MISMATCH", "4 rows differ"),
         "parked": ("MISMATCH", "2 rows were put aside in apply_exceptions"),
         "lagging": ("LAGGING", "N seconds behind its source: a large window"),
         "loaded_just_now": ("HEALTHY", "catching up with its load"),
@@ -558,3 +571,202 @@ def test_health_and_lag_of_a_daemon(world):
     world.request(mapping, "RESUME")
     dataflow.wait_for(lambda: health_of(world, mapping) == ("HEALTHY", 0))
     assert world.control("SELECT SUM(records_processed) FROM v_throughput")[0][0] >= 1
+
+
+# --------------------------------------------- the same words from the daemon
+
+class Both:
+    """A mapping as the view and the daemon's own pages have it."""
+
+    def __init__(self, world, mapping):
+        self.world, self.mapping = world, mapping
+        self.port = web.free_port()
+        self.daemon = None
+
+    def start(self):
+        self.daemon = self.world.start("--metrics-listen", str(self.port))
+        dataflow.wait_for(lambda: web.answers(self.port) == 200)
+
+    def view(self):
+        return self.world.control(
+            "SELECT health, reason FROM v_mapping_health WHERE mapping_id = "
+            f"{self.mapping}")[0]
+
+    def page(self):
+        for m in web.status(self.port)["mappings"]:
+            if m["mapping_id"] == self.mapping:
+                return m["health"], m["reason"]
+        return None, None
+
+    def wait(self, word, timeout=40):
+        """Until both have that word, with one reason; the page's is none
+        where there is nothing to say. The reason."""
+        seen = [None, None]
+
+        def agree():
+            seen[:] = self.view(), self.page()
+            words = {w for w, _ in seen}
+            reasons = {re.sub(r"^\d+ seconds", "N seconds", why or "")
+                       for _, why in seen}
+            return words == {word} and (len(reasons) == 1 or
+                                        word == "HEALTHY")
+        try:
+            dataflow.wait_for(agree, timeout, what=word)
+        except AssertionError:
+            raise AssertionError(f"{word}: {seen}\n{self.world.log()}") \
+                from None
+        samples = web.metrics(self.port)
+        assert web.value(samples, "dataflow_mapping_health", health=word,
+                         mapping_id=str(self.mapping)) == 1
+        return seen[0][1]
+
+    def order(self, kind, scope=None):
+        scope = f"N'{scope}'" if scope else "NULL"
+        self.world.control(
+            "INSERT INTO sync_requests (mapping_id, request_type, scope) "
+            f"VALUES ({self.mapping}, N'{kind}', {scope})")
+        number = self.world.control("SELECT MAX(request_id) "
+                                    "FROM sync_requests")[0][0]
+        dataflow.wait_for(lambda: self.world.control(
+            f"SELECT 1 FROM sync_requests WHERE request_id = {number} "
+            "AND state = 'COMPLETED'"), 40, what=kind)
+
+    def source_is(self, text):
+        self.world.control("UPDATE source_servers SET connection_string = "
+                           f"N'{text}'")
+
+
+@pytest.fixture
+def both(world):
+    world.config(verification_interval_minutes=0, verification_row_count=100,
+                 initial_full_sync=0, max_retry_attempts=1)
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")
+    world.on_source("WITH k AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM k "
+                    "WHERE i < 1000) INSERT INTO t SELECT i, i FROM k "
+                    "OPTION (MAXRECURSION 0)")
+    world.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT "
+                  "CHECK (n <> 13000))")
+    world.enable_cdc("t")
+    found = Both(world, world.add_mapping("t", on_row_error="PARK"))
+    found.start()
+    return found
+
+
+@pytest.fixture
+def loaded(both):
+    """It was loaded and follows changes, and the log of its source is busy."""
+    if both.world.source.is_standin:
+        both.world.source.query("EXEC sys.sp_tdsd_option N'idle_interval', 300")
+    both.order("FULL_SYNC")
+    both.wait("HEALTHY")
+    yield both
+    if both.world.source.is_standin:
+        both.world.source.query("EXEC sys.sp_tdsd_option N'idle_interval', 0")
+
+
+def test_same_words_at_rest_and_in_trouble(loaded):
+    both, world = loaded, loaded.world
+    both.order("PAUSE")
+    both.wait("PAUSED")
+    both.order("RESUME")
+    both.wait("HEALTHY")
+    good = world.connection_string()
+    bad = "server=127.0.0.1,1;user id=x;password=y"
+    both.source_is(bad)
+    assert "127.0.0.1" in both.wait("ERROR")
+    # An error from before counts for a new daemon that only retries yet.
+    both.daemon.stop()
+    world.config(max_retry_attempts=100, retry_delay_seconds=1)
+    both.start()
+    both.wait("ERROR")
+    both.source_is(good)
+    both.wait("HEALTHY")
+    both.source_is(bad)
+    both.wait("RETRYING")
+    world.config(max_retry_attempts=1, on_connection_error="SUSPEND")
+    assert "127.0.0.1" in both.wait("SUSPENDED")
+    both.daemon.stop()
+    both.start()
+    both.wait("SUSPENDED")
+    both.source_is(good)
+    both.order("RESUME")
+    both.wait("HEALTHY")
+
+
+def test_same_words_while_waiting(both):
+    assert "never loaded" in both.wait("WAITING")
+    both.order("FULL_SYNC")
+    both.wait("HEALTHY")
+
+
+def test_same_words_about_rows_that_differ(loaded):
+    both, world = loaded, loaded.world
+    world.on_dest("UPDATE t SET n = -1 WHERE id = 5")
+    both.order("VERIFY")
+    both.wait("HEALTHY")  # it is not among the newest rows
+    both.order("VERIFY", "WHOLE")
+    assert "1 of 1000 rows differ" in both.wait("MISMATCH")
+    both.order("VERIFY")
+    status = world.control("SELECT last_verification_status "
+                           "FROM v_mapping_health")
+    assert status == [("PASSED",)]
+    both.wait("MISMATCH")
+    errors = web.status(both.port)["recent_errors"]
+    assert [(e["type"], e["is_resolved"]) for e in errors] == \
+        [("VERIFICATION", False)]
+    # Nor does a new daemon end it.
+    both.daemon.stop()
+    both.start()
+    both.wait("MISMATCH")
+    # What is graver hides it, and ends it not.
+    good = world.connection_string()
+    both.source_is("server=127.0.0.1,1;user id=x;password=y")
+    both.wait("ERROR")
+    both.source_is(good)
+    both.wait("MISMATCH")
+    both.order("REPAIR", "WHOLE")
+    both.wait("HEALTHY")
+    # So does a load.
+    world.on_dest("UPDATE t SET n = -1 WHERE id = 1000")
+    both.order("VERIFY")
+    both.wait("MISMATCH")
+    both.order("FULL_SYNC")
+    both.wait("HEALTHY")
+
+
+def test_same_words_about_rows_put_aside(loaded):
+    both, world = loaded, loaded.world
+    world.on_source("UPDATE t SET n = 13000 WHERE id = 7")
+    assert both.wait("MISMATCH") == \
+        "1 rows were put aside in apply_exceptions"
+    both.daemon.stop()
+    both.start()
+    both.wait("MISMATCH")
+    world.on_source("UPDATE t SET n = 7 WHERE id = 7")
+    both.wait("HEALTHY")
+
+
+def test_same_words_when_a_dba_resolves_an_error(loaded):
+    """As the view has it at once, the page has it after a while."""
+    both, world = loaded, loaded.world
+    world.on_dest("UPDATE t SET n = -1 WHERE id = 1000")
+    both.order("VERIFY")
+    both.wait("MISMATCH")
+    world.control("UPDATE error_logs SET is_resolved = 1")
+    both.wait("HEALTHY", 60)
+
+
+def test_same_words_about_lag(loaded):
+    both, world = loaded, loaded.world
+    both.order("PAUSE")
+    both.wait("PAUSED")
+    world.config(lag_warning_seconds=3, cdc_window_transactions=1)
+    for i in range(3000):
+        world.on_source(f"UPDATE t SET n = n + 1 WHERE id = {i % 1000 + 1}")
+    dataflow.wait_for(lambda: world.control(
+        "SELECT 1 FROM v_mapping_health WHERE lag_seconds > 5"))
+    both.order("RESUME")
+    assert "seconds behind its source" in both.wait("LAGGING")
+    world.config(cdc_window_transactions=5000)
+    world.wait_equal("t", timeout=60)
+    both.wait("HEALTHY")

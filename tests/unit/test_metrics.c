@@ -44,7 +44,7 @@ static struct overview example(void)
 		.dest = "db2.dbo.t",
 		.state = "CDC",
 		.reason = NASTY,
-		.health = OVERVIEW_WARNING,
+		.health = OVERVIEW_MISMATCH,
 		.lag_s = 1.25,
 		.consistent = true,
 		.rows = 9007199254740993, /* more than a double can tell */
@@ -111,7 +111,7 @@ static void test_samples(void **state)
 		"dataflow_errors_total{type=\"SYNC\"} 7",
 		"dataflow_errors_total{type=\"OTHER\"} 1",
 		"dataflow_mapping_state" FIRST ",state=\"CDC\"} 1",
-		"dataflow_mapping_health" FIRST ",health=\"WARNING\"} 1",
+		"dataflow_mapping_health" FIRST ",health=\"MISMATCH\"} 1",
 		"dataflow_mapping_health" SECOND ",health=\"LOADING\"} 1",
 		"dataflow_mapping_lag_seconds" FIRST "} 1.250",
 		"dataflow_mapping_consistent" FIRST "} 1",
@@ -215,46 +215,112 @@ static void test_status(void **state)
 	strbuf_release(&sb);
 }
 
-static void test_health(void **state)
+/* What is true of a mapping that has all of the view's words, but for those
+ * of mappings that no living daemon works on. */
+static struct overview_mapping afflicted(void)
 {
-	static const struct {
-		const char *state, *reason, *result;
-		bool consistent;
-		enum overview_health want;
-	} cases[] = {
-		{"CDC", "", NULL, true, OVERVIEW_OK},
-		{"IDLE", "", "PASSED", true, OVERVIEW_OK},
-		{"CDC", "", "PARTIAL", true, OVERVIEW_OK},
-		{"CDC", "catching up", NULL, false, OVERVIEW_LOADING},
-		{"CDC", "the job stands still", NULL, true, OVERVIEW_WARNING},
-		{"CDC", "", "FAILED", true, OVERVIEW_WARNING},
-		{"STARTING", "", NULL, false, OVERVIEW_LOADING},
-		{"FULL_SYNC", "requested", NULL, false, OVERVIEW_LOADING},
-		{"RETRYING", "no answer", NULL, true, OVERVIEW_WARNING},
-		{"WAITING", "never loaded", NULL, false, OVERVIEW_WARNING},
-		{"PAUSED", "", NULL, true, OVERVIEW_PAUSED},
-		{"ERROR", "bad", NULL, true, OVERVIEW_ERROR},
-		{"ERROR", "bad", "FAILED", true, OVERVIEW_ERROR},
-		{"SUSPENDED", "", NULL, true, OVERVIEW_ERROR},
-		{"SOMETHING_NEW", "", NULL, true, OVERVIEW_WARNING},
+	return (struct overview_mapping){
+		.state = "FULL_SYNC",
+		.reason = "the state's reason",
+		.suspended = true,
+		.paused = true,
+		.error = "an error",
+		.verification_error = "3 rows differ",
+		.parked = 2,
+		.behind_s = 61,
 	};
+}
+
+static void assert_judged(struct overview *now, struct overview_mapping mapping,
+			  const char *word, const char *reason)
+{
+	assert_int_equal(overview_judge(now, &mapping), 0);
+	assert_string_equal(overview_health_name(mapping.health), word);
+	assert_string_equal(mapping.reason, reason);
+}
+
+/* Of the words that apply the first is shown, as test_views.py has it. */
+static void test_precedence(void **state)
+{
+	struct overview_mapping m = afflicted();
+	struct overview now;
 
 	(void)state;
+	overview_init(&now, 0);
+	now.lag_warning_s = 60;
+	assert_judged(&now, m, "SUSPENDED",
+		      "suspended; a RESUME request lets it go on");
+	m.suspended = false;
+	assert_judged(&now, m, "PAUSED",
+		      "is_paused is 1; a RESUME request lets it go on");
+	m.paused = false;
+	assert_judged(&now, m, "LOADING", "the state's reason");
+	m.state = "RETRYING";
+	assert_judged(&now, m, "ERROR", "an error");
+	m.error = NULL;
+	assert_judged(&now, m, "RETRYING", "the state's reason");
+	m.state = "STARTING";
+	assert_judged(&now, m, "WAITING", "the state's reason");
+	m.state = "CDC";
+	assert_judged(&now, m, "MISMATCH", "3 rows differ");
+	m.verification_error = NULL;
+	assert_judged(&now, m, "MISMATCH",
+		      "2 rows were put aside in apply_exceptions");
+	m.parked = 0;
+	assert_judged(&now, m, "LAGGING",
+		      "61 seconds behind its source: the state's reason");
+	m.behind_s = 59;
+	assert_judged(&now, m, "HEALTHY", "the state's reason");
+	overview_release(&now);
+}
+
+static void test_health_by_state(void **state)
+{
+	static const struct {
+		const char *state, *word, *reason;
+	} cases[] = {
+		{"CDC", "HEALTHY", ""},
+		{"IDLE", "HEALTHY", ""},
+		{"STARTING", "WAITING", "it starts"},
+		{"WAITING", "WAITING", "it starts"},
+		{"STOPPED", "WAITING", "it starts"},
+		{"FULL_SYNC", "LOADING", "a full sync is under way"},
+		{"RETRYING", "RETRYING", ""},
+		{"ERROR", "ERROR", ""},
+		{"PAUSED", "PAUSED",
+		 "is_paused is 1; a RESUME request lets it go on"},
+		{"SUSPENDED", "SUSPENDED",
+		 "suspended; a RESUME request lets it go on"},
+		/* No reason to be content. */
+		{"SOMETHING_NEW", "WAITING", "it starts"},
+	};
+	struct overview now;
+
+	(void)state;
+	overview_init(&now, 0);
+	now.lag_warning_s = 60;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct overview_mapping mapping = {
 			.state = cases[i].state,
-			.reason = cases[i].reason,
-			.consistent = cases[i].consistent,
-			.verification = {.type = "TAIL",
-					 .status = cases[i].result},
+			.reason = "",
+			.behind_s = -1,
 		};
 
-		overview_judge(&mapping);
-		if (mapping.health != cases[i].want)
-			fail_msg("%s '%s' is %s", cases[i].state,
-				 cases[i].reason,
-				 overview_health_name(mapping.health));
+		assert_judged(&now, mapping, cases[i].word, cases[i].reason);
 	}
+	overview_release(&now);
+}
+
+static void test_judging_without_memory(void **state)
+{
+	struct overview_mapping mapping = {
+		.state = "CDC", .reason = "", .parked = 1};
+	struct overview now;
+
+	(void)state;
+	overview_init(&now, 1);
+	assert_int_equal(overview_judge(&now, &mapping), -1);
+	overview_release(&now);
 }
 
 static void test_names(void **state)
@@ -275,7 +341,9 @@ int main(void)
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_nothing_yet),
 		cmocka_unit_test(test_status),
-		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_health_by_state),
+		cmocka_unit_test(test_judging_without_memory),
 		cmocka_unit_test(test_names),
 	};
 

@@ -23,6 +23,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void add_found(int mapping_id, const char *message, const char *details)
+{
+	struct control_error error = {
+		.mapping_id = mapping_id,
+		.type = "VERIFICATION",
+		.message = message,
+		.details = details,
+	};
+
+	recent_add(&recent, &error);
+}
+
 static void add(int mapping_id, int server_id, const char *type,
 		const char *message)
 {
@@ -81,10 +93,25 @@ static void test_verification_is_another_matter(void **state)
 	assert_recent("1 SYNC s 1|1 VERIFICATION v 1|");
 	recent_resolve(&recent, 1, 0);
 	assert_recent("-1 SYNC s 1|1 VERIFICATION v 1|");
-	recent_resolve_verification(&recent, 2);
+	recent_resolve_verification(&recent, 2, true);
 	assert_recent("-1 SYNC s 1|1 VERIFICATION v 1|");
-	recent_resolve_verification(&recent, 1);
+	recent_resolve_verification(&recent, 1, false);
 	assert_recent("-1 SYNC s 1|-1 VERIFICATION v 1|");
+}
+
+/* As in the tables: the newest rows say nothing of the whole table. */
+static void test_the_whole_table_and_its_newest_rows(void **state)
+{
+	(void)state;
+	add_found(1, "tail", "{\"scope\":\"TAIL\"}");
+	assert_recent("1 VERIFICATION tail 1|");
+	add_found(1, "whole", "{\"scope\":\"WHOLE\"}");
+	add_found(1, "tail", "{\"scope\":\"TAIL\"}");
+	assert_recent("1 VERIFICATION whole 3|");
+	recent_resolve_verification(&recent, 1, false);
+	assert_recent("1 VERIFICATION whole 3|");
+	recent_resolve_verification(&recent, 1, true);
+	assert_recent("-1 VERIFICATION whole 3|");
 }
 
 static void test_servers_and_the_daemon(void **state)
@@ -146,6 +173,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_one_entry_a_trouble),
 		TEST(test_verification_is_another_matter),
+		TEST(test_the_whole_table_and_its_newest_rows),
 		TEST(test_servers_and_the_daemon),
 		TEST(test_bounded),
 		TEST(test_no_memory),

@@ -34,8 +34,6 @@ SELECT
         WHEN 'LOADING' THEN COALESCE(h.state_reason, 'a full sync is under way')
         WHEN 'MISMATCH' THEN CASE
             WHEN h.verification_error IS NOT NULL THEN h.verification_error
-            WHEN h.last_verification_status = 'FAILED'
-                THEN h.last_mismatches || ' rows differ, says the last verification'
             ELSE h.parked_rows || ' rows were put aside in apply_exceptions'
         END
         WHEN 'LAGGING' THEN
@@ -72,13 +70,8 @@ FROM (
             WHEN f.state = 'FULL_SYNC' THEN 'LOADING'
             WHEN f.state = 'ERROR' OR f.error_message IS NOT NULL THEN 'ERROR'
             WHEN f.state = 'RETRYING' THEN 'RETRYING'
-            WHEN f.state IS NULL OR f.state IN ('STARTING', 'WAITING', 'STOPPED', 'PAUSED', 'SUSPENDED')
-                THEN 'WAITING'
-            WHEN
-                f.verification_error IS NOT NULL
-                OR f.last_verification_status = 'FAILED'
-                OR f.parked_rows > 0
-                THEN 'MISMATCH'
+            WHEN f.state IS NULL OR f.state NOT IN ('CDC', 'IDLE') THEN 'WAITING'
+            WHEN f.verification_error IS NOT NULL OR f.parked_rows > 0 THEN 'MISMATCH'
             WHEN f.current_at < f.lagging_before THEN 'LAGGING'
             ELSE 'HEALTHY'
         END AS health
@@ -128,8 +121,7 @@ FROM (
             ve.error_message AS verification_error,
             COALESCE(x.parked_rows, 0) AS parked_rows,
             v.verified_at AS last_verified_at,
-            v.verification_status AS last_verification_status,
-            v.mismatches_found AS last_mismatches
+            v.verification_status AS last_verification_status
         FROM table_mappings AS m
         INNER JOIN source_servers AS s ON m.server_id = s.server_id
         LEFT JOIN target_servers AS t ON m.target_id = t.target_id
