@@ -615,9 +615,10 @@ class Both:
         except AssertionError:
             raise AssertionError(f"{word}: {seen}\n{self.world.log()}") \
                 from None
-        samples = web.metrics(self.port)
-        assert web.value(samples, "dataflow_mapping_health", health=word,
-                         mapping_id=str(self.mapping)) == 1
+        # A page is up to a second old.
+        dataflow.wait_for(lambda: web.value(
+            web.metrics(self.port), "dataflow_mapping_health", health=word,
+            mapping_id=str(self.mapping)) == 1, 5)
         return seen[0][1]
 
     def order(self, kind, scope=None):
