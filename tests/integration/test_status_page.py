@@ -416,7 +416,7 @@ def test_everything_has_a_name(browser, site):
         if not node.get("ignored"):
             role = node["role"]["value"]
             named.setdefault(role, []).append(
-                node.get("name", {}).get("value", ""))
+                node.get("name", {}).get("value", "").strip())
     for role in ("button", "searchbox", "columnheader", "table", "link",
                  "progressbar", "progressIndicator", "region"):
         assert all(named.get(role, ["x"])), (role, named[role])
