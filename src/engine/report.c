@@ -115,8 +115,7 @@ void report_verification_resolved(struct report_subject *subject, bool whole)
 {
 	put_simple(subject->reporter, EVENT_VERIFIED, subject->mapping_id, 0,
 		   whole);
-	reporter_tell_verified(subject->reporter, subject->mapping_id, whole);
-	subject_resolve_verification(subject, whole);
+	reporter_tell_verified(subject, whole);
 }
 
 void report_progress(struct report_subject *subject,

@@ -657,11 +657,13 @@ void reporter_tell_over(struct reporter *reporter, int mapping_id,
 		notifier_over(reporter->notifier, mapping_id, NOTICE_FAILURE);
 }
 
-void reporter_tell_verified(struct reporter *reporter, int mapping_id,
-			    bool whole)
+void reporter_tell_verified(struct report_subject *subject, bool whole)
 {
-	recent_resolve_verification(&reporter->recent, mapping_id, whole);
-	if (reporter->notifier)
-		notifier_over(reporter->notifier, mapping_id,
+	struct reporter *reporter = subject->reporter;
+
+	recent_resolve_verification(&reporter->recent, subject->mapping_id,
+				    whole);
+	if (subject_resolve_verification(subject, whole) && reporter->notifier)
+		notifier_over(reporter->notifier, subject->mapping_id,
 			      NOTICE_VERIFICATION);
 }

@@ -379,15 +379,19 @@ void subject_resolve_errors(struct report_subject *subject)
 	pthread_mutex_unlock(&subject->lock);
 }
 
-void subject_resolve_verification(struct report_subject *subject, bool whole)
+bool subject_resolve_verification(struct report_subject *subject, bool whole)
 {
+	bool over;
+
 	pthread_mutex_lock(&subject->lock);
-	if (whole || !subject->whole_differs) {
+	over = whole || !subject->whole_differs;
+	if (over) {
 		set_standing(&subject->mismatch, NULL);
 		subject->whole_differs = false;
 	}
 	subject->errors_told_ms = clock_ms();
 	pthread_mutex_unlock(&subject->lock);
+	return over;
 }
 
 void report_tables(struct report_subject *subject,

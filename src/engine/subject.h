@@ -79,8 +79,7 @@ void reporter_tell_trouble(struct reporter *reporter,
 			   const struct control_error *error);
 void reporter_tell_over(struct reporter *reporter, int mapping_id,
 			int server_id);
-void reporter_tell_verified(struct reporter *reporter, int mapping_id,
-			    bool whole);
+void reporter_tell_verified(struct report_subject *subject, bool whole);
 
 /* Hand an event to the reporter's thread. Takes it over; NULL counts as lost. */
 void reporter_put(struct reporter *reporter, struct event *event);
@@ -135,7 +134,8 @@ void subject_sample(struct report_subject *subject, int64_t grace_ms);
 void subject_open_error(struct report_subject *subject,
 			const struct control_error *error);
 void subject_resolve_errors(struct report_subject *subject);
-void subject_resolve_verification(struct report_subject *subject, bool whole);
+/* True when none stands any more. */
+bool subject_resolve_verification(struct report_subject *subject, bool whole);
 void subject_count_verification(struct report_subject *subject,
 				const struct control_verification *row);
 

@@ -31,8 +31,7 @@
 /* A step with changes ends now and then, to let others have connections. */
 #define STEP_MAX_MS 5000
 
-/* Nothing is waited for but the end. */
-#define FENCED_SLEEP_MS 60000
+#define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
 
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
@@ -91,6 +90,13 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 		if (verify_order(&worker->verify, &order, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Of all but full syncs, which need nothing but to be tried. */
+static void refuse_orders(struct worker *worker, const char *why)
+{
+	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
+	verify_refuse_orders(&worker->verify, why);
 }
 
 /* --------------------------------------------------------------- full sync */
@@ -300,8 +306,6 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
-	if (hand_orders_over(worker, err) < 0)
-		return -1;
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
@@ -392,6 +396,8 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 		return -1;
 	tell_connected(worker);
 	if (!worker->link.loaded) {
+		refuse_orders(worker, "the destination was never loaded; "
+				      "request a FULL_SYNC");
 		report_state(worker->subject, "WAITING",
 			     "never loaded: initial_full_sync is 0, request a "
 			     "full sync",
@@ -417,7 +423,7 @@ static int attempt(struct worker *worker, struct error *err)
 	unsigned connections;
 	int ret;
 
-	if (open_link(worker, err) < 0)
+	if (hand_orders_over(worker, err) < 0 || open_link(worker, err) < 0)
 		return -1;
 	worker->link.settings = worker->settings;
 	worker->link.applying = false;
@@ -450,8 +456,7 @@ static void record(struct worker *worker, const struct error *err,
 
 	report_error(worker->engine->reporter, &row);
 	answer_orders(worker, ORDER_FULL_SYNC, "FAILED", err->message);
-	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", err->message);
-	verify_refuse_orders(&worker->verify, err->message);
+	refuse_orders(worker, err->message);
 	worker->why_full_sync = NULL;
 }
 
@@ -580,7 +585,7 @@ static int64_t next_sleep(struct worker *worker)
 	int64_t interval = idle_interval(worker);
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
-		return 0;
+		return 0; /* what cannot be done now was refused */
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)

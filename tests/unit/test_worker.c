@@ -201,6 +201,27 @@ static void test_waits_without_initial_sync(void **state)
 		 "1\n");
 }
 
+/* What cannot be done is refused, rather than tried again and again. */
+static void test_orders_before_the_first_load(void **state)
+{
+	struct order verify = {.id = 1, .kind = ORDER_VERIFY};
+	struct order skip = {.id = 2, .kind = ORDER_SKIP_TO_NOW};
+
+	(void)state;
+	rig.settings.initial_full_sync = 0;
+	rig_fill(&rig, 5);
+	store_exec(rig.spec.file, "INSERT INTO sync_requests (mapping_id, "
+				  "request_type) VALUES (1, 'VERIFY'), "
+				  "(1, 'SKIP_TO_NOW')");
+	start();
+	wait_for("SELECT state FROM mapping_state", "WAITING\n");
+	worker_order(worker, &verify);
+	worker_order(worker, &skip);
+	wait_for("SELECT state, answer LIKE '%never loaded%' "
+		 "FROM sync_requests ORDER BY request_id",
+		 "FAILED|1\nFAILED|1\n");
+}
+
 static void test_without_capture(void **state)
 {
 	(void)state;
@@ -584,6 +605,7 @@ int main(void)
 		TEST(test_loads_and_follows),
 		TEST(test_restart_goes_on),
 		TEST(test_waits_without_initial_sync),
+		TEST(test_orders_before_the_first_load),
 		TEST(test_without_capture),
 		TEST(test_trigger_column),
 		TEST(test_paused),
