@@ -12,7 +12,6 @@
  */
 #include "drivers/sqlserver/seek.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/sqlserver/choice.h"
@@ -177,60 +176,68 @@ static void add_bytes(struct strbuf *sql, const struct catalog_column *column,
 	strbuf_addstr(sql, ", CONVERT(binary(1), 0))");
 }
 
+/* Of which rows a digest is made, and of which of their columns. */
+struct digested {
+	const struct sqlserver_source *source;
+	const struct table *shape;
+	const size_t *take;
+	size_t count;
+	bool large; /* together they may be longer than a short row */
+};
+
+static const struct catalog_column *digested_column(const struct digested *d,
+						    size_t i)
+{
+	return catalog_column(&d->source->catalog,
+			      d->shape->columns[d->take[i]].name);
+}
+
 /*
- * All of them from `first` up to `end`, joined as a balanced tree: a thousand
- * columns in a row would be nested too deeply for the server.
+ * All columns from `first` up to `end`, joined as a balanced tree: a thousand
+ * in a row would be nested too deeply for the server.
  */
-static void add_joined(struct strbuf *sql,
-		       const struct catalog_column *const *columns,
-		       size_t first, size_t end, bool large)
+static int add_joined(struct strbuf *sql, const struct digested *d,
+		      size_t first, size_t end, struct error *err)
 {
 	size_t middle = first + (end - first) / 2;
+	const struct catalog_column *column;
 
 	if (end - first == 1) {
-		add_bytes(sql, columns[first], large);
-		return;
+		column = digested_column(d, first);
+		if (!column)
+			return error_set(
+				err, ERROR_SCHEMA,
+				"column '%s' is no longer in the table",
+				d->shape->columns[d->take[first]].name);
+		add_bytes(sql, column, d->large);
+		return 0;
 	}
 	strbuf_addch(sql, '(');
-	add_joined(sql, columns, first, middle, large);
+	if (add_joined(sql, d, first, middle, err) < 0)
+		return -1;
 	strbuf_addstr(sql, " + ");
-	add_joined(sql, columns, middle, end, large);
+	if (add_joined(sql, d, middle, end, err) < 0)
+		return -1;
 	strbuf_addch(sql, ')');
+	return 0;
 }
 
 /*
  * The bytes of a row. What is joined has to be of the large type as soon as it
  * could be longer than the other one, which would cut it; but that is slow.
  */
-static int add_row_bytes(struct strbuf *sql,
-			 const struct sqlserver_source *source,
-			 const struct table *shape, const size_t *take,
-			 size_t count, struct error *err)
+static int add_row_bytes(struct strbuf *sql, struct digested *d,
+			 struct error *err)
 {
-	const struct catalog_column **columns =
-		calloc(count + 1, sizeof(*columns));
-	int total = 0, ret = 0;
+	int total = 0;
 
-	if (!columns)
-		return error_memory(err, "a digest");
-	for (size_t i = 0; ret == 0 && i < count; i++) {
-		const char *name = shape->columns[take[i]].name;
+	for (size_t i = 0; i < d->count && total <= SHORT_ROW_MAX; i++) {
+		const struct catalog_column *column = digested_column(d, i);
 
-		const struct catalog_column *column =
-			catalog_column(&source->catalog, name);
-
-		columns[i] = column;
-		if (!column)
-			ret = error_set(err, ERROR_SCHEMA,
-					"column '%s' is no longer in the table",
-					name);
-		else if (total <= SHORT_ROW_MAX)
-			total += longest(column);
+		total += column ? longest(column) : 0;
 	}
-	if (ret == 0 && count)
-		add_joined(sql, columns, 0, count, total > SHORT_ROW_MAX);
-	free(columns);
-	return ret;
+	d->large = total > SHORT_ROW_MAX;
+	return add_joined(sql, d, 0, d->count, err);
 }
 
 static int build_digest(const struct sqlserver_source *source,
@@ -239,6 +246,13 @@ static int build_digest(const struct sqlserver_source *source,
 			const struct choice_sql *choice, struct strbuf *sql,
 			struct error *err)
 {
+	struct digested digested = {
+		.source = source,
+		.shape = shape,
+		.take = take,
+		.count = take_count,
+	};
+
 	strbuf_addf(sql, "%sSELECT COUNT_BIG(*)", choice->declare.data);
 	for (int i = 0; i < 4; i++)
 		strbuf_addf(sql,
@@ -246,7 +260,7 @@ static int build_digest(const struct sqlserver_source *source,
 			    "SUBSTRING(r.md5, %d, 4))))",
 			    4 * i + 1);
 	strbuf_addstr(sql, " FROM (SELECT TOP (@limit) HASHBYTES('MD5', ");
-	if (add_row_bytes(sql, source, shape, take, take_count, err) < 0)
+	if (add_row_bytes(sql, &digested, err) < 0)
 		return -1;
 	strbuf_addf(sql, ") AS md5 FROM %s", choice->tables.data);
 	add_table(sql, source);
