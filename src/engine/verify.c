@@ -700,8 +700,11 @@ static int repair(struct verify *verify, struct error *err)
 
 	stop_watching(verify);
 	compare_release(&verify->compare);
-	if (repair_write(&verify->repair, &written, err) < 0)
+	if (repair_write(&verify->repair, &written, err) < 0) {
+		/* It may have happened: the destination's checkpoint tells. */
+		link_forget(verify->link);
 		return error_wrap(err, "repair");
+	}
 	/* The others were written by change capture itself. */
 	tally->repaired += tally->kind == TALLY_CHOSEN ? written : found;
 	repair_release(&verify->repair);
