@@ -73,6 +73,11 @@ void text_make_utf8(char *s)
 	}
 }
 
+bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
 bool text_iequal(const char *a, const char *b)
 {
 	return a && b && text_istarts(a, b) && strlen(a) == strlen(b);

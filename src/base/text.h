@@ -21,6 +21,9 @@ void text_trim_partial_utf8(char *s);
 /* Put a question mark for each byte that is not part of valid UTF-8. */
 void text_make_utf8(char *s);
 
+/* Equality; NULL equals NULL alone. */
+bool text_equal(const char *a, const char *b);
+
 /* ASCII case-insensitive equality; NULL equals nothing. */
 bool text_iequal(const char *a, const char *b);
 

@@ -144,11 +144,6 @@ static int make_keys(struct compare *compare, enum compare_side side,
 	return ret;
 }
 
-static bool same(const char *a, const char *b)
-{
-	return (!a && !b) || (a && b && !strcmp(a, b));
-}
-
 /* Do both servers hold the same values as the same bytes? */
 static bool find_can_digest(const struct compare *compare)
 {
@@ -159,9 +154,10 @@ static bool find_can_digest(const struct compare *compare)
 	if (link->from->driver != link->to->driver || !link->src->ops->digest)
 		return false;
 	for (size_t i = 0; i < source->column_count; i++)
-		if (!same(source->columns[i].native, dest->columns[i].native) ||
-		    !same(source->columns[i].collation,
-			  dest->columns[i].collation))
+		if (!text_equal(source->columns[i].native,
+				dest->columns[i].native) ||
+		    !text_equal(source->columns[i].collation,
+				dest->columns[i].collation))
 			return false;
 	return true;
 }

@@ -374,23 +374,19 @@ void mapping_free(struct mapping *mapping)
 
 /* -------------------------------------------------------------- comparison */
 
-static bool same(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 static bool same_table(const struct table_name *a, const struct table_name *b)
 {
-	return same(a->database, b->database) && same(a->schema, b->schema) &&
-	       same(a->table, b->table);
+	return text_equal(a->database, b->database) &&
+	       text_equal(a->schema, b->schema) &&
+	       text_equal(a->table, b->table);
 }
 
 static bool same_server(const struct mapping_server *a,
 			const struct mapping_server *b)
 {
-	return a->id == b->id && same(a->name, b->name) &&
-	       same(a->type, b->type) &&
-	       same(a->connection_string, b->connection_string);
+	return a->id == b->id && text_equal(a->name, b->name) &&
+	       text_equal(a->type, b->type) &&
+	       text_equal(a->connection_string, b->connection_string);
 }
 
 static bool same_verification(const struct mapping *a, const struct mapping *b)
@@ -408,9 +404,9 @@ bool mapping_equal(const struct mapping *a, const struct mapping *b)
 	       same_server(&a->to, &b->to) &&
 	       same_table(&a->source, &b->source) &&
 	       same_table(&a->dest, &b->dest) &&
-	       same(a->key_columns, b->key_columns) &&
-	       same(a->trigger_column, b->trigger_column) &&
-	       same(a->change_source, b->change_source) &&
+	       text_equal(a->key_columns, b->key_columns) &&
+	       text_equal(a->trigger_column, b->trigger_column) &&
+	       text_equal(a->change_source, b->change_source) &&
 	       !strcmp(a->problem.message, b->problem.message) &&
 	       same_verification(a, b) && a->cdc_enabled == b->cdc_enabled &&
 	       a->paused == b->paused && a->suspended == b->suspended &&

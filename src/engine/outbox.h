@@ -13,6 +13,7 @@
 /* One thing to write into the control tables. Owns its strings. */
 struct event {
 	struct event *next;
+	uint64_t number; /* the older, the smaller */
 	enum event_kind {
 		EVENT_RUN,
 		EVENT_STALE_RUNS, /* id: mapping */
@@ -69,15 +70,25 @@ struct event *event_new(enum event_kind kind, const char *text,
 			const char *more);
 void event_free(struct event *event); /* NULL is fine */
 
+/* Mappings whose numbers differ by this share a place in last_error[]. */
+#define OUTBOX_PLACES 4096
+
 /*
- * The line of events that wait for the control store. Bounded: when it is
- * full, the oldest log row makes room, or else the oldest event. Any thread
+ * The events that wait for the control store. Bounded: when it is full, the
+ * oldest log row makes room, or else the oldest event. An error that repeats
+ * the last one of its mapping takes its place, so that a thousand failing
+ * mappings do not crowd out the rest while the store is slow or away. Any thread
  * may put; one takes.
  */
 struct outbox {
 	pthread_mutex_t lock; /* guards all below */
-	struct event *first, **end;
+	struct event_line {
+		struct event *first, **end;
+	} logs, rows;
+	/* What was last said about a mapping's errors, if it is one and waits. */
+	struct event *last_error[OUTBOX_PLACES];
 	size_t count;
+	uint64_t put_count;
 	uint64_t dropped;	 /* since the last outbox_take_dropped() */
 	uint64_t dropped_before; /* and until it */
 };
@@ -99,7 +110,7 @@ void outbox_put_back(struct outbox *outbox, struct event *event);
 /* How many were dropped since the last call. */
 uint64_t outbox_take_dropped(struct outbox *outbox);
 
-/* How many wait now, and were dropped since it was made. */
+/* How many wait now, and were dropped since it was made (or NULL). */
 void outbox_count(struct outbox *outbox, size_t *waiting, uint64_t *dropped);
 
 #endif

@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
+#include "base/text.h"
 
 void channel_row_release(struct channel_row *row)
 {
@@ -43,8 +40,9 @@ bool channel_row_copy(struct channel_row *to, const struct channel_row *from)
 
 bool channel_row_equal(const struct channel_row *a, const struct channel_row *b)
 {
-	return same(a->name, b->name) && same(a->type, b->type) &&
-	       same(a->settings, b->settings) && same(a->events, b->events) &&
+	return text_equal(a->name, b->name) && text_equal(a->type, b->type) &&
+	       text_equal(a->settings, b->settings) &&
+	       text_equal(a->events, b->events) &&
 	       a->mapping_id == b->mapping_id && a->server_id == b->server_id;
 }
 

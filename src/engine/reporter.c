@@ -23,6 +23,7 @@ struct reporter {
 	const char *daemon;
 	struct control *control; /* the thread's own; NULL: away */
 	pthread_t thread;
+	int64_t next_heartbeat_ms; /* the thread's own, as well */
 	struct cancel cancel;
 	struct outbox outbox;
 	struct recent recent;
@@ -122,19 +123,57 @@ static void lost(struct reporter *reporter, struct error *err)
 	set_connected(reporter, false);
 }
 
+static bool heartbeat(struct reporter *reporter, bool stopped)
+{
+	struct error err = ERROR_INIT;
+
+	if (control_heartbeat(reporter->control, reporter->daemon, stopped,
+			      &err) == 0)
+		return true;
+	if (is_away(&err)) {
+		lost(reporter, &err);
+		return false;
+	}
+	log_warning("heartbeat: %s", err.message);
+	return true;
+}
+
+/* Everything that is written takes a while: the heart beats in between. */
+static bool beat(struct reporter *reporter)
+{
+	int64_t now = clock_ms(), interval_ms;
+
+	if (now < reporter->next_heartbeat_ms)
+		return true;
+	/* Often enough that a beat may be late without anybody minding. */
+	pthread_mutex_lock(&reporter->lock);
+	interval_ms = reporter->lease_s * INT64_C(1000) / 3;
+	pthread_mutex_unlock(&reporter->lock);
+	if (interval_ms <= 0 || interval_ms > HEARTBEAT_MS)
+		interval_ms = HEARTBEAT_MS;
+	reporter->next_heartbeat_ms = now + interval_ms;
+	return heartbeat(reporter, false);
+}
+
 /*
- * Write the line out as far as it goes. What the store refuses for good, such
- * as a log row of a mapping that was deleted meanwhile, is let go.
+ * Write out what waits now; what comes meanwhile has its turn the next time.
+ * What the store refuses for good, such as a log row of a mapping that was
+ * deleted meanwhile, is let go. False when it is away or we are to end.
  */
 static bool drain(struct reporter *reporter)
 {
 	struct event *event;
 	struct error err = ERROR_INIT;
+	size_t count;
 
-	while (cancel_level(&reporter->cancel) != CANCEL_NOW) {
+	outbox_count(&reporter->outbox, &count, NULL);
+	for (; count > 0; count--) {
+		if (cancel_level(&reporter->cancel) == CANCEL_NOW ||
+		    !beat(reporter))
+			return false;
 		event = outbox_take(&reporter->outbox);
 		if (!event)
-			return true;
+			break; /* there was no room for it any more */
 		if (write_event(reporter->control, event, &err) < 0) {
 			if (is_away(&err)) {
 				outbox_put_back(&reporter->outbox, event);
@@ -146,7 +185,7 @@ static bool drain(struct reporter *reporter)
 		}
 		event_free(event);
 	}
-	return false;
+	return true;
 }
 
 /* -------------------------------------------------------- collecting states */
@@ -251,7 +290,8 @@ static bool collect_all(struct reporter *reporter)
 	count = reporter->changed_count;
 	pthread_mutex_unlock(&reporter->lock);
 	for (; count > 0; count--) {
-		if (cancel_level(&reporter->cancel) == CANCEL_NOW)
+		if (cancel_level(&reporter->cancel) == CANCEL_NOW ||
+		    !beat(reporter))
 			return false;
 		subject = take_changed(reporter);
 		if (subject && !collect(reporter, subject))
@@ -278,30 +318,6 @@ static bool reconnect(struct reporter *reporter)
 	log_info("connected to the control store");
 	set_connected(reporter, true);
 	return true;
-}
-
-static void heartbeat(struct reporter *reporter, bool stopped)
-{
-	struct error err = ERROR_INIT;
-
-	if (control_heartbeat(reporter->control, reporter->daemon, stopped,
-			      &err) < 0) {
-		if (is_away(&err))
-			lost(reporter, &err);
-		else
-			log_warning("heartbeat: %s", err.message);
-	}
-}
-
-/* Often enough that a beat may be late without anybody minding. */
-static int64_t heartbeat_interval(struct reporter *reporter)
-{
-	int64_t ms;
-
-	pthread_mutex_lock(&reporter->lock);
-	ms = reporter->lease_s * INT64_C(1000) / 3;
-	pthread_mutex_unlock(&reporter->lock);
-	return ms > 0 && ms < HEARTBEAT_MS ? ms : HEARTBEAT_MS;
 }
 
 static void purge(struct reporter *reporter)
@@ -331,25 +347,21 @@ static bool work(struct reporter *reporter)
 		log_warning("%llu rows for the control tables were dropped, "
 			    "because too many waited",
 			    (unsigned long long)dropped);
-	return reconnect(reporter) && drain(reporter) && collect_all(reporter);
+	return reconnect(reporter) && beat(reporter) && drain(reporter) &&
+	       collect_all(reporter);
 }
 
 static void *reporter_main(void *arg)
 {
 	struct reporter *reporter = arg;
-	int64_t next_heartbeat = 0, next_purge = 0;
+	int64_t next_purge = 0;
 
 	while (cancel_level(&reporter->cancel) == CANCEL_NONE) {
 		if (!work(reporter)) {
 			cancel_sleep(&reporter->cancel, RECONNECT_MS);
 			continue;
 		}
-		if (clock_ms() >= next_heartbeat) {
-			heartbeat(reporter, false);
-			next_heartbeat =
-				clock_ms() + heartbeat_interval(reporter);
-		}
-		if (reporter->control && clock_ms() >= next_purge) {
+		if (clock_ms() >= next_purge) {
 			purge(reporter);
 			next_purge = clock_ms() + PURGE_MS;
 		}
@@ -357,7 +369,7 @@ static void *reporter_main(void *arg)
 	}
 	/* A last round, for what the workers said on their way out. */
 	if (work(reporter))
-		heartbeat(reporter, true);
+		(void)heartbeat(reporter, true);
 	control_close(reporter->control);
 	pthread_mutex_lock(&reporter->lock);
 	reporter->has_ended = true;

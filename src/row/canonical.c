@@ -141,8 +141,8 @@ static int add_text(struct canonical *canonical,
 	const void *utf8 = slice->data;
 	size_t len = slice->len;
 
-	if (charset_convert(&column->charset, slice->data, slice->len, &utf8,
-			    &len, err) < 0)
+	if (charset_spell(&column->charset, slice->data, slice->len, &utf8,
+			  &len, err) < 0)
 		return -1;
 	strbuf_addf(&canonical->text, "%zu:", len);
 	strbuf_add(&canonical->text, utf8, len);

@@ -120,6 +120,7 @@ int charset_init(struct charset *charset, const char *from, const char *to,
 	memset(charset, 0, sizeof(*charset));
 	strbuf_init_max(&charset->out, (size_t)2 << 30);
 	strbuf_init_max(&charset->again, (size_t)2 << 30);
+	charset->from_utf16 = charset_equal(from, "UTF-16LE");
 	if (charset_equal(from, to))
 		return 0;
 	if (open_iconv(&charset->handle, from, to, err) < 0)
@@ -153,15 +154,14 @@ static int lacks_character(struct error *err)
 			 "does not have, or is not valid in its own");
 }
 
-static int convert(void *handle, const void *text, size_t len,
-		   struct strbuf *out, struct error *err)
+/* As far as it goes. 1: `in` is at something that cannot be converted. */
+static int convert_some(void *handle, char **in, size_t *in_left,
+			struct strbuf *out, struct error *err)
 {
-	char *in = (char *)(uintptr_t)text;
-	size_t in_left = len, room = len * 2 + 16;
+	size_t room = *in_left * 2 + 16;
 
-	strbuf_reset(out);
 	iconv((iconv_t)handle, NULL, NULL, NULL, NULL);
-	for (bool flushed = false; in_left > 0 || !flushed;) {
+	for (bool flushed = false; *in_left > 0 || !flushed;) {
 		char *to = strbuf_reserve(out, room);
 		size_t left = room;
 		size_t rc;
@@ -169,16 +169,27 @@ static int convert(void *handle, const void *text, size_t len,
 		if (!to)
 			return strbuf_check(out, err);
 		/* At the end it is asked for what it holds back, too. */
-		flushed = in_left == 0;
-		rc = iconv((iconv_t)handle, flushed ? NULL : &in,
-			   flushed ? NULL : &in_left, &to, &left);
+		flushed = *in_left == 0;
+		rc = iconv((iconv_t)handle, flushed ? NULL : in,
+			   flushed ? NULL : in_left, &to, &left);
 		if (rc == (size_t)-1 && errno == E2BIG)
 			flushed = false;
 		out->len += room - left;
 		if (rc == (size_t)-1 && errno != E2BIG)
-			return lacks_character(err);
+			return 1;
 	}
 	return 0;
+}
+
+static int convert(void *handle, const void *text, size_t len,
+		   struct strbuf *out, struct error *err)
+{
+	char *in = (char *)(uintptr_t)text;
+	int rc;
+
+	strbuf_reset(out);
+	rc = convert_some(handle, &in, &len, out, err);
+	return rc > 0 ? lacks_character(err) : rc;
 }
 
 int charset_convert(struct charset *charset, const void *text, size_t len,
@@ -201,4 +212,39 @@ int charset_convert(struct charset *charset, const void *text, size_t len,
 	    (len && memcmp(charset->again.data, text, len) != 0))
 		return lacks_character(err);
 	return 0;
+}
+
+/* Step over what is not text, and write it as charset_spell() says. */
+static void spell_one(bool utf16, char **in, size_t *in_left,
+		      struct strbuf *out)
+{
+	const unsigned char *s = (const unsigned char *)*in;
+	bool surrogate = utf16 && *in_left >= 2;
+	unsigned u = surrogate ? unit(s) : 0xdc00u + *s;
+
+	strbuf_addch(out, (char)(0xe0 | u >> 12));
+	strbuf_addch(out, (char)(0x80 | (u >> 6 & 0x3f)));
+	strbuf_addch(out, (char)(0x80 | (u & 0x3f)));
+	*in += surrogate ? 2 : 1;
+	*in_left -= surrogate ? 2 : 1;
+}
+
+int charset_spell(struct charset *charset, const void *text, size_t len,
+		  const void **out, size_t *out_len, struct error *err)
+{
+	char *in = (char *)(uintptr_t)text;
+	int rc;
+
+	if (!charset->handle) {
+		*out = text;
+		*out_len = len;
+		return 0;
+	}
+	strbuf_reset(&charset->out);
+	while ((rc = convert_some(charset->handle, &in, &len, &charset->out,
+				  err)) > 0)
+		spell_one(charset->from_utf16, &in, &len, &charset->out);
+	*out = charset->out.data;
+	*out_len = charset->out.len;
+	return rc < 0 ? -1 : strbuf_check(&charset->out, err);
 }

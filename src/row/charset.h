@@ -24,6 +24,7 @@ bool charset_equal(const char *a, const char *b);
 struct charset {
 	void *handle;
 	void *back; /* from a code page to Unicode again, or NULL */
+	bool from_utf16;
 	struct strbuf out, again;
 };
 
@@ -39,6 +40,17 @@ void charset_release(struct charset *charset); /* safe on zeroed memory */
  */
 int charset_convert(struct charset *charset, const void *text, size_t len,
 		    const void **out, size_t *out_len, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Write any bytes as UTF-8 for a comparison, each in a way of its own. Servers
+ * keep text that is none: a surrogate without its other half is written in three
+ * bytes as a character would be, and so is a byte that its code page does not
+ * have, as the surrogate 0xDC00 plus the byte. Only for a conversion into UTF-8;
+ * the result is valid until the next call. -1 without memory.
+ */
+int charset_spell(struct charset *charset, const void *text, size_t len,
+		  const void **out, size_t *out_len, struct error *err)
 	__attribute__((warn_unused_result));
 
 #endif

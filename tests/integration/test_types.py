@@ -133,10 +133,12 @@ class Replicated:
 
     def __init__(self, world, source):
         self.world = world
+        self.mappings = {}
         self.load(source)
         self.loaded = self.wait()
         self.change()
         self.changed = self.wait()
+        self.verified = self.verify()
 
     def load(self, source):
         world = self.world
@@ -150,7 +152,8 @@ class Replicated:
                 world.on_source(f"INSERT INTO t_{name} VALUES ({i}, "
                                 f"{literal})")
             world.enable(source, f"t_{name}")
-            world.add_mapping(f"t_{name}", change_source=source)
+            self.mappings[name] = world.add_mapping(f"t_{name}",
+                                                    change_source=source)
         world.start()
 
     def change(self):
@@ -192,6 +195,28 @@ class Replicated:
         return pairs
 
 
+    def verify(self):
+        """{(name, scope): [status, rows, mismatches]}, every table both ways."""
+        world = self.world
+        for scope in ("TAIL", "WHOLE"):
+            for mapping in self.mappings.values():
+                world.control(
+                    "INSERT INTO sync_requests (mapping_id, request_type, "
+                    f"scope) VALUES ({mapping}, N'VERIFY', N'{scope}')")
+        try:
+            dataflow.wait_for(lambda: not world.control(
+                "SELECT 1 FROM sync_requests WHERE state IN (N'PENDING', "
+                "N'RUNNING')"), 120, 0.5)
+        except AssertionError:
+            pass  # the tests say which one
+        names = {mapping: name for name, mapping in self.mappings.items()}
+        return {(names[mapping], scope): result
+                for mapping, scope, *result in world.control(
+                    "SELECT mapping_id, verification_type, "
+                    "verification_status, records_compared, "
+                    "mismatches_found FROM verification_logs")}
+
+
 def together(group):
     """SOURCES for a fixture that is dear: its tests run in one process."""
     return [pytest.param(source, marks=pytest.mark.xdist_group(
@@ -217,6 +242,13 @@ def test_type(replicated, name):
                 "COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS "
                 f"WHERE TABLE_NAME = 't_{name}' AND COLUMN_NAME = 'c'")
     assert world.on_source(declared) == world.on_dest(declared)
+
+
+@pytest.mark.parametrize("scope", ["TAIL", "WHOLE"])
+@pytest.mark.parametrize("name", TYPES)
+def test_verified(replicated, name, scope):
+    rows = len(replicated.changed[name][0])
+    assert replicated.verified[name, scope] == ["PASSED", rows, 0]
 
 
 def test_no_errors_on_the_way(replicated):

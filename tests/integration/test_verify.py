@@ -775,6 +775,11 @@ def test_md5_as_documented(world):
         "'9999-12-31T23:59:59.9999999')")
     world.enable_cdc("c")
     mapping = loaded(world, "c")
+    world.on_source(  # text that is none: clients will not have it
+        "INSERT INTO c VALUES "
+        "(3, N'a' + NCHAR(0xD83D) + N'b' + NCHAR(0xDE00), 'a' + CHAR(0x81) "
+        "+ 'b', 0, NULL, 0, NULL, NULL, NULL)")
+    dataflow.wait_for(lambda: world.on_dest("SELECT 1 FROM c WHERE id = 3"))
     ask(world, mapping, "VERIFY")
     page = open(os.path.join(os.path.dirname(__file__),
                              "../../docs/canonical.md")).read()
@@ -784,7 +789,11 @@ def test_md5_as_documented(world):
              "01020304-0506-0708-090a-0b0c0d0e0f10", "0001-01-01",
              "1752-09-03T10:00:00.5"],
             [-2, "", None, "-0.001", b"", -1e300, None, "9999-12-31",
-             "9999-12-31T23:59:59.9999999"]]
+             "9999-12-31T23:59:59.9999999"],
+            [3, b"a\x00\x3d\xd8b\x00\x00\xde".decode("utf-16-le",
+                                                     "surrogatepass"),
+             b"a\x81b".decode("cp1252", "surrogateescape"), "0", None, 0.0,
+             None, None, None]]
     assert last(world, mapping)["source_md5"] == names["combined"](rows)
     assert last(world, mapping)["dest_md5"] == names["combined"](rows)
 

@@ -288,6 +288,48 @@ static void test_what_cannot_be_converted(void **state)
 	}
 }
 
+/* Text that is none has a spelling, one of its own for each. */
+static void test_spelled(void **state)
+{
+	static const struct {
+		const char *from, *text;
+		size_t len;
+		const char *want;
+	} cases[] = {
+		{"UTF-16LE",
+		 "a\0\x3d\xd8"
+		 "b",
+		 5, "a\xed\xa0\xbd\xed\xb1\xa2"},
+		{"UTF-16LE", "\x3d\xd8\x3d\xd8\0\xde", 6,
+		 "\xed\xa0\xbd\xf0\x9f\x98\x80"},
+		{"UTF-16LE", "\0\xde\x3d\xd8", 4, "\xed\xb8\x80\xed\xa0\xbd"},
+		{"UTF-16LE", "\xfe\xff", 2, "\xef\xbf\xbe"},
+		{"UTF-16LE", "", 0, ""},
+		{"CP1252", "\x81\xe9\x81", 3,
+		 "\xed\xb2\x81\xc3\xa9\xed\xb2\x81"},
+		{"CP932", "\x93\xfa\x93", 3, "\xe6\x97\xa5\xed\xb2\x93"},
+		{NULL, "\xff", 1, "\xff"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct error err = ERROR_INIT;
+		struct charset charset;
+		const void *out;
+		size_t len;
+
+		MUST(charset_init(&charset, cases[i].from, NULL, &err));
+		for (int again = 0; again < 2; again++) {
+			MUST(charset_spell(&charset, cases[i].text,
+					   cases[i].len, &out, &len, &err));
+			assert_int_equal(len, strlen(cases[i].want));
+			if (memcmp(out, cases[i].want, len) != 0)
+				fail_msg("case %zu", i);
+		}
+		charset_release(&charset);
+	}
+}
+
 static void test_goes_on_after_an_error(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -350,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_letter_is_not_lost),
 		cmocka_unit_test(test_every_code_page),
 		cmocka_unit_test(test_what_cannot_be_converted),
+		cmocka_unit_test(test_spelled),
 		cmocka_unit_test(test_goes_on_after_an_error),
 		cmocka_unit_test(test_long_text),
 	};

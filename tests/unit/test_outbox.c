@@ -84,6 +84,120 @@ static void test_order(void **state)
 	assert_int_equal(outbox_take_dropped(&outbox), 0);
 }
 
+static void put_error(int mapping_id, const char *type, const char *subject,
+		      int retry_count)
+{
+	struct event *event = event_new(EVENT_ERROR, type, NULL);
+
+	assert_non_null(event);
+	event->error.mapping_id = mapping_id;
+	event->error.type = event->owned[0];
+	event->error.subject = event_keep(event, subject);
+	event->error.retry_count = retry_count;
+	event->error.created_us = 1000 + retry_count;
+	outbox_put(&outbox, event);
+}
+
+static void assert_takes_error(int mapping_id, const char *type,
+			       int retry_count, int64_t created_us)
+{
+	struct event *event = outbox_take(&outbox);
+
+	assert_non_null(event);
+	assert_int_equal(event->kind, EVENT_ERROR);
+	assert_int_equal(event->error.mapping_id, mapping_id);
+	assert_string_equal(event->error.type, type);
+	assert_int_equal(event->error.retry_count, retry_count);
+	assert_int_equal(event->error.created_us, created_us);
+	event_free(event);
+}
+
+/* One row of error_logs: the newer one says it, as of the older one's time. */
+static void test_errors_that_repeat(void **state)
+{
+	(void)state;
+	put_error(1, "OTHER", NULL, 0);
+	put_error(2, "OTHER", NULL, 0);
+	put(EVENT_LOG, 1);
+	put_error(1, "OTHER", NULL, 1);
+	put_error(1, "OTHER", NULL, 2);
+	assert_int_equal(outbox.count, 3);
+	assert_takes_error(1, "OTHER", 2, 1000);
+	put_error(1, "OTHER", NULL, 3); /* what it would repeat is taken */
+	assert_takes_error(2, "OTHER", 0, 1000);
+	assert_takes(1);
+	assert_takes_error(1, "OTHER", 3, 1003);
+	assert_null(outbox_take(&outbox));
+	assert_int_equal(outbox_take_dropped(&outbox), 0);
+}
+
+/* Another kind, its end, another subject: all of it happened, in this order. */
+static void test_errors_in_between(void **state)
+{
+	(void)state;
+	put_error(1, "OTHER", NULL, 0);
+	put_error(1, "CONNECTION", NULL, 0);
+	put_error(1, "OTHER", NULL, 1);
+	put(EVENT_RESOLVED, 1);
+	put_error(1, "OTHER", NULL, 2);
+	put(EVENT_VERIFIED, 1);
+	put_error(1, "OTHER", NULL, 3);
+	assert_takes_error(1, "OTHER", 0, 1000);
+	assert_takes_error(1, "CONNECTION", 0, 1000);
+	assert_takes_error(1, "OTHER", 1, 1001);
+	assert_takes(1);
+	assert_takes_error(1, "OTHER", 2, 1002);
+	assert_takes(1);
+	assert_takes_error(1, "OTHER", 3, 1003);
+	put_error(0, "OTHER", "channel 1", 0);
+	put_error(0, "OTHER", "channel 2", 0);
+	put_error(0, "OTHER", "channel 2", 1);
+	put(EVENT_GONE_CHANNELS, 0);
+	put_error(0, "OTHER", "channel 2", 2);
+	put(EVENT_SUBJECT_RESOLVED, 0);
+	put_error(0, "OTHER", "channel 2", 3);
+	assert_takes_error(0, "OTHER", 0, 1000);
+	assert_takes_error(0, "OTHER", 1, 1000);
+	assert_takes(0);
+	assert_takes_error(0, "OTHER", 2, 1002);
+	assert_takes(0);
+	assert_takes_error(0, "OTHER", 3, 1003);
+	assert_null(outbox_take(&outbox));
+}
+
+/* Mappings that share a place in the index are not taken for each other. */
+static void test_errors_of_many_mappings(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++)
+		for (int id = 1; id <= 1000; id++)
+			put_error(id, "OTHER", NULL, round);
+	assert_int_equal(outbox.count, 1000);
+	for (int id = 1; id <= 1000; id++)
+		assert_takes_error(id, "OTHER", 19, 1000);
+	for (int round = 0; round < 2; round++)
+		for (int id = 7; id <= 7 + OUTBOX_PLACES; id += OUTBOX_PLACES)
+			put_error(id, "OTHER", NULL, round);
+	for (int round = 0; round < 2; round++)
+		for (int id = 7; id <= 7 + OUTBOX_PLACES; id += OUTBOX_PLACES)
+			assert_takes_error(id, "OTHER", round, 1000 + round);
+}
+
+/* One that was dropped to make room is not found again. */
+static void test_errors_dropped(void **state)
+{
+	(void)state;
+	put_error(1, "OTHER", NULL, 0);
+	for (int i = 0; i < MANY; i++)
+		put(EVENT_RUN, i);
+	assert_int_equal(outbox_take_dropped(&outbox), 1);
+	put_error(1, "OTHER", NULL, 1);
+	put_error(1, "OTHER", NULL, 2);
+	for (int i = 1; i < MANY; i++)
+		assert_takes(i);
+	assert_takes_error(1, "OTHER", 2, 1001);
+}
+
 static void test_put_back(void **state)
 {
 	struct event *event;
@@ -228,6 +342,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		cmocka_unit_test(test_events_own_their_texts),
 		TEST(test_order),
+		TEST(test_errors_that_repeat),
+		TEST(test_errors_in_between),
+		TEST(test_errors_of_many_mappings),
+		TEST(test_errors_dropped),
 		TEST(test_put_back),
 		TEST(test_full_drops_logs_first),
 		TEST(test_full_drops_the_last),
