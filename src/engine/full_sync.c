@@ -43,6 +43,9 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	*again = false;
 	if (!link->mapping->trigger_column)
 		return 0;
+	/* A load in parts has given its connection back. */
+	if (link_connect_source(link, err) < 0)
+		return -1;
 	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
 		/* The next attempt reads the whole table again: not so soon. */
 		if (err->kind == ERROR_PERMISSION)

@@ -213,3 +213,21 @@ def test_one_bad_row(parts):
     parts.on_dest("ALTER TABLE t DROP CONSTRAINT c")
     parts.wait_equal("t")
     dataflow.wait_for(lambda: not parts.errors(mapping))
+
+
+def test_asked_for_by_the_trigger_column(parts):
+    """The readers are gone when the column is reset."""
+    parts.on_source("CREATE TABLE t (k INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(20), sync BIT NOT NULL DEFAULT 1)")
+    parts.on_source(
+        f"WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < "
+        f"{ROWS}) INSERT INTO t (k, v) SELECT i, CONCAT(N'value ', i) FROM n "
+        "OPTION (MAXRECURSION 0)")
+    parts.enable_cdc("t")
+    mapping = parts.add_mapping("t", full_sync_trigger_column="sync")
+    daemon = parts.start()
+    dataflow.wait_for(lambda: parts.on_source(
+        "SELECT COUNT(*) FROM t WHERE sync = 1") == [(0,)])
+    parts.wait_equal("t")
+    assert logged(parts, "loading in % parts") == 1
+    assert daemon.is_running() and parts.errors(mapping) == []
