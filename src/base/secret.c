@@ -170,9 +170,9 @@ int secret_encrypt(const char *plain, struct strbuf *out, struct error *err)
 	return strbuf_check(out, err);
 }
 
-/* Its parts; the text behind the head is the data. */
-static int take_apart(const char *text, char id[KEYRING_ID_SIZE],
-		      const char **data, struct error *err)
+/* What stands before the data, which begins at HEAD_LEN. */
+static int read_head(const char *text, char id[KEYRING_ID_SIZE],
+		     struct error *err)
 {
 	const char *digits = text + strlen(PREFIX VERSION);
 	size_t version = strspn(text + strlen(PREFIX), "v0123456789");
@@ -197,7 +197,6 @@ static int take_apart(const char *text, char id[KEYRING_ID_SIZE],
 				 "eight hexadecimal digits" MAKE_ANEW);
 	memcpy(id, digits, KEYRING_ID_SIZE - 1);
 	id[KEYRING_ID_SIZE - 1] = '\0';
-	*data = text + HEAD_LEN;
 	return 0;
 }
 
@@ -236,12 +235,11 @@ int secret_decrypt(const char *text, struct strbuf *out, bool *old_key,
 	const struct keyring_key *key;
 	char id[KEYRING_ID_SIZE];
 	struct keyring ring;
-	const char *data = NULL;
 	int len, ret;
 
-	if (take_apart(text, id, &data, err) < 0)
+	if (read_head(text, id, err) < 0)
 		return -1;
-	len = decode(data, raw);
+	len = decode(text + HEAD_LEN, raw);
 	if (len < 0)
 		return error_set(err, ERROR_CONFIG,
 				 "the encrypted value has signs that cannot be "
