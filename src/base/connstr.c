@@ -6,34 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
+#include "base/platform.h"
+#include "base/secret.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
 #define SECRET_FILE_MAX 4096
-#define CALLED_MAX	128
-
-static void wipe(char *s)
-{
-	volatile char *p = s;
-
-	if (s)
-		while (*p)
-			*p++ = '\0';
-	free(s);
-}
-
-static void wipe_strbuf(struct strbuf *sb)
-{
-	if (sb->size)
-		memset(sb->data, 0, sb->len);
-	strbuf_release(sb);
-}
+#define CALLED_MAX	CONNSTR_CALLED_MAX
 
 void connstr_release(struct connstr *cs)
 {
 	for (int i = 0; i < cs->count; i++) {
 		free(cs->entries[i].key);
-		wipe(cs->entries[i].value);
+		free(cs->entries[i].exposed);
+		secret_free(cs->entries[i].value);
 	}
 	cs->count = 0;
 }
@@ -158,8 +146,8 @@ static const char *read_plain(const char *text, struct strbuf *value)
 }
 
 /* The first line of a file. */
-static int read_secret_file(const char *path, struct strbuf *out,
-			    struct error *err)
+static int read_secret_file(const char *path, struct connstr_entry *entry,
+			    struct strbuf *out, struct error *err)
 {
 	char line[SECRET_FILE_MAX];
 	FILE *file = fopen(path, "r");
@@ -167,6 +155,9 @@ static int read_secret_file(const char *path, struct strbuf *out,
 
 	if (!file)
 		return error_errno(err, errno, "cannot open file '%s'", path);
+	setvbuf(file, NULL, _IONBF, 0); /* no copy that nobody wipes */
+	if (!entry->exposed && platform_is_exposed(file))
+		entry->exposed = strdup(path);
 	if (!fgets(line, sizeof(line), file))
 		line[0] = '\0';
 	broken = ferror(file) != 0;
@@ -175,7 +166,7 @@ static int read_secret_file(const char *path, struct strbuf *out,
 	line[strcspn(line, "\r\n")] = '\0';
 	if (!broken && !cut)
 		strbuf_addstr(out, line);
-	memset(line, 0, sizeof(line));
+	OPENSSL_cleanse(line, sizeof(line));
 	if (broken)
 		return error_set(err, ERROR_CONFIG, "cannot read file '%s'",
 				 path);
@@ -188,13 +179,14 @@ static int read_secret_file(const char *path, struct strbuf *out,
 }
 
 /* Append what `${env:…}` or `${file:…}` stands for. */
-static int expand_one(const char *kind, const char *name, struct strbuf *out,
+static int expand_one(const char *kind, const char *name,
+		      struct connstr_entry *entry, struct strbuf *out,
 		      struct error *err)
 {
 	const char *value;
 
 	if (!strcmp(kind, "file")) {
-		if (read_secret_file(name, out, err) == 0)
+		if (read_secret_file(name, entry, out, err) == 0)
 			return 0;
 		err->kind = ERROR_CONFIG;
 		return -1;
@@ -209,11 +201,14 @@ static int expand_one(const char *kind, const char *name, struct strbuf *out,
 	return 0;
 }
 
-static int expand(const char *value, struct strbuf *out, struct error *err)
+static int expand(const char *value, struct connstr_entry *entry,
+		  struct strbuf *out, struct error *err)
 {
 	const char *start, *end;
 	char kind[8], name[1024];
 
+	if (secret_is_encrypted(value))
+		return secret_decrypt(value, out, &entry->old_key, err);
 	while ((start = strstr(value, "${"))) {
 		end = strchr(start, '}');
 		if (!end ||
@@ -224,7 +219,7 @@ static int expand(const char *value, struct strbuf *out, struct error *err)
 			continue;
 		}
 		strbuf_add(out, value, (size_t)(start - value));
-		if (expand_one(kind, name, out, err) < 0)
+		if (expand_one(kind, name, entry, out, err) < 0)
 			return -1;
 		value = end + 1;
 	}
@@ -232,46 +227,49 @@ static int expand(const char *value, struct strbuf *out, struct error *err)
 	return 0;
 }
 
+static int check_key(const struct connstr *cs, const char *key,
+		     const char *called, struct error *err)
+{
+	for (int i = 0; i < cs->count; i++)
+		if (!strcmp(cs->entries[i].key, key))
+			return error_set(err, ERROR_CONFIG,
+					 "connection string: %s is given "
+					 "twice; leave one out",
+					 called);
+	if (cs->count == CONNSTR_KEYS_MAX)
+		return error_set(err, ERROR_CONFIG,
+				 "connection string: more than %d keys",
+				 CONNSTR_KEYS_MAX);
+	return 0;
+}
+
 static int add_entry(struct connstr *cs, char *key, int at, const char *raw,
 		     struct error *err)
 {
+	struct connstr_entry entry = {.key = key, .at = at};
 	char called[CALLED_MAX];
 	struct strbuf value;
 	int ret = -1;
 
 	strbuf_init(&value);
 	call_key(cs, cs->count, key, at, called, sizeof(called));
-	for (int i = 0; i < cs->count; i++) {
-		if (!strcmp(cs->entries[i].key, key)) {
-			error_set(err, ERROR_CONFIG,
-				  "connection string: %s is given twice; leave "
-				  "one out",
-				  called);
-			goto done;
-		}
-	}
-	if (cs->count == CONNSTR_KEYS_MAX) {
-		error_set(err, ERROR_CONFIG,
-			  "connection string: more than %d keys",
-			  CONNSTR_KEYS_MAX);
+	if (check_key(cs, key, called, err) < 0)
 		goto done;
-	}
-	if (expand(raw, &value, err) < 0) {
+	if (expand(raw, &entry, &value, err) < 0) {
 		error_wrap(err, "connection string: %s", called);
 		goto done;
 	}
-	cs->entries[cs->count].value = strbuf_detach(&value);
-	if (!cs->entries[cs->count].value) {
+	entry.value = strbuf_detach(&value);
+	if (!entry.value) {
 		error_memory(err, "a connection string");
 		goto done;
 	}
-	cs->entries[cs->count].key = key;
-	cs->entries[cs->count].at = at;
-	cs->entries[cs->count].used = false;
-	cs->count++;
+	cs->entries[cs->count++] = entry;
 	ret = 0;
 done:
-	wipe_strbuf(&value);
+	if (ret < 0)
+		free(entry.exposed);
+	secret_release(&value);
 	return ret;
 }
 
@@ -309,7 +307,7 @@ static const char *read_entry(struct connstr *cs, const char *text,
 		key = NULL;
 done:
 	free(key);
-	wipe_strbuf(&raw);
+	secret_release(&raw);
 	return text;
 }
 
@@ -408,4 +406,9 @@ int connstr_check_unused(const struct connstr *cs, struct error *err)
 				 called);
 	}
 	return 0;
+}
+
+void connstr_call(const struct connstr *cs, int i, char *out, size_t size)
+{
+	call_key(cs, i, cs->entries[i].key, cs->entries[i].at, out, size);
 }

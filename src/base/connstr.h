@@ -2,10 +2,12 @@
 #define BASE_CONNSTR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
-#define CONNSTR_KEYS_MAX 48
+#define CONNSTR_KEYS_MAX   48
+#define CONNSTR_CALLED_MAX 128
 
 /*
  * A connection string, `key=value;key=value`. Keys ignore case, and blanks,
@@ -13,7 +15,9 @@
  * outer blank or starts with a quote stands in '…', "…" or {…}, where the
  * closing character is doubled to be part of the value. `${env:NAME}` and
  * `${file:PATH}` in a value, quoted or not, are replaced by an environment
- * variable and by a file's first line.
+ * variable and by a file's first line. A value that begins with `enc:` is an
+ * encrypted one, see base/secret.h, and nothing else stands in it. What came
+ * in by either way is not looked into again.
  *
  * Owns copies of everything; may hold secrets, so release wipes them.
  */
@@ -24,6 +28,11 @@ struct connstr {
 		char *value; /* expanded */
 		int at;	     /* its place in the text, from 1 */
 		bool used;   /* somebody asked for it */
+		/* For checks: a file that it came from and every user of this
+		 * machine may read, or NULL; was it encrypted with a key that
+		 * is not the first one any more? */
+		char *exposed;
+		bool old_key;
 	} entries[CONNSTR_KEYS_MAX];
 };
 
@@ -55,6 +64,9 @@ int connstr_get_bool(struct connstr *cs, const char *names, bool *out,
 int connstr_get_int(struct connstr *cs, const char *names, int min, int max,
 		    int *out, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* What a message calls the i-th entry: no piece of a password, see above. */
+void connstr_call(const struct connstr *cs, int i, char *out, size_t size);
 
 /* -1 and ERROR_CONFIG that names the first key nobody asked for. */
 int connstr_check_unused(const struct connstr *cs, struct error *err)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 
@@ -51,6 +52,27 @@ int platform_write_file(const char *path, const char *data, size_t len,
 void platform_make_private_file(const char *path);
 
 /*
+ * Make a file that only this user can read, with this content. One by that
+ * name is left as it is, and -1. What could not be written whole is removed.
+ */
+int platform_create_private(const char *path, const char *data, size_t len,
+			    struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Read a file that only this user may read: all of it, with a NUL behind it,
+ * `size` with that; its length without. -1 for one that is longer, that others
+ * may read or write, that belongs to neither this user nor root, or that is no
+ * regular file; the message ends with what helps.
+ */
+int platform_read_private(const char *path, char *out, size_t size,
+			  struct error *err)
+	__attribute__((warn_unused_result));
+
+/* May every user of this machine read an open file? */
+bool platform_is_exposed(FILE *file);
+
+/*
  * If a host name has no address, put that into `err` as an ERROR_CONNECTION;
  * otherwise leave `err` alone.
  */
@@ -84,6 +106,15 @@ void platform_user(char *out, size_t size);
 
 /* The size of the terminal that stdout leads to; false: it is no terminal. */
 bool platform_terminal(int *columns, int *lines);
+
+/*
+ * Stop showing what is typed into the terminal that stdin comes from, or show
+ * it again; false: it is no terminal.
+ */
+bool platform_hide_input(bool hide);
+
+/* Wait up to `ms` until something, or the end, can be read from stdin. */
+bool platform_wait_input(int ms);
 
 /* Names that are not for a user's eye: remove them from the environment. */
 void platform_unsetenv(const char *name);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,30 +108,145 @@ void platform_remove_dir(const char *path)
 	rmdir(path);
 }
 
+static int write_all(int fd, const char *data, size_t len)
+{
+	ssize_t wrote;
+
+	while (len > 0) {
+		wrote = write(fd, data, len);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0)
+			return -1;
+		data += wrote;
+		len -= (size_t)wrote;
+	}
+	return 0;
+}
+
 int platform_write_file(const char *path, const char *data, size_t len,
 			struct error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 		      S_IRUSR | S_IWUSR);
-	ssize_t wrote;
 
 	if (fd < 0)
 		return error_errno(err, errno, "cannot write '%s'", path);
-	while (len > 0) {
-		wrote = write(fd, data, len);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0) {
-			error_errno(err, errno, "cannot write '%s'", path);
-			close(fd);
-			return -1;
-		}
-		data += wrote;
-		len -= (size_t)wrote;
+	if (write_all(fd, data, len) < 0) {
+		error_errno(err, errno, "cannot write '%s'", path);
+		close(fd);
+		return -1;
 	}
 	if (close(fd) < 0)
 		return error_errno(err, errno, "cannot write '%s'", path);
 	return 0;
+}
+
+int platform_create_private(const char *path, const char *data, size_t len,
+			    struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		      S_IRUSR | S_IWUSR);
+	bool done;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot make file '%s'", path);
+	done = write_all(fd, data, len) == 0 && fsync(fd) == 0;
+	if (!done)
+		error_errno(err, errno, "cannot write file '%s'", path);
+	close(fd);
+	if (!done)
+		unlink(path);
+	return done ? 0 : -1;
+}
+
+/*
+ * What systemd hands over by LoadCredential= belongs to root, in a folder that
+ * only the service can enter. It lets the service in by an access list, which
+ * shows as a right of the group.
+ */
+static bool is_credential(const char *path, const struct stat *st)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = folder ? strlen(folder) : 0;
+
+	return len && !strncmp(path, folder, len) && path[len] == '/' &&
+	       !strchr(path + len + 1, '/') && st->st_uid == 0;
+}
+
+static int check_private(const char *path, const struct stat *st,
+			 struct error *err)
+{
+	mode_t others = S_IRWXG | S_IRWXO;
+
+	if (!S_ISREG(st->st_mode))
+		return error_set(err, ERROR_CONFIG,
+				 "'%s' is no regular file; name a file", path);
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return error_set(err, ERROR_CONFIG,
+				 "file '%s' belongs to user %lu, neither to "
+				 "root nor to user %lu, who runs this; chown "
+				 "%lu '%s'",
+				 path, (unsigned long)st->st_uid,
+				 (unsigned long)geteuid(),
+				 (unsigned long)geteuid(), path);
+	if (is_credential(path, st))
+		others &= ~(mode_t)S_IRGRP;
+	if (st->st_mode & others)
+		return error_set(err, ERROR_CONFIG,
+				 "file '%s' is not for its owner alone (mode "
+				 "%03o); chmod 600 '%s'",
+				 path, (unsigned)(st->st_mode & 0777), path);
+	return 0;
+}
+
+static int read_all(int fd, const char *path, char *out, size_t size,
+		    struct error *err)
+{
+	size_t len = 0;
+	ssize_t got;
+
+	do {
+		got = read(fd, out + len, size - len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_errno(err, errno, "cannot read file '%s'",
+					   path);
+		len += (size_t)got;
+	} while (got != 0 && len < size);
+	if (len == size)
+		return error_set(err, ERROR_CONFIG,
+				 "file '%s' is longer than %zu bytes", path,
+				 size - 1);
+	out[len] = '\0';
+	return (int)len;
+}
+
+int platform_read_private(const char *path, char *out, size_t size,
+			  struct error *err)
+{
+	/* A FIFO would have us wait for somebody who writes. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	int ret = -1;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open file '%s'", path);
+	if (fstat(fd, &st) < 0)
+		error_errno(err, errno, "cannot look at file '%s'", path);
+	else if (check_private(path, &st, err) == 0)
+		ret = read_all(fd, path, out, size, err);
+	close(fd);
+	return ret;
+}
+
+bool platform_is_exposed(FILE *file)
+{
+	struct stat st;
+
+	return fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_mode & S_IROTH;
 }
 
 void platform_make_private_file(const char *path)
@@ -272,6 +389,26 @@ bool platform_terminal(int *columns, int *lines)
 		*lines = window.ws_row;
 	}
 	return true;
+}
+
+bool platform_hide_input(bool hide)
+{
+	struct termios mode;
+
+	if (tcgetattr(STDIN_FILENO, &mode) < 0)
+		return false;
+	if (hide)
+		mode.c_lflag &= ~(tcflag_t)ECHO;
+	else
+		mode.c_lflag |= ECHO;
+	return tcsetattr(STDIN_FILENO, TCSADRAIN, &mode) == 0;
+}
+
+bool platform_wait_input(int ms)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	return poll(&input, 1, ms) > 0;
 }
 
 void platform_unsetenv(const char *name)

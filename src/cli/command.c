@@ -7,17 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/keyring.h"
 #include "base/platform.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "drivers/driver.h"
 
 const struct command *const commands[] = {
-	&command_run,	      &command_init,	   &command_check,
-	&command_status,      &command_sync,	   &command_verify,
-	&command_repair,      &command_pause,	   &command_resume,
-	&command_skip,	      &command_requests,   &command_logs,
-	&command_notify_test, &command_completion, NULL,
+	&command_run,	      &command_init,
+	&command_check,	      &command_status,
+	&command_sync,	      &command_verify,
+	&command_repair,      &command_pause,
+	&command_resume,      &command_skip,
+	&command_requests,    &command_logs,
+	&command_notify_test, &command_encrypt,
+	&command_completion,  NULL,
 };
 
 #define OPTION_COLUMN  23 /* where an option's explanation begins */
@@ -29,12 +33,15 @@ static const char environment_help[] =
 	"                 with the control tables\n"
 	"  DEST_PORT      its port, if not in DEST_SERVER\n"
 	"  DEST_USER      login\n"
-	"  DEST_PASS      password, or ${file:PATH}\n"
+	"  DEST_PASS      password, enc:..., or ${file:PATH}\n"
 	"  DEST_DATABASE  control database, default dbaops_dataflow\n"
 	"  DEST_OPTIONS   more of a connection string, as encrypt=true\n"
 	"  DATAFLOW_CONTROL, DATAFLOW_LOG_FORMAT, DATAFLOW_LOG_LEVEL,\n"
 	"  DATAFLOW_METRICS_LISTEN\n"
-	"                 as the options of these names\n";
+	"                 as the options of these names\n"
+	"  DATAFLOW_KEY_FILE\n"
+	"                 the key of enc:... secrets, default\n"
+	"                 " KEYRING_DEFAULT_FILE "\n";
 
 enum exit_code command_failed(const struct error *err, enum exit_code code)
 {
@@ -124,6 +131,12 @@ static int check_arguments(const struct command *command,
 {
 	int most = command->arguments ? 1 : 0;
 
+	if (options->argument_count > most && command->takes_secret)
+		return error_set(err, ERROR_CONFIG,
+				 "%s takes no argument: other users see it in "
+				 "the list of processes; use the terminal or "
+				 "stdin, and change a secret that was given so",
+				 command->name);
 	if (options->argument_count > most)
 		return error_set(err, ERROR_CONFIG,
 				 "argument '%s' is not expected",

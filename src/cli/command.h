@@ -11,6 +11,7 @@ struct command {
 				* out; NULL: it has none */
 	const char *help;      /* what it does, in a few lines */
 	const struct option_info *options; /* its own; NULL: none */
+	bool takes_secret; /* what it is given in error is not repeated */
 	bool on_main; /* runs on the main thread and sees to signals itself */
 	enum exit_code (*run)(const struct options *options);
 };
@@ -28,6 +29,7 @@ extern const struct command command_skip;
 extern const struct command command_requests;
 extern const struct command command_logs;
 extern const struct command command_notify_test;
+extern const struct command command_encrypt;
 extern const struct command command_completion;
 
 /* All of them, ended by NULL. */

@@ -20,17 +20,19 @@ static void print_options(const struct option_info *info)
 }
 
 /* "--config FILE" is followed by a file's name. */
-static void print_file_options(void)
+static void print_file_options(const struct option_info *info)
 {
-	const char *bar = "";
+	for (; info && info->name; info++)
+		if (info->value && !strcmp(info->value, "FILE"))
+			printf("%s--%s", info == options_common ? "" : "|",
+			       info->name);
+}
 
-	for (const struct option_info *info = options_common; info->name;
-	     info++) {
-		if (!info->value || strcmp(info->value, "FILE") != 0)
-			continue;
-		printf("%s--%s", bar, info->name);
-		bar = "|";
-	}
+static void print_all_file_options(void)
+{
+	print_file_options(options_common);
+	for (size_t i = 0; commands[i]; i++)
+		print_file_options(commands[i]->options);
 }
 
 static void print_cases(void)
@@ -58,7 +60,7 @@ static void print_bash(void)
 	print_commands();
 	printf("\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
 	       "\tcase $prev in\n\t");
-	print_file_options();
+	print_all_file_options();
 	printf(") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
 	       "\tcompletion) [[ $cur == -* ]] || {\n"
 	       "\t\tCOMPREPLY=($(compgen -W \"bash zsh\" -- \"$cur\")); "
@@ -82,7 +84,7 @@ static void print_zsh(void)
 	print_commands();
 	printf(")\n\tcompadd -a known\n\treturn\nfi\n"
 	       "case $prev in\n");
-	print_file_options();
+	print_all_file_options();
 	printf(") _files; return ;;\n"
 	       "completion) compadd bash zsh ;;\nesac\n"
 	       "case $words_of_command in\n");

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/endpoint.h"
+#include "base/keyring.h"
+#include "base/secret.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
@@ -42,6 +46,7 @@ static const struct {
 	SETTING(log_format, "DATAFLOW_LOG_FORMAT"),
 	SETTING(log_level, "DATAFLOW_LOG_LEVEL"),
 	SETTING(metrics_listen, "DATAFLOW_METRICS_LISTEN"),
+	SETTING(key_file, "DATAFLOW_KEY_FILE"),
 #undef SETTING
 };
 
@@ -54,25 +59,16 @@ static char **field(struct options *options, size_t i)
 
 static int set(char **to, const char *value, struct error *err)
 {
-	free(*to);
+	secret_free(*to);
 	*to = strdup(value);
 	return *to ? 0 : error_memory(err, "the settings");
-}
-
-static void wipe(char *s)
-{
-	volatile char *p = s;
-
-	while (p && *p)
-		*p++ = '\0';
-	free(s);
 }
 
 void options_release(struct options *options)
 {
 	for (size_t i = 0; i < SETTING_COUNT; i++)
-		wipe(*field(options, i));
-	wipe(options->connection_string);
+		secret_free(*field(options, i));
+	secret_free(options->connection_string);
 	memset(options, 0, sizeof(*options));
 }
 
@@ -152,7 +148,7 @@ static int read_lines(struct options *options, FILE *file, const char *path,
 	while ((rc = next_line(file, line)) > 0)
 		if (read_line(options, line, path, number++, err) < 0)
 			break;
-	memset(line, 0, sizeof(line));
+	OPENSSL_cleanse(line, sizeof(line));
 	if (rc > 0)
 		return -1;
 	if (rc < 0)
@@ -362,7 +358,9 @@ static int take_arguments(struct options *options, struct error *err)
 	    (given->log_level &&
 	     set(&options->log_level, given->log_level, err) < 0) ||
 	    (given->metrics_listen &&
-	     set(&options->metrics_listen, given->metrics_listen, err) < 0))
+	     set(&options->metrics_listen, given->metrics_listen, err) < 0) ||
+	    (given->key_file &&
+	     set(&options->key_file, given->key_file, err) < 0))
 		return -1;
 	return 0;
 }
@@ -481,7 +479,10 @@ int options_read(struct options *options, const struct option_info *own,
 	if (read_files(options, options->given.config, err) < 0 ||
 	    read_environment(options, err) < 0 ||
 	    take_arguments(options, err) < 0 || set_up_log(options, err) < 0 ||
-	    check_metrics(options, err) < 0 || choose_control(options, err) < 0)
+	    check_metrics(options, err) < 0 ||
+	    (options->key_file &&
+	     keyring_set_file(options->key_file, err) < 0) ||
+	    choose_control(options, err) < 0)
 		return -1;
 	return 0;
 }

@@ -62,11 +62,12 @@ struct options {
 	char *log_format;
 	char *log_level;
 	char *metrics_listen; /* see base/endpoint.h; NULL: as config says */
+	char *key_file;	      /* see base/keyring.h, which is told */
 
 	/* Of the command line alone; which command has which says its table. */
 	struct options_given {
 		const char *config, *control, *log_format, *log_level;
-		const char *metrics_listen;
+		const char *metrics_listen, *key_file;
 	} given;
 	bool help;
 	bool wait;
@@ -76,6 +77,7 @@ struct options {
 	bool yes;
 	bool follow;
 	bool errors;
+	bool new_key;
 	const char *where;
 	int lines;	  /* 0: not given */
 	int watch;	  /* seconds; 0: not given */

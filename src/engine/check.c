@@ -13,10 +13,12 @@
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "control/settings.h"
+#include "engine/check_secrets.h"
 #include "engine/engine.h"
 #include "engine/link.h"
 #include "engine/schema_check.h"
 #include "engine/topology.h"
+#include "notify/channel.h"
 
 /* People wait for it: less than a run may take. */
 #define LOGIN_TIMEOUT_S 15
@@ -171,6 +173,7 @@ static int check_peer(struct checker *c, const struct mapping_server *which)
 	peer->next = c->peers;
 	c->peers = peer;
 	set_peer(c, peer);
+	check_secrets(which->connection_string, c->out);
 	if (reach(c, peer, which, &err) == 0)
 		return 0;
 	peer->down = true;
@@ -234,6 +237,28 @@ static int check_servers(struct checker *c)
 		     check_peer(c, &c->mappings[i]->to) < 0))
 			return -1;
 	return 0;
+}
+
+/* What a channel's server says to it shows notify-test. */
+static void check_channels(struct checker *c)
+{
+	for (size_t i = 0; i < c->snapshot.channel_count; i++) {
+		const struct control_channel *row = &c->snapshot.channels[i];
+		struct error err = ERROR_INIT;
+		struct channel channel;
+
+		if (!row->enabled)
+			continue;
+		set_subject(c, "channel", row->name ? row->name : "");
+		if (channel_parse(&channel, row->type ? row->type : "",
+				  row->settings, &err) < 0) {
+			finding_error(c->out, FINDING_FAIL, "row", &err);
+			continue;
+		}
+		channel_release(&channel);
+		finding_add(c->out, FINDING_OK, "row", "it makes sense");
+		check_secrets(row->settings, c->out);
+	}
 }
 
 /* ----------------------------------------------------------- one mapping */
@@ -725,6 +750,8 @@ static int run(struct checker *c, struct error *err)
 	check_control(c);
 	if (check_control_server(c) < 0 || check_servers(c) < 0)
 		return error_memory(err, "a check");
+	if (!c->check->what)
+		check_channels(c);
 	for (size_t i = 0; i < c->count; i++)
 		if (check_mapping(c, c->mappings[i], err) < 0)
 			return -1;

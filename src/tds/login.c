@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/connstr.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 #define DEFAULT_APP_NAME "dbaops-dataflow"
@@ -22,14 +23,10 @@ static int copy_string(char **to, const char *from, struct error *err)
 
 void tds_login_release(struct tds_login *login)
 {
-	volatile char *secret = login->password;
-
-	while (secret && *secret)
-		*secret++ = '\0';
 	free(login->host);
 	free(login->instance);
 	free(login->user);
-	free(login->password);
+	secret_free(login->password);
 	free(login->database);
 	free(login->app_name);
 	free(login->ca_file);

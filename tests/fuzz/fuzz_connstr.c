@@ -7,8 +7,9 @@
  * string or fetched from the environment or from a file; keys are in the form
  * that the header promises.
  *
- * Of ${file:…} there is one file only that can be read: an input that says
- * /dev/zero would find nothing about the parser.
+ * What is encrypted has a fuzzer of its own, fuzz_secret.c; here there is no
+ * key for it. Of ${file:…} there is one file only that can be read: an input
+ * that says /dev/zero would find nothing about the parser.
  */
 #include "fuzz/fuzz.h"
 
@@ -88,7 +89,8 @@ static void check_same(struct connstr *a, struct connstr *b)
 static bool expands(const struct connstr *cs)
 {
 	for (int i = 0; i < cs->count; i++)
-		if (strstr(cs->entries[i].value, "${"))
+		if (strstr(cs->entries[i].value, "${") ||
+		    !strncmp(cs->entries[i].value, "enc:", 4))
 			return true;
 	return false;
 }
@@ -181,7 +183,9 @@ static void check_quotes(struct input *in)
 		strbuf_addf(&text, "%sk%zu= ", i ? " ; " : "", i);
 		values[i] = take_text(in, 100);
 		/* Those stand for something else. */
-		if (strstr(values[i], "${env:") || strstr(values[i], "${file:"))
+		if (strstr(values[i], "${env:") ||
+		    strstr(values[i], "${file:") ||
+		    !strncmp(values[i], "enc:", 4))
 			values[i][0] = '\0';
 		quote(&text, values[i], signs[take_below(in, 3)]);
 	}

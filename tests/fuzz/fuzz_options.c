@@ -23,6 +23,7 @@ static const char *const variables[] = {
 	"DEST_DATABASE",      "DEST_OPTIONS",
 	"DATAFLOW_CONTROL",   "DATAFLOW_LOG_FORMAT",
 	"DATAFLOW_LOG_LEVEL", "DATAFLOW_METRICS_LISTEN",
+	"DATAFLOW_KEY_FILE",
 };
 
 #define VARIABLES (sizeof(variables) / sizeof(*variables))
@@ -108,7 +109,8 @@ static void check_values(const struct options *options)
 
 	HOLDS(options->spec.kind == CONTROL_SQLSERVER);
 	/* What stands for something else is replaced, as it shall be. */
-	if (strstr(options->connection_string, "${"))
+	if (strstr(options->connection_string, "${") ||
+	    strstr(options->connection_string, "{enc:"))
 		return;
 	HOLDS(connstr_parse(&cs, options->connection_string, &err) == 0);
 	HOLDS(cs.count == 3);

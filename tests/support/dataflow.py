@@ -33,13 +33,30 @@ def clean_environment(extra):
     return env
 
 
-def run(*arguments, env=None, cwd=None, timeout=30):
+def run(*arguments, env=None, cwd=None, timeout=30, stdin=""):
     """Run the program to its end; a CompletedProcess with texts."""
     return subprocess.run([program(), *arguments], cwd=cwd or "/",
-                          env=clean_environment(env or {}),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=timeout,
-                          check=False)
+                          env=clean_environment(env or {}), input=stdin,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=timeout, check=False)
+
+
+class Key:
+    """A key file, and what is encrypted with it."""
+
+    def __init__(self, file):
+        self.file = str(file)
+        done = run("encrypt", "--new-key", "--key-file", self.file)
+        assert done.returncode == 0, done.stderr
+
+    def line(self):
+        with open(self.file, encoding="ascii") as file:
+            return file.read().splitlines()[1]
+
+    def encrypt(self, secret):
+        done = run("encrypt", "--key-file", self.file, stdin=secret)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n")
 
 
 def wait_for(condition, timeout=30, interval=0.05, what="it"):
