@@ -229,12 +229,25 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 }
 
 /*
- * Everything here has one owner: what a module's own statements touch was
- * granted with the module. Dynamic SQL in it is another matter.
+ * What a module's own statements touch was granted with the module, if both
+ * have the same owner: that of their schemas. Dynamic SQL in it is another
+ * matter.
  */
-static bool chained(const struct session *s)
+static bool chained(struct session *s, struct attached *home, int schema_id)
 {
-	return s->frame && strchr("PTF", s->frame->kind);
+	const struct frame *f = s->frame;
+	struct diag d;
+	int64_t same = 0;
+
+	if (!f || !strchr("PTF", f->kind) || f->proc_home != home)
+		return false;
+	catalog_int(s, &d, &same,
+		    "SELECT m.owner = o.owner FROM %s._objects p JOIN"
+		    " %s._schemas m ON m.id = p.schema_id, %s._schemas o WHERE"
+		    " p.id = %d AND o.id = %d",
+		    home->prefix, home->prefix, home->prefix, f->proc_id,
+		    schema_id);
+	return same;
 }
 
 /* Was it granted ('G') or denied ('D') on a column, or on any (-1)? */
@@ -263,7 +276,7 @@ int perm_check_object(struct session *s, struct attached *home, int id,
 	if (s->sysadmin || s->internal || !home->db)
 		return 0;
 	if (perm_has(s, home, 1, id, schema_id, what) ||
-	    (p <= PERM_EXECUTE && chained(s)))
+	    (p <= PERM_EXECUTE && chained(s, home, schema_id)))
 		return 0;
 	/* which columns are read is not known here */
 	if (p == PERM_SELECT && on_columns(s, home, id, -1, what, 'G'))
@@ -298,7 +311,8 @@ int perm_check_column(struct session *s, const struct table *t, int column,
 {
 	const char *what = permission_name(p);
 
-	if (s->sysadmin || s->internal || !t->db || chained(s) ||
+	if (s->sysadmin || s->internal || !t->db ||
+	    chained(s, t->home, t->schema_id) ||
 	    perm_has_column(s, t, column, what))
 		return 0;
 	if (on_columns(s, t->home, t->id, -1, what, 'G') ||

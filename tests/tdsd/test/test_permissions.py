@@ -292,3 +292,21 @@ def test_change_tracking_takes_a_right_of_its_own(low):
     finally:
         db.run(f"ALTER TABLE {t} DISABLE CHANGE_TRACKING; "
                f"ALTER DATABASE {db.database} SET CHANGE_TRACKING = OFF")
+
+
+def test_ownership_chains_end_at_another_owner(low):
+    """A trigger runs with its owner's rights, and with no one else's."""
+    db, client, user, t = low
+    db.run(f"CREATE ROLE r_{t}; EXEC('CREATE SCHEMA o_{t} AUTHORIZATION r_{t}')"
+           f"; ALTER ROLE r_{t} ADD MEMBER {user}; CREATE TABLE o_{t}.a (x int)"
+           f"; GRANT CREATE TABLE TO {user}")
+    client.run(f"CREATE TRIGGER o_{t}.tr ON o_{t}.a AFTER INSERT AS "
+               f"DELETE FROM dbo.{t}")
+    assert client.number(f"INSERT o_{t}.a VALUES (1)") == 229
+    assert db.value(f"SELECT COUNT(*) FROM {t}") == 1
+    db.run(f"ALTER AUTHORIZATION ON SCHEMA::o_{t} TO dbo; "
+           f"GRANT INSERT ON o_{t}.a TO {user}")
+    client.run(f"INSERT o_{t}.a VALUES (1)")
+    assert db.value(f"SELECT COUNT(*) FROM {t}") == 0
+    db.run(f"DROP TABLE o_{t}.a; DROP SCHEMA o_{t}; "
+           f"ALTER ROLE r_{t} DROP MEMBER {user}; DROP ROLE r_{t}")
