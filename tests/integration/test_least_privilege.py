@@ -70,8 +70,9 @@ class Poor:
                         "KEY, v NVARCHAR(20) NULL, flag BIT NOT NULL DEFAULT 0)")
         world.on_source("CREATE TABLE big (id INT NOT NULL PRIMARY KEY, "
                         "v VARCHAR(20) NULL)")
+        world.on_source("CREATE TYPE word FROM NVARCHAR(20)")
         world.on_source("CREATE TABLE tracked (id INT NOT NULL PRIMARY KEY, "
-                        "v NVARCHAR(20) NULL)")
+                        "v word NULL)")
         world.on_source("CREATE TABLE secrets (id INT NOT NULL PRIMARY KEY, "
                         "v INT NULL)")
         world.on_source("INSERT INTO orders (v) VALUES (N'a'), (N'b'), (N'c'); "

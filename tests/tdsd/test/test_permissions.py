@@ -310,3 +310,23 @@ def test_ownership_chains_end_at_another_owner(low):
     assert db.value(f"SELECT COUNT(*) FROM {t}") == 0
     db.run(f"DROP TABLE o_{t}.a; DROP SCHEMA o_{t}; "
            f"ALTER ROLE r_{t} DROP MEMBER {user}; DROP ROLE r_{t}")
+
+
+def test_what_a_right_on_a_table_does_not_show(low):
+    """The types of its columns; and the jobs of change data capture."""
+    db, client, user, t = low
+    db.run(f"CREATE TYPE ty_{t} FROM nvarchar(9); "
+           f"CREATE TABLE {t}_3 (id int, v ty_{t})")
+    db.run(f"GRANT SELECT ON {t}_3 TO {user}")
+    seen = ("SELECT COUNT(*) FROM sys.columns AS c INNER JOIN sys.types AS y "
+            "ON c.user_type_id = y.user_type_id "
+            f"WHERE c.object_id = OBJECT_ID('{t}_3')")
+    assert client.value(seen) == 1 and db.value(seen) == 2
+    jobs = "SELECT COUNT(*) FROM msdb.dbo.cdc_jobs"
+    assert client.number(jobs) == 229
+    assert db.value(jobs) is not None
+    db.run(f"USE msdb; CREATE USER {user} FOR LOGIN {user}; "
+           f"GRANT SELECT ON dbo.cdc_jobs TO {user}; USE {db.database}")
+    assert client.value(jobs) == db.value(jobs)
+    db.run(f"USE msdb; DROP USER {user}; USE {db.database}; "
+           f"DROP TABLE {t}_3; DROP TYPE ty_{t}")
