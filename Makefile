@@ -209,6 +209,8 @@ install: $(O)/dbaops-dataflow
 	install -m 644 docs/dbaops-dataflow.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 schema-dataflow.sql etc/dataflow.conf \
 		etc/prometheus-alerts.yml etc/grafana-dashboard.json \
+		etc/least-privilege-source.sql etc/least-privilege-destination.sql \
+		etc/least-privilege-control.sql \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures

@@ -99,10 +99,12 @@ int capture_choose(struct sqlserver_source *source, const struct position *from,
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return error_set(err, ERROR_PERMISSION,
-				 "the login may not see a capture instance of "
-				 "'%s.%s'; GRANT SELECT ON SCHEMA::cdc to it",
-				 source->name.schema, source->name.table);
+		return error_set(
+			err, ERROR_PERMISSION,
+			"the login may not see a capture instance of "
+			"'%s.%s'; GRANT SELECT ON SCHEMA::cdc to it, or "
+			"run least-privilege-source.sql",
+			source->name.schema, source->name.table);
 	if (keep_instance(source, err) < 0) {
 		tds_abandon(source->conn);
 		return -1;
@@ -115,8 +117,9 @@ int capture_no_minimum(const struct sqlserver_source *source, struct error *err)
 	return error_set(err, ERROR_PERMISSION,
 			 "capture instance '%s' is unknown to "
 			 "sys.fn_cdc_get_min_lsn, or the login may not see it; "
-			 "GRANT SELECT on the captured columns and on "
-			 "SCHEMA::cdc to it",
+			 "GRANT SELECT on the captured columns to it, and let "
+			 "it join the instance's gating role, if there is one: "
+			 "least-privilege-source.sql does both",
 			 source->instance);
 }
 

@@ -8,7 +8,9 @@
 /*
  * The key is the primary key, or else the first unique index over columns that
  * cannot be NULL. The type is that of the system: an alias type has the
- * system type's number in system_type_id, a CLR type has no such type.
+ * system type's number in system_type_id, a CLR type has no such type. Types
+ * that people made are hidden from a login without a right on them, while the
+ * columns are not.
  */
 static const char columns_sql[] =
 	"DECLARE @id int = OBJECT_ID(@table, N'U'); "
@@ -23,7 +25,7 @@ static const char columns_sql[] =
 	"WHERE x.object_id = i.object_id AND x.index_id = i.index_id "
 	"AND x.is_included_column = 0 AND y.is_nullable = 1) "
 	"ORDER BY i.is_primary_key DESC, i.index_id); "
-	"SELECT c.name, COALESCE(b.name, t.name), "
+	"SELECT c.name, COALESCE(b.name, t.name, N''), "
 	"CAST(c.max_length AS int), CAST(c.precision AS int), "
 	"CAST(c.scale AS int), c.collation_name, "
 	"CAST(COLLATIONPROPERTY(c.collation_name, 'CodePage') AS int), "
@@ -40,7 +42,7 @@ static const char columns_sql[] =
 	"FROM sys.columns AS c "
 	"INNER JOIN sys.objects AS o ON c.object_id = o.object_id "
 	"INNER JOIN sys.tables AS u ON c.object_id = u.object_id "
-	"INNER JOIN sys.types AS t ON c.user_type_id = t.user_type_id "
+	"LEFT JOIN sys.types AS t ON c.user_type_id = t.user_type_id "
 	"LEFT JOIN sys.types AS b ON c.system_type_id = b.user_type_id "
 	"LEFT JOIN sys.index_columns AS k ON c.object_id = k.object_id "
 	"AND c.column_id = k.column_id AND k.index_id = @key "

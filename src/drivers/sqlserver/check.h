@@ -51,6 +51,12 @@ int check_failed(struct tds *conn, struct findings *out, const char *check,
 /* Is this a version of Azure SQL Database, where there is no Agent? */
 #define CHECK_IS_AZURE "CAST(SERVERPROPERTY('EngineEdition') AS int) = 5"
 
+/* What follows the grants in a remedy: they are in a script as well. */
+#define CHECK_SOURCE_SCRIPT \
+	"; least-privilege-source.sql grants all that is needed"
+#define CHECK_TARGET_SCRIPT \
+	"; least-privilege-destination.sql grants all that is needed"
+
 /* "1.5 GB" */
 #define CHECK_SIZE_MAX 32
 const char *check_size(char out[CHECK_SIZE_MAX], int64_t bytes);

@@ -100,8 +100,8 @@ static int check_agent(struct sqlserver_source *source, struct findings *out,
 		finding_add(out, FINDING_WARN, "agent",
 			    "cannot tell whether SQL Server Agent runs the "
 			    "capture job: %s" FINDING_REMEDY
-			    "GRANT VIEW DATABASE STATE in the source database, "
-			    "or VIEW SERVER STATE, to the login",
+			    "GRANT VIEW DATABASE STATE in the source database "
+			    "to the login; least-privilege-source.sql does",
 			    err->message);
 	return 0;
 }
@@ -134,7 +134,8 @@ static int ask_retention(struct sqlserver_source *source, struct findings *out,
 		return -1;
 	rc = check_ask(source->conn, out, "retention",
 		       tell ? "in msdb: CREATE USER for the login, and GRANT "
-			      "SELECT ON dbo.cdc_jobs to it"
+			      "SELECT ON dbo.cdc_jobs to it; "
+			      "least-privilege-source.sql does"
 			    : NULL,
 		       statements[which], NULL, 0, err);
 	if (rc <= 0)
@@ -250,6 +251,41 @@ static void tell_columns(struct sqlserver_source *source,
 	strbuf_release(&missing);
 }
 
+/* A new instance is a table that nobody has granted yet. */
+static int check_readable(struct sqlserver_source *source, struct findings *out,
+			  struct error *err)
+{
+	static const char sql[] =
+		"SELECT QUOTENAME(t.name), QUOTENAME(USER_NAME()) FROM ("
+		"SELECT N'lsn_time_mapping' AS name UNION ALL "
+		"SELECT N'ddl_history' UNION ALL "
+		"SELECT @instance + N'_CT') AS t "
+		"WHERE COALESCE(HAS_PERMS_BY_NAME(N'cdc.' + QUOTENAME(t.name), "
+		"N'OBJECT', N'SELECT'), 0) = 0";
+	struct tds_param instance = tds_text("@instance", source->instance);
+	struct arena arena;
+	int rc;
+
+	arena_init(&arena, 0);
+	rc = tds_query(source->conn, sql, &instance, 1, err);
+	while (rc >= 0 && (rc = tds_fetch(source->conn, err)) > 0) {
+		const char *table = tds_get_text(source->conn, 0, &arena);
+		const char *user = tds_get_text(source->conn, 1, &arena);
+
+		finding_add(out, FINDING_FAIL, "rights",
+			    "the login may not read cdc.%s" FINDING_REMEDY
+			    "GRANT SELECT ON cdc.%s TO %s" CHECK_SOURCE_SCRIPT,
+			    table ? table : "", table ? table : "",
+			    user ? user : "");
+	}
+	if (rc < 0)
+		tds_abandon(source->conn);
+	else
+		rc = tds_finish(source->conn, err);
+	arena_release(&arena);
+	return rc;
+}
+
 static int check_instance(struct sqlserver_source *source,
 			  const struct table *table, struct findings *out,
 			  struct error *err)
@@ -269,8 +305,10 @@ static int check_instance(struct sqlserver_source *source,
 				     err);
 	if (rc == 0) {
 		tell_columns(source, table, ordinals, out);
-		rc = source->log->position(source, &position, err);
+		rc = check_readable(source, out, err);
 	}
+	if (rc == 0)
+		rc = source->log->position(source, &position, err);
 	free(ordinals);
 	return rc < 0 ? check_failed(source->conn, out, "capture", err) : 0;
 }

@@ -143,7 +143,7 @@ static const char rights_sql[] =
 	"QUOTENAME(USER_NAME())";
 
 static void tell_rights(struct sqlserver_source *source, struct findings *out,
-			const char *table, const char *user)
+			const char *table, const char *column, const char *user)
 {
 	bool select = tds_get_int(source->conn, 0) == 1;
 	bool update = tds_get_int(source->conn, 1) == 1;
@@ -153,7 +153,8 @@ static void tell_rights(struct sqlserver_source *source, struct findings *out,
 	if (!select)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not read the whole table "
-			    "%s" FINDING_REMEDY "GRANT SELECT ON %s TO %s",
+			    "%s" FINDING_REMEDY
+			    "GRANT SELECT ON %s TO %s" CHECK_SOURCE_SCRIPT,
 			    table, table, user);
 	if (trigger && read_only)
 		finding_add(out, FINDING_FAIL, "rights",
@@ -165,8 +166,9 @@ static void tell_rights(struct sqlserver_source *source, struct findings *out,
 	else if (!update)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not reset the trigger column "
-			    "'%s'" FINDING_REMEDY "GRANT UPDATE ON %s TO %s",
-			    trigger, table, user);
+			    "'%s'" FINDING_REMEDY
+			    "GRANT UPDATE (%s) ON %s TO %s" CHECK_SOURCE_SCRIPT,
+			    trigger, column, table, user);
 	if (select && (!trigger || (update && !read_only)))
 		finding_add(out, FINDING_OK, "rights",
 			    trigger ? "it can be read, and column '%s' reset"
@@ -194,12 +196,14 @@ static int check_rights(struct sqlserver_source *source,
 {
 	struct tds_param params[2];
 	struct arena arena;
-	struct strbuf name;
+	struct strbuf name, column;
 	char *user;
 	int rc;
 
 	strbuf_init(&name);
+	strbuf_init(&column);
 	arena_init(&arena, 0);
+	sql_name(&column, source->trigger_column ? source->trigger_column : "");
 	sql_table(&name, source->name.schema, source->name.table);
 	params[0] = tds_text("@table", name.data);
 	params[1] = tds_text("@trigger", check_trigger(source, table, out) == 0
@@ -207,15 +211,19 @@ static int check_rights(struct sqlserver_source *source,
 						 : NULL);
 	rc = strbuf_check(&name, err);
 	if (rc == 0)
+		rc = strbuf_check(&column, err);
+	if (rc == 0)
 		rc = check_ask(source->conn, out, "rights",
 			       "ask the server's administrator", rights_sql,
 			       params, 2, err);
 	if (rc > 0) {
 		user = tds_get_text(source->conn, 3, &arena);
-		tell_rights(source, out, name.data, user ? user : "");
+		tell_rights(source, out, name.data, column.data,
+			    user ? user : "");
 		rc = tds_finish(source->conn, err);
 	}
 	arena_release(&arena);
+	strbuf_release(&column);
 	strbuf_release(&name);
 	return rc < 0 ? -1 : 0;
 }

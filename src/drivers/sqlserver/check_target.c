@@ -77,14 +77,14 @@ static void tell_database(struct tds *conn, const char *user,
 	if (missing.len)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "in database %s the login lacks %s" FINDING_REMEDY
-			    "GRANT %s TO %s",
+			    "GRANT %s TO %s" CHECK_TARGET_SCRIPT,
 			    database, missing.data, missing.data, user);
 	if (!schema)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "in database %s the login may not work in the "
 			    "schema dataflow" FINDING_REMEDY
 			    "GRANT ALTER, SELECT, INSERT, UPDATE, DELETE ON "
-			    "SCHEMA::dataflow TO %s",
+			    "SCHEMA::dataflow TO %s" CHECK_TARGET_SCRIPT,
 			    database, user);
 	if (!missing.len && schema)
 		finding_add(out, FINDING_OK, "rights",
@@ -128,6 +128,14 @@ static const char table_sql[] =
 	"QUOTENAME(USER_NAME()), "
 	"CASE WHEN SCHEMA_ID(@owner) IS NULL THEN 0 ELSE 1 END";
 
+static bool has_identity(const struct catalog_table *table)
+{
+	for (size_t i = 0; i < table->column_count; i++)
+		if (table->columns[i].identity)
+			return true;
+	return false;
+}
+
 static void tell_table(struct sqlserver_target *target, bool exists,
 		       const char *table, const char *user,
 		       struct findings *out)
@@ -136,6 +144,8 @@ static void tell_table(struct sqlserver_target *target, bool exists,
 		{"SELECT", 0}, {"INSERT", 1}, {"UPDATE", 2},
 		{"DELETE", 3}, {"ALTER", 4},
 	};
+	/* Without ALTER there are other ways, but not to fill an identity. */
+	size_t needed = has_identity(&target->dest) ? 5 : 4;
 	bool has_schema = tds_get_int(target->conn, 7) == 1;
 	struct strbuf missing, schema;
 
@@ -143,12 +153,19 @@ static void tell_table(struct sqlserver_target *target, bool exists,
 	strbuf_init(&schema);
 	sql_name(&schema, target->name.schema);
 	if (exists)
-		list_missing(target->conn, rights, 5, &missing);
+		list_missing(target->conn, rights, needed, &missing);
 	if (missing.len)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "on table %s the login lacks %s" FINDING_REMEDY
-			    "GRANT %s ON %s TO %s",
+			    "GRANT %s ON %s TO %s" CHECK_TARGET_SCRIPT,
 			    table, missing.data, missing.data, table, user);
+	else if (exists && tds_get_int(target->conn, 4) != 1)
+		finding_add(out, FINDING_WARN, "rights",
+			    "without ALTER on table %s a full sync applies "
+			    "what differs row by row, instead of swapping the "
+			    "new rows in" FINDING_REMEDY
+			    "GRANT ALTER ON %s TO %s" CHECK_TARGET_SCRIPT,
+			    table, table, user);
 	else if (exists)
 		finding_add(out, FINDING_OK, "rights",
 			    "table %s can be written", table);
@@ -157,10 +174,11 @@ static void tell_table(struct sqlserver_target *target, bool exists,
 			    "table %s does not exist yet and can be made",
 			    table);
 	else if (has_schema)
-		finding_add(out, FINDING_FAIL, "rights",
-			    "the login may not make table %s" FINDING_REMEDY
-			    "GRANT ALTER ON SCHEMA::%s TO %s",
-			    table, schema.data, user);
+		finding_add(
+			out, FINDING_FAIL, "rights",
+			"the login may not make table %s" FINDING_REMEDY
+			"GRANT ALTER ON SCHEMA::%s TO %s" CHECK_TARGET_SCRIPT,
+			table, schema.data, user);
 	else
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not make the schema of table "

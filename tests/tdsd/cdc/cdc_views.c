@@ -10,8 +10,27 @@
 #include "exec/server.h"
 #include "fn/rows.h"
 #include "plan/sysviews.h"
+#include "store/catalog.h"
 
 /* The databases that a row maker goes through: all with a job. */
+/* The owner of a database sees them by way of sp_cdc_help_jobs. */
+static int may_see_jobs(struct session *s, struct diag *d)
+{
+	struct attached *home = session_attach(s, s->db, d);
+	struct object o;
+
+	if (!home)
+		return -1;
+	if (perm_is_owner(s, home))
+		return 0;
+	home = session_attach(s, database_find(&s->server->registry, "msdb"),
+			      d);
+	if (!home || catalog_find_in(s, home, "dbo", "cdc_jobs", &o, d) < 1)
+		return -1;
+	return perm_check_object(s, home, o.id, o.schema_id, o.schema, o.name,
+				 PERM_SELECT, d);
+}
+
 static int fill_jobs(struct session *s, const struct val *args, int count,
 		     struct row_store *out, struct diag *d)
 {
@@ -23,7 +42,8 @@ static int fill_jobs(struct session *s, const struct val *args, int count,
 
 	(void)args;
 	(void)count;
-	(void)d;
+	if (may_see_jobs(s, d) < 0)
+		return -1;
 	for (db = database_next(&srv->registry, NULL); db;
 	     db = database_next(&srv->registry, db))
 		for (type = CDC_CAPTURE; type <= CDC_CLEANUP; type++) {

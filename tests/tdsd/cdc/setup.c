@@ -79,7 +79,7 @@ static int add_schema(struct ddl *x)
 		return -1;
 	if (taken || catalog_schema_id(x->s, x->home, "cdc"))
 		return diag_set(x->d, 22906, x->home->db->name);
-	if (ddl_create_schema(x, "cdc") < 0)
+	if (ddl_create_schema(x, "cdc", NULL) < 0)
 		return -1;
 	return catalog_exec(
 		x->s, x->d,

@@ -67,7 +67,8 @@ struct rel *tvf_changetable(struct tr *t, const struct table_ref *ref)
 		return tr_fail(t, 22105, table->name, NULL), NULL;
 	if (!ref->alias)
 		return tr_fail(t, 22104, NULL), NULL;
-	if (perm_check(t->s, table, PERM_SELECT, &d) < 0) {
+	if (perm_check(t->s, table, PERM_SELECT, &d) < 0 ||
+	    perm_check(t->s, table, PERM_VIEW_CHANGE_TRACKING, &d) < 0) {
 		*t->d = d;
 		t->failed = true;
 		return NULL;
@@ -112,7 +113,7 @@ struct ex tracking_min_version(struct tr *t, const struct expr *e)
 		return tr_nothing();
 	return builtin_call(t, type_of(TY_BIGINT),
 			    "(SELECT ct_min FROM %s._objects WHERE id = %s AND"
-			    " ct = 1)",
+			    " ct = 1 AND ct_allowed_(id, schema_id))",
 			    home->prefix, id.sql);
 }
 
@@ -162,11 +163,26 @@ static void fn_in_mask(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_int(ctx, yes);
 }
 
+/* ct_allowed_(id, schema): may the caller see what changed in the table? */
+static void fn_allowed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	struct session *s = fn_session(ctx);
+	int id = sqlite3_value_int(argv[0]);
+	int schema = sqlite3_value_int(argv[1]);
+	struct diag d;
+	struct attached *home = session_attach(s, s->db, &d);
+
+	(void)argc;
+	sqlite3_result_int(ctx, home && perm_has(s, home, 1, id, schema,
+						 "VIEW CHANGE TRACKING"));
+}
+
 void fn_register_tracking(struct session *s)
 {
 	static const struct fn_def defs[] = {
 		{"ct_current_", 1, 0, fn_current},
 		{"ct_in_mask_", 2, FN_PURE, fn_in_mask},
+		{"ct_allowed_", 2, 0, fn_allowed},
 	};
 
 	fn_register(s, defs, (int)LENGTH_OF(defs));

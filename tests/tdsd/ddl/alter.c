@@ -6,6 +6,7 @@
 #include "cdc/tracking.h"
 #include "ddl/ddl.h"
 #include "ddl/temporal.h"
+#include "exec/perm.h"
 #include "plan/column_set.h"
 #include "sql/parse.h"
 #include "value/collation.h"
@@ -556,7 +557,9 @@ static int switch_to(struct ddl *x, struct table *t,
 	to = catalog_table(x->s, o.home, o.id, x->d);
 	if (!to)
 		return -1;
-	ret = ddl_switch(x, t, to);
+	ret = perm_alter(x->s, to, x->d);
+	if (ret == 0)
+		ret = ddl_switch(x, t, to);
 	table_unref(to);
 	return ret;
 }
@@ -580,7 +583,8 @@ int ddl_alter_table(struct ddl *x, const struct alter_table *a)
 	t = catalog_table(x->s, o.home, o.id, x->d);
 	if (!t)
 		return -1;
-	if (temporal_check_alter(x, t, a) < 0) {
+	if (perm_alter(x->s, t, x->d) < 0 ||
+	    temporal_check_alter(x, t, a) < 0) {
 		table_unref(t);
 		return -1;
 	}

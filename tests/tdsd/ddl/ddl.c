@@ -37,11 +37,11 @@ int ddl_begin(struct ddl *x, struct session *s, struct attached *home,
 	return catalog_touch(s, home, d);
 }
 
-int ddl_place(struct ddl *x, const struct name *name, int *schema_id)
+int ddl_place(struct ddl *x, const struct name *name, const char *right,
+	      int *schema_id)
 {
 	const char *schema;
 	struct attached *home = catalog_home(x->s, name, &schema, x->d);
-	struct name shown = *name;
 
 	if (!home)
 		return -1;
@@ -53,8 +53,8 @@ int ddl_place(struct ddl *x, const struct name *name, int *schema_id)
 	*schema_id = catalog_schema_id(x->s, home, schema);
 	if (!*schema_id)
 		return diag_set(x->d, 2760, schema);
-	(void)shown;
-	return 0;
+	return right ? perm_create(x->s, home, *schema_id, schema, right, x->d)
+		     : 0;
 }
 
 int ddl_check_free(struct ddl *x, int schema_id, const char *name)

@@ -20,9 +20,13 @@ struct ddl {
 int ddl_begin(struct ddl *x, struct session *s, struct attached *home,
 	      struct arena *pool, struct diag *d);
 
-/* Where a new object of this name goes: its file and schema. 2760 when the
- * schema does not exist. */
-int ddl_place(struct ddl *x, const struct name *name, int *schema_id);
+/*
+ * Where a new object of this name goes: its file and schema. 2760 when the
+ * schema does not exist or the user may not alter it, 262 when the user lacks
+ * `right` in the database; NULL: the caller looks.
+ */
+int ddl_place(struct ddl *x, const struct name *name, const char *right,
+	      int *schema_id);
 
 /* 2714 when the name is taken. */
 int ddl_check_free(struct ddl *x, int schema_id, const char *name);

@@ -70,7 +70,6 @@ static int drop_object(struct ddl *x, const struct drop *drop,
 {
 	struct object o;
 	struct table *t;
-	struct diag soft;
 	int found = catalog_find(x->s, name, &o, x->d), ret;
 
 	if (found < 0) {
@@ -99,8 +98,8 @@ static int drop_object(struct ddl *x, const struct drop *drop,
 	found = catalog_find(x->s, name, &o, x->d);
 	if (found <= 0)
 		return missing(x, drop, name);
-	if (perm_check_object(x->s, o.home, o.id, o.schema_id, o.schema, o.name,
-			      PERM_CONTROL, &soft) < 0)
+	if (!perm_has(x->s, o.home, 1, o.id, o.schema_id, "CONTROL") &&
+	    !perm_has(x->s, o.home, 3, o.schema_id, o.schema_id, "ALTER"))
 		return diag_set(x->d, 3701, "drop", lower_kind(drop->kind),
 				shown(x, name));
 	if (strcmp(o.type, "U") != 0) {
@@ -137,11 +136,10 @@ static int drop_schema(struct ddl *x, const struct drop *drop,
 	if (own_home(x, name) < 0)
 		return -1;
 	id = catalog_schema_id(x->s, x->home, last(name));
-	if (!id) {
-		if (drop->if_exists)
-			return 0;
+	if (!id && drop->if_exists)
+		return 0;
+	if (!id || !perm_has(x->s, x->home, 3, id, id, "CONTROL"))
 		return diag_set(x->d, 15151, "drop", "schema", last(name));
-	}
 	if (catalog_int(x->s, x->d, &used,
 			"SELECT id FROM %s._objects WHERE schema_id = %d LIMIT"
 			" 1",

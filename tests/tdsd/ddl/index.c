@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "ddl/ddl.h"
+#include "exec/perm.h"
 #include "sql/parse.h"
 #include "value/collation.h"
 
@@ -390,6 +391,10 @@ int ddl_create_index(struct ddl *x, const struct name *table,
 	t = catalog_table(x->s, o.home, o.id, x->d);
 	if (!t)
 		return -1;
+	if (perm_alter(x->s, t, x->d) < 0) {
+		table_unref(t);
+		return -1;
+	}
 	old = find_index(t, def->name);
 	ret = 0;
 	if (old && def->drop_existing) {

@@ -184,6 +184,31 @@ static bool fits_alter(char kind, const char *type)
 	return !strcmp(type, type_of_kind(kind));
 }
 
+/* A trigger takes ALTER on its table alone; what is replaced, on itself. */
+static int may_create(struct ddl *x, const struct create_module *m,
+		      const struct object *old, int schema_id)
+{
+	const char *name = m->name.part[m->name.count - 1];
+	char right[32];
+	struct object on;
+
+	if (m->kind == 'T') {
+		if (catalog_find(x->s, &m->on, &on, x->d) < 1 ||
+		    perm_has(x->s, on.home, 1, on.id, on.schema_id, "ALTER"))
+			return 0;
+		return diag_set(x->d, 8197, on.name);
+	}
+	if (old)
+		return perm_has(x->s, old->home, 1, old->id, old->schema_id,
+				"ALTER")
+			       ? 0
+			       : diag_set(x->d, 15151, "alter", "object", name);
+	snprintf(right, sizeof(right), "CREATE %s", word_of_kind(m->kind));
+	return perm_create(x->s, x->home, schema_id,
+			   m->name.count > 1 ? m->name.part[0] : "dbo", right,
+			   x->d);
+}
+
 int ddl_create_module(struct ddl *x, struct create_module *m, const char *batch)
 {
 	const char *name = m->name.part[m->name.count - 1];
@@ -205,10 +230,10 @@ int ddl_create_module(struct ddl *x, struct create_module *m, const char *batch)
 		m->name.part[0] = m->on.part[m->on.count - 2];
 		m->name.count = 2;
 	}
-	if (ddl_place(x, &m->name, &schema_id) < 0)
+	if (ddl_place(x, &m->name, NULL, &schema_id) < 0)
 		return -1;
 	found = catalog_find(x->s, &m->name, &o, x->d);
-	if (found < 0)
+	if (found < 0 || may_create(x, m, found ? &o : NULL, schema_id) < 0)
 		return -1;
 	if (m->alter && !found)
 		return diag_set(x->d, 208, name);

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "ddl/ddl.h"
+#include "exec/perm.h"
 #include "exec/server.h"
 #include "sql/parse.h"
 
@@ -13,6 +14,13 @@ static int wrong(struct ddl *x, const char *object, const char *type)
 			type ? type : "(null)");
 }
 
+/* What one may not alter is as good as not there. */
+static bool may_rename(struct ddl *x, const struct object *o)
+{
+	return perm_has(x->s, o->home, 1, o->parent_id ? o->parent_id : o->id,
+			o->schema_id, "ALTER");
+}
+
 static int find_parent(struct ddl *x, struct name *n, struct object *o)
 {
 	int found;
@@ -20,7 +28,7 @@ static int find_parent(struct ddl *x, struct name *n, struct object *o)
 	n->count--;
 	found = catalog_find(x->s, n, o, x->d);
 	n->count++;
-	return found;
+	return found > 0 && !may_rename(x, o) ? 0 : found;
 }
 
 static int rename_column(struct ddl *x, struct name *n, const char *object,
@@ -159,7 +167,7 @@ int ddl_rename(struct ddl *x, const char *object, const char *new_name,
 				return rename_index(x, &n, new_name);
 			}
 		}
-		if (!found)
+		if (!found || !may_rename(x, &o))
 			return wrong(x, object, type);
 		ret = rename_object(x, &o, new_name);
 	}

@@ -355,16 +355,28 @@ static void set_list(struct driving *g, struct plan *p, struct dml_plan *m,
 	p->count = g->outputs + 1;
 }
 
-/* WHERE reads the table as well. */
-static void may_write(struct driving *g, const struct dml *dml,
-		      struct table *target, enum permission p)
+/* WHERE reads the table. */
+static void may_read(struct driving *g, const struct dml *dml,
+		     struct table *target)
 {
 	struct tr *t = &g->t;
 
-	if (!t->failed &&
-	    (perm_check(t->s, target, p, t->d) < 0 ||
-	     (dml->where && perm_check(t->s, target, PERM_SELECT, t->d) < 0)))
+	if (!t->failed && dml->where &&
+	    perm_check(t->s, target, PERM_SELECT, t->d) < 0)
 		t->failed = true;
+}
+
+/* Each column that is set. */
+static void may_set(struct driving *g, const struct dml_plan *m)
+{
+	struct tr *t = &g->t;
+	int i;
+
+	for (i = 0; i < m->set_count && !t->failed; i++)
+		if (m->set_columns[i] >= 0 &&
+		    perm_check_column(t->s, m->target, m->set_columns[i],
+				      PERM_UPDATE, t->d) < 0)
+			t->failed = true;
 }
 
 static int build_update(struct session *s, struct plan *p, void *arg,
@@ -381,9 +393,10 @@ static int build_update(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, st->dml->sets);
-	may_write(&g, st->dml, m->target, PERM_UPDATE);
+	may_read(&g, st->dml, m->target);
 	if (!g.t.failed)
 		set_list(&g, p, m, st->dml->sets);
+	may_set(&g, m);
 	if (!g.t.failed)
 		where = where_clause(&g, st->dml);
 	if (!g.t.failed)
@@ -430,7 +443,9 @@ static int build_delete(struct session *s, struct plan *p, void *arg,
 	find_target(&g, st->dml, m);
 	if (!g.t.failed)
 		target_base(&g, m, NULL);
-	may_write(&g, st->dml, m->target, PERM_DELETE);
+	if (!g.t.failed && perm_check(s, m->target, PERM_DELETE, d) < 0)
+		g.t.failed = true;
+	may_read(&g, st->dml, m->target);
 	if (!g.t.failed)
 		where = where_clause(&g, st->dml);
 	if (!g.t.failed)

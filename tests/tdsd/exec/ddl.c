@@ -32,10 +32,7 @@ static int create_table(struct ddl *x, const struct create_table *c)
 {
 	int schema_id, id;
 
-	if (ddl_place(x, &c->name, &schema_id) < 0)
-		return -1;
-	if (x->home->db &&
-	    perm_database(x->s, x->home, "CREATE TABLE", x->d) < 0)
+	if (ddl_place(x, &c->name, "CREATE TABLE", &schema_id) < 0)
 		return -1;
 	if (ddl_create_table(x, schema_id, c->name.part[c->name.count - 1],
 			     c->columns, c->constraints, c->indexes, &id) < 0)
@@ -79,6 +76,7 @@ static int alter_index(struct ddl *x, const struct stmt *st)
 			"exist or you do not have permissions.",
 			st->alter_index.table
 				.part[st->alter_index.table.count - 1]);
+	ret = perm_alter(x->s, t, x->d);
 	for (i = 0; i < t->index_count && ret == 0; i++) {
 		struct index *ix = &t->indexes[i];
 
@@ -112,11 +110,16 @@ static int alter_index(struct ddl *x, const struct stmt *st)
 
 static int drop_index(struct ddl *x, const struct stmt *st)
 {
+	struct diag denied;
 	struct table *t;
 	int found = find_table(x, &st->alter_index.table, &t), i, ret = 0;
 
 	if (found < 0)
 		return -1;
+	if (found && perm_check(x->s, t, PERM_ALTER, &denied) < 0) {
+		table_unref(t);
+		found = 0;
+	}
 	for (i = 0; found && i < t->index_count; i++) {
 		const struct index *ix = &t->indexes[i];
 
@@ -166,8 +169,11 @@ static int in_transaction(struct ddl *x, struct stmt *st)
 	case ST_CREATE_MODULE:
 		return ddl_create_module(x, st->module, s->frame->ast->text);
 	case ST_CREATE_SCHEMA:
-		return ddl_create_schema(x, st->schema.name);
+		return ddl_create_schema(x, st->schema.name, st->schema.owner);
 	case ST_ALTER_SCHEMA:
+		if (st->schema.owner)
+			return ddl_give_schema(x, st->schema.name,
+					       st->schema.owner);
 		return ddl_transfer(x, st->schema.name, &st->schema.object);
 	case ST_CREATE_TYPE:
 		return ddl_create_type(x, st);
@@ -329,7 +335,7 @@ enum flow exec_truncate(struct session *s, struct stmt *st)
 	else if (found < 0)
 		ret = -1;
 	else {
-		ret = perm_check(s, t, PERM_ALTER, &d);
+		ret = perm_alter(s, t, &d);
 		if (ret == 0 &&
 		    tran_note_write(s, t->db, t->id, t->name, &d) < 0)
 			ret = -1;

@@ -40,8 +40,7 @@ struct frame {
 	int var_count, var_room;
 	uint64_t signature; /* of the variables: plans depend on them */
 	const char *proc;   /* name for messages and ERROR_PROCEDURE() */
-	const char *proc_schema;
-	int proc_id; /* @@PROCID */
+	int proc_id;	    /* @@PROCID */
 	struct attached *proc_home;
 	char kind;	       /* 'B'atch, 'E'xec string, 'P'roc, 'F'unction,
 				 * 'T'rigger */

@@ -275,6 +275,7 @@ int module_call_scalar(struct session *s, struct attached *home, int id,
 	frame_init(&f, s, 'F');
 	f.proc = m->def->name.part[m->def->name.count - 1];
 	f.proc_id = id;
+	f.proc_home = home;
 	f.discard_results = true;
 	f.ast = &m->ast;
 	s->nest++;

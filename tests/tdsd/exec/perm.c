@@ -1,7 +1,7 @@
 /*
  * A login maps to a user of a database by its id, or to guest where guest may
  * connect, or to nobody. Roles are followed all the way up. A DENY anywhere
- * beats every GRANT.
+ * beats every GRANT, but not the owner of a schema.
  */
 #include "exec/perm.h"
 
@@ -144,6 +144,8 @@ static const char *permission_name(enum permission p)
 		return "REFERENCES";
 	case PERM_VIEW_DEFINITION:
 		return "VIEW DEFINITION";
+	case PERM_VIEW_CHANGE_TRACKING:
+		return "VIEW CHANGE TRACKING";
 	default:
 		return "CONTROL";
 	}
@@ -174,6 +176,19 @@ static bool role_denies(struct session *s, struct attached *home,
 	return false;
 }
 
+static bool owns_schema(struct session *s, struct attached *home, int user,
+			int schema_id)
+{
+	struct diag d;
+	int64_t owns = 0;
+
+	catalog_int(s, &d, &owns,
+		    "SELECT 1 FROM %s._schemas WHERE id = %d AND owner "
+		    "IN " ALL_ROLES,
+		    home->prefix, schema_id, user, home->prefix);
+	return owns;
+}
+
 bool perm_has(struct session *s, struct attached *home, int class_, int id,
 	      int schema_id, const char *permission)
 {
@@ -186,6 +201,8 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 	user = perm_user_id(s, home);
 	if (!user)
 		return false;
+	if (schema_id && owns_schema(s, home, user, schema_id))
+		return true;
 	if (class_ == 1 && role_denies(s, home, permission))
 		return false;
 	/* on the object, its schema, the whole database */
@@ -204,7 +221,7 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 		s, &d, &granted,
 		"SELECT 1 FROM %s._permissions WHERE state IN ('G', 'W')"
 		" AND permission IN (%Q, 'CONTROL') AND grantee IN " ALL_ROLES
-		" AND ((class = 1 AND major = %d) OR (class = 3"
+		" AND ((class = 1 AND major = %d AND minor = 0) OR (class = 3"
 		" AND major = %d) OR class = 0)",
 		home->prefix, permission, user, home->prefix,
 		class_ == 1 ? id : -1, schema_id);
@@ -212,12 +229,42 @@ bool perm_has(struct session *s, struct attached *home, int class_, int id,
 }
 
 /*
- * Everything here has one owner: what a module's own statements touch was
- * granted with the module. Dynamic SQL in it is another matter.
+ * What a module's own statements touch was granted with the module, if both
+ * have the same owner: that of their schemas. Dynamic SQL in it is another
+ * matter.
  */
-static bool chained(const struct session *s)
+static bool chained(struct session *s, struct attached *home, int schema_id)
 {
-	return s->frame && strchr("PTF", s->frame->kind);
+	const struct frame *f = s->frame;
+	struct diag d;
+	int64_t same = 0;
+
+	if (!f || !strchr("PTF", f->kind) || f->proc_home != home)
+		return false;
+	catalog_int(s, &d, &same,
+		    "SELECT m.owner = o.owner FROM %s._objects p JOIN"
+		    " %s._schemas m ON m.id = p.schema_id, %s._schemas o WHERE"
+		    " p.id = %d AND o.id = %d",
+		    home->prefix, home->prefix, home->prefix, f->proc_id,
+		    schema_id);
+	return same;
+}
+
+/* Was it granted ('G') or denied ('D') on a column, or on any (-1)? */
+static bool on_columns(struct session *s, struct attached *home, int id,
+		       int column, const char *permission, char state)
+{
+	struct diag d;
+	int64_t found = 0;
+
+	catalog_int(s, &d, &found,
+		    "SELECT 1 FROM %s._permissions WHERE class = 1 AND major ="
+		    " %d AND minor > 0 AND (%d < 0 OR minor = %d) AND"
+		    " permission = %Q AND (state = 'D') = %d AND grantee "
+		    "IN " ALL_ROLES,
+		    home->prefix, id, column, column, permission, state == 'D',
+		    perm_user_id(s, home), home->prefix);
+	return found;
 }
 
 int perm_check_object(struct session *s, struct attached *home, int id,
@@ -229,7 +276,10 @@ int perm_check_object(struct session *s, struct attached *home, int id,
 	if (s->sysadmin || s->internal || !home->db)
 		return 0;
 	if (perm_has(s, home, 1, id, schema_id, what) ||
-	    (p <= PERM_EXECUTE && chained(s)))
+	    (p <= PERM_EXECUTE && chained(s, home, schema_id)))
+		return 0;
+	/* which columns are read is not known here */
+	if (p == PERM_SELECT && on_columns(s, home, id, -1, what, 'G'))
 		return 0;
 	return diag_set(d, 229, what, name, home->db->name, schema);
 }
@@ -241,6 +291,59 @@ int perm_check(struct session *s, const struct table *t, enum permission p,
 		return 0;
 	return perm_check_object(s, t->home, t->id, t->schema_id, t->schema,
 				 t->name, p, d);
+}
+
+bool perm_has_column(struct session *s, const struct table *t, int column,
+		     const char *permission)
+{
+	int id = t->columns[column].id;
+
+	if (perm_is_owner(s, t->home))
+		return true;
+	if (on_columns(s, t->home, t->id, id, permission, 'D'))
+		return false;
+	return perm_has(s, t->home, 1, t->id, t->schema_id, permission) ||
+	       on_columns(s, t->home, t->id, id, permission, 'G');
+}
+
+int perm_check_column(struct session *s, const struct table *t, int column,
+		      enum permission p, struct diag *d)
+{
+	const char *what = permission_name(p);
+
+	if (s->sysadmin || s->internal || !t->db ||
+	    chained(s, t->home, t->schema_id) ||
+	    perm_has_column(s, t, column, what))
+		return 0;
+	if (on_columns(s, t->home, t->id, -1, what, 'G') ||
+	    on_columns(s, t->home, t->id, t->columns[column].id, what, 'D'))
+		return diag_set(d, 230, what, t->columns[column].name, t->name,
+				t->db->name, t->schema);
+	return diag_set(d, 229, what, t->name, t->db->name, t->schema);
+}
+
+int perm_alter(struct session *s, const struct table *t, struct diag *d)
+{
+	struct diag denied;
+
+	if (perm_check(s, t, PERM_ALTER, &denied) == 0)
+		return 0;
+	return diag_free_text(d, 1088, 16, 13,
+			      "Cannot find the object \"%s\" because it does "
+			      "not exist or you do not have permissions.",
+			      t->name);
+}
+
+int perm_create(struct session *s, struct attached *home, int schema_id,
+		const char *schema, const char *what, struct diag *d)
+{
+	if (!home->db)
+		return 0;
+	if (perm_database(s, home, what, d) < 0)
+		return -1;
+	return perm_has(s, home, 3, schema_id, schema_id, "ALTER")
+		       ? 0
+		       : diag_set(d, 2760, schema);
 }
 
 int perm_database(struct session *s, struct attached *home, const char *what,

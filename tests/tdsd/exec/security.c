@@ -272,6 +272,12 @@ static int drop_principal(struct session *s, struct attached *home,
 				"The role has members. It must be empty before "
 				"it can be dropped.");
 	}
+	if (catalog_int(s, d, &used,
+			"SELECT 1 FROM %s._schemas WHERE owner = %lld",
+			home->prefix, (long long)id) < 0)
+		return -1;
+	if (used)
+		return diag_set(d, 15138, "schema");
 	if (catalog_exec(s, d, "DELETE FROM %s._members WHERE member = %lld",
 			 home->prefix, (long long)id) < 0 ||
 	    catalog_exec(s, d,

@@ -214,7 +214,8 @@ static int into_table(struct session *s, struct plan *p, const struct query *q,
 		++*rows;
 	}
 	plan_done(p, st);
-	if (got < 0 || ddl_place(&x, &q->into, &schema_id) < 0 ||
+	if (got < 0 ||
+	    ddl_place(&x, &q->into, "CREATE TABLE", &schema_id) < 0 ||
 	    ddl_create_like(&x, schema_id, q->into.part[q->into.count - 1],
 			    cols, p->count, &id) < 0)
 		goto done;

@@ -287,7 +287,7 @@ enum flow exec_set_identity(struct session *s, struct stmt *st)
 			  sizeof(s->identity_insert_name),
 			  table_full_name(t, &pool));
 		arena_release(&pool);
-		ret = perm_check(s, t, PERM_ALTER, &d);
+		ret = perm_alter(s, t, &d);
 	} else if (s->identity_insert_table == t->id) {
 		s->identity_insert_table = 0;
 	}

@@ -294,8 +294,21 @@ static const char *without_brackets(const char *name, char out[260])
 	return out;
 }
 
+/* The right on one column of an object. */
+static int has_column_perm(struct session *s, const struct object *o,
+			   const char *column, const char *right)
+{
+	struct diag d;
+	struct table *t = catalog_table(s, o->home, o->id, &d);
+	int at = t ? table_column(t, column) : -1;
+	int has = at < 0 ? -1 : perm_has_column(s, t, at, right);
+
+	table_unref(t);
+	return has;
+}
+
 static int has_perms(struct session *s, const char *what, const char *class_,
-		     const char *right)
+		     const char *right, const char *column)
 {
 	struct attached *home = meta_home(s);
 	struct database *db;
@@ -335,6 +348,8 @@ static int has_perms(struct session *s, const char *what, const char *class_,
 	}
 	if (strcasecmp(class_, "OBJECT") != 0 || !meta_object(s, what, &o))
 		return -1;
+	if (column)
+		return has_column_perm(s, &o, column, right);
 	return !strcasecmp(right, "ANY") ||
 	       perm_has(s, o.home, 1, o.id, o.schema_id, right);
 }
@@ -357,7 +372,8 @@ static void has_perms_by_name(sqlite3_context *ctx, int argc,
 				upper[i] = (char)(upper[i] - 32);
 		has = has_perms(fn_session(ctx),
 				meta_text(&pool, argc, argv, 0),
-				meta_text(&pool, argc, argv, 1), upper);
+				meta_text(&pool, argc, argv, 1), upper,
+				meta_text(&pool, argc, argv, 3));
 		if (has >= 0)
 			sqlite3_result_int(ctx, has);
 	}

@@ -159,7 +159,10 @@ const struct sysview sysviews_tables[] = {
 	 " AS collation_name, column3 <> 256 AS is_nullable, 0 AS"
 	 " is_user_defined, column2 = 240 AS is_assembly_type, 0 AS"
 	 " default_object_id, 0 AS rule_object_id, 0 AS is_table_type"
-	 " FROM " SYSTEM_TYPES " UNION ALL " ALIAS_SELECT " FROM %p%._types t",
+	 " FROM " SYSTEM_TYPES " UNION ALL " ALIAS_SELECT " FROM %p%._types t"
+	 /* rights on a table do not show the types of its columns */
+	 " WHERE ifnull(has_perms_by_name_((SELECT s.name FROM %p%._schemas s"
+	 " WHERE s.id = t.schema_id), 'SCHEMA', 'VIEW DEFINITION'), 1)",
 	 false},
 	{"sys", "table_types",
 	 TYPE_COLUMNS ",type_table_object_id:i!,is_memory_optimized:b",

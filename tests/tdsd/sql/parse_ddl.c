@@ -305,6 +305,23 @@ static struct stmt *alter_schema(struct parser *p)
 	return s;
 }
 
+/* Of schemas alone. */
+static struct stmt *alter_authorization(struct parser *p)
+{
+	struct stmt *s = parse_new_stmt(p, ST_ALTER_SCHEMA);
+
+	parse_expect(p, K_AUTHORIZATION);
+	parse_expect(p, K_ON);
+	if (!parse_is(p, K_SCHEMA))
+		return parse_unsupported(p, "ALTER AUTHORIZATION");
+	parse_advance(p);
+	parse_expect_op(p, "::");
+	s->schema.name = parse_ident(p);
+	parse_expect(p, K_TO);
+	s->schema.owner = parse_ident(p);
+	return s;
+}
+
 struct stmt *parse_alter(struct parser *p)
 {
 	size_t start = p->tok->start;
@@ -321,7 +338,7 @@ struct stmt *parse_alter(struct parser *p)
 	if (parse_is(p, K_SCHEMA))
 		return alter_schema(p);
 	if (parse_is(p, K_AUTHORIZATION))
-		return parse_unsupported(p, "ALTER AUTHORIZATION");
+		return alter_authorization(p);
 	if (is_security_word(p))
 		return parse_security(p, "ALTER");
 	if (p->tok->kind == T_WORD && !p->tok->word)

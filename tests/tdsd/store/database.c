@@ -154,6 +154,23 @@ void database_save(struct registry *r, struct database *db)
 }
 
 /* Make the file with its catalog. */
+/* What it shows is a view's (cdc/cdc_views.c); rights on it need an object. */
+static int add_jobs(const struct database *db, sqlite3 *sql, struct diag *d)
+{
+	return db->id != DB_MSDB
+		       ? 0
+		       : schema_exec(sql, d,
+				     "INSERT INTO main._objects(id, schema_id,"
+				     " parent_id, parent_col, name, type,"
+				     " created, modified, phys, rowid_col,"
+				     " level, disabled, untrusted,"
+				     " system_named, is_ms, quoted,"
+				     " ansi_nulls, next_col, ct, ct_columns)"
+				     " VALUES(117575457, 1, 0, 0, 'cdc_jobs',"
+				     " 'U', 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0,"
+				     " 0, 0)");
+}
+
 static int create_file(struct database *db, struct diag *d)
 {
 	sqlite3 *sql = NULL;
@@ -171,7 +188,7 @@ static int create_file(struct database *db, struct diag *d)
 	schema_try(sql, "PRAGMA journal_mode=WAL");
 	schema_try(sql, "PRAGMA synchronous=NORMAL");
 	if (schema_exec(sql, d, "BEGIN") < 0 ||
-	    schema_create(sql, "main", d) < 0 ||
+	    schema_create(sql, "main", d) < 0 || add_jobs(db, sql, d) < 0 ||
 	    schema_exec(sql, d, "COMMIT") < 0)
 		goto done;
 	ret = 0;
