@@ -5,6 +5,7 @@
 #   make demo      see it work, on a machine with nothing but Debian
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)
+#   make soak      MINUTES=60: random faults for so long, then whole tables compared
 #   make fuzz      build the fuzzers, build/fuzz/tests/fuzz/fuzz_*
 #   make lint      layers, habits, formatting, static analysis, SQL
 #   make install   PREFIX=/usr/local DESTDIR=
@@ -18,7 +19,7 @@ PKG     ?= pkg-config
 PYTHON  ?= /usr/bin/python3
 
 # Everything made goes below $(O): build/, or build/address/ and so on.
-O ?= build$(if $(SANITIZE),/$(SANITIZE))
+O ?= build$(if $(SANITIZE),/$(SANITIZE))$(if $(FAILPOINTS),/failpoints)
 
 # ------------------------------------------------------------------ compiler
 
@@ -52,7 +53,14 @@ SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
-SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
+SOURCES := $(filter-out src/base/platform_%.c src/base/failpoint.c,$(SOURCES)) \
+           src/base/platform_posix.c
+
+# Moments to end the daemon at, see base/failpoint.h: for tests alone.
+ifdef FAILPOINTS
+FEATURES += -DDATAFLOW_FAILPOINTS
+SOURCES  += src/base/failpoint.c
+endif
 
 # FreeTDS has no .pc file: look for its header.
 HAVE_FREETDS := $(shell printf '\#include <sybdb.h>\n' | $(CC) -E - >/dev/null 2>&1 && echo 1)
@@ -170,7 +178,7 @@ $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS +=
 -include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
 
 # Packages may be missing when make starts, hence the second make.
-.PHONY: deps demo bench test check lint
+.PHONY: deps demo bench soak test check lint
 deps:
 	sh etc/install-packages
 
@@ -184,6 +192,15 @@ bench:
 	$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/scale.py
+
+MINUTES ?= 60
+
+soak:
+	sh etc/install-packages build demo test
+	$(MAKE) --no-print-directory FAILPOINTS=1 all
+	DATAFLOW=$(CURDIR)/build/failpoints/dbaops-dataflow \
+		TDSD=$(CURDIR)/build/failpoints/tdsd \
+		$(PYTHON) tests/faults/rounds.py --minutes $(MINUTES)
 
 # The fuzzers have a minute each in check, less here.
 test: deps

@@ -28,7 +28,10 @@ void platform_signals_init(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
+	/* Those who write are told, and go on: a peer that hung up, a file
+	 * that may not grow. */
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGTERM);
 	sigaddset(&handled, SIGINT);

@@ -52,6 +52,8 @@ static int sqlite_failed(sqlite3 *db, struct error *err)
 			 code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
 	if (code == SQLITE_NOMEM)
 		err->kind = ERROR_MEMORY;
+	if (code == SQLITE_CONSTRAINT)
+		err->kind = ERROR_DATA;
 	if (err->retryable && code != SQLITE_BUSY && code != SQLITE_LOCKED)
 		err->kind = ERROR_CONNECTION;
 	return -1;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "engine/copy.h"
 #include "engine/exceptions.h"
@@ -35,6 +36,7 @@ static int apply(struct link *link, struct table *shape,
 		.cancel = link->cancel,
 		.stop_at = CANCEL_NOW, /* a window is at hand: finish it */
 		.subject = link->subject,
+		.at_commit = true,
 		.watch = link->watch,
 		.watch_arg = link->watch_arg,
 	};
@@ -50,7 +52,10 @@ static int apply(struct link *link, struct table *shape,
 	link->applying = true;
 	rc = isolate ? exceptions_begin(link, shape, &how, err)
 		     : dst->ops->begin(dst, TARGET_APPLY, shape, err);
-	if (rc < 0 || copy_run(&copy, rows, err) < 0 ||
+	if (rc == 0)
+		rc = copy_run(&copy, rows, err);
+	FAILPOINT(WINDOW_READ);
+	if (rc < 0 ||
 	    dst->ops->commit(dst, &link->stored, next, &counts, err) < 0) {
 		dst->ops->rollback(dst);
 		if (isolate)
@@ -59,6 +64,8 @@ static int apply(struct link *link, struct table *shape,
 	}
 	link->applying = false;
 	link->isolate = false;
+	report_run_progress(link->subject, REPORT_MOVING, *rows, NULL);
+	report_applied(link->subject, *rows);
 	link_moved(link, next);
 	return exceptions_committed(link, isolate ? &how : NULL, &counts, err);
 }

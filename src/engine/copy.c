@@ -42,7 +42,8 @@ static void tell(struct pipeline *p, const struct batch *batch)
 		p->key_told_ms = clock_ms();
 		row_format_key(&key, batch, batch->rows - 1);
 	}
-	report_run_progress(p->copy->subject, REPORT_MOVING, batch->rows,
+	report_run_progress(p->copy->subject, REPORT_MOVING,
+			    p->copy->at_commit ? 0 : batch->rows,
 			    key.len ? key.data : NULL);
 	report_bytes(p->copy->subject, batch_bytes(batch));
 	strbuf_release(&key);

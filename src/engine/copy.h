@@ -22,6 +22,7 @@ struct copy {
 	struct cancel *cancel;
 	enum cancel_level stop_at;	/* from which level on to give up */
 	struct report_subject *subject; /* told of the progress */
+	bool at_commit; /* but not of rows: they count when all are committed */
 	/* Sees each batch before it is written; NULL: nobody. */
 	int (*watch)(void *arg, const struct batch *batch, struct error *err);
 	void *watch_arg;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/copy.h"
 #include "engine/exceptions.h"
 #include "engine/parts.h"
@@ -46,6 +47,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	/* A load in parts has given its connection back. */
 	if (link_connect_source(link, err) < 0)
 		return -1;
+	FAILPOINT(BEFORE_RESET);
 	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
 		/* The next attempt reads the whole table again: not so soon. */
 		if (err->kind == ERROR_PERMISSION)
@@ -55,6 +57,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 				  "column '%s' cannot be reset",
 				  link->mapping->trigger_column);
 	}
+	FAILPOINT(AFTER_RESET);
 	*again = reset > asked;
 	return 0;
 }
@@ -168,6 +171,7 @@ static int load(struct link *link, const struct position *position,
 	if (copy_table(link, total, &next.position, rows, err) < 0 ||
 	    cancel_check(link->cancel, err) < 0)
 		return -1;
+	FAILPOINT(LOAD_READ);
 	if (link->mapping->cdc_enabled)
 		next.consistent_after_us = clock_utc_us();
 	if (link->dst->ops->commit(link->dst, NULL, &next, &counts, err) < 0)
@@ -200,6 +204,7 @@ int full_sync_run(struct link *link, uint64_t *rows, bool *again,
 		link->dst->ops->rollback(link->dst);
 		goto done;
 	}
+	report_applied(link->subject, *rows);
 	report_full_sync(link->reporter, link->mapping->id);
 	report_position(link->subject, &link->stored.position);
 	ret = reset_triggers(link, asked, again, err);

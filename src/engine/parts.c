@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "engine/copy.h"
 
 #define READERS_MAX 64
@@ -72,6 +73,7 @@ static int load_part(struct parts *parts, struct part_ends *ends, size_t part,
 		return error_wrap(err, "part %zu of %zu", part + 1,
 				  parts->plan->count);
 	}
+	FAILPOINT(LOAD_PART);
 	pthread_mutex_lock(&parts->lock);
 	parts->rows += rows;
 	pthread_mutex_unlock(&parts->lock);

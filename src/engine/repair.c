@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "engine/exceptions.h"
 
 /* Batches that are kept while change capture goes on. */
@@ -161,6 +162,7 @@ static int commit(struct link *link, struct error *err)
 	struct checkpoint next = link->stored;
 	struct target_counts counts;
 
+	FAILPOINT(REPAIR_STAGED);
 	next.position = link->reached;
 	if (link->dst->ops->commit(link->dst, &link->stored, &next, &counts,
 				   err) < 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "engine/notifier.h"
 #include "engine/recent.h"
@@ -138,6 +139,18 @@ static bool heartbeat(struct reporter *reporter, bool stopped)
 	return true;
 }
 
+/*
+ * For good: such as a log row of a mapping that was deleted meanwhile, which is
+ * nobody's loss.
+ */
+static void refused(const char *what, const struct error *err)
+{
+	if (err->kind == ERROR_DATA)
+		log_debug("control store refused %s: %s", what, err->message);
+	else
+		log_warning("control store refused %s: %s", what, err->message);
+}
+
 /* Everything that is written takes a while: the heart beats in between. */
 static bool beat(struct reporter *reporter)
 {
@@ -157,8 +170,7 @@ static bool beat(struct reporter *reporter)
 
 /*
  * Write out what waits now; what comes meanwhile has its turn the next time.
- * What the store refuses for good, such as a log row of a mapping that was
- * deleted meanwhile, is let go. False when it is away or we are to end.
+ * What the store refuses is let go. False when it is away or we are to end.
  */
 static bool drain(struct reporter *reporter)
 {
@@ -180,8 +192,7 @@ static bool drain(struct reporter *reporter)
 				lost(reporter, &err);
 				return false;
 			}
-			log_debug("control store refused a row: %s",
-				  err.message);
+			refused("a row", &err);
 		}
 		event_free(event);
 	}
@@ -197,6 +208,8 @@ static int write_news(struct control *control, const struct subject_news *news,
 		if (news->has_run[lane] &&
 		    control_save_run(control, &news->run[lane], err) < 0)
 			return -1;
+	if (news->has_position)
+		FAILPOINT(BEFORE_MIRROR);
 	if (news->has_position &&
 	    control_mirror_position(control, news->state.mapping_id,
 				    news->position.bytes, news->position.len,
@@ -273,7 +286,7 @@ static bool collect(struct reporter *reporter, struct report_subject *subject)
 			lost(reporter, &err);
 			return false;
 		}
-		log_debug("control store refused a state: %s", err.message);
+		refused("a state", &err);
 	}
 	if (subject_is_done(subject))
 		free_removed(reporter, subject);

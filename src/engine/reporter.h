@@ -108,6 +108,8 @@ void report_run_continue(struct report_subject *subject, const char *sync_type);
 void report_run_refused(struct report_subject *subject, uint64_t rows);
 void report_run_progress(struct report_subject *subject, enum report_lane lane,
 			 uint64_t rows, const char *last_key);
+/* So many rows are committed at the destination. */
+void report_applied(struct report_subject *subject, uint64_t rows);
 /* So many bytes went to the destination; see batch_bytes(). */
 void report_bytes(struct report_subject *subject, size_t bytes);
 /*

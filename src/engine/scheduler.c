@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -465,6 +466,7 @@ static void do_tick(struct scheduler *s)
 	update_notifier(s, &snapshot);
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
+		FAILPOINT(START_CLAIMED);
 		reconcile(s, &snapshot);
 		handle_requests(s, &snapshot);
 		s->pulse.control_read_us = clock_utc_us();
@@ -555,6 +557,7 @@ static int start(struct scheduler *s, struct error *err)
 {
 	struct monitor_source source;
 
+	FAILPOINT(START_OPENED);
 	if (cancel_init(&s->cancel, err) < 0)
 		return -1;
 	if (engine_init(&s->engine, err) < 0)
@@ -592,9 +595,11 @@ static void stop(struct scheduler *s, bool *clean)
 {
 	platform_notify("STOPPING=1");
 	log_info("stopping");
+	FAILPOINT(STOP_ASKED);
 	monitor_stop(s->monitor);
 	notifier_drain(s->notifier);
 	*clean = stop_workers(s);
+	FAILPOINT(STOP_WORKED);
 	if (!notifier_stop(s->notifier))
 		*clean = false;
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))

@@ -238,12 +238,17 @@ void report_run_progress(struct report_subject *subject, enum report_lane lane,
 
 	pthread_mutex_lock(&subject->lock);
 	r->run.processed += (int64_t)rows;
-	if (lane == REPORT_MOVING)
-		subject->rows_applied += (int64_t)rows;
 	if (last_key) {
 		text_copy(r->last_key, sizeof(r->last_key), last_key);
 		text_make_utf8(r->last_key);
 	}
+	pthread_mutex_unlock(&subject->lock);
+}
+
+void report_applied(struct report_subject *subject, uint64_t rows)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->rows_applied += (int64_t)rows;
 	pthread_mutex_unlock(&subject->lock);
 }
 

@@ -61,6 +61,7 @@ static const struct {
 	{1105, ERROR_SERVER, true},  /* filegroup full */
 	{1101, ERROR_SERVER, true},  /* no page left */
 	{9002, ERROR_SERVER, true},  /* log full */
+	{3906, ERROR_SERVER, true},  /* read-only, as after a failover */
 	{3960, ERROR_SERVER, true},  /* snapshot update conflict */
 	{3961, ERROR_SERVER, true},  /* DDL during a snapshot */
 	{13535, ERROR_SERVER, true}, /* temporal row of a later transaction */
@@ -93,7 +94,6 @@ static const struct {
 	{300, ERROR_PERMISSION, false},
 	{371, ERROR_PERMISSION, false},
 	{916, ERROR_PERMISSION, false},
-	{3906, ERROR_PERMISSION, false}, /* the database is read-only */
 	{4834, ERROR_PERMISSION, false},
 	{15247, ERROR_PERMISSION, false},
 	{22904, ERROR_PERMISSION, false},

@@ -15,10 +15,12 @@ def port_of(server):
 
 class Relay:
     """Open from the start; close() it. `to` is (host, port). `rewrite` may
-    change what clients send, but not its length."""
+    change what clients send, but not its length. What passes is remembered
+    unless that would be too much."""
 
-    def __init__(self, to, port=0, host="127.0.0.1", rewrite=bytes):
-        self.to, self.rewrite = to, rewrite
+    def __init__(self, to, port=0, host="127.0.0.1", rewrite=bytes,
+                 remember=True):
+        self.to, self.rewrite, self.remember = to, rewrite, remember
         self.sockets = []
         self.conversations = []  # (what the client sent, what it received)
         self.thawed = threading.Event()
@@ -34,9 +36,13 @@ class Relay:
         while True:
             try:
                 client, _ = self.listener.accept()
-                server = socket.create_connection(self.to)
             except OSError:
                 return
+            try:
+                server = socket.create_connection(self.to)
+            except OSError:  # it is down, and may come back
+                client.close()
+                continue
             self.sockets += [client, server]
             seen = bytearray(), bytearray()
             self.conversations.append(seen)
@@ -50,7 +56,8 @@ class Relay:
                 data = data if way else self.rewrite(data)
                 self._burn(way, data)
                 self.thawed.wait()
-                seen += data
+                if self.remember:
+                    seen += data
                 other.sendall(data)
         except OSError:
             pass

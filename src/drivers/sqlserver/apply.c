@@ -10,6 +10,7 @@
  */
 #include "drivers/sqlserver/target.h"
 
+#include "base/failpoint.h"
 #include "drivers/sqlserver/sql.h"
 
 #define CHANGES APPLY_CHANGES
@@ -202,6 +203,7 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 	if (loader_end(target->loader, &rows, err) < 0 ||
 	    (rows > 1 && apply_keep_last(target, rows, err) < 0))
 		goto done;
+	FAILPOINT(WINDOW_STAGED);
 	strbuf_addstr(&sql, "DECLARE @deleted bigint = 0, @updated bigint = 0, "
 			    "@inserted bigint = 0, @settled bigint = 0; "
 			    "BEGIN TRANSACTION; ");

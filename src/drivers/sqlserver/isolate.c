@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "drivers/sqlserver/sql.h"
 #include "tds/message.h"
@@ -668,6 +669,16 @@ static int apply_rows(struct isolate *isolate, uint64_t rows, struct error *err)
 	return rc == APPLIED ? try_order(isolate, err) : rc;
 }
 
+static int commit(struct tds *conn, struct error *err)
+{
+	int rc;
+
+	FAILPOINT(BEFORE_COMMIT);
+	rc = tds_exec(conn, "COMMIT TRANSACTION", err);
+	FAILPOINT(AFTER_COMMIT);
+	return rc;
+}
+
 static int transaction(struct isolate *isolate, uint64_t rows,
 		       const struct checkpoint *from,
 		       const struct checkpoint *to, const char *position,
@@ -687,7 +698,7 @@ static int transaction(struct isolate *isolate, uint64_t rows,
 	if (rc == APPLIED)
 		rc = put_all_aside(isolate, position, err);
 	if (rc == APPLIED)
-		rc = tds_exec(conn, "COMMIT TRANSACTION", err);
+		rc = commit(conn, err);
 	if (rc != APPLIED)
 		target_abandon(isolate->target);
 	return rc;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "drivers/sqlserver/clone.h"
 #include "drivers/sqlserver/sql.h"
@@ -297,6 +298,7 @@ static int swap(struct sqlserver_target *target, const char *name,
 	struct clone clone;
 	int ret = -1;
 
+	FAILPOINT(BEFORE_SWAP);
 	if (read_clone(target, name, &clone, err) < 0)
 		goto done;
 	if (clone.possible) {
@@ -336,6 +338,7 @@ int replace_commit(struct sqlserver_target *target,
 	if (strbuf_check(&name, err) == 0 &&
 	    end_load(target, &rows, err) == 0 &&
 	    swap(target, name.data, from, to, counts, err) == 0) {
+		FAILPOINT(AFTER_SWAP);
 		counts->inserted = rows;
 		ret = 0;
 		/* If this fails, the next load drops it. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "drivers/sqlserver/check.h"
 #include "drivers/sqlserver/sql.h"
 
@@ -472,7 +473,9 @@ int target_transact(struct sqlserver_target *target, const char *sql,
 	int rc;
 
 	checkpoint_fill(&params, target, from, to);
+	FAILPOINT(BEFORE_COMMIT);
 	rc = tds_query_row(target->conn, sql, params.params, params.count, err);
+	FAILPOINT(AFTER_COMMIT);
 	if (rc > 0) {
 		counts->deleted = (uint64_t)tds_get_int(target->conn, 0);
 		counts->updated = (uint64_t)tds_get_int(target->conn, 1);

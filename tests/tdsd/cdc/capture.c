@@ -517,13 +517,22 @@ int cdc_scan(struct session *s, struct attached *home, struct scan *scan,
 
 int cdc_heartbeat(struct session *s, struct attached *home, struct diag *d)
 {
-	struct capture *c = new_capture(s, home);
+	struct capture *c;
 	struct tran_entry e = {.id = {0}, .id_size = 1};
 	char buf[DATETIMEOFFSET_BLOB];
+	int64_t waiting;
 	struct moment m;
 	struct val now;
 	int ret = -1;
 
+	/* What was committed since the scan found nothing must not lie below. */
+	if (catalog_int(s, d, &waiting,
+			"SELECT EXISTS(SELECT 1 FROM %s._log_tran)",
+			home->prefix) < 0)
+		return -1;
+	if (waiting)
+		return 0;
+	c = new_capture(s, home);
 	e.number = log_position(s, home, d);
 	if (e.number && log_skip(s, home, d) == 0 && open_capture(c, d) == 0) {
 		moment_now(&m, false);

@@ -1,0 +1,439 @@
+"""What may go wrong, one function each.
+
+A fault is a generator: it breaks something, yields while the workload goes on,
+yields again if it likes, and mends what it broke. After that the daemon has to
+come to rest by itself, with everything as it should be. `stage.reached` says
+whether what was ordered has happened.
+"""
+import os
+import re
+import resource
+import signal
+import sqlite3
+import time
+
+from support import dataflow
+
+SIDES = ("source", "dest", "control")
+
+
+def failpoints():
+    """The names in base/failpoint.h."""
+    path = os.path.join(dataflow.TOP, "src/base/failpoint.h")
+    with open(path, encoding="utf-8") as file:
+        return re.findall(r"X\((\w+),", file.read())
+
+
+def wait(condition, timeout):
+    deadline = time.monotonic() + timeout * dataflow.slowness()
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+# ------------------------------------------------------------------ the daemon
+
+def nothing(stage):
+    yield
+
+
+def kill_daemon(stage):
+    yield
+    time.sleep(stage.dice.uniform(0, 0.4))
+    stage.daemon.kill()
+    if stage.dice.random() < 0.5:
+        yield
+    stage.start_daemon()
+    yield
+
+
+def kill_daemon_often(stage):
+    for _ in range(5):
+        yield
+        time.sleep(stage.dice.uniform(0.02, 0.6))
+        stage.daemon.kill()
+        stage.start_daemon()
+
+
+def stop_daemon(stage):
+    yield
+    code, seconds = stage.daemon.stop()
+    assert code == 0 and seconds < 5 * dataflow.slowness()
+    yield
+    stage.start_daemon()
+
+
+def kill_daemon_in_a_load(stage):
+    stage.workload.ask_for_load()
+    stage.asked_loads += 1
+    wait(lambda: "FULL_SYNC" in running(stage), 3)
+    time.sleep(stage.dice.uniform(0, 0.3))
+    stage.daemon.kill()
+    yield
+    stage.start_daemon()
+    yield
+
+
+def running(stage):
+    return [row[0] for row in stage.control(
+        "SELECT sync_type FROM sync_status WHERE status = N'RUNNING'")]
+
+
+def provoke(stage, name):
+    """See to it that the daemon comes by the failpoint."""
+    if "LOAD" in name or "SWAP" in name or "RESET" in name:
+        stage.workload.ask_for_load()
+        stage.asked_loads += 1
+    elif name == "REPAIR_STAGED":
+        stage.on_dest("UPDATE lob SET n = -7; DELETE FROM uuid WHERE n = 0")
+        for table in ("lob", "uuid"):
+            stage.control(
+                "INSERT INTO sync_requests (mapping_id, request_type, scope) "
+                f"VALUES ({stage.mappings[table]}, N'REPAIR', N'WHOLE')")
+
+
+def at_failpoint(action, name):
+    def fault(stage):
+        nth = stage.dice.choice([1, 1, 2, 3])
+        if name not in ("WINDOW_READ", "WINDOW_STAGED", "BEFORE_COMMIT",
+                        "AFTER_COMMIT", "BEFORE_MIRROR", "START_CLAIMED",
+                        "LOAD_PART"):
+            nth = 1
+        stage.daemon.stop()
+        yield
+        stage.start_daemon(DATAFLOW_FAILPOINTS=f"{name}={action}@{nth}")
+        provoke(stage, name)
+        yield
+        if name.startswith("STOP"):
+            stage.daemon.signal(signal.SIGTERM)
+        if action == "kill":
+            stage.reached = wait(lambda: not stage.daemon.is_running(), 6)
+        else:
+            stage.reached = wait(lambda: is_frozen(stage.daemon), 6)
+            yield
+            time.sleep(4)  # longer than the lease, and than a time-out
+            stage.daemon.signal(signal.SIGCONT)
+            yield
+        stage.daemon.kill()
+        stage.start_daemon()
+    fault.__name__ = f"{action}_at_{name}"
+    return fault
+
+
+def is_frozen(daemon):
+    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def freeze_daemon(stage):
+    yield
+    stage.daemon.signal(signal.SIGSTOP)
+    yield
+    time.sleep(4)
+    stage.daemon.signal(signal.SIGCONT)
+    yield
+
+
+def two_daemons(stage):
+    """A second one; either is killed or frozen longer than a lease."""
+    second = dataflow.Daemon(stage.environment(), cwd=str(stage.folder))
+    stage.daemons.append(second)
+    second.start()
+    yield
+    victim = stage.dice.choice([stage.daemon, second])
+    if stage.dice.random() < 0.5:
+        victim.kill()
+        yield
+        victim.start()
+    else:
+        victim.signal(signal.SIGSTOP)
+        yield
+        time.sleep(4)
+        victim.signal(signal.SIGCONT)
+    yield
+    stage.daemons.remove(second)
+    second.close()
+
+
+# ------------------------------------------------------- statements, connections
+
+def at_a_statement(action, side, **how):
+    """At each statement in turn, over the rounds; or at an event."""
+    def fault(stage):
+        event = stage.dice.choice(
+            [None, None, None, "commit", "bulk", "login", "row"])
+        order = dict(how, when=stage.dice.choice(["before", "after"]))
+        if event == "row" or action == "error" and event == "login":
+            event = None
+        if event:
+            order.update(event=event, nth=stage.dice.choice([1, 1, 2, 5]))
+            if event != "commit":
+                order["when"] = "before"
+        else:
+            stage.turns[side] = stage.turns[side] % 60 + 1
+            order["nth"] = stage.turns[side]
+        if action == "error" and order["when"] == "after":
+            order["when"] = "before"
+        stage.order(side, action, **order)
+        if event == "login":
+            stage.relays[side].cut()
+        if stage.dice.random() < 0.3:
+            stage.workload.ask_for_load()
+            stage.asked_loads += 1
+        yield
+        time.sleep(1)
+        yield
+        time.sleep(0.5)
+        clear(stage, side)
+    fault.__name__ = f"{action}_{how.get('error', 'a_statement')}_of_{side}"
+    return fault
+
+
+def clear(stage, *sides):
+    for side in sides or SIDES:
+        stage.servers[side].query("EXEC sys.sp_tdsd_fault_clear")
+
+
+def stall(side):
+    def fault(stage):
+        event = stage.dice.choice([None, "commit", "bulk"])
+        order = {"event": event} if event else {
+            "nth": stage.dice.randrange(1, 30)}
+        stage.order(side, "stall", milliseconds=5000,
+                    when=stage.dice.choice(["before", "after"])
+                    if event == "commit" else "before", **order)
+        yield
+        time.sleep(4)
+        yield
+        clear(stage, side)
+    fault.__name__ = f"stall_of_{side}"
+    return fault
+
+
+def kill_server_in_a_commit(side):
+    """The server ends right before or after it has committed."""
+    def fault(stage):
+        stage.order(side, "kill", event="commit",
+                    nth=stage.dice.choice([1, 2]),
+                    when=stage.dice.choice(["before", "after"]))
+        yield
+        stage.reached = wait(
+            lambda: not stage.tdsd[side].is_running(), 3)
+        stage.restart_server(side)
+        yield
+    fault.__name__ = f"kill_{side}_in_a_commit"
+    return fault
+
+
+def kill_daemon_in_a_commit(stage):
+    """The transaction is under way, or done; whoever asked is gone."""
+    stage.order("dest", "stall", event="commit", milliseconds=1000,
+                when=stage.dice.choice(["before", "after"]))
+    if stage.dice.random() < 0.5:  # the swap is one, too
+        stage.workload.ask_for_load()
+        stage.asked_loads += 1
+    yield
+    time.sleep(stage.dice.uniform(0.3, 1.5))
+    stage.daemon.kill()
+    yield
+    clear(stage, "dest")
+    stage.start_daemon()
+
+
+def restart_server(side):
+    def fault(stage):
+        yield
+        stage.tdsd[side].kill()
+        if side != "source":
+            yield
+        time.sleep(stage.dice.uniform(0, 1.5))
+        stage.restart_server(side)
+        yield
+    fault.__name__ = f"restart_of_{side}"
+    return fault
+
+
+def cut(side):
+    def fault(stage):
+        for _ in range(4):
+            yield
+            time.sleep(stage.dice.uniform(0, 0.5))
+            stage.relays[side].cut()
+    fault.__name__ = f"cut_{side}"
+    return fault
+
+
+def half_open(side):
+    """Nobody answers and nobody hangs up."""
+    def fault(stage):
+        yield
+        stage.relays[side].freeze()
+        yield
+        time.sleep(4)
+        # What was sent in the meantime may arrive after all, or never.
+        if stage.dice.random() < 0.5:
+            stage.relays[side].cut()
+        stage.relays[side].thaw()
+        yield
+    fault.__name__ = f"{side}_half_open"
+    return fault
+
+
+# ------------------------------------------------------------ the control store
+
+def control_refuses(error, message):
+    """Every write of the control store fails for a while."""
+    def fault(stage):
+        for words in ("%INSERT%", "%UPDATE%", "%DELETE%"):
+            stage.order("control", "error", match=words, times=0,
+                        error=error, message=message)
+        yield
+        time.sleep(2)
+        yield
+        clear(stage, "control")
+    fault.__name__ = f"control_refuses_with_{error}"
+    return fault
+
+
+def control_file_is_locked(stage):
+    connection = sqlite3.connect(stage.control_file, timeout=20,
+                                 isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+        time.sleep(stage.dice.uniform(0.5, 4))
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def control_disk_is_full(stage):
+    """No file of the daemon can grow; its log goes elsewhere meanwhile."""
+    pid = stage.daemon.process.pid
+    log = os.stat(stage.daemon.log_file.name).st_size
+    limit = max(log + 2**20, 1)
+    # Larger than the log will be, smaller than what SQLite wants to write.
+    size = os.stat(stage.control_file).st_size
+    if size < limit:
+        limit = size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE,
+                     (limit, resource.RLIM_INFINITY))
+    try:
+        yield
+        time.sleep(2)
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE,
+                         (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+# ---------------------------------------------------------- the log, the clock
+
+def agent_stops(stage):
+    stage.servers["source"].query(
+        "EXEC sys.sp_tdsd_option N'agent_stopped', 1")
+    yield
+    time.sleep(stage.dice.uniform(0.5, 3))
+    yield
+    stage.servers["source"].query(
+        "EXEC sys.sp_tdsd_option N'agent_stopped', 0")
+
+
+def cleanup_passes_the_checkpoint(stage):
+    """Changes go from the log that nobody has read."""
+    stage.daemon.stop()
+    yield
+    time.sleep(0.6)  # they are captured
+    stage.cleaned = {t: stage.true_changes(t)
+                     for t in ("plain", "lob", "uuid")}
+    for name, in stage.on_source("SELECT capture_instance FROM "
+                                 "cdc.change_tables"):
+        stage.on_source(
+            "DECLARE @lsn BINARY(10) = sys.fn_cdc_get_max_lsn(); "
+            "EXEC sys.sp_cdc_cleanup_change_table @capture_instance = "
+            f"N'{name}', @low_water_mark = @lsn, @threshold = 5000")
+    for table, count in stage.cleaned.items():
+        stage.cleaned[table] -= stage.true_changes(table) - count
+    stage.asked_loads = None  # any number of loads
+    stage.start_daemon()
+    yield
+
+
+def clock_jumps(stage):
+    """Hours forward, then back to before the beginning."""
+    clock = os.path.join(str(stage.folder), "clock")
+
+    def set_clock(offset):
+        with open(clock + ".new", "w", encoding="ascii") as file:
+            file.write(offset)
+        os.rename(clock + ".new", clock)
+    set_clock("+0")
+    stage.daemon.stop()
+    stage.start_daemon(LD_PRELOAD=find_faketime(),
+                       FAKETIME_TIMESTAMP_FILE=clock, FAKETIME_NO_CACHE="1",
+                       DONT_FAKE_MONOTONIC="1")
+    yield
+    for offset in ("+3h", "-5h", "+40d", "+0"):
+        set_clock(offset)
+        yield
+        time.sleep(0.7)
+    stage.daemon.stop()
+    for name in ("LD_PRELOAD", "FAKETIME_TIMESTAMP_FILE", "FAKETIME_NO_CACHE",
+                 "DONT_FAKE_MONOTONIC"):
+        stage.daemon.env.pop(name)
+    stage.start_daemon()
+
+
+def find_faketime():
+    for folder in ("x86_64-linux-gnu", "aarch64-linux-gnu"):
+        path = f"/usr/lib/{folder}/faketime/libfaketimeMT.so.1"
+        if os.path.exists(path):
+            return path
+    raise AssertionError("libfaketime is not installed")
+
+
+def ddl(stage):
+    stage.workload.add_column(stage.on_dest)
+    yield
+
+
+# ----------------------------------------------------------------- all of them
+
+ERRORS = {
+    "source": ((1205, "Transaction was deadlocked on lock resources."),
+               (1222, "Lock request time out period exceeded."),
+               (3960, "Snapshot isolation transaction aborted.")),
+    "dest": ((1205, "Transaction was deadlocked on lock resources."),
+             (1222, "Lock request time out period exceeded."),
+             (9002, "The transaction log for database is full."),
+             (1105, "Could not allocate space for object."),
+             (3960, "Snapshot isolation transaction aborted.")),
+}
+
+
+def catalogue(store):
+    """Every fault there is with control tables of this kind; in each cycle of
+    rounds each of them comes once."""
+    sides = SIDES if store == "sqlserver" else SIDES[:2]
+    faults = [nothing, kill_daemon, kill_daemon, kill_daemon_often,
+              stop_daemon, kill_daemon_in_a_load, kill_daemon_in_a_commit,
+              freeze_daemon, two_daemons, agent_stops,
+              cleanup_passes_the_checkpoint, clock_jumps, ddl]
+    faults += [at_failpoint("kill", name) for name in failpoints()]
+    faults += [at_failpoint("freeze", name) for name in
+               ("WINDOW_STAGED", "BEFORE_SWAP")]
+    for side in sides:
+        faults += [at_a_statement("drop", side) for _ in range(3)]
+        faults += [restart_server(side), stall(side), cut(side),
+                   half_open(side), kill_server_in_a_commit(side)]
+        faults += [at_a_statement("error", side, error=error, message=text)
+                   for error, text in ERRORS.get(side, ())]
+    if store == "sqlserver":
+        faults += [control_refuses(9002, "The transaction log is full."),
+                   control_refuses(3906, "The database is read-only.")]
+    else:
+        faults += [control_file_is_locked, control_disk_is_full]
+    return faults
