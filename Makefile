@@ -53,13 +53,12 @@ SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
-SOURCES := $(filter-out src/base/platform_%.c src/base/failpoint.c,$(SOURCES)) \
-           src/base/platform_posix.c
+SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
 
 # Moments to end the daemon at, see base/failpoint.h: for tests alone.
 ifdef FAILPOINTS
 FEATURES += -DDATAFLOW_FAILPOINTS
-SOURCES  += src/base/failpoint.c
+SOURCES  += tests/faults/failpoint.c
 endif
 
 # FreeTDS has no .pc file: look for its header.

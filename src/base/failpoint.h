@@ -3,8 +3,8 @@
 
 /*
  * Places where tests of faults end or delay the daemon: moments that kill -9
- * would hit once in a million times. `make FAILPOINTS=1` compiles them in;
- * otherwise FAILPOINT() is nothing at all.
+ * would hit once in a million times. `make FAILPOINTS=1` compiles them in, with
+ * tests/faults/failpoint.c; otherwise FAILPOINT() is nothing at all.
  *
  * DATAFLOW_FAILPOINTS in the environment says what happens, a list of
  *

@@ -1,7 +1,6 @@
 /*
- * Compiled for tests alone, see the header. What the environment orders is
- * read once, by whichever thread passes first; a mistake in it ends the
- * program, or a test would find nothing and not know why.
+ * What the environment orders is read once, by whichever thread passes first. A
+ * mistake in it ends the program, or a test would find nothing and not know why.
  */
 #include "base/failpoint.h"
 
