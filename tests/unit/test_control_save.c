@@ -230,7 +230,7 @@ static void test_log(void **state)
 		     "2026-01-31T13:00:59.123456\n");
 	/* A mapping that is gone: refused for good, not to be repeated. */
 	log.mapping_id = 99;
-	MUST_FAIL(control_add_log(control, &log, &err), ERROR_SERVER);
+	MUST_FAIL(control_add_log(control, &log, &err), ERROR_DATA);
 	assert_false(err.retryable);
 	assert_query(spec.file, "SELECT COUNT(*) FROM sync_logs", "3\n");
 }
@@ -374,7 +374,7 @@ static void test_state(void **state)
 	assert_query(spec.file, "SELECT current_at FROM mapping_state",
 		     "2026-01-31T13:00:59.123456\n");
 	row.mapping_id = 99;
-	MUST_FAIL(control_save_state(control, &row, &err), ERROR_SERVER);
+	MUST_FAIL(control_save_state(control, &row, &err), ERROR_DATA);
 	assert_false(err.retryable);
 }
 
