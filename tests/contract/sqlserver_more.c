@@ -426,14 +426,34 @@ static void test_missing_database(void **state)
 }
 
 /* The sessions of the driver, but not the laboratory's own. */
+#define MAKE_SPIDS                                   \
+	"CREATE TABLE dbo.spids (id int NOT NULL); " \
+	"INSERT INTO dbo.spids VALUES (@@SPID)"
+#define FROM_SESSIONS                                                         \
+	"FROM sys.dm_exec_sessions WHERE session_id <> @@SPID "               \
+	"AND database_id = DB_ID() AND program_name = N'dbaops-dataflow' "    \
+	"AND session_id NOT IN (SELECT CONVERT(int, x.id) FROM dbo.spids AS " \
+	"x)"
+
 static const char kill_sql[] =
 	"DECLARE @sql nvarchar(max) = N''; "
 	"SELECT @sql = @sql + N'KILL ' + CONVERT(nvarchar(10), session_id) "
-	"+ N'; ' FROM sys.dm_exec_sessions WHERE session_id <> @@SPID "
-	"AND database_id = DB_ID() AND program_name = N'dbaops-dataflow' "
-	"AND session_id NOT IN (SELECT CONVERT(int, x.id) FROM dbo.spids AS "
-	"x); "
+	"+ N'; ' " FROM_SESSIONS "; "
 	"EXEC sys.sp_executesql @sql";
+
+/* Until the server has noticed that nobody is there any more. */
+static void wait_until_gone(void)
+{
+	const struct timespec pause = {0, 20000000};
+
+	for (int ms = 0; ms < 30000; ms += 20) {
+		if (!sqlserver_number(LAB_DEST,
+				      "SELECT COUNT(*) " FROM_SESSIONS))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fail_msg("the driver's session does not end");
+}
 
 /* A session is killed while it is used: the next connection is a new one. */
 static void test_killed_session(void **state)
@@ -444,8 +464,7 @@ static void test_killed_session(void **state)
 	(void)state;
 	pair_make(LAB_SOURCE, "id int NOT NULL PRIMARY KEY, c int NULL");
 	sqlserver_exec(LAB_SOURCE, "INSERT INTO dbo.t VALUES (1, 1)");
-	sqlserver_exec(LAB_DEST, "CREATE TABLE dbo.spids (id int NOT NULL); "
-				 "INSERT INTO dbo.spids VALUES (@@SPID)");
+	sqlserver_exec(LAB_DEST, MAKE_SPIDS);
 	pair_open_both(true);
 	pair_describe_both();
 	pair_must_load(TARGET_REPLACE, &at);
@@ -510,18 +529,20 @@ static void test_cancel_cuts_a_wait_short(void **state)
 	}
 	MUST(pair.dst->ops->begin(pair.dst, TARGET_APPLY, &pair.shape, &err));
 	MUST(pair_move(&pair.shape, &err));
+	sqlserver_exec(LAB_DEST, MAKE_SPIDS);
 	sqlserver_exec(LAB_DEST, "BEGIN TRANSACTION; "
 				 "UPDATE dbo.t SET c = c WHERE id = 1");
 	assert_int_equal(pthread_create(&thread, NULL, cancel_later, NULL), 0);
 	began = clock_ms();
 	rc = pair.dst->ops->commit(pair.dst, NULL, &next, &counts, &err);
 	pthread_join(thread, NULL);
-	sqlserver_exec(LAB_DEST, "ROLLBACK TRANSACTION");
 	assert_int_equal(rc, -1);
 	assert_int_equal(err.kind, ERROR_CANCELLED);
 	assert_true(clock_ms() - began < 10000);
 	pair.dst->ops->rollback(pair.dst);
 	pair.dst->ops->release(pair.dst);
+	wait_until_gone();
+	sqlserver_exec(LAB_DEST, "ROLLBACK TRANSACTION");
 	assert_int_equal(sqlserver_number(LAB_DEST, "SELECT SUM(c) FROM dbo.t"),
 			 3);
 }
