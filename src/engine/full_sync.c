@@ -50,8 +50,11 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	FAILPOINT(BEFORE_RESET);
 	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
 		/* The next attempt reads the whole table again: not so soon. */
-		if (err->kind == ERROR_PERMISSION)
+		if (err->kind == ERROR_PERMISSION ||
+		    err->kind == ERROR_SERVER) {
 			err->kind = ERROR_DATA;
+			err->retryable = false;
+		}
 		return error_wrap(err,
 				  "the table was loaded, but the trigger "
 				  "column '%s' cannot be reset",

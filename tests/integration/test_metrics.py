@@ -661,6 +661,7 @@ def test_no_secret_is_shown(planted):  # noqa: F811
     """Every failure that can have a secret near it, on every page."""
     world, port = planted, web.free_port()
     world.start("--metrics-listen", str(port), "--log-level", "debug",
+                DATAFLOW_KEY_FILE=world.key.file,
                 PLANTED=f"{TOKEN}-in-the-environment", DEST_USER="searched",
                 DEST_PASS="${env:PLANTED_DEST}",
                 PLANTED_DEST=f"{TOKEN}-Right-1")

@@ -695,7 +695,7 @@ def test_same_words_at_rest_and_in_trouble(loaded):
 
 
 def test_same_words_while_waiting(both):
-    assert "never loaded" in both.wait("WAITING")
+    dataflow.wait_for(lambda: "never loaded" in both.wait("WAITING"))
     both.order("FULL_SYNC")
     both.wait("HEALTHY")
 
