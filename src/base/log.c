@@ -65,35 +65,50 @@ bool log_level_parse(const char *name, enum log_level *level)
 	return false;
 }
 
-static json_t *json_name(const char *s)
+/* NULL for NULL; false without memory. */
+static bool set_name(json_t *line, const char *key, const char *s)
 {
 	char name[NAME_MAX_BYTES];
 
+	if (!s)
+		return true;
 	text_copy(name, sizeof(name), s);
 	text_make_utf8(name);
-	return json_string(name);
+	return json_object_set_new(line, key, json_string(name)) == 0;
 }
 
+static char *format_json(const char *time, enum log_level level,
+			 const char *message)
+{
+	json_t *line = json_pack("{s:s, s:s}", "time", time, "level",
+				 level_names[level]);
+	char *text = NULL;
+
+	if (line &&
+	    (!scope.mapping_id ||
+	     json_object_set_new(line, "mapping_id",
+				 json_integer(scope.mapping_id)) == 0) &&
+	    set_name(line, "mapping", scope.name) &&
+	    set_name(line, "run", scope.run) &&
+	    json_object_set_new(line, "message", json_string(message)) == 0)
+		text = json_dumps(line, JSON_COMPACT);
+	json_decref(line);
+	return text;
+}
+
+/* Without memory, where a line is missing shall be seen. */
 static void print_json(const char *time, enum log_level level,
 		       const char *message)
 {
-	json_t *line = json_object();
-	char *text;
+	char *text = format_json(time, level, message);
 
-	json_object_set_new(line, "time", json_string(time));
-	json_object_set_new(line, "level", json_string(level_names[level]));
-	if (scope.mapping_id)
-		json_object_set_new(line, "mapping_id",
-				    json_integer(scope.mapping_id));
-	if (scope.name)
-		json_object_set_new(line, "mapping", json_name(scope.name));
-	if (scope.run)
-		json_object_set_new(line, "run", json_name(scope.run));
-	json_object_set_new(line, "message", json_string(message));
-	text = json_dumps(line, JSON_COMPACT);
-	json_decref(line);
 	if (text)
 		fprintf(stderr, "%s\n", text);
+	else
+		fprintf(stderr,
+			"{\"time\":\"%s\",\"level\":\"%s\",\"message\":"
+			"\"out of memory for a line of the log\"}\n",
+			time, level_names[level]);
 	free(text);
 }
 

@@ -358,7 +358,7 @@ static bool work(struct reporter *reporter)
 
 	if (dropped)
 		log_warning("%llu rows for the control tables were dropped, "
-			    "because too many waited",
+			    "because too many waited or memory was short",
 			    (unsigned long long)dropped);
 	return reconnect(reporter) && beat(reporter) && drain(reporter) &&
 	       collect_all(reporter);

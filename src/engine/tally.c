@@ -46,13 +46,9 @@ const char *tally_type(const struct tally *tally, bool repair)
 
 static json_t *format_sum(const struct row_sum *sum)
 {
-	json_t *out = json_array();
-
-	json_array_append_new(out, json_integer((json_int_t)sum->rows));
-	for (int i = 0; i < 4; i++)
-		json_array_append_new(out,
-				      json_integer((json_int_t)sum->words[i]));
-	return out;
+	return json_pack("[I, I, I, I, I]", (json_int_t)sum->rows,
+			 (json_int_t)sum->words[0], (json_int_t)sum->words[1],
+			 (json_int_t)sum->words[2], (json_int_t)sum->words[3]);
 }
 
 static void parse_sum(const json_t *in, struct row_sum *sum)
@@ -141,6 +137,16 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	return 0;
 }
 
+/* jansson has no words for a lack of memory while it reads. */
+static int unreadable(const json_error_t *why, struct error *err)
+{
+	if (!why->text[0] || json_error_code(why) == json_error_out_of_memory)
+		return error_memory(err, "the progress of a verification");
+	return error_set(err, ERROR_DATA,
+			 "the progress of a verification cannot be read: %s",
+			 why->text);
+}
+
 int tally_parse(struct tally *tally, const char *text, struct error *err)
 {
 	struct parsed in = {.at = NULL};
@@ -164,9 +170,7 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else
-		error_set(err, ERROR_DATA,
-			  "the progress of a verification cannot be read: %s",
-			  why.text);
+		unreadable(&why, err);
 	json_decref(root);
 	if (ret < 0)
 		tally_release(tally);
@@ -194,16 +198,17 @@ static int show(struct tally *tally, const struct compare_row *row,
 		struct error *err)
 {
 	struct strbuf key;
-	json_t *shown;
+	json_t *shown = NULL;
 	int rc;
 
-	strbuf_init_max(&key, (size_t)64 << 10);
+	strbuf_init(&key);
 	row_format_key(&key, row->keys, row->at);
 	if (key.len > KEY_TEXT_MAX)
 		key.data[KEY_TEXT_MAX] = '\0';
 	text_make_utf8(key.data);
-	shown = json_pack("{s:s, s:s}", "key", key.failed ? "" : key.data,
-			  "difference", kind_of_difference(row->verdict));
+	if (!key.failed)
+		shown = json_pack("{s:s, s:s}", "key", key.data, "difference",
+				  kind_of_difference(row->verdict));
 	rc = json_array_append_new(tally->shown, shown);
 	strbuf_release(&key);
 	return rc ? error_memory(err, "a verification") : 0;
@@ -245,22 +250,17 @@ const char *tally_status(const struct tally *tally, const char *why)
 char *tally_details(const struct tally *tally, const char *why)
 {
 	bool shown_all = tally->mismatches <= TALLY_SHOWN_MAX;
-	json_t *root =
-		json_pack("{s:s, s:O, s:b, s:I}", "scope", kinds[tally->kind],
-			  "mismatches", tally->shown, "all_shown", shown_all,
-			  "repaired", (json_int_t)tally->repaired);
-	char *text;
+	const char *not_looked_at =
+		tally->truncated ? "rows beyond twice verification_row_count"
+				 : NULL;
+	json_t *root = json_pack(
+		"{s:s, s:O, s:b, s:I, s:s*, s:s*, s:s*}", "scope",
+		kinds[tally->kind], "mismatches", tally->shown, "all_shown",
+		shown_all, "repaired", (json_int_t)tally->repaired, "reason",
+		why, "where_condition", tally->condition, "not_looked_at",
+		not_looked_at);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
-	if (why)
-		json_object_set_new(root, "reason", json_string(why));
-	if (tally->condition)
-		json_object_set_new(root, "where_condition",
-				    json_string(tally->condition));
-	if (tally->truncated)
-		json_object_set_new(root, "not_looked_at",
-				    json_string("rows beyond twice "
-						"verification_row_count"));
-	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	return text;
 }
