@@ -1,12 +1,12 @@
 #include "base/log.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 8192
@@ -65,16 +65,15 @@ bool log_level_parse(const char *name, enum log_level *level)
 	return false;
 }
 
-/* NULL for NULL; false without memory. */
-static bool set_name(json_t *line, const char *key, const char *s)
+static json_t *put_name(json_t *line, const char *key, const char *s)
 {
 	char name[NAME_MAX_BYTES];
 
 	if (!s)
-		return true;
+		return line;
 	text_copy(name, sizeof(name), s);
 	text_make_utf8(name);
-	return json_object_set_new(line, key, json_string(name)) == 0;
+	return json_put(line, key, json_string(name));
 }
 
 static char *format_json(const char *time, enum log_level level,
@@ -82,16 +81,15 @@ static char *format_json(const char *time, enum log_level level,
 {
 	json_t *line = json_pack("{s:s, s:s}", "time", time, "level",
 				 level_names[level]);
-	char *text = NULL;
+	char *text;
 
-	if (line &&
-	    (!scope.mapping_id ||
-	     json_object_set_new(line, "mapping_id",
-				 json_integer(scope.mapping_id)) == 0) &&
-	    set_name(line, "mapping", scope.name) &&
-	    set_name(line, "run", scope.run) &&
-	    json_object_set_new(line, "message", json_string(message)) == 0)
-		text = json_dumps(line, JSON_COMPACT);
+	if (scope.mapping_id)
+		line = json_put(line, "mapping_id",
+				json_integer(scope.mapping_id));
+	line = put_name(line, "mapping", scope.name);
+	line = put_name(line, "run", scope.run);
+	line = json_put(line, "message", json_string(message));
+	text = json_format(line, JSON_COMPACT);
 	json_decref(line);
 	return text;
 }

@@ -40,24 +40,42 @@ static int on_busy(void *arg, int calls)
 	return 1;
 }
 
+/* Of which it is not the statement, nor what it writes, that is at fault. */
+static bool is_of_store(int code)
+{
+	switch (code) {
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_PROTOCOL:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum error_kind kind_of(int code)
+{
+	if (code == SQLITE_NOMEM)
+		return ERROR_MEMORY;
+	if (code == SQLITE_CONSTRAINT)
+		return ERROR_DATA;
+	return is_of_store(code) ? ERROR_CONNECTION : ERROR_SERVER;
+}
+
 static int sqlite_failed(sqlite3 *db, struct error *err)
 {
 	int code = sqlite3_errcode(db);
 
-	error_set(err, ERROR_SERVER, "%s (SQLite error %d)", sqlite3_errmsg(db),
-		  code);
+	error_set(err, kind_of(code), "%s (SQLite error %d)",
+		  sqlite3_errmsg(db), code);
 	err->native = code;
-	err->retryable = code == SQLITE_BUSY || code == SQLITE_LOCKED ||
-			 code == SQLITE_FULL || code == SQLITE_IOERR ||
-			 code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
-	if (code == SQLITE_CONSTRAINT)
-		err->kind = ERROR_DATA;
-	if (err->retryable && code != SQLITE_BUSY && code != SQLITE_LOCKED)
-		err->kind = ERROR_CONNECTION;
-	if (code == SQLITE_NOMEM) {
-		err->kind = ERROR_MEMORY;
-		err->retryable = true;
-	}
+	err->retryable = is_of_store(code) || code == SQLITE_NOMEM ||
+			 code == SQLITE_BUSY || code == SQLITE_LOCKED;
 	return -1;
 }
 

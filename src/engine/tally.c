@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "row/text.h"
 
@@ -89,7 +90,7 @@ char *tally_format(const struct tally *tally)
 		(json_int_t)tally->mismatches, "repaired",
 		(json_int_t)tally->repaired, "condition", tally->condition,
 		"shown", tally->shown);
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	char *text = json_format(root, JSON_COMPACT);
 
 	json_decref(root);
 	return text;
@@ -137,26 +138,19 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	return 0;
 }
 
-/* jansson has no words for a lack of memory while it reads. */
-static int unreadable(const json_error_t *why, struct error *err)
-{
-	if (!why->text[0] || json_error_code(why) == json_error_out_of_memory)
-		return error_memory(err, "the progress of a verification");
-	return error_set(err, ERROR_DATA,
-			 "the progress of a verification cannot be read: %s",
-			 why->text);
-}
+#define UNREADABLE "the progress of a verification cannot be read"
 
 int tally_parse(struct tally *tally, const char *text, struct error *err)
 {
 	struct parsed in = {.at = NULL};
 	json_error_t why;
-	json_t *root = json_loads(text, 0, &why);
+	json_t *root = json_parse(text, err);
 	int ret = -1;
 
 	memset(tally, 0, sizeof(*tally));
-	if (root &&
-	    json_unpack_ex(
+	if (!root)
+		return error_wrap(err, UNREADABLE);
+	if (json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
 		    "s:I, s:I, s:o, s:o}",
@@ -170,7 +164,7 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else
-		unreadable(&why, err);
+		error_set(err, ERROR_DATA, UNREADABLE ": %s", why.text);
 	json_decref(root);
 	if (ret < 0)
 		tally_release(tally);
@@ -250,17 +244,22 @@ const char *tally_status(const struct tally *tally, const char *why)
 char *tally_details(const struct tally *tally, const char *why)
 {
 	bool shown_all = tally->mismatches <= TALLY_SHOWN_MAX;
-	const char *not_looked_at =
-		tally->truncated ? "rows beyond twice verification_row_count"
-				 : NULL;
-	json_t *root = json_pack(
-		"{s:s, s:O, s:b, s:I, s:s*, s:s*, s:s*}", "scope",
-		kinds[tally->kind], "mismatches", tally->shown, "all_shown",
-		shown_all, "repaired", (json_int_t)tally->repaired, "reason",
-		why, "where_condition", tally->condition, "not_looked_at",
-		not_looked_at);
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_t *root =
+		json_pack("{s:s, s:O, s:b, s:I}", "scope", kinds[tally->kind],
+			  "mismatches", tally->shown, "all_shown", shown_all,
+			  "repaired", (json_int_t)tally->repaired);
+	char *text;
 
+	if (why)
+		root = json_put(root, "reason", json_string(why));
+	if (tally->condition)
+		root = json_put(root, "where_condition",
+				json_string(tally->condition));
+	if (tally->truncated)
+		root = json_put(root, "not_looked_at",
+				json_string("rows beyond twice "
+					    "verification_row_count"));
+	text = json_format(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
 }

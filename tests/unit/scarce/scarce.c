@@ -14,11 +14,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sqlite3.h>
 
+#include "base/json.h"
 #include "unit/helper.h"
 
 void *__real_malloc(size_t size);
@@ -237,7 +237,7 @@ void scarce_setup(void)
 				      openssl_free))
 		fprintf(stderr, "OpenSSL allocates on its own\n");
 	sqlite3_config(SQLITE_CONFIG_MALLOC, &lite_methods);
-	json_set_alloc_funcs(__wrap_malloc, free);
+	json_setup();
 	warm_up();
 }
 
