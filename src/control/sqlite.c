@@ -74,8 +74,10 @@ static int sqlite_failed(sqlite3 *db, struct error *err)
 	error_set(err, kind_of(code), "%s (SQLite error %d)",
 		  sqlite3_errmsg(db), code);
 	err->native = code;
-	err->retryable = is_of_store(code) || code == SQLITE_NOMEM ||
-			 code == SQLITE_BUSY || code == SQLITE_LOCKED;
+	/* A file that is none of SQLite's will not become one. */
+	err->retryable = (is_of_store(code) && code != SQLITE_NOTADB) ||
+			 code == SQLITE_NOMEM || code == SQLITE_BUSY ||
+			 code == SQLITE_LOCKED;
 	return -1;
 }
 

@@ -78,7 +78,7 @@ char *tally_format(const struct tally *tally)
 {
 	json_t *root = json_pack(
 		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
-		"s:I, s:s?, s:O}",
+		"s:I, s:s?, s:O, s:b, s:b}",
 		"kind", kinds[tally->kind], "repair", tally->repair, "dry_run",
 		tally->dry_run, "request_id", tally->request_id, "started_us",
 		(json_int_t)tally->started_us, "total",
@@ -89,7 +89,8 @@ char *tally_format(const struct tally *tally)
 		(json_int_t)tally->compared, "mismatches",
 		(json_int_t)tally->mismatches, "repaired",
 		(json_int_t)tally->repaired, "condition", tally->condition,
-		"shown", tally->shown);
+		"shown", tally->shown, "ended", tally->ended, "truncated",
+		tally->truncated);
 	char *text = json_format(root, JSON_COMPACT);
 
 	json_decref(root);
@@ -107,7 +108,7 @@ static int find_kind(const char *name)
 struct parsed {
 	const char *kind;
 	json_t *at, *condition; /* texts, or null */
-	int repair, dry_run, side;
+	int repair, dry_run, side, ended, truncated;
 	json_int_t started_us, total, compared, mismatches, repaired;
 	json_t *source_sum, *dest_sum, *shown;
 };
@@ -121,6 +122,8 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	tally->kind = (enum tally_kind)find_kind(in->kind);
 	tally->repair = in->repair;
 	tally->dry_run = in->dry_run;
+	tally->ended = in->ended;
+	tally->truncated = in->truncated;
 	tally->started_us = in->started_us;
 	tally->total = (uint64_t)in->total;
 	tally->compared = (uint64_t)in->compared;
@@ -153,14 +156,15 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 	if (json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
-		    "s:I, s:I, s:o, s:o}",
+		    "s:I, s:I, s:o, s:o, s?b, s?b}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
 		    &in.dry_run, "request_id", &tally->request_id, "started_us",
 		    &in.started_us, "total", &in.total, "side", &in.side, "at",
 		    &in.at, "source_sum", &in.source_sum, "dest_sum",
 		    &in.dest_sum, "compared", &in.compared, "mismatches",
 		    &in.mismatches, "repaired", &in.repaired, "condition",
-		    &in.condition, "shown", &in.shown) == 0 &&
+		    &in.condition, "shown", &in.shown, "ended", &in.ended,
+		    "truncated", &in.truncated) == 0 &&
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else

@@ -156,6 +156,7 @@ static int save(struct verify *verify, struct error *err)
 	struct tally *tally = &verify->tally;
 	char *text;
 
+	tally->ended = !place;
 	if (place) {
 		tally->at.side = place->side;
 		if (row_key_copy(&tally->at.key, &place->key, err) < 0)

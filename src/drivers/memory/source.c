@@ -465,7 +465,8 @@ static int source_digest(struct source *src, const struct table *shape,
 	memset(&batch, 0, sizeof(batch));
 	memset(&canonical, 0, sizeof(canonical));
 	table_init(&columns);
-	if (table_copy(&columns, shape, NULL, err) < 0 ||
+	if (store_call(source_of(src)->store, "source.digest", err) < 0 ||
+	    table_copy(&columns, shape, NULL, err) < 0 ||
 	    source_read_begin(src, &columns, &choice, err) < 0 ||
 	    batch_init(&batch, &columns, 1, 1 << 20, err) < 0 ||
 	    canonical_init(&canonical, &columns, NULL, take, take_count, err) <

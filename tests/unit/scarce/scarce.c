@@ -72,6 +72,11 @@ unsigned long scarce_end(void)
 	return atomic_load(&made);
 }
 
+void scarce_pause(bool paused)
+{
+	counted = paused ? 0 : atomic_load(&round_number);
+}
+
 bool scarce_hit(void)
 {
 	return atomic_load(&has_failed);

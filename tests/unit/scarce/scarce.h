@@ -22,6 +22,9 @@ void scarce_begin(unsigned long n);
 /* How many there were. Threads that go on are not counted any more. */
 unsigned long scarce_end(void);
 
+/* Not this thread, for a while; what it has started is counted all the same. */
+void scarce_pause(bool paused);
+
 /* Did one fail since scarce_begin()? */
 bool scarce_hit(void);
 
