@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/connstr.h"
+#include "base/keyring.h"
 #include "base/queue.h"
+#include "base/secret.h"
 #include "cli/cell.h"
 #include "engine/outbox.h"
 #include "engine/tally.h"
@@ -103,6 +105,38 @@ static int add_cells(struct error *err)
 		assert_string_equal(out.data, "left    right text");
 	strbuf_release(&out);
 	return ret;
+}
+
+static int use_secret(struct error *err)
+{
+	struct strbuf text, plain;
+	bool old_key;
+	int ret = -1;
+
+	strbuf_init(&text);
+	strbuf_init(&plain);
+	if (secret_encrypt("a secret", &text, err) == 0 &&
+	    strbuf_check(&text, err) == 0 &&
+	    secret_decrypt(text.data, &plain, &old_key, err) == 0 &&
+	    strbuf_check(&plain, err) == 0) {
+		assert_string_equal(plain.data, "a secret");
+		ret = 0;
+	}
+	secret_release(&text);
+	secret_release(&plain);
+	return ret;
+}
+
+static void test_secrets(void **state)
+{
+	struct error err = ERROR_INIT;
+	char id[KEYRING_ID_SIZE];
+
+	(void)state;
+	MUST(keyring_set_file(path_of("key"), &err));
+	MUST(keyring_make_file(id, &err));
+	MUST(use_secret(&err)); /* OpenSSL makes what it makes once */
+	try_it("a secret", use_secret, 5);
 }
 
 static void test_base(void **state)
@@ -720,10 +754,11 @@ static void test_opening(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base),	cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_tally),	cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_monitor), cmocka_unit_test(test_engine),
-		cmocka_unit_test(test_deeds),	cmocka_unit_test(test_opening),
+		cmocka_unit_test(test_secrets), cmocka_unit_test(test_base),
+		cmocka_unit_test(test_rows),	cmocka_unit_test(test_tally),
+		cmocka_unit_test(test_notify),	cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_engine),	cmocka_unit_test(test_deeds),
+		cmocka_unit_test(test_opening),
 	};
 
 	scarce_setup();
