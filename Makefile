@@ -154,6 +154,12 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# On a machine that is short of everything: see tests/unit/scarce/scarce.h.
+SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation module)
+WRAPPED := malloc calloc realloc strdup strndup pthread_create
+$(SCARCE): $(O)/tests/unit/scarce/scarce.o
+$(SCARCE): ALL_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
+
 # What reads a server's answers has one that gives any.
 $(O)/tests/unit/test_answers: $(O)/tests/fuzz/dblib.o $(O)/tests/fuzz/fuzz.o
 
@@ -174,7 +180,7 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(O)/tests/unit/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
+-include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint

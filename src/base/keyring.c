@@ -52,8 +52,7 @@ static int name_key(struct keyring_key *key, struct error *err)
 	rc = EVP_Digest(text, sizeof(text), digest, NULL, EVP_sha256(), NULL);
 	OPENSSL_cleanse(text, sizeof(text));
 	if (rc != 1)
-		return error_set(err, ERROR_SYSTEM,
-				 "OpenSSL cannot make a SHA-256");
+		return error_memory(err, "a SHA-256");
 	for (int i = 0; i < (KEYRING_ID_SIZE - 1) / 2; i++)
 		snprintf(key->id + 2 * i, 3, "%02x", digest[i]);
 	return 0;
@@ -143,6 +142,8 @@ int keyring_read(struct keyring *ring, struct error *err)
 		return 0;
 	keyring_wipe(ring);
 	error_wrap(err, "the key of encrypted secrets");
+	if (err->kind == ERROR_MEMORY)
+		return -1;
 	if (err->kind == ERROR_SYSTEM)
 		error_append(err, "'dbaops-dataflow encrypt --new-key' makes "
 				  "it; key_file in dataflow.conf says where; "

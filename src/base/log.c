@@ -1,12 +1,12 @@
 #include "base/log.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 8192
@@ -65,35 +65,48 @@ bool log_level_parse(const char *name, enum log_level *level)
 	return false;
 }
 
-static json_t *json_name(const char *s)
+static json_t *put_name(json_t *line, const char *key, const char *s)
 {
 	char name[NAME_MAX_BYTES];
 
+	if (!s)
+		return line;
 	text_copy(name, sizeof(name), s);
 	text_make_utf8(name);
-	return json_string(name);
+	return json_put(line, key, json_string(name));
 }
 
+static char *format_json(const char *time, enum log_level level,
+			 const char *message)
+{
+	json_t *line = json_pack("{s:s, s:s}", "time", time, "level",
+				 level_names[level]);
+	char *text;
+
+	if (scope.mapping_id)
+		line = json_put(line, "mapping_id",
+				json_integer(scope.mapping_id));
+	line = put_name(line, "mapping", scope.name);
+	line = put_name(line, "run", scope.run);
+	line = json_put(line, "message", json_string(message));
+	text = json_format(line, JSON_COMPACT);
+	json_decref(line);
+	return text;
+}
+
+/* Without memory, where a line is missing shall be seen. */
 static void print_json(const char *time, enum log_level level,
 		       const char *message)
 {
-	json_t *line = json_object();
-	char *text;
+	char *text = format_json(time, level, message);
 
-	json_object_set_new(line, "time", json_string(time));
-	json_object_set_new(line, "level", json_string(level_names[level]));
-	if (scope.mapping_id)
-		json_object_set_new(line, "mapping_id",
-				    json_integer(scope.mapping_id));
-	if (scope.name)
-		json_object_set_new(line, "mapping", json_name(scope.name));
-	if (scope.run)
-		json_object_set_new(line, "run", json_name(scope.run));
-	json_object_set_new(line, "message", json_string(message));
-	text = json_dumps(line, JSON_COMPACT);
-	json_decref(line);
 	if (text)
 		fprintf(stderr, "%s\n", text);
+	else
+		fprintf(stderr,
+			"{\"time\":\"%s\",\"level\":\"%s\",\"message\":"
+			"\"out of memory for a line of the log\"}\n",
+			time, level_names[level]);
 	free(text);
 }
 

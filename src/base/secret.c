@@ -119,28 +119,30 @@ static bool seal(const struct keyring_key *key, const char *head,
 	return ok;
 }
 
-/* `plain` has room for `len` - RAW_MIN bytes; they are worth nothing if not
- * true. */
-static bool unseal(const struct keyring_key *key, const char *head,
-		   unsigned char *raw, size_t len, unsigned char *plain)
+/*
+ * `plain` has room for `len` - RAW_MIN bytes, which are worth nothing unless it
+ * is 1. 0: they were not sealed with that key, or altered; -1: OpenSSL cannot
+ * tell.
+ */
+static int unseal(const struct keyring_key *key, const char *head,
+		  unsigned char *raw, size_t len, unsigned char *plain)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	size_t count = len - RAW_MIN;
-	int done;
-	bool ok;
+	int done, ret = -1;
 
-	ok = ctx &&
-	     EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes,
-				raw) == 1 &&
-	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES,
-				 raw + len - TAG_BYTES) == 1 &&
-	     EVP_DecryptUpdate(ctx, NULL, &done, (const unsigned char *)head,
-			       (int)strlen(head)) == 1 &&
-	     EVP_DecryptUpdate(ctx, plain, &done, raw + NONCE_BYTES,
-			       (int)count) == 1 &&
-	     EVP_DecryptFinal_ex(ctx, plain + count, &done) == 1;
+	if (ctx &&
+	    EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, raw) ==
+		    1 &&
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES,
+				raw + len - TAG_BYTES) == 1 &&
+	    EVP_DecryptUpdate(ctx, NULL, &done, (const unsigned char *)head,
+			      (int)strlen(head)) == 1 &&
+	    EVP_DecryptUpdate(ctx, plain, &done, raw + NONCE_BYTES,
+			      (int)count) == 1)
+		ret = EVP_DecryptFinal_ex(ctx, plain + count, &done) == 1;
 	EVP_CIPHER_CTX_free(ctx);
-	return ok;
+	return ret;
 }
 
 /* ------------------------------------------------------------------ the text */
@@ -206,12 +208,17 @@ static int append_unsealed(const struct keyring_key *key, unsigned char *raw,
 	size_t count = len - RAW_MIN;
 	char head[HEAD_SIZE];
 	char *plain;
+	int rc;
 
 	plain = strbuf_reserve(out, count);
 	if (!plain)
 		return strbuf_check(out, err);
 	make_head(head, key);
-	if (!unseal(key, head, raw, len, (unsigned char *)plain)) {
+	rc = unseal(key, head, raw, len, (unsigned char *)plain);
+	if (rc < 0)
+		return error_set(err, ERROR_SYSTEM,
+				 "OpenSSL cannot decrypt with AES-256-GCM");
+	if (!rc) {
 		OPENSSL_cleanse(plain, count);
 		return error_set(err, ERROR_CONFIG,
 				 "the encrypted value was altered, or cut "

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * The character at `s`, and how many bytes it has; 0 for a byte that is part of
@@ -104,4 +105,10 @@ void cell_add_right(struct strbuf *out, const char *text, int width)
 void cell_add_text(struct strbuf *out, const char *text, int width)
 {
 	add(out, text, width ? width : INT_MAX);
+}
+
+void cell_print(struct strbuf *line)
+{
+	puts(line->failed ? CELL_NO_MEMORY : line->data);
+	strbuf_release(line);
 }

@@ -17,4 +17,9 @@ void cell_add_right(struct strbuf *out, const char *text, int width);
 /* At most `width` columns (0: as many as there are), filled up with nothing. */
 void cell_add_text(struct strbuf *out, const char *text, int width);
 
+#define CELL_NO_MEMORY "(no memory for this line)"
+
+/* A line that is done: print it, and release it. */
+void cell_print(struct strbuf *line);
+
 #endif

@@ -41,15 +41,15 @@ static void print_line(const struct report *report, enum finding_level level,
 	cell_add(&line, check, 13);
 	strbuf_addch(&line, ' ');
 	cell_add_text(&line, text, 0);
-	puts(line.data);
-	strbuf_release(&line);
+	cell_print(&line);
 }
 
 static void print_fine(struct report *report)
 {
-	if (report->fine.len)
+	if (report->fine.len || report->fine.failed)
 		print_line(report, FINDING_OK, report->subject, "",
-			   report->fine.data);
+			   report->fine.failed ? CELL_NO_MEMORY
+					       : report->fine.data);
 	strbuf_reset(&report->fine);
 }
 
@@ -84,8 +84,7 @@ static void print_finding(struct report *report, const struct finding *finding)
 		strbuf_init(&line);
 		strbuf_addstr(&line, "      -> ");
 		cell_add_text(&line, finding->remedy, 0);
-		puts(line.data);
-		strbuf_release(&line);
+		cell_print(&line);
 	}
 	fflush(stdout);
 }
@@ -99,13 +98,13 @@ static void take(void *arg, const struct finding *finding)
 		print_finding(report, finding);
 		return;
 	}
-	json_array_append_new(report->list,
-			      json_pack("{s:s, s:o, s:s, s:o, s:o}", "level",
-					finding_level_name(finding->level),
-					"subject", json_text(finding->subject),
-					"check", finding->check, "finding",
-					json_text(finding->text), "remedy",
-					json_text(finding->remedy)));
+	report->list = json_append(
+		report->list,
+		json_pack("{s:s, s:o, s:s, s:o, s:o}", "level",
+			  finding_level_name(finding->level), "subject",
+			  json_text(finding->subject), "check", finding->check,
+			  "finding", json_text(finding->text), "remedy",
+			  json_text(finding->remedy)));
 }
 
 static enum exit_code worst(const struct report *report)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/keyring.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -267,6 +268,7 @@ int command_main(int argc, char **argv)
 	const char *first = argc > 1 ? argv[1] : "";
 
 	platform_signals_init();
+	json_setup();
 	if (!strcmp(first, "--version")) {
 		print_version();
 		return EXIT_FINE;

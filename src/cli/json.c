@@ -22,7 +22,7 @@ json_t *json_time(int64_t us)
 
 enum exit_code json_print(json_t *root)
 {
-	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	char *text = json_format(root, JSON_INDENT(2));
 
 	json_decref(root);
 	if (!text) {

@@ -1,9 +1,9 @@
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
-#include <jansson.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "cli/options.h"
 
 /* Values as the commands write them: NULL and 0 are null. */

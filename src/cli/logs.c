@@ -48,8 +48,7 @@ static void print_line(const struct control_line *line, bool resolution)
 		strbuf_addch(&text, ']');
 	if (line->is_error && line->resolved && !resolution)
 		strbuf_addstr(&text, " [resolved]");
-	puts(text.data);
-	strbuf_release(&text);
+	cell_print(&text);
 }
 
 /* In the order of time; of one time, as they were written. */

@@ -30,7 +30,7 @@ static enum exit_code print_json(const struct control_orders *found)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < found->count; i++)
-		json_array_append_new(list, json_order(&found->orders[i]));
+		list = json_append(list, json_order(&found->orders[i]));
 	return json_print(list);
 }
 

@@ -21,25 +21,20 @@ static json_t *json_name(const char *database, const char *schema,
 
 static json_t *json_run(const struct control_report_mapping *row)
 {
-	json_t *run;
-
 	if (!row->running)
 		return json_null();
-	run = json_pack("{s:s, s:I, s:I}", "sync_type", row->running,
-			"records_processed", (json_int_t)row->processed,
-			"rows_per_second", (json_int_t)row->rows_per_second);
-	json_object_set_new(run, "records_total",
-			    row->total ? json_integer(row->total)
-				       : json_null());
-	json_object_set_new(run, "percent",
-			    figures_percent(row) < 0
-				    ? json_null()
-				    : json_real(figures_percent(row)));
-	json_object_set_new(run, "seconds_left",
-			    figures_seconds_left(row) < 0
-				    ? json_null()
-				    : json_integer(figures_seconds_left(row)));
-	return run;
+	return json_pack(
+		"{s:s, s:I, s:I, s:o, s:o, s:o}", "sync_type", row->running,
+		"records_processed", (json_int_t)row->processed,
+		"rows_per_second", (json_int_t)row->rows_per_second,
+		"records_total",
+		row->total ? json_integer(row->total) : json_null(), "percent",
+		figures_percent(row) < 0 ? json_null()
+					 : json_real(figures_percent(row)),
+		"seconds_left",
+		figures_seconds_left(row) < 0
+			? json_null()
+			: json_integer(figures_seconds_left(row)));
 }
 
 static json_t *json_error(const struct control_report_mapping *row)
@@ -69,13 +64,12 @@ static json_t *json_mapping(const struct control_report_mapping *row,
 		(json_int_t)row->rows_applied, "updated_at",
 		json_time(row->updated_us));
 
-	json_object_set_new(out, "lag_seconds",
-			    row->lag_ms < 0
-				    ? json_null()
-				    : json_real((double)row->lag_ms / 1000.0));
-	json_object_set_new(out, "run", json_run(row));
-	json_object_set_new(out, "error", json_error(row));
-	return out;
+	out = json_put(out, "lag_seconds",
+		       row->lag_ms < 0
+			       ? json_null()
+			       : json_real((double)row->lag_ms / 1000.0));
+	out = json_put(out, "run", json_run(row));
+	return json_put(out, "error", json_error(row));
 }
 
 static enum exit_code print_json(const struct control_report *report)
@@ -85,7 +79,7 @@ static enum exit_code print_json(const struct control_report *report)
 	json_t *root;
 
 	for (size_t i = 0; i < report->mapping_count; i++)
-		json_array_append_new(
+		mappings = json_append(
 			mappings, json_mapping(&report->mappings[i], alive));
 	root = json_pack("{s:{s:o, s:o, s:b, s:o, s:o}, s:o}", "daemon", "name",
 			 json_text(report->daemon), "version",

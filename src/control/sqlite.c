@@ -40,22 +40,44 @@ static int on_busy(void *arg, int calls)
 	return 1;
 }
 
+/* Of which it is not the statement, nor what it writes, that is at fault. */
+static bool is_of_store(int code)
+{
+	switch (code) {
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_PROTOCOL:
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum error_kind kind_of(int code)
+{
+	if (code == SQLITE_NOMEM)
+		return ERROR_MEMORY;
+	if (code == SQLITE_CONSTRAINT)
+		return ERROR_DATA;
+	return is_of_store(code) ? ERROR_CONNECTION : ERROR_SERVER;
+}
+
 static int sqlite_failed(sqlite3 *db, struct error *err)
 {
 	int code = sqlite3_errcode(db);
 
-	error_set(err, ERROR_SERVER, "%s (SQLite error %d)", sqlite3_errmsg(db),
-		  code);
+	error_set(err, kind_of(code), "%s (SQLite error %d)",
+		  sqlite3_errmsg(db), code);
 	err->native = code;
-	err->retryable = code == SQLITE_BUSY || code == SQLITE_LOCKED ||
-			 code == SQLITE_FULL || code == SQLITE_IOERR ||
-			 code == SQLITE_READONLY || code == SQLITE_CANTOPEN;
-	if (code == SQLITE_NOMEM)
-		err->kind = ERROR_MEMORY;
-	if (code == SQLITE_CONSTRAINT)
-		err->kind = ERROR_DATA;
-	if (err->retryable && code != SQLITE_BUSY && code != SQLITE_LOCKED)
-		err->kind = ERROR_CONNECTION;
+	/* A file that is none of SQLite's will not become one. */
+	err->retryable = (is_of_store(code) && code != SQLITE_NOTADB) ||
+			 code == SQLITE_NOMEM || code == SQLITE_BUSY ||
+			 code == SQLITE_LOCKED;
 	return -1;
 }
 
@@ -147,7 +169,8 @@ static char *sqlite_get_text(struct session *session, size_t col,
 	const unsigned char *text =
 		sqlite3_column_text(self_of(session)->stmt, (int)col);
 
-	return arena_strdup(arena, text ? (const char *)text : "");
+	/* No NULL of the table's, or nobody would ask: no memory. */
+	return text ? arena_strdup(arena, (const char *)text) : NULL;
 }
 
 static const struct session_ops sqlite_ops = {
@@ -159,6 +182,12 @@ static const struct session_ops sqlite_ops = {
 	.get_int = sqlite_get_int,
 	.get_text = sqlite_get_text,
 };
+
+static int run_sql(sqlite3 *db, const char *sql, struct error *err)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) ? sqlite_failed(db, err)
+						       : 0;
+}
 
 static int open_file(const char *file, int flags, struct cancel *cancel,
 		     sqlite3 **out, enum control_trouble *trouble,
@@ -174,13 +203,9 @@ static int open_file(const char *file, int flags, struct cancel *cancel,
 		goto failed;
 	}
 	sqlite3_busy_handler(*out, on_busy, cancel);
-	if (sqlite3_exec(*out,
-			 "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON",
-			 NULL, NULL, NULL)) {
-		sqlite_failed(*out, err);
-		goto failed;
-	}
-	return 0;
+	if (run_sql(*out, "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON",
+		    err) == 0)
+		return 0;
 failed:
 	sqlite3_close(*out);
 	return error_wrap(err, "cannot open the control store '%s'", file);
@@ -202,36 +227,51 @@ static const char missing_sql[] =
 	"AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name, 'store') AS o "
 	"WHERE o.name = c.name COLLATE NOCASE)";
 
-static int attach(sqlite3 *db, const char *file)
+static int attach(sqlite3 *db, const char *file, struct error *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite3_prepare_v2(db, "ATTACH ? AS store", -1, &stmt, NULL);
 
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_text(stmt, 1, file, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(stmt, 1, file, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
-	}
+	if (rc != SQLITE_DONE)
+		sqlite_failed(db, err);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-static int add_columns(sqlite3 *db)
+/* The statements that are missing; what is read must not change meanwhile. */
+static int read_missing(sqlite3 *db, struct strbuf *out, struct error *err)
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite3_prepare_v2(db, missing_sql, -1, &stmt, NULL);
-	struct strbuf alter;
 
-	/* Collected first: what is read must not change meanwhile. */
-	strbuf_init(&alter);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		strbuf_addf(&alter, "%s; ", sqlite3_column_text(stmt, 0));
-		rc = alter.failed ? SQLITE_NOMEM : SQLITE_OK;
+		const unsigned char *text = sqlite3_column_text(stmt, 0);
+
+		rc = text ? SQLITE_OK : SQLITE_NOMEM;
+		if (text)
+			strbuf_addf(out, "%s; ", text);
 	}
+	if (rc != SQLITE_DONE)
+		sqlite_failed(db, err);
 	sqlite3_finalize(stmt);
-	if (rc == SQLITE_DONE && alter.len)
-		rc = sqlite3_exec(db, alter.data, NULL, NULL, NULL);
+	return rc == SQLITE_DONE ? strbuf_check(out, err) : -1;
+}
+
+static int add_columns(sqlite3 *db, struct error *err)
+{
+	struct strbuf alter;
+	int ret;
+
+	strbuf_init(&alter);
+	ret = read_missing(db, &alter, err);
+	if (ret == 0)
+		ret = run_sql(db, alter.data, err);
 	strbuf_release(&alter);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	return ret;
 }
 
 static int upgrade(const char *file, enum control_trouble *trouble,
@@ -243,14 +283,11 @@ static int upgrade(const char *file, enum control_trouble *trouble,
 	if (open_file(":memory:", SQLITE_OPEN_READWRITE, NULL, &db, trouble,
 		      err) < 0)
 		return -1;
-	if (sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL) ||
-	    attach(db, file) ||
-	    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
-	    add_columns(db) || sqlite3_exec(db, "COMMIT", NULL, NULL, NULL)) {
-		sqlite_failed(db, err);
+	if (run_sql(db, schema_sqlite, err) < 0 || attach(db, file, err) < 0 ||
+	    run_sql(db, "BEGIN IMMEDIATE", err) < 0 ||
+	    add_columns(db, err) < 0 || run_sql(db, "COMMIT", err) < 0)
 		ret = error_wrap(
 			err, "cannot upgrade the control tables in '%s'", file);
-	}
 	sqlite3_close(db);
 	return ret;
 }
@@ -271,13 +308,11 @@ int session_install_sqlite(const struct control_spec *spec,
 		sqlite3_close(db);
 		return -1;
 	}
-	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ||
-	    sqlite3_exec(db, schema_sqlite, NULL, NULL, NULL) ||
-	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL)) {
-		sqlite_failed(db, err);
+	if (run_sql(db, "BEGIN IMMEDIATE", err) < 0 ||
+	    run_sql(db, schema_sqlite, err) < 0 ||
+	    run_sql(db, "COMMIT", err) < 0)
 		ret = error_wrap(err, "cannot make the control tables in '%s'",
 				 spec->file);
-	}
 	sqlite3_close(db);
 	return ret;
 }

@@ -629,7 +629,8 @@ static int make_mappings(struct checker *c, struct error *err)
 		calloc(c->snapshot.mapping_count + 1, sizeof(*c->mappings));
 	if (!c->mappings)
 		return error_memory(err, "a check");
-	mapping_find_addresses(&c->snapshot);
+	if (mapping_find_addresses(&c->snapshot, err) < 0)
+		return -1;
 	for (size_t i = 0; i < c->snapshot.mapping_count; i++) {
 		const struct control_mapping *row = &c->snapshot.mappings[i];
 
@@ -642,7 +643,8 @@ static int make_mappings(struct checker *c, struct error *err)
 			return error_memory(err, "a check");
 		c->count++;
 	}
-	topology_check(c->mappings, c->count);
+	if (topology_check(c->mappings, c->count, err) < 0)
+		return -1;
 	for (count = c->count, c->count = 0; c->count < count; c->count++) {
 		struct mapping *mapping = c->mappings[c->count];
 
@@ -768,10 +770,12 @@ int check_run(const struct check *check, struct error *err)
 		return -1;
 	control_default_target(check->spec, &c.fallback.type,
 			       &c.fallback.connection_string);
-	mapping_find_address(c.fallback.type, c.fallback.connection_string,
-			     c.fallback_address);
 	c.fallback.address = c.fallback_address;
-	ret = run(&c, err);
+	ret = mapping_find_address(c.fallback.type,
+				   c.fallback.connection_string,
+				   c.fallback_address, err);
+	if (ret == 0)
+		ret = run(&c, err);
 	release(&c);
 	return ret;
 }

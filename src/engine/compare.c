@@ -86,6 +86,15 @@ static int missing_column(const struct compare *compare, const char *name,
 		table_name_format(table, &compare->link->mapping->dest));
 }
 
+/* The words of a column that another table has, or NULL for none. */
+static bool keep_words(struct table *table, const char **words)
+{
+	if (!*words)
+		return true;
+	*words = arena_strdup(&table->arena, *words);
+	return *words != NULL;
+}
+
 /* The same columns, in the same order, with the same key. */
 static int make_dest_shape(struct compare *compare, const struct table *dest,
 			   struct error *err)
@@ -112,17 +121,9 @@ static int make_dest_shape(struct compare *compare, const struct table *dest,
 		if (!column)
 			return missing_column(compare, name, err);
 		shape->columns[i] = *column;
-		shape->columns[i].name =
-			arena_strdup(&shape->arena, column->name);
-		shape->columns[i].native =
-			column->native
-				? arena_strdup(&shape->arena, column->native)
-				: NULL;
-		shape->columns[i].collation =
-			column->collation
-				? arena_strdup(&shape->arena, column->collation)
-				: NULL;
-		if (!shape->columns[i].name)
+		if (!keep_words(shape, &shape->columns[i].name) ||
+		    !keep_words(shape, &shape->columns[i].native) ||
+		    !keep_words(shape, &shape->columns[i].collation))
 			return error_memory(err, "a comparison");
 	}
 	return 0;

@@ -26,7 +26,10 @@ struct compare_entry *entry_add(struct compare_entry **entries,
 		return NULL;
 	entry->key = *key;
 	HASH_ADD(hh, *entries, key, sizeof(entry->key), entry);
-	return entry;
+	if (hash_has(entry))
+		return entry;
+	free(entry);
+	return NULL;
 }
 
 void entries_free(struct compare_entry **entries)

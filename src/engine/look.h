@@ -1,8 +1,7 @@
 #ifndef ENGINE_LOOK_H
 #define ENGINE_LOOK_H
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "engine/compare.h"
 
 /*

@@ -17,34 +17,47 @@ static const struct control_server *find_server(
 	return NULL;
 }
 
-void mapping_find_address(const char *type, const char *connection_string,
-			  char address[MAPPING_ADDRESS_MAX])
+int mapping_find_address(const char *type, const char *connection_string,
+			 char address[MAPPING_ADDRESS_MAX], struct error *err)
 {
-	struct error ignored;
-	const struct driver *driver = type ? driver_find(type, &ignored) : NULL;
+	struct error why = ERROR_INIT;
+	const struct driver *driver = type ? driver_find(type, &why) : NULL;
 
-	if (!driver || !connection_string ||
+	if (driver && connection_string &&
 	    driver->address(connection_string, address, MAPPING_ADDRESS_MAX,
-			    &ignored) < 0)
-		address[0] = '\0';
+			    &why) == 0)
+		return 0;
+	address[0] = '\0';
+	if (why.kind != ERROR_MEMORY)
+		return 0;
+	*err = why;
+	return -1;
 }
 
-static void find_all(struct arena *arena, struct control_server *servers,
-		     size_t count)
+static int find_all(struct arena *arena, struct control_server *servers,
+		    size_t count, struct error *err)
 {
 	char address[MAPPING_ADDRESS_MAX];
 
 	for (size_t i = 0; i < count; i++) {
-		mapping_find_address(servers[i].type,
-				     servers[i].connection_string, address);
+		if (mapping_find_address(servers[i].type,
+					 servers[i].connection_string, address,
+					 err) < 0)
+			return -1;
 		servers[i].address = arena_strdup(arena, address);
+		if (!servers[i].address)
+			return error_memory(err, "an address");
 	}
+	return 0;
 }
 
-void mapping_find_addresses(struct control_snapshot *snapshot)
+int mapping_find_addresses(struct control_snapshot *snapshot, struct error *err)
 {
-	find_all(&snapshot->arena, snapshot->sources, snapshot->source_count);
-	find_all(&snapshot->arena, snapshot->targets, snapshot->target_count);
+	if (find_all(&snapshot->arena, snapshot->sources,
+		     snapshot->source_count, err) < 0)
+		return -1;
+	return find_all(&snapshot->arena, snapshot->targets,
+			snapshot->target_count, err);
 }
 
 bool mapping_is_enabled(const struct control_mapping *row,
@@ -357,7 +370,8 @@ struct mapping *mapping_new(const struct control_mapping *row,
 	    check_verification(mapping, row, problem) == 0 &&
 	    choose_actions(mapping, row, problem) == 0)
 		error_clear(problem);
-	if (make_names(mapping))
+	/* A lack of memory is no trouble of the row's. */
+	if (problem->kind != ERROR_MEMORY && make_names(mapping))
 		return mapping;
 no_memory:
 	mapping_free(mapping);

@@ -62,11 +62,13 @@ struct mapping_default_target {
 /*
  * Work out the addresses of all servers of a snapshot, which then owns them,
  * or of one server: once, since many mappings share them. What makes no sense
- * has none; whoever uses that server will say why.
+ * has none; whoever uses that server will say why. -1 without memory.
  */
-void mapping_find_addresses(struct control_snapshot *snapshot);
-void mapping_find_address(const char *type, const char *connection_string,
-			  char address[MAPPING_ADDRESS_MAX]);
+int mapping_find_addresses(struct control_snapshot *snapshot, struct error *err)
+	__attribute__((warn_unused_result));
+int mapping_find_address(const char *type, const char *connection_string,
+			 char address[MAPPING_ADDRESS_MAX], struct error *err)
+	__attribute__((warn_unused_result));
 
 /*
  * Copy and check a row. A row that makes no sense still becomes a mapping,

@@ -63,13 +63,15 @@ void notifier_trouble(struct notifier *notifier, int mapping_id,
 		      enum notice_event trouble, const char *type,
 		      const char *message)
 {
-	bool news;
+	int news;
 
 	lock(notifier);
 	news = ledger_open(&notifier->ledger, mapping_id, trouble, type,
 			   message, clock_utc_us());
 	unlock(notifier);
-	if (news)
+	if (news < 0)
+		log_error("no memory to tell people of: %s", message);
+	if (news > 0)
 		courier_wake(notifier->courier);
 }
 

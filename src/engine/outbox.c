@@ -37,10 +37,15 @@ void event_free(struct event *event)
 
 const char *event_keep(struct event *event, const char *text)
 {
-	for (size_t i = 0; text && i < EVENT_STRINGS; i++)
-		if (!event->owned[i])
-			return event->owned[i] = strdup(text);
-	return NULL;
+	size_t i = 0;
+
+	if (!text)
+		return NULL;
+	while (i < EVENT_STRINGS - 1 && event->owned[i])
+		i++;
+	event->owned[i] = strdup(text);
+	event->incomplete |= !event->owned[i];
+	return event->owned[i];
 }
 
 int outbox_init(struct outbox *outbox, struct error *err)
@@ -181,6 +186,10 @@ static void make_room(struct outbox *outbox)
 
 void outbox_put(struct outbox *outbox, struct event *event)
 {
+	if (event && event->incomplete) {
+		event_free(event);
+		event = NULL;
+	}
 	pthread_mutex_lock(&outbox->lock);
 	if (!event) {
 		outbox->dropped++; /* there was no memory for it */

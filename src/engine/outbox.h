@@ -57,11 +57,12 @@ struct event {
 		};
 	};
 	char *owned[EVENT_STRINGS]; /* what the strings above point to */
+	bool incomplete;	    /* there was no memory for one of them */
 };
 
 /*
- * Another string for it to own, in a place of owned[] that is empty. NULL
- * without memory, or when it is NULL.
+ * Another string for it to own, in a place of owned[] that is empty. NULL when
+ * it is NULL; and without memory, which outbox_put() will see.
  */
 const char *event_keep(struct event *event, const char *text);
 
@@ -97,7 +98,7 @@ int outbox_init(struct outbox *outbox, struct error *err)
 	__attribute__((warn_unused_result));
 void outbox_release(struct outbox *outbox);
 
-/* Takes the event over. */
+/* Takes the event over. One that is NULL, or incomplete, counts as dropped. */
 void outbox_put(struct outbox *outbox, struct event *event);
 
 /*

@@ -176,11 +176,6 @@ void report_exception(struct reporter *reporter,
 		copy->key = event_keep(event, row->key);
 		copy->position = event_keep(event, row->position);
 		copy->reason = event_keep(event, row->reason);
-		if (!copy->id || !copy->reason || (row->key && !copy->key) ||
-		    (row->position && !copy->position)) {
-			event_free(event);
-			event = NULL;
-		}
 	}
 	reporter_put(reporter, event);
 }

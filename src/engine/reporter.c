@@ -24,7 +24,7 @@ struct reporter {
 	const char *daemon;
 	struct control *control; /* the thread's own; NULL: away */
 	pthread_t thread;
-	int64_t next_heartbeat_ms; /* the thread's own, as well */
+	int64_t beat_ms; /* the last one; the thread's own, as well */
 	struct cancel cancel;
 	struct outbox outbox;
 	struct recent recent;
@@ -151,20 +151,23 @@ static void refused(const char *what, const struct error *err)
 		log_warning("control store refused %s: %s", what, err->message);
 }
 
-/* Everything that is written takes a while: the heart beats in between. */
+/*
+ * Everything that is written takes a while: the heart beats in between. Often
+ * enough that a beat may be late without anybody minding; the lease is known
+ * only once config is read, and may get shorter.
+ */
 static bool beat(struct reporter *reporter)
 {
 	int64_t now = clock_ms(), interval_ms;
 
-	if (now < reporter->next_heartbeat_ms)
-		return true;
-	/* Often enough that a beat may be late without anybody minding. */
 	pthread_mutex_lock(&reporter->lock);
 	interval_ms = reporter->lease_s * INT64_C(1000) / 3;
 	pthread_mutex_unlock(&reporter->lock);
 	if (interval_ms <= 0 || interval_ms > HEARTBEAT_MS)
 		interval_ms = HEARTBEAT_MS;
-	reporter->next_heartbeat_ms = now + interval_ms;
+	if (reporter->beat_ms && now - reporter->beat_ms < interval_ms)
+		return true;
+	reporter->beat_ms = now;
 	return heartbeat(reporter, false);
 }
 
@@ -358,7 +361,7 @@ static bool work(struct reporter *reporter)
 
 	if (dropped)
 		log_warning("%llu rows for the control tables were dropped, "
-			    "because too many waited",
+			    "because too many waited or memory was short",
 			    (unsigned long long)dropped);
 	return reconnect(reporter) && beat(reporter) && drain(reporter) &&
 	       collect_all(reporter);

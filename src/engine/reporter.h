@@ -68,10 +68,11 @@ void reporter_remove_subject(struct reporter *reporter,
 
 /*
  * What it is called: the source's server, its table and the destination's, as
- * people know them (NULL: it has none). Once. Without memory it stays nameless.
+ * people know them (NULL: it has none). Once.
  */
-void report_names(struct report_subject *subject, const char *server,
-		  const char *source, const char *dest);
+int report_names(struct report_subject *subject, const char *server,
+		 const char *source, const char *dest, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* `state` is a literal. */
 void report_state(struct report_subject *subject, const char *state,

@@ -87,6 +87,8 @@ int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
 	scan->most_rows = at_most(most, STRETCH_ROWS_MAX);
 	scan->stretch_rows = at_most(STRETCH_FIRST, scan->most_rows);
 	scan->tried_whole = false;
+	if (tally->ended)
+		return 0;
 	if (tally->kind == TALLY_TAIL && !tally->at.key.bytes &&
 	    find_tail(compare, rows, &tally->at, err) < 0)
 		return -1;

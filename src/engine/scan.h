@@ -24,7 +24,8 @@ struct scan {
 };
 
 /*
- * Begin at the place that `tally` has, or where the newest `rows` begin. A step
+ * Begin at the place that `tally` has, be it the end, or where the newest `rows`
+ * begin. A step
  * finds at most about `most` rows on a side that differ. `scan` is released.
  */
 int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,

@@ -164,28 +164,47 @@ static void reconcile_one(struct scheduler *s, struct mapping *mapping,
 	mapping_free(mapping);
 }
 
-/* The mappings of all rows that are switched on; NULL without memory. */
+static void free_mappings(struct mapping **mappings, size_t count)
+{
+	for (size_t i = 0; mappings && i < count; i++)
+		mapping_free(mappings[i]);
+	free(mappings);
+}
+
+/*
+ * The mappings of all rows that are switched on. All or none: how they stand to
+ * each other shows only when all are there.
+ */
 static struct mapping **make_mappings(struct scheduler *s,
 				      struct control_snapshot *snapshot,
-				      size_t *count)
+				      size_t *count, struct error *err)
 {
 	struct mapping **mappings =
 		calloc(snapshot->mapping_count + 1, sizeof(*mappings));
 
 	*count = 0;
-	mapping_find_addresses(snapshot);
-	for (size_t i = 0; mappings && i < snapshot->mapping_count; i++) {
+	if (!mappings) {
+		error_memory(err, "the mappings");
+		return NULL;
+	}
+	if (mapping_find_addresses(snapshot, err) < 0)
+		goto failed;
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		if (!mapping_is_enabled(&snapshot->mappings[i], snapshot))
 			continue;
 		mappings[*count] = mapping_new(&snapshot->mappings[i], snapshot,
 					       &s->fallback);
-		if (mappings[*count])
-			(*count)++;
-		else
-			log_error("mapping %d: no memory to read it",
-				  snapshot->mappings[i].id);
+		if (!mappings[*count]) {
+			error_memory(err, "the mappings");
+			goto failed;
+		}
+		(*count)++;
 	}
-	return mappings;
+	if (topology_check(mappings, *count, err) == 0)
+		return mappings;
+failed:
+	free_mappings(mappings, *count);
+	return NULL;
 }
 
 /* What was handed to another daemon is that one's to talk about. */
@@ -208,12 +227,16 @@ static void stop_what_is_not_ours(struct scheduler *s,
 
 static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 {
+	struct error err = ERROR_INIT;
 	struct mapping **mappings;
 	size_t count;
 
 	stop_what_is_not_ours(s, snapshot);
-	mappings = make_mappings(s, snapshot, &count);
-	topology_check(mappings, count);
+	mappings = make_mappings(s, snapshot, &count, &err);
+	if (!mappings) {
+		log_error("%s; the mappings go on as they are", err.message);
+		return;
+	}
 	s->pulse.due = 0;
 	for (size_t i = 0; i < count; i++) {
 		if (leases_epoch(&s->leases, mappings[i]->id))
@@ -316,7 +339,9 @@ static void handle_request(struct scheduler *s,
 			  request->mapping_id);
 		finish_request(s, request->id, "REJECTED", err.message);
 	} else if (order_read(&order, request, &err) < 0) {
-		finish_request(s, request->id, "REJECTED", err.message);
+		/* Without memory the next tick takes it up. */
+		if (err.kind != ERROR_MEMORY)
+			finish_request(s, request->id, "REJECTED", err.message);
 		order_release(&order);
 	} else if (order.kind == ORDER_PAUSE || order.kind == ORDER_RESUME) {
 		pause_mapping(s, request, order.kind == ORDER_PAUSE);
@@ -635,10 +660,11 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 	s->listens = listens;
 	control_default_target(spec, &s->fallback.type,
 			       &s->fallback.connection_string);
-	mapping_find_address(s->fallback.type, s->fallback.connection_string,
-			     s->fallback_address);
 	s->fallback.address = s->fallback_address;
-	if (start(s, err) < 0)
+	if (mapping_find_address(s->fallback.type,
+				 s->fallback.connection_string,
+				 s->fallback_address, err) < 0 ||
+	    start(s, err) < 0)
 		goto failed;
 	platform_notify("READY=1\nSTATUS=running");
 	run(s);

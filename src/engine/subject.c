@@ -317,14 +317,18 @@ static char *keep_name(const char *name)
 	return kept;
 }
 
-void report_names(struct report_subject *subject, const char *server,
-		  const char *source, const char *dest)
+int report_names(struct report_subject *subject, const char *server,
+		 const char *source, const char *dest, struct error *err)
 {
+	bool kept;
+
 	pthread_mutex_lock(&subject->lock);
 	subject->server = keep_name(server);
 	subject->source = keep_name(source);
 	subject->dest = keep_name(dest);
+	kept = subject->server && subject->source && subject->dest;
 	pthread_mutex_unlock(&subject->lock);
+	return kept ? 0 : error_memory(err, "a mapping's names");
 }
 
 void report_success(struct report_subject *subject)

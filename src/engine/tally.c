@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "row/text.h"
 
@@ -46,13 +47,9 @@ const char *tally_type(const struct tally *tally, bool repair)
 
 static json_t *format_sum(const struct row_sum *sum)
 {
-	json_t *out = json_array();
-
-	json_array_append_new(out, json_integer((json_int_t)sum->rows));
-	for (int i = 0; i < 4; i++)
-		json_array_append_new(out,
-				      json_integer((json_int_t)sum->words[i]));
-	return out;
+	return json_pack("[I, I, I, I, I]", (json_int_t)sum->rows,
+			 (json_int_t)sum->words[0], (json_int_t)sum->words[1],
+			 (json_int_t)sum->words[2], (json_int_t)sum->words[3]);
 }
 
 static void parse_sum(const json_t *in, struct row_sum *sum)
@@ -81,7 +78,7 @@ char *tally_format(const struct tally *tally)
 {
 	json_t *root = json_pack(
 		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
-		"s:I, s:s?, s:O}",
+		"s:I, s:s?, s:O, s:b, s:b}",
 		"kind", kinds[tally->kind], "repair", tally->repair, "dry_run",
 		tally->dry_run, "request_id", tally->request_id, "started_us",
 		(json_int_t)tally->started_us, "total",
@@ -92,8 +89,9 @@ char *tally_format(const struct tally *tally)
 		(json_int_t)tally->compared, "mismatches",
 		(json_int_t)tally->mismatches, "repaired",
 		(json_int_t)tally->repaired, "condition", tally->condition,
-		"shown", tally->shown);
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+		"shown", tally->shown, "ended", tally->ended, "truncated",
+		tally->truncated);
+	char *text = json_format(root, JSON_COMPACT);
 
 	json_decref(root);
 	return text;
@@ -110,7 +108,7 @@ static int find_kind(const char *name)
 struct parsed {
 	const char *kind;
 	json_t *at, *condition; /* texts, or null */
-	int repair, dry_run, side;
+	int repair, dry_run, side, ended, truncated;
 	json_int_t started_us, total, compared, mismatches, repaired;
 	json_t *source_sum, *dest_sum, *shown;
 };
@@ -124,6 +122,8 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	tally->kind = (enum tally_kind)find_kind(in->kind);
 	tally->repair = in->repair;
 	tally->dry_run = in->dry_run;
+	tally->ended = in->ended;
+	tally->truncated = in->truncated;
 	tally->started_us = in->started_us;
 	tally->total = (uint64_t)in->total;
 	tally->compared = (uint64_t)in->compared;
@@ -141,32 +141,34 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	return 0;
 }
 
+#define UNREADABLE "the progress of a verification cannot be read"
+
 int tally_parse(struct tally *tally, const char *text, struct error *err)
 {
 	struct parsed in = {.at = NULL};
 	json_error_t why;
-	json_t *root = json_loads(text, 0, &why);
+	json_t *root = json_parse(text, err);
 	int ret = -1;
 
 	memset(tally, 0, sizeof(*tally));
-	if (root &&
-	    json_unpack_ex(
+	if (!root)
+		return error_wrap(err, UNREADABLE);
+	if (json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
-		    "s:I, s:I, s:o, s:o}",
+		    "s:I, s:I, s:o, s:o, s?b, s?b}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
 		    &in.dry_run, "request_id", &tally->request_id, "started_us",
 		    &in.started_us, "total", &in.total, "side", &in.side, "at",
 		    &in.at, "source_sum", &in.source_sum, "dest_sum",
 		    &in.dest_sum, "compared", &in.compared, "mismatches",
 		    &in.mismatches, "repaired", &in.repaired, "condition",
-		    &in.condition, "shown", &in.shown) == 0 &&
+		    &in.condition, "shown", &in.shown, "ended", &in.ended,
+		    "truncated", &in.truncated) == 0 &&
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else
-		error_set(err, ERROR_DATA,
-			  "the progress of a verification cannot be read: %s",
-			  why.text);
+		error_set(err, ERROR_DATA, UNREADABLE ": %s", why.text);
 	json_decref(root);
 	if (ret < 0)
 		tally_release(tally);
@@ -194,16 +196,17 @@ static int show(struct tally *tally, const struct compare_row *row,
 		struct error *err)
 {
 	struct strbuf key;
-	json_t *shown;
+	json_t *shown = NULL;
 	int rc;
 
-	strbuf_init_max(&key, (size_t)64 << 10);
+	strbuf_init(&key);
 	row_format_key(&key, row->keys, row->at);
 	if (key.len > KEY_TEXT_MAX)
 		key.data[KEY_TEXT_MAX] = '\0';
 	text_make_utf8(key.data);
-	shown = json_pack("{s:s, s:s}", "key", key.failed ? "" : key.data,
-			  "difference", kind_of_difference(row->verdict));
+	if (!key.failed)
+		shown = json_pack("{s:s, s:s}", "key", key.data, "difference",
+				  kind_of_difference(row->verdict));
 	rc = json_array_append_new(tally->shown, shown);
 	strbuf_release(&key);
 	return rc ? error_memory(err, "a verification") : 0;
@@ -252,15 +255,15 @@ char *tally_details(const struct tally *tally, const char *why)
 	char *text;
 
 	if (why)
-		json_object_set_new(root, "reason", json_string(why));
+		root = json_put(root, "reason", json_string(why));
 	if (tally->condition)
-		json_object_set_new(root, "where_condition",
-				    json_string(tally->condition));
+		root = json_put(root, "where_condition",
+				json_string(tally->condition));
 	if (tally->truncated)
-		json_object_set_new(root, "not_looked_at",
-				    json_string("rows beyond twice "
-						"verification_row_count"));
-	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+		root = json_put(root, "not_looked_at",
+				json_string("rows beyond twice "
+					    "verification_row_count"));
+	text = json_format(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
 }

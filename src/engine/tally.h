@@ -21,6 +21,7 @@ struct tally {
 	int64_t started_us;
 	uint64_t total;	       /* an estimate */
 	struct compare_end at; /* where it goes on; no key: the beginning */
+	bool ended;	       /* all was looked at, only the end is left */
 	struct row_sum sums[COMPARE_SIDES];
 	uint64_t compared;   /* rows of the source */
 	uint64_t mismatches; /* confirmed */

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "base/strbuf.h"
 
 struct node {
@@ -60,7 +59,7 @@ static struct node *find_node(struct topology *topology,
 					node);
 		}
 	}
-	topology->failed |= !node;
+	topology->failed |= !node || !hash_has(node);
 	strbuf_release(&key);
 	return node;
 }
@@ -105,7 +104,8 @@ static void check_one(struct topology *topology, struct mapping *mapping)
 	}
 }
 
-void topology_check(struct mapping *const *mappings, size_t count)
+int topology_check(struct mapping *const *mappings, size_t count,
+		   struct error *err)
 {
 	struct topology topology = {.nodes = NULL};
 	struct node *node, *next;
@@ -119,4 +119,5 @@ void topology_check(struct mapping *const *mappings, size_t count)
 		next = node->next;
 		free(node);
 	}
+	return topology.failed ? error_memory(err, "the mappings' tables") : 0;
 }

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "engine/retry.h"
 #include "engine/verify_plan.h"
+#include "engine/verify_result.h"
 
 #define SLICE_MS 400
 
@@ -59,15 +60,20 @@ int verify_order(struct verify *verify, struct order *order, struct error *err)
 	return 0;
 }
 
-/* Is the run that `saved` tells of for that request? */
+/*
+ * Is the run that `saved` tells of for that request? Without memory it may be:
+ * a request that is not taken up comes again.
+ */
 static bool is_for(const char *saved, int request_id)
 {
 	struct tally tally;
-	struct error ignored;
+	struct error why = ERROR_INIT;
 	bool same;
 
-	if (!saved || tally_parse(&tally, saved, &ignored) < 0)
+	if (!saved)
 		return false;
+	if (tally_parse(&tally, saved, &why) < 0)
+		return why.kind == ERROR_MEMORY;
 	same = tally.request_id == request_id;
 	tally_release(&tally);
 	return same;
@@ -150,6 +156,7 @@ static int save(struct verify *verify, struct error *err)
 	struct tally *tally = &verify->tally;
 	char *text;
 
+	tally->ended = !place;
 	if (place) {
 		tally->at.side = place->side;
 		if (row_key_copy(&tally->at.key, &place->key, err) < 0)
@@ -181,20 +188,25 @@ static void forget_link(struct verify *verify)
 /* The rows that were not looked at for good are looked for again. */
 void verify_begin_anew(struct verify *verify)
 {
-	struct error ignored;
-
 	forget_link(verify);
-	if (!verify->running)
-		return;
-	tally_release(&verify->tally);
-	/* It was written by us just before. */
-	if (tally_parse(&verify->tally, verify->saved, &ignored) < 0)
-		verify->running = false;
+	verify->anew = verify->running;
 }
 
-void verify_init(struct verify *verify, const struct mapping *mapping,
-		 struct report_subject *subject, struct reporter *reporter,
-		 const struct control_mapping *row)
+static int go_back(struct verify *verify, struct error *err)
+{
+	struct tally saved;
+
+	if (tally_parse(&saved, verify->saved, err) < 0)
+		return -1;
+	tally_release(&verify->tally);
+	verify->tally = saved;
+	verify->anew = false;
+	return 0;
+}
+
+int verify_init(struct verify *verify, const struct mapping *mapping,
+		struct report_subject *subject, struct reporter *reporter,
+		const struct control_mapping *row, struct error *err)
 {
 	memset(verify, 0, sizeof(*verify));
 	verify->mapping = mapping;
@@ -202,10 +214,13 @@ void verify_init(struct verify *verify, const struct mapping *mapping,
 	verify->reporter = reporter;
 	verify->born_us = clock_utc_us();
 	if (!row)
-		return;
+		return 0;
 	verify->last_tail_us = row->last_tail_us;
 	verify->last_whole_us = row->last_whole_us;
-	verify->aside = row->progress ? strdup(row->progress) : NULL;
+	if (!row->progress)
+		return 0;
+	verify->aside = strdup(row->progress);
+	return verify->aside ? 0 : error_memory(err, "a verification");
 }
 
 void verify_release(struct verify *verify)
@@ -306,6 +321,9 @@ static int take_up(struct verify *verify, struct error *err)
 	struct error why;
 
 	if (tally_parse(&verify->tally, verify->aside, &why) < 0) {
+		*err = why;
+		if (why.kind == ERROR_MEMORY)
+			return -1;
 		log_warning("%s; it begins anew", why.message);
 		if (tally_init(&verify->tally, TALLY_WHOLE, err) < 0)
 			return -1;
@@ -344,6 +362,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	if (rc <= 0)
 		return rc;
 	verify->running = true;
+	verify->anew = false;
 	verify->step = VERIFY_BEGIN;
 	verify->failures = 0;
 	verify->most_rows = CONFIRM_ROWS;
@@ -354,90 +373,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	return verify->saved ? 1 : error_memory(err, "a verification");
 }
 
-/* ---------------------------------------------------------------- the result */
-
-static void write_row(struct verify *verify, const char *type,
-		      const char *status, const char *why)
-{
-	const struct tally *tally = &verify->tally;
-	char md5[COMPARE_SIDES][ROW_SUM_MD5_MAX] = {"", ""};
-	char *details = tally_details(tally, why);
-	struct control_verification row = {
-		.type = type,
-		.source_md5 = md5[COMPARE_SOURCE],
-		.dest_md5 = md5[COMPARE_DEST],
-		.source_rows = (int64_t)tally->sums[COMPARE_SOURCE].rows,
-		.dest_rows = (int64_t)tally->sums[COMPARE_DEST].rows,
-		.compared = (int64_t)tally->compared,
-		.mismatches = (int64_t)tally->mismatches,
-		.status = status,
-		.details = details,
-		.verified_us = clock_utc_us(),
-	};
-	struct error ignored;
-
-	for (int side = 0; side < COMPARE_SIDES; side++)
-		if (row_sum_md5(&tally->sums[side], md5[side], &ignored) < 0)
-			md5[side][0] = '\0';
-	report_verification(verify->subject, &row);
-	free(details);
-}
-
-static void open_error(struct verify *verify, const char *message)
-{
-	char *details = tally_details(&verify->tally, NULL);
-	struct control_error row = {
-		.mapping_id = verify->mapping->id,
-		.server_id = verify->mapping->from.id,
-		.type = CONTROL_VERIFICATION,
-		.message = message,
-		.details = details,
-	};
-
-	report_error(verify->reporter, &row);
-	free(details);
-}
-
-static void tell_mismatches(struct verify *verify)
-{
-	const struct tally *tally = &verify->tally;
-	char message[ERROR_MESSAGE_MAX], what[160];
-
-	tally_describe(tally, what, sizeof(what));
-	snprintf(message, sizeof(message), "verification of '%s': %s",
-		 verify->mapping->name, what);
-	tally_add_examples(tally, message, sizeof(message));
-	text_append(message, sizeof(message),
-		    "; request a REPAIR to copy these rows again");
-	open_error(verify, message);
-}
-
-/*
- * A run that repairs has two rows: what it found, and what it did. What differed
- * and was repaired is no trouble any more.
- */
-static void tell_result(struct verify *verify, const char *why)
-{
-	const struct tally *tally = &verify->tally;
-	bool chosen = tally->kind == TALLY_CHOSEN;
-	bool left = tally->mismatches > tally->repaired;
-	const char *status = tally_status(tally, why);
-
-	write_row(verify, tally_type(tally, false), status, why);
-	if (tally->repair && !chosen && (tally->dry_run || tally->mismatches))
-		write_row(verify, tally_type(tally, true),
-			  why	 ? "PARTIAL"
-			  : left ? "FAILED"
-				 : "PASSED",
-			  why);
-	if (chosen || why)
-		return;
-	if (left)
-		tell_mismatches(verify);
-	else
-		report_verification_resolved(verify->subject,
-					     tally->kind == TALLY_WHOLE);
-}
+/* ------------------------------------------------------------------ its end */
 
 static void end_run(struct verify *verify, const char *state,
 		    const char *message)
@@ -468,23 +404,29 @@ static void end_run(struct verify *verify, const char *state,
 }
 
 /* `why`: it could not be brought to an end, or NULL. */
-static void finish(struct verify *verify, const char *why)
+static int finish(struct verify *verify, const char *why, struct error *err)
 {
 	char message[ERROR_MESSAGE_MAX];
+	struct verify_result result;
 
-	tell_result(verify, why);
+	if (verify_result_init(&result, verify, why, err) < 0)
+		return -1;
+	verify_result_tell(&result, verify, why);
+	verify_result_release(&result);
 	tally_describe(&verify->tally, message, sizeof(message));
 	if (why) {
 		text_append(message, sizeof(message), "; ");
 		text_append(message, sizeof(message), why);
 	}
 	end_run(verify, "COMPLETED", message);
+	return 0;
 }
 
 static void failed(struct verify *verify, const struct error *why,
 		   const struct settings *settings)
 {
-	struct error told = *why;
+	struct error missing;
+	struct verify_result result;
 
 	verify->failures++;
 	if (why->retryable && verify->failures < settings->max_attempts) {
@@ -498,10 +440,11 @@ static void failed(struct verify *verify, const struct error *why,
 		verify_begin_anew(verify);
 		return;
 	}
-	error_wrap(&told, "verification of '%s'", verify->mapping->name);
-	write_row(verify, tally_type(&verify->tally, false), "PARTIAL",
-		  why->message);
-	open_error(verify, told.message);
+	/* If there is no memory for details, it is told without them. */
+	if (verify_result_init(&result, verify, why->message, &missing) < 0)
+		log_debug("%s", missing.message);
+	verify_result_tell_failure(&result, verify, why);
+	verify_result_release(&result);
 	end_run(verify, "FAILED", why->message);
 }
 
@@ -652,9 +595,7 @@ static int scan(struct verify *verify, int64_t deadline, struct error *err)
 		return -1;
 	if (rc == 0 || found_enough(verify))
 		return begin_confirming(verify, err);
-	if (scan_at_end(&verify->scan))
-		finish(verify, NULL);
-	return 0;
+	return scan_at_end(&verify->scan) ? finish(verify, NULL, err) : 0;
 }
 
 static int take_row(void *arg, const struct compare_row *row, struct error *err)
@@ -714,7 +655,7 @@ static int repair(struct verify *verify, struct error *err)
 	return save(verify, err);
 }
 
-static void give_up_waiting(struct verify *verify)
+static int give_up_waiting(struct verify *verify, struct error *err)
 {
 	char why[200];
 
@@ -722,7 +663,7 @@ static void give_up_waiting(struct verify *verify)
 		 "%zu more rows differ, but changes that may explain it have "
 		 "not arrived for a quarter of an hour",
 		 compare_found(&verify->compare));
-	finish(verify, why);
+	return finish(verify, why, err);
 }
 
 static int do_step(struct verify *verify, struct error *err)
@@ -730,11 +671,12 @@ static int do_step(struct verify *verify, struct error *err)
 	int64_t deadline = clock_ms() + SLICE_MS;
 
 	if ((verify->step == VERIFY_CONFIRM || verify->step == VERIFY_REPAIR) &&
-	    !have_arrived(verify)) {
-		if (clock_utc_us() - verify->looked_us > CONFIRM_MAX_US)
-			give_up_waiting(verify);
-		return 0;
-	}
+	    !have_arrived(verify))
+		return clock_utc_us() - verify->looked_us > CONFIRM_MAX_US
+			       ? give_up_waiting(verify, err)
+			       : 0;
+	if (verify->anew && go_back(verify, err) < 0)
+		return -1;
 	if (verify->step == VERIFY_BEGIN && begin_scan(verify, err) < 0)
 		return -1;
 	if (compare_connect(&verify->compare, err) < 0)

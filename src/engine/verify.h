@@ -31,6 +31,7 @@ struct verify {
 	size_t done_next;
 
 	bool running;
+	bool anew;	    /* the tally is to be as it was saved */
 	struct tally tally; /* of the run */
 	char *saved;  /* the same when nothing was left to be looked at again */
 	char *aside;  /* of a run over the whole table, that waits; or NULL */
@@ -58,9 +59,10 @@ struct verify {
  * `progress`, `last_tail_us`, `last_whole_us`: what an earlier worker has left,
  * as the control tables have it.
  */
-void verify_init(struct verify *verify, const struct mapping *mapping,
-		 struct report_subject *subject, struct reporter *reporter,
-		 const struct control_mapping *row);
+int verify_init(struct verify *verify, const struct mapping *mapping,
+		struct report_subject *subject, struct reporter *reporter,
+		const struct control_mapping *row, struct error *err)
+	__attribute__((warn_unused_result));
 /* What is under way is kept for the next worker. */
 void verify_release(struct verify *verify);
 

@@ -719,16 +719,14 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	atomic_init(&worker->disowned, false);
 	atomic_init(&worker->halted_since_ms, 0);
 	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
-	if (!worker->subject) {
-		error_memory(err, "a worker");
-		goto failed;
-	}
-	report_names(worker->subject, mapping->from.name, mapping->name,
-		     mapping->dest_name);
+	if ((!worker->subject && error_memory(err, "a worker") < 0) ||
+	    report_names(worker->subject, mapping->from.name, mapping->name,
+			 mapping->dest_name, err) < 0 ||
+	    verify_init(&worker->verify, mapping, worker->subject,
+			engine->reporter, row, err) < 0)
+		goto no_names;
 	if (row)
 		report_tables(worker->subject, row, clock_ms());
-	verify_init(&worker->verify, mapping, worker->subject, engine->reporter,
-		    row);
 	if (cancel_init(&worker->cancel, err) < 0)
 		goto no_cancel;
 	orders_init(&worker->orders);
@@ -740,6 +738,7 @@ no_thread:
 	cancel_release(&worker->cancel);
 no_cancel:
 	verify_release(&worker->verify);
+no_names:
 	reporter_remove_subject(engine->reporter, worker->subject);
 failed:
 	free(worker);

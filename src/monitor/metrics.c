@@ -58,7 +58,8 @@ static void write_control(struct strbuf *sb, const struct overview *now)
 		    "Rows that wait to be written into the control tables.",
 		    (int64_t)now->waiting);
 	add_integer(sb, "dataflow_outbox_dropped_rows_total", "counter",
-		    "Such rows that were dropped because too many waited.",
+		    "Such rows that were dropped because too many waited or "
+		    "memory was short.",
 		    (int64_t)now->dropped);
 }
 

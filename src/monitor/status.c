@@ -1,10 +1,10 @@
 #include "monitor/status.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/version.h"
 
 /* "2026-01-31T13:00:59.123456Z" */
@@ -59,9 +59,9 @@ static json_t *json_verification(const struct overview_mapping *m)
 	json_t *counts = json_object();
 
 	for (int i = 0; i < OVERVIEW_RESULTS; i++)
-		json_object_set_new(
-			counts, overview_result_name(i),
-			json_integer((json_int_t)m->verifications[i]));
+		counts =
+			json_put(counts, overview_result_name(i),
+				 json_integer((json_int_t)m->verifications[i]));
 	if (!last->type)
 		return json_pack("{s:n, s:o}", "status", "counts", counts);
 	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:o}", "status",
@@ -77,8 +77,8 @@ static json_t *json_errors(const uint64_t counts[OVERVIEW_ERROR_TYPES])
 	json_t *out = json_object();
 
 	for (int i = 0; i < OVERVIEW_ERROR_TYPES; i++)
-		json_object_set_new(out, overview_error_name(i),
-				    json_integer((json_int_t)counts[i]));
+		out = json_put(out, overview_error_name(i),
+			       json_integer((json_int_t)counts[i]));
 	return out;
 }
 
@@ -87,7 +87,7 @@ static json_t *json_lags(const struct overview_mapping *m)
 	json_t *out = json_array();
 
 	for (size_t i = 0; i < m->lag_count; i++)
-		json_array_append_new(out, json_seconds((double)m->lags[i]));
+		out = json_append(out, json_seconds((double)m->lags[i]));
 	return out;
 }
 
@@ -109,7 +109,10 @@ static json_t *json_mapping(const struct overview_mapping *m)
 		"verification", json_verification(m), "lag_history",
 		json_lags(m));
 
-	json_object_update(out, more);
+	if (json_object_update(out, more) < 0) {
+		json_decref(out);
+		out = NULL;
+	}
 	json_decref(more);
 	return out;
 }
@@ -153,16 +156,16 @@ void status_write(struct strbuf *sb, const struct overview *now)
 	char *text;
 
 	for (size_t i = 0; i < now->mapping_count; i++)
-		json_array_append_new(mappings,
-				      json_mapping(&now->mappings[i]));
+		mappings =
+			json_append(mappings, json_mapping(&now->mappings[i]));
 	for (size_t i = 0; i < now->recent_count; i++)
-		json_array_append_new(recent, json_recent(&now->recent[i]));
+		recent = json_append(recent, json_recent(&now->recent[i]));
 	root = json_pack("{s:o, s:i, s:o, s:o, s:o}", "generated_at",
 			 json_time(now->taken_us), "lag_history_seconds",
 			 OVERVIEW_LAG_EVERY_MS / 1000, "daemon",
 			 json_daemon(now), "mappings", mappings,
 			 "recent_errors", recent);
-	text = json_dumps(root, JSON_COMPACT);
+	text = json_format(root, JSON_COMPACT);
 	json_decref(root);
 	if (text)
 		strbuf_addstr(sb, text);

@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#include <jansson.h>
+#include "base/json.h"
 
 char *journal_write(const struct notice *notices, size_t count)
 {
@@ -15,12 +15,12 @@ char *journal_write(const struct notice *notices, size_t count)
 					notice_event_name(notices[i].event));
 
 		if (notices[i].event == NOTICE_RECOVERY)
-			json_object_set_new(one, "recovered_from",
-					    json_string(notice_event_name(
-						    notices[i].trouble)));
-		json_array_append_new(array, one);
+			one = json_put(one, "recovered_from",
+				       json_string(notice_event_name(
+					       notices[i].trouble)));
+		array = json_append(array, one);
 	}
-	text = json_dumps(array, JSON_COMPACT);
+	text = json_format(array, JSON_COMPACT);
 	json_decref(array);
 	return text;
 }
@@ -39,7 +39,8 @@ void journal_read(const char *text,
 			       enum notice_event trouble),
 		  void *arg)
 {
-	json_t *array = json_loads(text, 0, NULL);
+	struct error ignored;
+	json_t *array = json_parse(text, &ignored);
 	enum notice_event event, trouble;
 	size_t i;
 	json_t *one;

@@ -357,9 +357,9 @@ static void begin_anew(struct ledger_entry *entry, enum notice_event trouble)
 			t->of[trouble].told = false;
 }
 
-bool ledger_open(struct ledger *ledger, int mapping_id,
-		 enum notice_event trouble, const char *type,
-		 const char *message, int64_t now)
+int ledger_open(struct ledger *ledger, int mapping_id,
+		enum notice_event trouble, const char *type,
+		const char *message, int64_t now)
 {
 	struct ledger_entry *entry = find_or_add(ledger, mapping_id);
 	struct trouble *t;
@@ -367,11 +367,13 @@ bool ledger_open(struct ledger *ledger, int mapping_id,
 	bool news;
 
 	if (!entry)
-		return false;
+		return -1;
 	t = &entry->troubles[trouble];
 	text_copy(text, sizeof(text), message ? message : "");
 	text_copy(t->type, sizeof(t->type), type);
-	set_text(&t->message, text);
+	/* Better no words than those of another trouble. */
+	if (!set_text(&t->message, text))
+		set_text(&t->message, NULL);
 	news = t->state != TROUBLE_OPEN;
 	if (t->state == TROUBLE_OVER && t->over + ledger->delay_us <= now) {
 		begin_anew(entry, trouble);

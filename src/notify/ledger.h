@@ -53,12 +53,12 @@ int ledger_set_names(struct ledger *ledger, const struct ledger_name *names,
 /* ----------------------------------------------------------------- troubles */
 
 /*
- * There is a trouble, or it goes on. True when that is news. Without memory
- * nothing happens; it will be said again.
+ * There is a trouble, or it goes on. 1: that is news; 0: it is not. -1 without
+ * memory: nothing happens, and it has to be said again.
  */
-bool ledger_open(struct ledger *ledger, int mapping_id,
-		 enum notice_event trouble, const char *type,
-		 const char *message, int64_t now);
+int ledger_open(struct ledger *ledger, int mapping_id,
+		enum notice_event trouble, const char *type,
+		const char *message, int64_t now);
 /* It is over. True when somebody is to be told. */
 bool ledger_close(struct ledger *ledger, int mapping_id,
 		  enum notice_event trouble, int64_t now);

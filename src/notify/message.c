@@ -1,9 +1,9 @@
 #include "notify/message.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/version.h"
 
 #define FORMAT_VERSION 1
@@ -193,9 +193,8 @@ static json_t *json_counts(const struct message *message)
 
 	count_events(message, counts);
 	for (size_t i = 0; i < NOTICE_EVENTS; i++)
-		json_object_set_new(out,
-				    notice_event_name((enum notice_event)i),
-				    json_integer((json_int_t)counts[i]));
+		out = json_put(out, notice_event_name((enum notice_event)i),
+			       json_integer((json_int_t)counts[i]));
 	return out;
 }
 
@@ -215,11 +214,11 @@ static json_t *json_text(const struct message *message)
 char *message_json(const struct message *message, struct error *err)
 {
 	json_t *notices = json_array(), *root;
-	char *text = NULL;
+	char *text;
 
 	for (size_t i = 0; i < shown(message); i++)
-		json_array_append_new(notices,
-				      json_notice(&message->notices[i]));
+		notices =
+			json_append(notices, json_notice(&message->notices[i]));
 	/* "text" first: chat systems show it as it is. */
 	root = json_pack("{s:o, s:i, s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:I, "
 			 "s:o, s:o}",
@@ -231,8 +230,7 @@ char *message_json(const struct message *message, struct error *err)
 			 "total", (json_int_t)message->count, "left_out",
 			 (json_int_t)message->left_out, "counts",
 			 json_counts(message), "notices", notices);
-	if (root)
-		text = json_dumps(root, JSON_COMPACT);
+	text = json_format(root, JSON_COMPACT);
 	json_decref(root);
 	if (!text)
 		error_memory(err, "a notification");

@@ -105,6 +105,8 @@ static int open_iconv(void **handle, const char *from, const char *to,
 	from = from ? from : "UTF-8";
 	to = to ? to : "UTF-8";
 	opened = iconv_open(to, from);
+	if (opened == (iconv_t)-1 && errno == ENOMEM)
+		return error_memory(err, "an encoding");
 	if (opened == (iconv_t)-1)
 		return error_set(err, ERROR_DATA,
 				 "text in '%s' cannot be turned into '%s' on "

@@ -90,8 +90,13 @@ void row_key_release(struct row_key *key)
 	memset(key, 0, sizeof(*key));
 }
 
-static bool put_value(struct batch *keys, size_t col, const void *data,
-		      size_t len)
+static int broken(struct error *err)
+{
+	return error_set(err, ERROR_DATA, "a key is not one of this table");
+}
+
+static int put_value(struct batch *keys, size_t col, const void *data,
+		     size_t len, struct error *err)
 {
 	struct batch_column *column = &keys->columns[col];
 	unsigned char *room;
@@ -99,12 +104,12 @@ static bool put_value(struct batch *keys, size_t col, const void *data,
 	if (column->store == ROW_STORE_SLICE) {
 		room = batch_put_slice(keys, col, len);
 		if (!room)
-			return false;
+			return error_memory(err, "a key");
 		memcpy(room, data, len);
-		return true;
+		return 0;
 	}
 	if (len != value_size(column->store))
-		return false;
+		return broken(err);
 	batch_mark(keys, col, false);
 	if (column->store == ROW_STORE_I64)
 		memcpy(&column->i64[keys->rows], data, len);
@@ -112,7 +117,7 @@ static bool put_value(struct batch *keys, size_t col, const void *data,
 		memcpy(&column->f64[keys->rows], data, len);
 	else
 		memcpy(&column->wide[keys->rows], data, len);
-	return true;
+	return 0;
 }
 
 int row_key_put(const struct row_key *key, struct batch *keys,
@@ -124,24 +129,23 @@ int row_key_put(const struct row_key *key, struct batch *keys,
 		uint32_t length;
 
 		if (key->len - at < sizeof(length))
-			goto broken;
+			return broken(err);
 		memcpy(&length, key->bytes + at, sizeof(length));
 		at += sizeof(length);
 		if (length == NULL_LENGTH) {
 			batch_put_null(keys, i);
 			continue;
 		}
-		if (key->len - at < length ||
-		    !put_value(keys, i, key->bytes + at, length))
-			goto broken;
+		if (key->len - at < length)
+			return broken(err);
+		if (put_value(keys, i, key->bytes + at, length, err) < 0)
+			return -1;
 		at += length;
 	}
 	if (at != key->len)
-		goto broken;
+		return broken(err);
 	batch_add_row(keys, ROW_UPSERT);
 	return 0;
-broken:
-	return error_set(err, ERROR_DATA, "a key is not one of this table");
 }
 
 void row_key_format(const struct row_key *key, struct strbuf *out)

@@ -157,7 +157,9 @@ int table_set_key(struct table *table, const char *list, struct error *err)
 	table_name_format(where, &table->name);
 	for (;;) {
 		list = next_name(list, &name);
-		if (!list || strbuf_check(&name, err) < 0 || !name.len) {
+		if (strbuf_check(&name, err) < 0)
+			goto done;
+		if (!list || !name.len) {
 			error_set(err, ERROR_SCHEMA,
 				  "the list of key columns for '%s' is not a "
 				  "comma list of names",

@@ -66,9 +66,10 @@ static void check_mappings(struct control_snapshot *snapshot)
 		.address = "h,1433",
 	};
 	struct mapping *mappings[MAPPINGS_MAX];
+	struct error err = ERROR_INIT;
 	size_t count = 0;
 
-	mapping_find_addresses(snapshot);
+	HOLDS(mapping_find_addresses(snapshot, &err) == 0);
 	for (size_t i = 0; i < snapshot->source_count; i++)
 		HOLDS(snapshot->sources[i].address);
 	for (size_t i = 0; i < snapshot->target_count; i++)
@@ -82,7 +83,7 @@ static void check_mappings(struct control_snapshot *snapshot)
 		HOLDS(mappings[count]);
 		check_mapping(mappings[count++]);
 	}
-	topology_check(mappings, count);
+	HOLDS(topology_check(mappings, count, &err) == 0);
 	for (size_t i = 0; i < count; i++) {
 		check_mapping(mappings[i]);
 		mapping_free(mappings[i]);

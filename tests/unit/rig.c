@@ -83,10 +83,16 @@ static void make_tables(struct rig *rig)
 	MUST(memory_create_table(rig->src, &other_name, &rig->table, &err));
 }
 
-void rig_begin(struct rig *rig, const char *src, const char *dst)
+/* With a reporter that writes into the control store, or finds none. */
+static void begin(struct rig *rig, const char *src, const char *dst,
+		  bool is_heard)
 {
 	static int number;
 	struct error err = ERROR_INIT;
+	struct control_spec nowhere = {
+		.kind = CONTROL_SQLITE,
+		.file = "/nowhere/control.db",
+	};
 	char file[32];
 
 	memset(rig, 0, sizeof(*rig));
@@ -114,11 +120,22 @@ void rig_begin(struct rig *rig, const char *src, const char *dst)
 	store_add_mapping(rig->spec.file);
 	MUST(cancel_init(&rig->cancel, &err));
 	MUST(pool_init(&rig->pool, 48, &err));
-	MUST(reporter_start(&rig->reporter, &rig->spec, "test:1", &err));
+	MUST(reporter_start(&rig->reporter, is_heard ? &rig->spec : &nowhere,
+			    "test:1", &err));
 	rig->subject = reporter_add_subject(rig->reporter, 1);
 	assert_non_null(rig->subject);
 	make_tables(rig);
 	open_link(rig);
+}
+
+void rig_begin(struct rig *rig, const char *src, const char *dst)
+{
+	begin(rig, src, dst, true);
+}
+
+void rig_begin_unheard(struct rig *rig, const char *src, const char *dst)
+{
+	begin(rig, src, dst, false);
 }
 
 void rig_end(struct rig *rig)

@@ -40,6 +40,8 @@ struct rig {
  * What `rig->row` and `rig->settings` say may be changed before rig_reopen().
  */
 void rig_begin(struct rig *rig, const char *src, const char *dst);
+/* With nobody to write down what is reported, for tests that report a lot. */
+void rig_begin_unheard(struct rig *rig, const char *src, const char *dst);
 void rig_end(struct rig *rig);
 
 /* As if the daemon had been started anew: another mapping, servers and link. */

@@ -4,9 +4,13 @@
  * success. Under AddressSanitizer nothing may be left over either.
  *
  * Source and destination are one store, so that one counter meets all calls.
+ * Here are attempts of which each failure has to be told; then comes all that
+ * scenario.c has, where some failures may be mended; and in the end no slot of
+ * driver.h may be left that was never made to fail.
  */
 #include "unit/helper.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +18,7 @@
 
 #include "drivers/memory/memory.h"
 #include "unit/rig.h"
+#include "unit/scenario.h"
 
 static struct rig rig;
 
@@ -24,7 +29,7 @@ static int setup(void **state)
 {
 	if (setup_folder(state) < 0)
 		return -1;
-	rig_begin(&rig, "every", "every");
+	rig_begin_unheard(&rig, "every", "every");
 	return 0;
 }
 
@@ -306,6 +311,116 @@ static void test_failed_reload_changes_nothing(void **state)
 	assert_same(&rig);
 }
 
+/* --------------------------------------------------------------- every slot */
+
+/* What store_call() is told by the slots that can fail. */
+static const char *const slots[] = {
+	"server.check",		 "source.open",	      "source.connect",
+	"source.describe",	 "source.check_key",  "source.find_longer",
+	"source.estimate",	 "source.triggered",  "source.trigger_reset",
+	"source.position",	 "source.split",      "source.read_begin",
+	"source.seek",		 "source.digest",     "source.changes_begin",
+	"source.captured_until", "source.next",	      "source.check",
+	"target.open",		 "target.connect",    "target.describe",
+	"target.create",	 "target.fence",      "target.checkpoint",
+	"target.begin",		 "target.write",      "target.commit",
+	"target.plan_begin",	 "target.part_begin", "target.part_end",
+	"target.begin_isolated", "target.exceptions", "target.advance",
+	"target.check",
+};
+
+/* release(), close() and a source's end(), a target's rollback() cannot. */
+#define SLOTS(ops) ((sizeof(struct ops) - sizeof(void *)) / sizeof(void *) - 3)
+
+_Static_assert(COUNT_OF(slots) == 1 + SLOTS(source_ops) + SLOTS(target_ops),
+	       "driver.h has a slot that is not in this list");
+
+static bool seen[COUNT_OF(slots)], broken[COUNT_OF(slots)];
+static unsigned long calls, fail_at;
+
+/* Told inside the store's lock, one call at a time. */
+static void see(const char *slot)
+{
+	size_t i = 0;
+
+	while (i < COUNT_OF(slots) && strcmp(slots[i], slot) != 0)
+		i++;
+	assert_true(i < COUNT_OF(slots));
+	seen[i] = true;
+	broken[i] |= ++calls == fail_at;
+}
+
+static void watch(unsigned long n, enum error_kind kind)
+{
+	calls = 0;
+	fail_at = n;
+	memory_watch(SCENARIO_STORE, see);
+	memory_fail(SCENARIO_STORE, n, kind);
+}
+
+/* False when it made fewer calls than that. */
+static bool try_scenario(const struct scenario *s, unsigned long n,
+			 enum error_kind kind)
+{
+	struct error err = ERROR_INIT;
+	int rc;
+
+	s->prepare();
+	watch(n, kind);
+	rc = s->run(&err);
+	memory_fail(SCENARIO_STORE, 0, ERROR_NONE);
+	memory_watch(SCENARIO_STORE, NULL);
+	if (rc == 0 && calls >= n && !s->heals)
+		fail_msg("%s: call %lu failed, and nobody told", s->name, n);
+	if (rc < 0 && (calls < n || (err.kind != kind && !s->heals)))
+		fail_msg("%s: call %lu failed with %s: %s", s->name, n,
+			 error_kind_name(err.kind), err.message);
+	if (s->check)
+		s->check(rc == 0);
+	if (rc < 0) {
+		error_clear(&err);
+		if (s->run(&err) < 0)
+			fail_msg("%s: after call %lu had failed: %s", s->name,
+				 n, err.message);
+		if (s->check)
+			s->check(true);
+	}
+	if (s->release)
+		s->release();
+	return calls >= n;
+}
+
+/* How many calls it makes when all goes well; some of them by chance. */
+static unsigned long count_calls(const struct scenario *s)
+{
+	assert_false(try_scenario(s, ULONG_MAX, ERROR_SERVER));
+	return calls;
+}
+
+static void test_every_scenario(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < scenario_count; i++) {
+		const struct scenario *s = &scenarios[i];
+		unsigned long count, step;
+
+		scenario_begin(s);
+		count = count_calls(s);
+		step = s->slow ? count / 10 + 1 : 1;
+		for (size_t k = 0; k < COUNT_OF(kinds); k++)
+			for (unsigned long n = 1 + k % step; n <= count;
+			     n += step)
+				try_scenario(s, n, kinds[k]);
+		scenario_end();
+	}
+	for (size_t i = 0; i < COUNT_OF(slots); i++) {
+		if (!seen[i])
+			fail_msg("%s is never called", slots[i]);
+		if (!broken[i])
+			fail_msg("%s never fails", slots[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +432,8 @@ int main(void)
 		TEST(test_isolation),
 		TEST(test_again_and_again),
 		TEST(test_failed_reload_changes_nothing),
+		cmocka_unit_test_setup_teardown(test_every_scenario,
+						setup_folder, teardown_folder),
 	};
 
 	alarm(240);

@@ -474,8 +474,9 @@ static void tell_all(struct report_subject *subject)
 		.details = "{}",
 		.verified_us = 5000000,
 	};
+	struct error err = ERROR_INIT;
 
-	report_names(subject, "server", "a.b.c", "d.e\xff.f");
+	MUST(report_names(subject, "server", "a.b.c", "d.e\xff.f", &err));
 	report_lag(subject, 1500, true);
 	report_state(subject, "CDC", "why", 77);
 	report_success(subject);
@@ -635,11 +636,13 @@ static void test_look_at_the_store(void **state)
 /* Looking while mappings come, report and go. */
 static void *come_and_go(void *arg)
 {
+	struct error err = ERROR_INIT;
+
 	for (int i = 0; i < 200; i++) {
 		struct report_subject *subject =
 			reporter_add_subject(reporter, *(int *)arg);
 
-		report_names(subject, "s", "a", "b");
+		MUST(report_names(subject, "s", "a", "b", &err));
 		report_lag(subject, i, true);
 		report_state(subject, "CDC", NULL, i);
 		report_run_begin(subject, REPORT_MOVING, "CDC", 0);

@@ -50,9 +50,11 @@ static void add(int source, const char *from, int target, const char *to)
 		.dest_table = to,
 	};
 
+	struct error err = ERROR_INIT;
+
 	assert_true(count < MAX);
 	arena_init(&snapshot.arena, 0);
-	mapping_find_addresses(&snapshot);
+	MUST(mapping_find_addresses(&snapshot, &err));
 	mappings[count] = mapping_new(&row, &snapshot, &none);
 	assert_non_null(mappings[count]);
 	count++;
@@ -62,7 +64,9 @@ static void add(int source, const char *from, int target, const char *to)
 /* Only mapping `id` has a problem, in which `part` is said; 0: none has. */
 static void assert_problem(int id, const char *part)
 {
-	topology_check(mappings, count);
+	struct error err = ERROR_INIT;
+
+	MUST(topology_check(mappings, count, &err));
 	for (size_t i = 0; i < count; i++) {
 		const struct error *problem = &mappings[i]->problem;
 

@@ -13,11 +13,14 @@ static struct verify verify;
 
 static int setup(void **state)
 {
+	struct error err = ERROR_INIT;
+
 	if (setup_folder(state) < 0)
 		return -1;
 	rig_begin(&rig, "verify_src", "verify_dst");
 	rig.settings.retry_delay_s = 0;
-	verify_init(&verify, rig.mapping, rig.subject, rig.reporter, NULL);
+	MUST(verify_init(&verify, rig.mapping, rig.subject, rig.reporter, NULL,
+			 &err));
 	stderr_catch();
 	return 0;
 }
@@ -289,7 +292,8 @@ static void test_goes_on_after_a_restart(void **state)
 	tally_release(&tally);
 	verify_release(&verify);
 	row.progress = saved;
-	verify_init(&verify, rig.mapping, rig.subject, rig.reporter, &row);
+	MUST(verify_init(&verify, rig.mapping, rig.subject, rig.reporter, &row,
+			 &err));
 	free(saved);
 	for (int i = 0; i < 100 && (i == 0 || !is_done() || verify.aside);
 	     i++) {
@@ -303,12 +307,14 @@ static void test_broken_progress_begins_anew(void **state)
 {
 	struct control_mapping row = {.id = rig.row.id,
 				      .progress = "{\"kind\": \"WHAT\"}"};
+	struct error err = ERROR_INIT;
 
 	(void)state;
 	rig_fill(&rig, 30);
 	rig_sync(&rig);
 	verify_release(&verify);
-	verify_init(&verify, rig.mapping, rig.subject, rig.reporter, &row);
+	MUST(verify_init(&verify, rig.mapping, rig.subject, rig.reporter, &row,
+			 &err));
 	slice();
 	finish();
 	assert_result(1, "WHOLE|PASSED|30|0|1\n");

@@ -9,62 +9,83 @@ static void exception_free(struct memory_exception *exception)
 	free(exception->id);
 	free(exception->key);
 	free(exception->position);
-	free(exception->reason);
 	free(exception);
 }
 
-int exceptions_keep(struct memory_store *store, const char *id,
-		    struct target_exception *row, struct error *err)
+struct memory_exception *exception_new(struct memory_store *store,
+				       const char *id, bool keep,
+				       const struct target_exception *row,
+				       struct error *err)
 {
-	struct memory_exception *kept = calloc(1, sizeof(*kept));
+	struct memory_exception *out = calloc(1, sizeof(*out));
+
+	if (!out)
+		goto no_memory;
+	out->id = strdup(id);
+	out->key = strdup(row->key);
+	out->position = strdup(row->position);
+	if (!out->id || !out->key || !out->position) {
+		exception_free(out);
+		goto no_memory;
+	}
+	out->row = *row; /* its reason is a constant */
+	out->row.key = out->key;
+	out->row.position = out->position;
+	if (keep)
+		snprintf(out->row.id, sizeof(out->row.id), "memory-%llu",
+			 (unsigned long long)++store->exception_number);
+	return out;
+no_memory:
+	error_memory(err, "an exception");
+	return NULL;
+}
+
+void exceptions_add(struct memory_store *store,
+		    struct memory_exception *exceptions)
+{
 	struct memory_exception **end = &store->exceptions;
 
-	if (!kept)
-		return error_memory(err, "an exception");
-	snprintf(row->id, sizeof(row->id), "memory-%llu",
-		 (unsigned long long)++store->exception_number);
-	kept->id = strdup(id);
-	kept->key = strdup(row->key);
-	kept->position = strdup(row->position);
-	kept->reason = strdup(row->reason);
-	if (!kept->id || !kept->key || !kept->position || !kept->reason) {
-		exception_free(kept);
-		return error_memory(err, "an exception");
-	}
-	kept->row = *row;
-	kept->row.key = kept->key;
-	kept->row.position = kept->position;
-	kept->row.reason = kept->reason;
 	while (*end)
 		end = &(*end)->next;
-	*end = kept;
-	return 0;
+	*end = exceptions;
 }
 
 uint64_t exceptions_settle(struct memory_store *store, const char *id,
 			   const char *key)
 {
-	struct memory_exception **link = &store->exceptions, *one;
 	uint64_t count = 0;
 
-	while ((one = *link)) {
-		if (strcmp(one->id, id) || (key && strcmp(one->key, key))) {
-			link = &one->next;
+	for (struct memory_exception *e = store->exceptions; e; e = e->next) {
+		if (e->over || strcmp(e->id, id) ||
+		    (key && strcmp(e->key, key)))
 			continue;
-		}
-		*link = one->next;
-		exception_free(one);
+		e->over = true;
 		count++;
 	}
 	return count;
 }
 
-void exceptions_free(struct memory_store *store)
+void exceptions_end(struct memory_store *store, bool committed)
 {
-	struct memory_exception *one;
+	struct memory_exception **link = &store->exceptions, *one;
 
-	while ((one = store->exceptions)) {
-		store->exceptions = one->next;
-		exception_free(one);
+	while ((one = *link)) {
+		if (one->over && committed) {
+			*link = one->next;
+			exception_free(one);
+			continue;
+		}
+		one->over = false;
+		link = &one->next;
+	}
+}
+
+void exceptions_free(struct memory_exception *exceptions)
+{
+	struct memory_exception *next;
+
+	for (; exceptions; exceptions = next) {
+		next = exceptions->next;
+		exception_free(exceptions);
 	}
 }

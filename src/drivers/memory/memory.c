@@ -58,7 +58,7 @@ static int server_check(struct server *server, struct cancel *cancel,
 	struct memory_store *store = ((struct memory_server *)server)->store;
 
 	(void)cancel;
-	if (store_call(store, err) < 0)
+	if (store_call(store, "server.check", err) < 0)
 		return -1;
 	finding_add(out, FINDING_OK, "connection", "it is in this process");
 	return 0;

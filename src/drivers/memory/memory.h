@@ -44,6 +44,12 @@ void memory_fail(const char *store_name, unsigned long call,
 unsigned long memory_calls(const char *store_name);
 
 /*
+ * Tell of each such call which slot of driver.h it was, as "source.seek". By
+ * the thread that makes it, and in turn. NULL: no more.
+ */
+void memory_watch(const char *store_name, void (*watch)(const char *slot));
+
+/*
  * Targets of the store refuse to put a row whose integer column of that name
  * holds `value`, as a CHECK constraint would. NULL: they take every row.
  */

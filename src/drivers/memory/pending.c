@@ -8,13 +8,15 @@ void pending_init(struct pending_list *list)
 	list->end = &list->first;
 }
 
-bool pending_add(struct pending_list *list, enum row_op op,
-		 struct memory_row *row)
+bool pending_add(struct pending_list *list, const struct memory_table *table,
+		 enum row_op op, struct memory_row *row)
 {
 	struct pending *item = row ? calloc(1, sizeof(*item)) : NULL;
 
-	if (!item)
+	if (!item) {
+		row_free(table, row);
 		return false;
+	}
 	item->op = op;
 	item->row = row;
 	*list->end = item;

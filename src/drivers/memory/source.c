@@ -29,12 +29,17 @@ static struct memory_source *source_of(struct source *src)
 static int source_open(const struct source_spec *spec, struct source **out,
 		       struct error *err)
 {
-	struct memory_source *source = calloc(1, sizeof(*source));
+	struct memory_store *store =
+		((struct memory_server *)spec->server)->store;
+	struct memory_source *source;
 
+	if (store_call(store, "source.open", err) < 0)
+		return -1;
+	source = calloc(1, sizeof(*source));
 	if (!source)
 		return error_memory(err, "a source");
 	source->base.ops = &memory_source_ops;
-	source->store = ((struct memory_server *)spec->server)->store;
+	source->store = store;
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	pending_init(&source->rows);
@@ -46,7 +51,7 @@ static int source_connect(struct source *src, struct cancel *cancel,
 			  struct error *err)
 {
 	(void)cancel;
-	return store_call(source_of(src)->store, err);
+	return store_call(source_of(src)->store, "source.connect", err);
 }
 
 static void source_end(struct source *src)
@@ -65,12 +70,12 @@ static void source_close(struct source *src)
 }
 
 /* Count the call, lock the store and find the table; unlocks on -1. */
-static int source_enter(struct memory_source *source,
+static int source_enter(struct memory_source *source, const char *slot,
 			struct memory_table **table, struct error *err)
 {
 	char name[TABLE_NAME_TEXT_MAX];
 
-	if (store_call(source->store, err) < 0)
+	if (store_call(source->store, slot, err) < 0)
 		return -1;
 	pthread_mutex_lock(&source->store->lock);
 	*table = store_table(source->store, &source->name);
@@ -88,7 +93,7 @@ static int source_describe(struct source *src, struct table *out,
 	struct memory_table *table;
 	int ret;
 
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.describe", &table, err) < 0)
 		return -1;
 	ret = table_copy(out, &table->def, &source->name, err);
 	pthread_mutex_unlock(&source->store->lock);
@@ -102,7 +107,7 @@ static int source_check_key(struct source *src, const struct table *table,
 	struct memory_table *mine;
 	bool unique = true;
 
-	if (source_enter(source, &mine, err) < 0)
+	if (source_enter(source, "source.check_key", &mine, err) < 0)
 		return -1;
 	for (size_t k = 0; k < mine->def.key_count; k++) {
 		struct column *column = table_column(
@@ -118,13 +123,50 @@ static int source_check_key(struct source *src, const struct table *table,
 	return error_set(err, ERROR_SCHEMA, "the key is not unique");
 }
 
+/* Characters of text, bytes of bytes. */
+static size_t length_of(const struct column *column,
+			const struct memory_value *value)
+{
+	size_t length = 0;
+
+	if (value->null || row_type_store(column->type) != ROW_STORE_SLICE)
+		return 0;
+	for (size_t i = 0; i < value->slice.len; i++)
+		length += column->type != ROW_TEXT ||
+			  (value->slice.data[i] & 0xc0) != 0x80;
+	return length;
+}
+
+static int source_find_longer(struct source *src, const struct table *table,
+			      const char *column, int length,
+			      struct strbuf *key, struct error *err)
+{
+	struct memory_source *source = source_of(src);
+	struct memory_table *mine;
+	struct memory_row *row;
+	const struct column *col;
+	int ret = 0;
+
+	(void)table;
+	if (source_enter(source, "source.find_longer", &mine, err) < 0)
+		return -1;
+	memory_sort(mine);
+	col = table_column(&mine->def, column);
+	for (row = mine->rows; ret == 0 && col && row; row = row->hh.next)
+		if (length_of(col, &row->values[col - mine->def.columns]) >
+		    (size_t)length)
+			ret = row_key_text(key, mine, row, err) < 0 ? -1 : 1;
+	pthread_mutex_unlock(&source->store->lock);
+	return ret;
+}
+
 static int source_estimate(struct source *src, uint64_t *rows,
 			   struct error *err)
 {
 	struct memory_source *source = source_of(src);
 	struct memory_table *table;
 
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.estimate", &table, err) < 0)
 		return -1;
 	*rows = HASH_COUNT(table->rows);
 	pthread_mutex_unlock(&source->store->lock);
@@ -162,7 +204,7 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 	int ret;
 
 	*rows = 0;
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.triggered", &table, err) < 0)
 		return -1;
 	ret = find_trigger(source, table, &col, err);
 	for (row = table->rows; ret == 0 && row && *rows < limit;
@@ -182,7 +224,7 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 	int ret;
 
 	*rows = 0;
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.trigger_reset", &table, err) < 0)
 		return -1;
 	ret = find_trigger(source, table, &col, err);
 	source->store->commits++;
@@ -220,7 +262,7 @@ static int source_position(struct source *src, struct position *out,
 	struct memory_source *source = source_of(src);
 	struct memory_table *table;
 
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.position", &table, err) < 0)
 		return -1;
 	position_from_number(out, source->store->commits);
 	pthread_mutex_unlock(&source->store->lock);
@@ -253,7 +295,7 @@ static int source_split(struct source *src, const struct table *shape,
 {
 	struct memory_source *source = source_of(src);
 
-	if (store_call(source->store, err) < 0)
+	if (store_call(source->store, "source.split", err) < 0)
 		return -1;
 	memset(ranges, 0, count * sizeof(*ranges));
 	if (!shape->key_count || count < 2 || count > UINT8_MAX)
@@ -276,13 +318,13 @@ static int source_read_begin(struct source *src, struct table *shape,
 	int ret;
 
 	(void)shape;
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.read_begin", &table, err) < 0)
 		return -1;
 	source->table = table;
 	ret = memory_choice_init(&chosen, table, choice, err);
 	for (row = table->rows; ret == 0 && row; row = row->hh.next)
 		if (memory_choice_has(&chosen, table, row) &&
-		    !pending_add(&source->rows, ROW_UPSERT,
+		    !pending_add(&source->rows, table, ROW_UPSERT,
 				 snapshot_row(source, table, row)))
 			ret = error_memory(err, "a snapshot");
 	memory_choice_release(&chosen, table);
@@ -301,7 +343,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 
 	(void)shape;
 	*window = (struct window){.shape = NULL};
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.changes_begin", &table, err) < 0)
 		return -1;
 	last = source->store->commits;
 	if (first < source->store->purged)
@@ -323,11 +365,22 @@ static int source_changes_begin(struct source *src, struct table *shape,
 			continue;
 		window->has_rows = true;
 		window->commit_us = c->commit_us;
-		if (!pending_add(&source->rows, c->op, row_copy(table, c->row)))
+		if (!pending_add(&source->rows, table, c->op,
+				 row_copy(table, c->row)))
 			ret = error_memory(err, "changes");
 	}
 	pthread_mutex_unlock(&source->store->lock);
 	return ret < 0 ? -1 : last > first;
+}
+
+/* A change is in the log as soon as it is made. */
+static int source_captured_until(struct source *src, int64_t *until_us,
+				 struct error *err)
+{
+	if (store_call(source_of(src)->store, "source.captured_until", err) < 0)
+		return -1;
+	*until_us = clock_utc_us();
+	return 0;
 }
 
 static int source_next(struct source *src, struct batch *batch,
@@ -336,7 +389,7 @@ static int source_next(struct source *src, struct batch *batch,
 	struct memory_source *source = source_of(src);
 	struct pending *item;
 
-	if (store_call(source->store, err) < 0)
+	if (store_call(source->store, "source.next", err) < 0)
 		return -1;
 	while (!batch_full(batch) && (item = source->rows.first)) {
 		struct memory_row *row;
@@ -373,7 +426,7 @@ static int source_seek(struct source *src, struct table *keys,
 	int ret;
 
 	(void)keys;
-	if (source_enter(source, &table, err) < 0)
+	if (source_enter(source, "source.seek", &table, err) < 0)
 		return -1;
 	memory_sort(table);
 	ret = memory_choice_init(&chosen, table, &choice, err);
@@ -412,7 +465,8 @@ static int source_digest(struct source *src, const struct table *shape,
 	memset(&batch, 0, sizeof(batch));
 	memset(&canonical, 0, sizeof(canonical));
 	table_init(&columns);
-	if (table_copy(&columns, shape, NULL, err) < 0 ||
+	if (store_call(source_of(src)->store, "source.digest", err) < 0 ||
+	    table_copy(&columns, shape, NULL, err) < 0 ||
 	    source_read_begin(src, &columns, &choice, err) < 0 ||
 	    batch_init(&batch, &columns, 1, 1 << 20, err) < 0 ||
 	    canonical_init(&canonical, &columns, NULL, take, take_count, err) <
@@ -443,7 +497,7 @@ done:
 static int source_check(struct source *src, struct source_check *what,
 			struct findings *out, struct error *err)
 {
-	if (store_call(source_of(src)->store, err) < 0)
+	if (store_call(source_of(src)->store, "source.check", err) < 0)
 		return -1;
 	if (what->table)
 		finding_add(out, FINDING_OK, "rights", "the table can be read");
@@ -458,6 +512,7 @@ const struct source_ops memory_source_ops = {
 	.close = source_close,
 	.describe = source_describe,
 	.check_key = source_check_key,
+	.find_longer = source_find_longer,
 	.estimate = source_estimate,
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
@@ -467,6 +522,7 @@ const struct source_ops memory_source_ops = {
 	.seek = source_seek,
 	.digest = source_digest,
 	.changes_begin = source_changes_begin,
+	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,
 	.check = source_check,

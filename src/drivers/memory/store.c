@@ -263,33 +263,63 @@ bool store_refuses(const struct memory_store *store,
 
 /* ------------------------------------------------------------------ tables */
 
-int table_apply(struct memory_table *table, enum row_op op,
-		struct memory_row *row, struct target_counts *counts)
+/* The row takes the place of the one with its key. -1: nothing happened. */
+static int swap_in(struct memory_table *table, struct pending *item)
 {
-	struct memory_row *old;
+	struct memory_row *row = item->row;
 
 	/* Without a key each row is another one. */
 	if (!table->def.key_count) {
 		free(row->key);
-		if (!row_make_key(table, row)) {
-			row_free(table, row);
+		if (!row_make_key(table, row))
 			return -1;
-		}
 	}
-	HASH_FIND(hh, table->rows, row->key, row->key_len, old);
-	if (old) {
-		HASH_DELETE(hh, table->rows, old);
-		row_free(table, old);
+	HASH_FIND(hh, table->rows, row->key, row->key_len, item->displaced);
+	if (item->op == ROW_UPSERT) {
+		HASH_ADD_KEYPTR(hh, table->rows, row->key, row->key_len, row);
+		if (!hash_has(row))
+			return -1;
+		table->next_row_id++;
 	}
-	if (op == ROW_DELETE) {
-		counts->deleted += old != NULL;
+	if (item->displaced)
+		HASH_DELETE(hh, table->rows, item->displaced);
+	return 0;
+}
+
+static void swap_out(struct memory_table *table, struct pending *item)
+{
+	struct memory_row *old = item->displaced;
+
+	if (old)
+		HASH_ADD_KEYPTR(hh, table->rows, old->key, old->key_len, old);
+	if (item->op == ROW_UPSERT)
+		HASH_DELETE(hh, table->rows, item->row);
+}
+
+/* It stays; what the table does not hold any more is freed. */
+static void leave_in(const struct memory_table *table,
+		     const struct pending *item, struct target_counts *counts)
+{
+	bool existed = item->displaced != NULL;
+
+	if (item->op == ROW_DELETE)
+		row_free(table, item->row);
+	row_free(table, item->displaced);
+	counts->deleted += item->op == ROW_DELETE && existed;
+	counts->updated += item->op == ROW_UPSERT && existed;
+	counts->inserted += item->op == ROW_UPSERT && !existed;
+}
+
+int table_apply(struct memory_table *table, enum row_op op,
+		struct memory_row *row, struct target_counts *counts)
+{
+	struct pending item = {.op = op, .row = row};
+
+	if (swap_in(table, &item) < 0) {
 		row_free(table, row);
-		return 0;
+		return -1;
 	}
-	counts->updated += old != NULL;
-	counts->inserted += old == NULL;
-	HASH_ADD_KEYPTR(hh, table->rows, row->key, row->key_len, row);
-	table->next_row_id++;
+	leave_in(table, &item, counts);
 	return 0;
 }
 
@@ -302,6 +332,43 @@ void table_clear(struct memory_table *table)
 		HASH_DELETE(hh, table->rows, row);
 		row_free(table, row);
 	}
+}
+
+int table_apply_all(struct memory_table *table, struct pending_list *list,
+		    bool replace, struct target_counts *counts)
+{
+	struct memory_table old = {.def = table->def, .rows = table->rows};
+	struct pending *done = NULL, *item;
+	int ret = 0;
+
+	if (replace)
+		table->rows = NULL;
+	while (ret == 0 && (item = list->first)) {
+		ret = swap_in(table, item);
+		if (ret == 0) {
+			list->first = item->next;
+			item->next = done;
+			done = item;
+		}
+	}
+	while ((item = done)) {
+		done = item->next;
+		if (ret == 0) {
+			leave_in(table, item, counts);
+			free(item);
+		} else {
+			swap_out(table, item);
+			item->next = list->first;
+			list->first = item;
+		}
+	}
+	if (ret == 0)
+		pending_init(list);
+	if (ret == 0 && replace)
+		table_clear(&old);
+	else if (replace)
+		table->rows = old.rows;
+	return ret;
 }
 
 int store_log_change(struct memory_store *store, struct memory_table *table,
@@ -374,6 +441,7 @@ struct memory_table *store_add_table(struct memory_store *store,
 	}
 	table_init(&table->def);
 	if (table_copy(&table->def, shape, name, err) < 0) {
+		table_release(&table->def);
 		free(table);
 		return NULL;
 	}
@@ -448,7 +516,7 @@ void memory_forget(const char *store_name)
 		store->tables = table->next;
 		table_free(table);
 	}
-	exceptions_free(store);
+	exceptions_free(store->exceptions);
 	free(store->refused_column);
 	while ((checkpoint = store->checkpoints)) {
 		store->checkpoints = checkpoint->next;
@@ -461,12 +529,14 @@ void memory_forget(const char *store_name)
 	free(store);
 }
 
-int store_call(struct memory_store *store, struct error *err)
+int store_call(struct memory_store *store, const char *slot, struct error *err)
 {
 	enum error_kind kind = ERROR_NONE;
 	unsigned long call;
 
 	pthread_mutex_lock(&store->lock);
+	if (store->watch)
+		store->watch(slot);
 	call = ++store->calls;
 	if (store->fail_at && store->calls == store->fail_at) {
 		kind = store->fail_kind;
@@ -475,7 +545,8 @@ int store_call(struct memory_store *store, struct error *err)
 	pthread_mutex_unlock(&store->lock);
 	if (kind == ERROR_NONE)
 		return 0;
-	return error_set(err, kind, "call %lu was made to fail", call);
+	return error_set(err, kind, "call %lu, %s, was made to fail", call,
+			 slot);
 }
 
 void memory_fail(const char *store_name, unsigned long call,
@@ -489,6 +560,17 @@ void memory_fail(const char *store_name, unsigned long call,
 	store->calls = 0;
 	store->fail_at = call;
 	store->fail_kind = kind;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void memory_watch(const char *store_name, void (*watch)(const char *slot))
+{
+	struct memory_store *store = store_find(store_name);
+
+	if (!store)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->watch = watch;
 	pthread_mutex_unlock(&store->lock);
 }
 

@@ -2,8 +2,8 @@
 #define DRIVERS_MEMORY_STORE_H
 
 #include <pthread.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "base/strbuf.h"
 #include "drivers/memory/memory.h"
 
@@ -45,6 +45,7 @@ struct pending {
 	struct pending *next;
 	enum row_op op;
 	struct memory_row *row;
+	struct memory_row *displaced; /* while it goes into a table */
 };
 
 /* Rows that were taken out of a table, or wait to go into one. */
@@ -55,7 +56,8 @@ struct pending_list {
 struct memory_checkpoint {
 	struct memory_checkpoint *next;
 	char *id;
-	char *origin; /* "" until the first load */
+	char *origin;
+	bool loaded; /* from there */
 	int64_t epoch;
 	struct checkpoint value;
 };
@@ -64,7 +66,8 @@ struct memory_checkpoint {
 struct memory_exception {
 	struct memory_exception *next;
 	char *id; /* of its checkpoint */
-	char *key, *position, *reason;
+	char *key, *position;
+	bool over;		     /* by the commit at hand */
 	struct target_exception row; /* its strings are these */
 };
 
@@ -94,13 +97,14 @@ struct memory_store {
 	unsigned long calls;
 	unsigned long fail_at;
 	enum error_kind fail_kind;
+	void (*watch)(const char *slot); /* NULL: nobody */
 };
 
 /* The store of that name, made if it is not there; NULL without memory. */
 struct memory_store *store_find(const char *name);
 
-/* Count a call; -1 when it is the one that shall fail. */
-int store_call(struct memory_store *store, struct error *err);
+/* Count a call of the slot; -1 when it is the one that shall fail. */
+int store_call(struct memory_store *store, const char *slot, struct error *err);
 
 /* Inside the lock: */
 struct memory_table *store_table(struct memory_store *store,
@@ -134,6 +138,12 @@ int store_log_change(struct memory_store *store, struct memory_table *table,
 /* Upsert or delete; takes the row over. -1 without memory. */
 int table_apply(struct memory_table *table, enum row_op op,
 		struct memory_row *row, struct target_counts *counts);
+/*
+ * Likewise a list, all of it or, without memory, nothing; the list is empty
+ * then, or as it was. With `replace` the table holds nothing else afterwards.
+ */
+int table_apply_all(struct memory_table *table, struct pending_list *list,
+		    bool replace, struct target_counts *counts);
 void table_clear(struct memory_table *table);
 
 /* Does the store refuse such a row? Inside the lock. */

@@ -35,15 +35,20 @@ static struct memory_target *target_of(struct target *dst)
 static int target_open(const struct target_spec *spec, struct target **out,
 		       struct error *err)
 {
-	struct memory_target *target = calloc(1, sizeof(*target));
+	struct memory_store *store =
+		((struct memory_server *)spec->server)->store;
+	struct memory_target *target;
 	struct strbuf id;
 
+	if (store_call(store, "target.open", err) < 0)
+		return -1;
+	target = calloc(1, sizeof(*target));
 	if (!target)
 		return error_memory(err, "a target");
 	strbuf_init(&id);
 	strbuf_addf(&id, "%s/%d", spec->installation, spec->mapping_id);
 	target->base.ops = &memory_target_ops;
-	target->store = ((struct memory_server *)spec->server)->store;
+	target->store = store;
 	target->name = spec->name;
 	target->id = strbuf_detach(&id);
 	target->origin = strdup(spec->origin);
@@ -64,7 +69,7 @@ static int target_connect(struct target *dst, struct cancel *cancel,
 			  struct error *err)
 {
 	(void)cancel;
-	return store_call(target_of(dst)->store, err);
+	return store_call(target_of(dst)->store, "target.connect", err);
 }
 
 static void target_rollback(struct target *dst)
@@ -95,7 +100,7 @@ static int target_describe(struct target *dst, struct table *out,
 	struct memory_table *table;
 	int ret = 0;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.describe", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	table = store_table(target->store, &target->name);
@@ -112,7 +117,7 @@ static int target_create(struct target *dst, const struct table *shape,
 	struct memory_target *target = target_of(dst);
 	int ret;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.create", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	if (store_table(target->store, &target->name))
@@ -161,7 +166,7 @@ static int target_fence(struct target *dst, struct error *err)
 	struct memory_checkpoint *row;
 	int ret = 0;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.fence", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	row = find_checkpoint(target);
@@ -196,12 +201,12 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 	struct memory_target *target = target_of(dst);
 	struct memory_checkpoint *found;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.checkpoint", err) < 0)
 		return -1;
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&target->store->lock);
 	found = find_checkpoint(target);
-	if (found && strcmp(found->origin, target->origin))
+	if (found && (!found->loaded || strcmp(found->origin, target->origin)))
 		found = NULL;
 	if (found)
 		*out = found->value;
@@ -209,19 +214,19 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 	return found != NULL;
 }
 
-static int begin(struct memory_target *target, enum target_mode mode,
-		 struct error *err)
+static int begin(struct memory_target *target, const char *slot,
+		 enum target_mode mode, struct error *err)
 {
 	struct memory_checkpoint *row;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, slot, err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	row = own_checkpoint(target, err);
 	target->table = row ? store_table(target->store, &target->name) : NULL;
 	if (target->table && mode == TARGET_REFILL) {
 		table_clear(target->table);
-		row->origin[0] = '\0';
+		row->loaded = false;
 	}
 	pthread_mutex_unlock(&target->store->lock);
 	target->mode = mode;
@@ -302,7 +307,7 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	struct memory_load *load;
 
 	(void)shape;
-	if (begin(target, mode, err) < 0)
+	if (begin(target, "target.begin", mode, err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	load = mode == TARGET_REPLACE ? find_load(target) : NULL;
@@ -320,7 +325,7 @@ static int target_plan_begin(struct target *dst, const struct table *shape,
 	struct strbuf signature;
 	int ret = -1;
 
-	if (begin(target, TARGET_REPLACE, err) < 0)
+	if (begin(target, "target.plan_begin", TARGET_REPLACE, err) < 0)
 		return -1;
 	strbuf_init(&signature);
 	strbuf_addf(&signature, "%s\n", target->origin);
@@ -340,7 +345,7 @@ static int target_part_begin(struct target *dst, const struct table *shape,
 	struct memory_target *target = target_of(dst);
 
 	(void)shape;
-	if (begin(target, TARGET_REPLACE, err) < 0)
+	if (begin(target, "target.part_begin", TARGET_REPLACE, err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	target->load = find_load(target);
@@ -372,7 +377,7 @@ static int target_part_end(struct target *dst, size_t part, struct error *err)
 	struct memory_target *target = target_of(dst);
 	int ret = -1;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.part_end", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	if (own_checkpoint(target, err)) {
@@ -413,34 +418,49 @@ static int target_write(struct target *dst, const struct batch *batch,
 {
 	struct memory_target *target = target_of(dst);
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.write", err) < 0)
 		return -1;
 	for (size_t i = 0; i < batch->rows; i++)
-		if (!pending_add(&target->rows, batch_op(batch, i),
+		if (!pending_add(&target->rows, target->table,
+				 batch_op(batch, i),
 				 row_from_batch(target->table, batch, i)))
 			return error_memory(err, "rows");
 	return 0;
 }
 
-static int save_checkpoint(struct memory_target *target,
-			   const struct checkpoint *from,
-			   const struct checkpoint *to, struct error *err)
+/*
+ * Inside the lock: whether the checkpoint may move, as from there on it cannot
+ * fail any more.
+ */
+static int check_checkpoint(struct memory_target *target,
+			    const struct checkpoint *from,
+			    struct memory_checkpoint **out, struct error *err)
 {
 	struct memory_checkpoint *row = own_checkpoint(target, err);
 	char *origin;
 
+	*out = row;
 	if (!row)
 		return -1;
-	if (from && (strcmp(row->origin, target->origin) ||
+	if (from && (!row->loaded || strcmp(row->origin, target->origin) ||
 		     !position_equal(&row->value.position, &from->position)))
 		return error_set(err, ERROR_CONFLICT, "the checkpoint moved");
+	if (!strcmp(row->origin, target->origin))
+		return 0;
 	origin = strdup(target->origin);
 	if (!origin)
 		return error_memory(err, "a checkpoint");
 	free(row->origin);
 	row->origin = origin;
-	row->value = *to;
+	row->loaded = false;
 	return 0;
+}
+
+static void move_checkpoint(struct memory_checkpoint *row,
+			    const struct checkpoint *to)
+{
+	row->value = *to;
+	row->loaded = true;
 }
 
 /* ------------------------------------------------------------ refused rows */
@@ -481,10 +501,8 @@ static int sift(struct memory_target *target, struct error *err)
 						      "refused"
 						    : "a row is refused");
 		}
-		if (!pending_add(to, op, row)) {
-			row_free(target->table, row);
+		if (!pending_add(to, target->table, op, row))
 			ret = error_memory(err, "a row");
-		}
 	}
 	target->rows = kept;
 	if (!kept.first)
@@ -523,47 +541,62 @@ static int settle(struct memory_target *target, struct target_counts *counts,
 	return ret;
 }
 
-/* After the commit; the callback must not find the store locked. */
-static void tell_refused(struct memory_target *target,
-			 const struct position *to)
+/* Inside the lock: an exception for each row that was refused. */
+static int describe_refused(struct memory_target *target,
+			    const struct position *to,
+			    struct memory_exception **out, struct error *err)
 {
 	char position[POSITION_TEXT_MAX];
-	struct memory_row *row;
-	enum row_op op;
+	struct strbuf key;
+	int ret = 0;
 
 	position_format(position, to);
-	while ((row = pending_take(&target->refused, &op))) {
-		struct error ignored = ERROR_INIT;
-		struct target_exception out = {
-			.op = op,
+	strbuf_init(&key);
+	for (const struct pending *p = target->refused.first; p && ret == 0;
+	     p = p->next) {
+		struct target_exception row = {
+			.op = p->op,
 			.position = position,
 			.reason = "a check refuses the row",
 			.number = 547,
 			.created_us = clock_utc_us(),
 		};
-		struct strbuf key;
 
-		strbuf_init(&key);
-		if (row_key_text(&key, target->table, row, &ignored) == 0) {
-			out.key = key.data;
-			pthread_mutex_lock(&target->store->lock);
-			if (target->how->keep &&
-			    exceptions_keep(target->store, target->id, &out,
-					    &ignored) < 0)
-				out.id[0] = '\0';
-			pthread_mutex_unlock(&target->store->lock);
-			target->how->refused(target->how->context, &out);
-		}
-		strbuf_release(&key);
-		row_free(target->table, row);
+		strbuf_reset(&key);
+		ret = row_key_text(&key, target->table, p->row, err);
+		row.key = key.data;
+		if (ret == 0)
+			*out = exception_new(target->store, target->id,
+					     target->how->keep, &row, err);
+		if (ret == 0 && !*out)
+			ret = -1;
+		if (ret == 0)
+			out = &(*out)->next;
 	}
+	strbuf_release(&key);
+	return ret;
+}
+
+/*
+ * After the commit; the callback must not find the store locked. Those that
+ * are kept stay where they are until another commit of ours.
+ */
+static void tell_refused(struct memory_target *target,
+			 const struct memory_exception *refused)
+{
+	struct isolation *how = target->how;
+	const struct memory_exception *one = refused;
+
+	for (uint64_t i = 0; how && i < how->count; i++, one = one->next)
+		how->refused(how->context, &one->row);
 }
 
 static int target_begin_isolated(struct target *dst, const struct table *shape,
 				 struct isolation *how, struct error *err)
 {
 	(void)shape;
-	if (begin(target_of(dst), TARGET_APPLY, err) < 0)
+	if (begin(target_of(dst), "target.begin_isolated", TARGET_APPLY, err) <
+	    0)
 		return -1;
 	target_of(dst)->how = how;
 	how->count = 0;
@@ -577,7 +610,7 @@ static int target_exceptions(struct target *dst,
 {
 	struct memory_target *target = target_of(dst);
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.exceptions", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	for (struct memory_exception *e = target->store->exceptions; e;
@@ -588,38 +621,55 @@ static int target_exceptions(struct target *dst,
 	return 0;
 }
 
+/* Inside the lock: everything that can fail comes first. */
+static int commit(struct memory_target *target, const struct checkpoint *from,
+		  const struct checkpoint *to, struct target_counts *counts,
+		  struct memory_exception **refused, struct error *err)
+{
+	struct memory_store *store = target->store;
+	struct memory_checkpoint *row;
+	int ret = -1;
+
+	if ((target->load && collect_parts(target, err) < 0) ||
+	    sift(target, err) < 0 ||
+	    check_checkpoint(target, from, &row, err) < 0 ||
+	    settle(target, counts, err) < 0 ||
+	    describe_refused(target, &to->position, refused, err) < 0)
+		goto done;
+	ret = table_apply_all(target->table, &target->rows,
+			      target->mode == TARGET_REPLACE, counts);
+	if (ret < 0)
+		error_memory(err, "a row");
+done:
+	exceptions_end(store, ret == 0);
+	if (ret < 0)
+		return -1;
+	move_checkpoint(row, to);
+	if (target->how && target->how->keep)
+		exceptions_add(store, *refused);
+	return 0;
+}
+
 static int target_commit(struct target *dst, const struct checkpoint *from,
 			 const struct checkpoint *to,
 			 struct target_counts *counts, struct error *err)
 {
 	struct memory_target *target = target_of(dst);
-	struct memory_row *row;
-	enum row_op op;
+	struct memory_exception *refused = NULL;
 	int ret;
 
 	memset(counts, 0, sizeof(*counts));
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.commit", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
-	ret = target->load ? collect_parts(target, err) : 0;
-	if (ret == 0)
-		ret = sift(target, err);
-	if (ret == 0)
-		ret = save_checkpoint(target, from, to, err);
-	if (ret == 0)
-		ret = settle(target, counts, err);
-	if (ret == 0 && target->mode == TARGET_REPLACE)
-		table_clear(target->table);
-	while (ret == 0 && (row = pending_take(&target->rows, &op)))
-		if (table_apply(target->table, op, row, counts) < 0)
-			ret = error_memory(err, "a row");
+	ret = commit(target, from, to, counts, &refused, err);
 	pthread_mutex_unlock(&target->store->lock);
-	if (ret == 0 && target->how)
-		tell_refused(target, &to->position);
-	if (ret == 0) {
-		target->table = NULL;
-		target->how = NULL;
-	}
+	if (ret == 0)
+		tell_refused(target, refused);
+	if (ret < 0 || !target->how || !target->how->keep)
+		exceptions_free(refused);
+	if (ret == 0)
+		target_rollback(dst); /* there is nothing left to write */
 	return ret;
 }
 
@@ -627,12 +677,15 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 			  const struct checkpoint *to, struct error *err)
 {
 	struct memory_target *target = target_of(dst);
+	struct memory_checkpoint *row;
 	int ret;
 
-	if (store_call(target->store, err) < 0)
+	if (store_call(target->store, "target.advance", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
-	ret = save_checkpoint(target, from, to, err);
+	ret = check_checkpoint(target, from, &row, err);
+	if (ret == 0)
+		move_checkpoint(row, to);
 	pthread_mutex_unlock(&target->store->lock);
 	return ret;
 }
@@ -640,7 +693,7 @@ static int target_advance(struct target *dst, const struct checkpoint *from,
 static int target_check(struct target *dst, const struct target_check *what,
 			struct findings *out, struct error *err)
 {
-	if (store_call(target_of(dst)->store, err) < 0)
+	if (store_call(target_of(dst)->store, "target.check", err) < 0)
 		return -1;
 	if (what->source)
 		finding_add(out, FINDING_OK, "rights",

@@ -314,26 +314,60 @@ int plan_part_begin(struct sqlserver_target *target, size_t part,
 	return target->loader ? 0 : -1;
 }
 
-int plan_part_end(struct sqlserver_target *target, size_t part,
-		  struct error *err)
+/*
+ * What a batch with parameters has begun it must end itself, and no more: it
+ * runs as a procedure. So those of the batch that ends the part stand in the
+ * session.
+ */
+static int keep_in_session(struct sqlserver_target *target, size_t part,
+			   uint64_t rows, struct error *err)
 {
-	static const char sql[] = CHECKPOINT_GUARD
-		"UPDATE dataflow.load_parts SET is_done = 1, "
-		"rows_loaded = @rows WHERE installation_id = @installation "
-		"AND mapping_id = @mapping AND part = @part";
+	static const char sql[] =
+		"EXEC sys.sp_set_session_context N'dataflow installation', "
+		"@installation; "
+		"EXEC sys.sp_set_session_context N'dataflow mapping', "
+		"@mapping; "
+		"EXEC sys.sp_set_session_context N'dataflow epoch', @epoch; "
+		"EXEC sys.sp_set_session_context N'dataflow part', @part; "
+		"EXEC sys.sp_set_session_context N'dataflow rows', @rows";
 	struct checkpoint_params id;
-	uint64_t rows;
 
-	if (loader_end(target->loader, &rows, err) < 0)
-		return -1;
 	checkpoint_identify(&id, target);
 	id.params[id.count++] = tds_int("@part", (int64_t)part);
 	id.params[id.count++] = tds_int("@rows", (int64_t)rows);
-	if (tds_query(target->conn, sql, id.params, id.count, err) < 0 ||
-	    tds_finish(target->conn, err) < 0)
-		return checkpoint_failed(err);
-	/* Not in there: a procedure may not end a transaction of its caller. */
-	return tds_exec(target->conn, "COMMIT TRANSACTION", err);
+	if (tds_query(target->conn, sql, id.params, id.count, err) < 0)
+		return -1;
+	return tds_finish(target->conn, err);
+}
+
+/*
+ * The checkpoint is locked and let go by one batch. If that took two, and the
+ * daemon stood still between them, its successor could not get in.
+ */
+int plan_part_end(struct sqlserver_target *target, size_t part,
+		  struct error *err)
+{
+	static const char sql[] =
+		"DECLARE @installation nvarchar(36) = CONVERT(nvarchar(36), "
+		"SESSION_CONTEXT(N'dataflow installation')), "
+		"@mapping int = CONVERT(int, "
+		"SESSION_CONTEXT(N'dataflow mapping')), "
+		"@epoch bigint = CONVERT(bigint, "
+		"SESSION_CONTEXT(N'dataflow epoch')), "
+		"@part int = CONVERT(int, SESSION_CONTEXT(N'dataflow part')), "
+		"@rows bigint = CONVERT(bigint, "
+		"SESSION_CONTEXT(N'dataflow rows')); " CHECKPOINT_GUARD
+		"UPDATE dataflow.load_parts SET is_done = 1, "
+		"rows_loaded = @rows WHERE installation_id = @installation "
+		"AND mapping_id = @mapping AND part = @part; "
+		"COMMIT TRANSACTION";
+	uint64_t rows;
+
+	if (loader_end(target->loader, &rows, err) < 0 ||
+	    keep_in_session(target, part, rows, err) < 0)
+		return -1;
+	return tds_exec(target->conn, sql, err) < 0 ? checkpoint_failed(err)
+						    : 0;
 }
 
 int plan_count(struct sqlserver_target *target, uint64_t *rows,
