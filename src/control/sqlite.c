@@ -12,6 +12,7 @@
 
 #include "base/platform.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "control_schema.h" /* made by the build: schema_sqlite[] */
 
 #define BUSY_TIMEOUT_MS 5000
@@ -141,13 +142,17 @@ static int64_t sqlite_get_int(struct session *session, size_t col)
 	return sqlite3_column_int64(self_of(session)->stmt, (int)col);
 }
 
+/* Nobody keeps a program from writing text into the file that is none. */
 static char *sqlite_get_text(struct session *session, size_t col,
 			     struct arena *arena)
 {
 	const unsigned char *text =
 		sqlite3_column_text(self_of(session)->stmt, (int)col);
+	char *copy = arena_strdup(arena, text ? (const char *)text : "");
 
-	return arena_strdup(arena, text ? (const char *)text : "");
+	if (copy)
+		text_make_utf8(copy);
+	return copy;
 }
 
 static const struct session_ops sqlite_ops = {
