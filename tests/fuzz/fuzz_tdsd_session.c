@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -28,6 +29,7 @@
 #define STREAM_MAX  60000 /* less than a socket holds */
 #define ERROR_TOKEN 0xAA
 #define OWN_FAILURE 823
+#define PATIENCE_S  2
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -124,15 +126,22 @@ static void add_message(struct strbuf *out, struct input *in)
 	free(body);
 }
 
-static void make_stream(struct strbuf *out, struct input *in)
+/*
+ * Bytes as they are, or a login with messages behind it and at their end a
+ * header that is none, at which the server hangs up.
+ */
+static void make_stream(struct strbuf *out, struct input *in, bool raw)
 {
-	if (take_byte(in) & 1) {
+	static const unsigned char nonsense[HEADER];
+
+	if (raw) {
 		strbuf_add(out, in->data, in->len);
 		return;
 	}
 	add_login(out);
 	while (in->len && out->len < STREAM_MAX / 2)
 		add_message(out, in);
+	strbuf_add(out, nonsense, sizeof(nonsense));
 }
 
 /* ------------------------------------------------------ what the server says */
@@ -142,14 +151,19 @@ struct listener {
 	struct strbuf reply;
 };
 
+/* A client goes when it has heard nothing for too long. */
 static void *listen_to_all(void *arg)
 {
 	struct listener *listener = arg;
 	char piece[16384];
 	ssize_t n;
 
-	while ((n = recv(listener->socket, piece, sizeof(piece), 0)) > 0)
-		strbuf_add(&listener->reply, piece, (size_t)n);
+	while ((n = recv(listener->socket, piece, sizeof(piece), 0)) != 0) {
+		if (n > 0)
+			strbuf_add(&listener->reply, piece, (size_t)n);
+		else
+			shutdown(listener->socket, SHUT_RDWR);
+	}
 	return NULL;
 }
 
@@ -186,20 +200,25 @@ static void check_reply(const struct strbuf *reply)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct input in = {data, size};
+	bool raw = take_byte(&in) & 1;
 	struct listener listener;
 	struct strbuf stream;
 	pthread_t thread;
 	int ends[2];
 
 	strbuf_init(&stream);
-	make_stream(&stream, &in);
+	make_stream(&stream, &in, raw);
 	HOLDS(stream.len <= STREAM_MAX);
 	HOLDS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	if (stream.len)
 		HOLDS(send(ends[0], stream.data, stream.len, MSG_NOSIGNAL) ==
 		      (ssize_t)stream.len);
-	shutdown(ends[0], SHUT_WR);
+	if (raw)
+		shutdown(ends[0], SHUT_WR);
+	HOLDS(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience,
+			 sizeof(patience)) == 0);
 	listener.socket = ends[0];
 	strbuf_init_max(&listener.reply, SIZE_MAX);
 	HOLDS(pthread_create(&thread, NULL, listen_to_all, &listener) == 0);
