@@ -105,3 +105,13 @@ void cell_add_text(struct strbuf *out, const char *text, int width)
 {
 	add(out, text, width ? width : INT_MAX);
 }
+
+void cell_print(FILE *to, const char *text)
+{
+	struct strbuf line;
+
+	strbuf_init(&line);
+	cell_add_text(&line, text, 0);
+	fprintf(to, "%s\n", line.data);
+	strbuf_release(&line);
+}

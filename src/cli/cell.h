@@ -1,6 +1,8 @@
 #ifndef CLI_CELL_H
 #define CLI_CELL_H
 
+#include <stdio.h>
+
 #include "base/strbuf.h"
 
 /*
@@ -16,5 +18,8 @@ void cell_add_right(struct strbuf *out, const char *text, int width);
 
 /* At most `width` columns (0: as many as there are), filled up with nothing. */
 void cell_add_text(struct strbuf *out, const char *text, int width);
+
+/* All of it as one line. */
+void cell_print(FILE *to, const char *text);
 
 #endif
