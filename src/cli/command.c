@@ -50,8 +50,8 @@ enum exit_code command_failed(const struct error *err, enum exit_code code)
 		code = EXIT_FAILED;
 	fflush(stdout);
 	fputs("dbaops-dataflow: ", stderr);
-	cell_print(stderr, err->kind == ERROR_CANCELLED ? "interrupted"
-							: err->message);
+	cell_print(stderr,
+		   err->kind == ERROR_CANCELLED ? "interrupted" : err->message);
 	return code;
 }
 

@@ -17,7 +17,10 @@
 #define SECRET "CANARY"
 
 static const char *const secrets[] = {
-	"password", "secret", "authorization", "url=https://h.example/?token",
+	"password",
+	"secret",
+	"authorization",
+	"url=https://h.example/?token",
 };
 
 #define SECRETS (sizeof(secrets) / sizeof(*secrets))

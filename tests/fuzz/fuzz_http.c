@@ -87,10 +87,9 @@ static void hang_up(int client)
 
 static void check_reply(const char *reply)
 {
-	static const char *const statuses[] = {"200", "400", "404", "405",
-					       "411", "413", "414", "417",
-					       "431", "500", "501", "503",
-					       "505"};
+	static const char *const statuses[] = {
+		"200", "400", "404", "405", "411", "413", "414",
+		"417", "431", "500", "501", "503", "505"};
 	size_t i = 0;
 
 	if (!*reply)

@@ -51,7 +51,7 @@ static void try_action(const char *word)
 	struct error err = ERROR_INIT;
 	enum error_action action;
 
-	for (int class = 0; class < ERROR_CLASSES; class++) {
+	for (int class = 0; class < ERROR_CLASSES; class ++) {
 		if (settings_action(class, word, &action, &err) < 0) {
 			check_error(&err);
 			HOLDS(err.kind == ERROR_CONFIG);

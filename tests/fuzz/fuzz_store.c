@@ -24,11 +24,11 @@
 #define ROWS_MAX    24
 
 static const char *const tables[] = {
-	"config",	 "source_servers",	  "target_servers",
-	"table_mappings", "sync_requests",	  "notification_channels",
-	"error_logs",	 "verification_progress", "mapping_state",
-	"daemons",	 "mapping_leases",	  "sync_logs",
-	"sync_status",	 "installation",	  "verification_logs",
+	"config",	  "source_servers",	   "target_servers",
+	"table_mappings", "sync_requests",	   "notification_channels",
+	"error_logs",	  "verification_progress", "mapping_state",
+	"daemons",	  "mapping_leases",	   "sync_logs",
+	"sync_status",	  "installation",	   "verification_logs",
 };
 
 #define TABLES (sizeof(tables) / sizeof(*tables))

@@ -72,10 +72,8 @@ static void add_utf16(struct strbuf *out, const char *ascii)
 /* LOGIN7 of the user "u", whose password is "p", of TDS 7.4. */
 static void add_login(struct strbuf *out)
 {
-	unsigned char fixed[LOGIN_BYTES] = {[0] = LOGIN_BYTES + 4,
-					    [4] = 0x04,
-					    [7] = 0x74,
-					    [25] = 0x02};
+	unsigned char fixed[LOGIN_BYTES] = {
+		[0] = LOGIN_BYTES + 4, [4] = 0x04, [7] = 0x74, [25] = 0x02};
 	struct strbuf body;
 
 	fixed[40] = LOGIN_BYTES;
@@ -95,9 +93,9 @@ static void add_login(struct strbuf *out)
 /* A statement in ASCII, behind the headers that every one has. */
 static void add_statement(struct strbuf *out, struct input *in)
 {
-	static const unsigned char headers[] = {22, 0, 0, 0, 18, 0, 0, 0, 2,
-						0,  0, 0, 0, 0,	 0, 0, 0, 0,
-						1,  0, 0, 0};
+	static const unsigned char headers[] = {22, 0, 0, 0, 18, 0, 0, 0,
+						2,  0, 0, 0, 0,	 0, 0, 0,
+						0,  0, 1, 0, 0,	 0};
 	char *sql = take_text(in, 2000);
 	struct strbuf body;
 
@@ -111,9 +109,9 @@ static void add_statement(struct strbuf *out, struct input *in)
 
 static void add_message(struct strbuf *out, struct input *in)
 {
-	static const unsigned types[] = {PKT_RPC,	  PKT_BULK, PKT_BATCH,
-					 PKT_TRANSACTION, PKT_ATTENTION,
-					 PKT_PRELOGIN};
+	static const unsigned types[] = {PKT_RPC,	PKT_BULK,
+					 PKT_BATCH,	PKT_TRANSACTION,
+					 PKT_ATTENTION, PKT_PRELOGIN};
 	size_t which = take_below(in, 7), len;
 	unsigned char *body;
 
