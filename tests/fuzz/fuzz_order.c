@@ -39,7 +39,8 @@ static void try_order(const char *type, const char *scope, const char *where)
 		HOLDS(order.id == 7);
 		HOLDS(!strcasecmp(kind, order_name(order.kind)));
 		HOLDS(!order.condition == (order.kind != ORDER_RESYNC));
-		HOLDS(!order.condition || !strcmp(order.condition, where));
+		HOLDS(!order.condition ||
+		      (where && !strcmp(order.condition, where)));
 		HOLDS(!order.whole || order.scope_given);
 		order_release(&order);
 	}
