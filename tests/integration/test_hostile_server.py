@@ -92,7 +92,9 @@ def test_daemon(tables, side):
             text = text.replace(world.source.address, relay.address)
         world.control("UPDATE source_servers SET connection_string = "
                       f"N'{text};{SHORT}'")
-        environment = {"DEST_OPTIONS": SHORT}
+        # FreeTDS forgets what it was reading when an answer breaks off.
+        environment = {"DEST_OPTIONS": SHORT,
+                       "ASAN_OPTIONS": "exitcode=99:detect_leaks=0"}
         if side == "control":
             environment["DEST_SERVER"] = relay.address
         daemon = world.start(**environment)
