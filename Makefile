@@ -179,6 +179,18 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+# The stand-in's own; -Itests/tdsd comes before what is ours by the same name.
+TDSD_FUZZ_OBJECTS := $(filter-out $(O)/tests/tdsd/main.o,$(TDSD_OBJECTS)) \
+                     $(O)/src/base/platform_posix.o $(O)/src/base/clock.o \
+                     $(O)/tests/fuzz/fuzz.o $(O)/tests/unit/utf8.o \
+                     $(O)/tests/unit/sanitizer.o
+
+$(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
+		$(shell $(PKG) --libs sqlite3 openssl) -lm
+
+$(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
 -include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
 

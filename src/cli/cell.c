@@ -112,3 +112,13 @@ void cell_print(struct strbuf *line)
 	puts(line->failed ? CELL_NO_MEMORY : line->data);
 	strbuf_release(line);
 }
+
+void cell_print_text(FILE *to, const char *text)
+{
+	struct strbuf line;
+
+	strbuf_init(&line);
+	cell_add_text(&line, text, 0);
+	fprintf(to, "%s\n", line.failed ? CELL_NO_MEMORY : line.data);
+	strbuf_release(&line);
+}

@@ -1,6 +1,8 @@
 #ifndef CLI_CELL_H
 #define CLI_CELL_H
 
+#include <stdio.h>
+
 #include "base/strbuf.h"
 
 /*
@@ -21,5 +23,8 @@ void cell_add_text(struct strbuf *out, const char *text, int width);
 
 /* A line that is done: print it, and release it. */
 void cell_print(struct strbuf *line);
+
+/* All of it as one line. */
+void cell_print_text(FILE *to, const char *text);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/platform.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/cell.h"
 #include "drivers/driver.h"
 
 const struct command *const commands[] = {
@@ -49,8 +50,9 @@ enum exit_code command_failed(const struct error *err, enum exit_code code)
 	if (err->kind == ERROR_CANCELLED)
 		code = EXIT_FAILED;
 	fflush(stdout);
-	fprintf(stderr, "dbaops-dataflow: %s\n",
-		err->kind == ERROR_CANCELLED ? "interrupted" : err->message);
+	fputs("dbaops-dataflow: ", stderr);
+	cell_print_text(stderr, err->kind == ERROR_CANCELLED ? "interrupted"
+							     : err->message);
 	return code;
 }
 

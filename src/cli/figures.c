@@ -29,7 +29,7 @@ double figures_percent(const struct control_report_mapping *row)
 {
 	double done;
 
-	if (!row->total)
+	if (row->total <= 0 || row->processed < 0)
 		return -1;
 	done = 100.0 * (double)row->processed / (double)row->total;
 	return done > 100 ? 100 : done;
@@ -37,8 +37,8 @@ double figures_percent(const struct control_report_mapping *row)
 
 int64_t figures_seconds_left(const struct control_report_mapping *row)
 {
-	if (!row->total || row->rows_per_second <= 0 ||
-	    row->total < row->processed)
+	if (row->total <= 0 || row->processed < 0 ||
+	    row->rows_per_second <= 0 || row->total < row->processed)
 		return -1;
 	return (row->total - row->processed) / row->rows_per_second;
 }

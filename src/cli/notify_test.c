@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/cell.h"
 #include "cli/command.h"
 #include "notify/courier.h"
 
@@ -15,10 +16,21 @@ struct test {
 	int tried, failed;
 };
 
+static void tell(const struct control_channel *row, const char *what,
+		 const char *why)
+{
+	struct strbuf line;
+
+	strbuf_init(&line);
+	strbuf_addf(&line, "%s: %s%s", row->name, what, why);
+	cell_print_text(stdout, line.data);
+	strbuf_release(&line);
+}
+
 static void tell_failed(struct test *test, const struct control_channel *row,
 			const struct error *err)
 {
-	printf("%s: FAILED: %s\n", row->name, err->message);
+	tell(row, "FAILED: ", err->message);
 	test->failed++;
 }
 
@@ -59,7 +71,7 @@ static void try_channel(struct test *test, const struct control_channel *row)
 	while (!courier_take(test->courier, &outcome))
 		courier_wait(test->courier, WAIT_MS);
 	if (outcome.result == COURIER_DELIVERED)
-		printf("%s: sent\n", row->name);
+		tell(row, "sent", "");
 	else
 		tell_failed(test, row, &outcome.err);
 }

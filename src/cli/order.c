@@ -7,6 +7,7 @@
 
 #include "base/platform.h"
 #include "base/text.h"
+#include "cli/cell.h"
 #include "cli/command.h"
 #include "cli/figures.h"
 
@@ -21,8 +22,10 @@ static bool is_over(const struct control_order *order)
 
 static enum exit_code tell(const struct control_order *order)
 {
-	printf("Request %d: %s%s%s\n", order->id, order->state,
-	       order->answer ? ": " : "", order->answer ? order->answer : "");
+	printf("Request %d: ", order->id);
+	if (order->answer)
+		printf("%s: ", order->state);
+	cell_print_text(stdout, order->answer ? order->answer : order->state);
 	return text_iequal(order->state, "COMPLETED") ? EXIT_FINE : EXIT_FAILED;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/cell.h"
 #include "cli/command.h"
 #include "cli/figures.h"
 #include "cli/json.h"
@@ -92,9 +93,17 @@ static enum exit_code print_json(const struct control_report *report)
 
 /* --------------------------------------------------------------------- table */
 
+/* Names and messages are others' words: no line may become two. */
+static void print_line(struct strbuf *line)
+{
+	cell_print_text(stdout, line->data);
+	strbuf_reset(line);
+}
+
 static void print_mapping(const struct control_report_mapping *row, bool alive)
 {
 	const struct control_mapping *m = &row->mapping;
+	struct strbuf line;
 	char name[256], lag[FIGURES_TEXT_MAX], rate[24] = "-", done[16] = "-",
 					       left[24] = "-";
 
@@ -110,26 +119,42 @@ static void print_mapping(const struct control_report_mapping *row, bool alive)
 			snprintf(left, sizeof(left), "%lld s",
 				 (long long)figures_seconds_left(row));
 	}
-	printf("%7d  %-36s %-11s %9s %10s %8s %9s\n", m->id, name,
-	       figures_state(row, alive), lag, rate, done, left);
-	if (row->error_type)
-		printf("         %s: %s\n", row->error_type,
-		       row->error_message ? row->error_message : "");
+	strbuf_init(&line);
+	strbuf_addf(&line, "%7d  %-36s %-11s %9s %10s %8s %9s", m->id, name,
+		    figures_state(row, alive), lag, rate, done, left);
+	print_line(&line);
+	if (row->error_type) {
+		strbuf_addf(&line, "         %s: %s", row->error_type,
+			    row->error_message ? row->error_message : "");
+		print_line(&line);
+	}
+	strbuf_release(&line);
+}
+
+static void print_daemon(const struct control_report *report, bool alive)
+{
+	struct strbuf line;
+
+	strbuf_init(&line);
+	if (!report->daemon)
+		strbuf_addstr(&line, "No daemon has run on these control "
+				     "tables yet.");
+	else if (alive)
+		strbuf_addf(&line, "Daemon %s, version %s, is running.",
+			    report->daemon, report->daemon_version);
+	else
+		strbuf_addf(&line, "No daemon is running; %s was the last one.",
+			    report->daemon);
+	print_line(&line);
+	strbuf_release(&line);
 }
 
 static enum exit_code print_table(const struct control_report *report)
 {
 	bool alive = figures_alive(report);
 
-	if (!report->daemon)
-		printf("No daemon has run on these control tables yet.\n\n");
-	else if (alive)
-		printf("Daemon %s, version %s, is running.\n\n", report->daemon,
-		       report->daemon_version);
-	else
-		printf("No daemon is running; %s was the last one.\n\n",
-		       report->daemon);
-	printf("%7s  %-36s %-11s %9s %10s %8s %9s\n", "MAPPING", "SOURCE",
+	print_daemon(report, alive);
+	printf("\n%7s  %-36s %-11s %9s %10s %8s %9s\n", "MAPPING", "SOURCE",
 	       "STATE", "LAG", "ROWS/S", "DONE", "LEFT");
 	for (size_t i = 0; i < report->mapping_count; i++)
 		print_mapping(&report->mappings[i], alive);

@@ -12,6 +12,7 @@
 
 #include "base/platform.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "control_schema.h" /* made by the build: schema_sqlite[] */
 
 #define BUSY_TIMEOUT_MS 5000
@@ -163,14 +164,18 @@ static int64_t sqlite_get_int(struct session *session, size_t col)
 	return sqlite3_column_int64(self_of(session)->stmt, (int)col);
 }
 
+/* Nobody keeps a program from writing text into the file that is none. */
 static char *sqlite_get_text(struct session *session, size_t col,
 			     struct arena *arena)
 {
 	const unsigned char *text =
 		sqlite3_column_text(self_of(session)->stmt, (int)col);
-
 	/* No NULL of the table's, or nobody would ask: no memory. */
-	return text ? arena_strdup(arena, (const char *)text) : NULL;
+	char *copy = text ? arena_strdup(arena, (const char *)text) : NULL;
+
+	if (copy)
+		text_make_utf8(copy);
+	return copy;
 }
 
 static const struct session_ops sqlite_ops = {

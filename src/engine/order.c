@@ -20,14 +20,26 @@ const char *order_name(enum order_kind kind)
 	return names[kind];
 }
 
+#define BLANKS " \t\r\n"
+
+/* That word and nothing else, but for blanks around it? */
+static bool says(const char *text, const char *word)
+{
+	text += strspn(text, BLANKS);
+	if (!text_istarts(text, word))
+		return false;
+	text += strlen(word);
+	return !text[strspn(text, BLANKS)];
+}
+
 static int read_kind(struct order *order, const char *type, struct error *err)
 {
 	struct strbuf known;
-	char word[64];
 
-	text_copy(word, sizeof(word), type ? type : "");
+	if (!type)
+		type = "";
 	for (size_t i = 0; i < NAME_COUNT; i++) {
-		if (text_iequal(names[i], text_trim(word))) {
+		if (says(type, names[i])) {
 			order->kind = (enum order_kind)i;
 			return 0;
 		}
@@ -36,7 +48,7 @@ static int read_kind(struct order *order, const char *type, struct error *err)
 	for (size_t i = 0; i < NAME_COUNT; i++)
 		strbuf_addf(&known, "%s%s", i ? ", " : "", names[i]);
 	error_set(err, ERROR_CONFIG,
-		  "request type '%s' is not known; these are: %s", word,
+		  "request type '%.64s' is not known; these are: %s", type,
 		  known.data);
 	strbuf_release(&known);
 	return -1;
@@ -44,24 +56,22 @@ static int read_kind(struct order *order, const char *type, struct error *err)
 
 static int read_scope(struct order *order, const char *scope, struct error *err)
 {
-	char word[64];
-
-	text_copy(word, sizeof(word), scope ? scope : "");
-	order->scope_given = *text_trim(word) != '\0';
-	order->whole = text_iequal(text_trim(word), "WHOLE");
-	if (!order->scope_given || order->whole ||
-	    text_iequal(text_trim(word), "TAIL"))
+	if (!scope)
+		scope = "";
+	order->scope_given = !says(scope, "");
+	order->whole = says(scope, "WHOLE");
+	if (!order->scope_given || order->whole || says(scope, "TAIL"))
 		return 0;
 	return error_set(err, ERROR_CONFIG,
-			 "scope '%s' is not known; TAIL, the newest rows, and "
-			 "WHOLE, the whole table, are",
-			 word);
+			 "scope '%.64s' is not known; TAIL, the newest rows, "
+			 "and WHOLE, the whole table, are",
+			 scope);
 }
 
 static int read_condition(struct order *order, const char *condition,
 			  struct error *err)
 {
-	bool given = condition && condition[strspn(condition, " \t\r\n")];
+	bool given = condition && !says(condition, "");
 
 	if (!given && order->kind == ORDER_RESYNC)
 		return error_set(err, ERROR_CONFIG,

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/version.h"
 
+#define LEFT_MAX_S 1e9
+
 /* "2026-01-31T13:00:59.123456Z" */
 static json_t *json_time(int64_t us)
 {
@@ -28,9 +30,19 @@ static json_t *json_text(const char *s)
 	return s && *s ? json_string(s) : json_null();
 }
 
+/* What nobody would live to see is not known. */
+static json_t *json_time_left(double rows, double rows_per_second)
+{
+	bool known = rows >= 0 && rows < rows_per_second * LEFT_MAX_S;
+
+	return known ? json_integer((json_int_t)(rows / rows_per_second))
+		     : json_null();
+}
+
+/* How many rows are expected is a server's estimate, and may be anything. */
 static json_t *json_run(const struct overview_run *run)
 {
-	int64_t left = run->expected - run->processed;
+	double left = (double)run->expected - (double)run->processed;
 	bool known = run->expected > 0 && left >= 0;
 
 	if (!run->sync_type)
@@ -46,10 +58,8 @@ static json_t *json_run(const struct overview_run *run)
 				  10)
 		      : json_null(),
 		"seconds_left",
-		known && run->rows_per_second > 0
-			? json_integer((json_int_t)((double)left /
-						    run->rows_per_second))
-			: json_null(),
+		json_time_left(run->expected > 0 ? left : -1,
+			       run->rows_per_second),
 		"started_at", json_time(run->started_us));
 }
 

@@ -92,7 +92,8 @@ int table_set_key(struct table *table, const char *list, struct error *err)
  */
 void table_signature(const struct table *table, struct strbuf *out);
 
-#define TABLE_NAME_TEXT_MAX 512
+/* Three names of 128 UTF-16 units each, which are three bytes at most. */
+#define TABLE_NAME_TEXT_MAX 1160
 
 /* "database.schema.table", for messages; parts that are empty are left out. */
 const char *table_name_format(char out[TABLE_NAME_TEXT_MAX],

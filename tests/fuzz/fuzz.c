@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "base/text.h"
 #include "unit/utf8.h"
 
 void property_fails(const char *property, const char *file, int line)
@@ -61,6 +62,14 @@ char *take_text(struct input *in, size_t max)
 		memcpy(text, in->data, len);
 	text[len] = '\0';
 	skip(in, len + (end != NULL));
+	return text;
+}
+
+char *take_utf8(struct input *in, size_t max)
+{
+	char *text = take_text(in, max);
+
+	text_make_utf8(text);
 	return text;
 }
 

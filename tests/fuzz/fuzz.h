@@ -45,6 +45,9 @@ size_t take_below(struct input *in, size_t limit);
  */
 char *take_text(struct input *in, size_t max);
 
+/* Likewise as people would have written it: valid UTF-8. */
+char *take_utf8(struct input *in, size_t max);
+
 /* As many bytes as there are, at most `len`; to be freed, never NULL. */
 unsigned char *take_bytes(struct input *in, size_t len, size_t *got);
 

@@ -15,12 +15,14 @@ def port_of(server):
 
 class Relay:
     """Open from the start; close() it. `to` is (host, port). `rewrite` may
-    change what clients send, but not its length. What passes is remembered
-    unless that would be too much."""
+    change what clients send, but not its length; `answer` what the server
+    sends, told how much it has sent before. What passes is remembered unless
+    that would be too much."""
 
     def __init__(self, to, port=0, host="127.0.0.1", rewrite=bytes,
-                 remember=True):
-        self.to, self.rewrite, self.remember = to, rewrite, remember
+                 answer=lambda data, before: data, remember=True):
+        self.to, self.rewrite, self.answer = to, rewrite, answer
+        self.remember = remember
         self.sockets = []
         self.conversations = []  # (what the client sent, what it received)
         self.thawed = threading.Event()
@@ -53,7 +55,8 @@ class Relay:
     def _pump(self, one, other, way, seen):
         try:
             while data := one.recv(65536):
-                data = data if way else self.rewrite(data)
+                data = self.answer(data, len(seen)) if way else \
+                    self.rewrite(data)
                 self._burn(way, data)
                 self.thawed.wait()
                 if self.remember:

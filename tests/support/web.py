@@ -50,7 +50,7 @@ ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 def parse(text):
     """Samples in Prometheus' text format: (name, labels, value)."""
     samples = []
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):
         if line.startswith("#"):
             continue
         name, labels, value = SAMPLE.fullmatch(line).groups()

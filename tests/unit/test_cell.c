@@ -1,6 +1,7 @@
 /* Text for terminals: cut to columns, and without what would move a cursor. */
 #include "unit/helper.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cell.h"
@@ -71,6 +72,22 @@ static void test_broken(void **state)
 	assert_cell("\xed\xa0\x80", 3, "???"); /* half a pair */
 }
 
+/* Whatever it holds, it is one line and moves no cursor. */
+static void test_print(void **state)
+{
+	char line[64];
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_non_null(file);
+	cell_print_text(file, "new\nline \x1b[2J\ttab");
+	rewind(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "new line ?[2J tab\n");
+	assert_null(fgets(line, sizeof(line), file));
+	fclose(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -78,6 +95,7 @@ int main(void)
 		cmocka_unit_test(test_wide),
 		cmocka_unit_test(test_controls),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests_name("cell", tests, NULL, NULL);

@@ -430,6 +430,25 @@ static void test_load_garbage(void **state)
 }
 
 /* SQL Server would not let a NULL in; an altered SQLite file may. */
+/* SQLite takes any bytes for text; everybody else counts on UTF-8. */
+static void test_load_broken_text(void **state)
+{
+	struct control_spec spec = store_make("broken.db");
+	struct control *control = store_open(&spec);
+	struct control_snapshot snapshot;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	store_exec(spec.file, "INSERT INTO source_servers (server_name, "
+			      "connection_string) VALUES "
+			      "(CAST(x'61ff62eda080' AS TEXT), 'server=h')");
+	MUST(control_load(control, &snapshot, &err));
+	assert_int_equal(snapshot.source_count, 1);
+	assert_string_equal(snapshot.sources[0].name, "a?b???");
+	control_snapshot_release(&snapshot);
+	control_close(control);
+}
+
 static void test_load_nulls(void **state)
 {
 	struct control_spec spec = store_make("nulls.db");
@@ -581,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_load_everything),
 		cmocka_unit_test(test_load_many),
 		cmocka_unit_test(test_load_garbage),
+		cmocka_unit_test(test_load_broken_text),
 		cmocka_unit_test(test_load_nulls),
 		cmocka_unit_test(test_load_after_a_table_went),
 		cmocka_unit_test(test_load_sees_changes),

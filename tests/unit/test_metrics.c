@@ -215,6 +215,29 @@ static void test_status(void **state)
 	strbuf_release(&sb);
 }
 
+/* A server's estimate may be anything. */
+static void test_absurd_estimates(void **state)
+{
+	static const int64_t estimates[] = {INT64_MAX, INT64_MIN, -1, 0};
+	struct overview now = example();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(estimates) / sizeof(*estimates); i++) {
+		struct strbuf sb;
+		json_t *root;
+
+		now.mappings[0].run.expected = estimates[i];
+		now.mappings[0].run.rows_per_second = 1e-9;
+		strbuf_init(&sb);
+		status_write(&sb, &now);
+		root = json_loads(sb.data, 0, NULL);
+		assert_non_null(root);
+		assert_holds(sb.data, "\"seconds_left\":null");
+		json_decref(root);
+		strbuf_release(&sb);
+	}
+}
+
 /* What is true of a mapping that has all of the view's words, but for those
  * of mappings that no living daemon works on. */
 static struct overview_mapping afflicted(void)
@@ -341,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_nothing_yet),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_absurd_estimates),
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_health_by_state),
 		cmocka_unit_test(test_judging_without_memory),

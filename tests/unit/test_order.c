@@ -33,6 +33,9 @@ static void test_kinds(void **state)
 	}
 }
 
+#define BLANKS_16 "                "
+#define BLANKS_64 BLANKS_16 BLANKS_16 BLANKS_16 BLANKS_16
+
 static void test_nonsense(void **state)
 {
 	static const struct {
@@ -42,6 +45,10 @@ static void test_nonsense(void **state)
 		{{.type = NULL}, "these are: FULL_SYNC"},
 		{{.type = "VERIFI"}, "'VERIFI'"},
 		{{.type = "VERIFY", .scope = "HALF"}, "'HALF'"},
+		/* What follows a word, however far behind it. */
+		{{.type = "REPAIR\xd8"}, "'REPAIR?'"},
+		{{.type = "REPAIR" BLANKS_64 "x"}, "not known"},
+		{{.type = "VERIFY", .scope = "WHOLE" BLANKS_64 "x"}, "scope"},
 		{{.type = "RESYNC"}, "where_condition"},
 		{{.type = "RESYNC", .condition = " \n"}, "where_condition"},
 		{{.type = "VERIFY", .condition = "a = 1"}, "RESYNC alone"},

@@ -18,6 +18,7 @@
 #include "exec/perm.h"
 #include "sql/parse.h"
 #include "value/collation.h"
+#include "value/utf.h"
 
 static const char *const cdc_tables[] = {
 	"CREATE TABLE cdc.change_tables(object_id int NOT NULL PRIMARY KEY,"
@@ -379,7 +380,7 @@ static int check_new(struct ddl *x, const struct cdc_new_instance *n)
 	if (cdc_count_instances(x, n->source->id) >= 2)
 		return diag_set(x->d, 22962,
 				table_two_part(n->source, x->pool));
-	if (strlen(n->name) > 100)
+	if (utf_units(n->name, strlen(n->name)) > 100)
 		return diag_set(x->d, 22927, n->name);
 	if (cdc_need_table(x->s, x->home, "change_tables", tables,
 			   sizeof(tables), x->d) < 0 ||

@@ -144,7 +144,7 @@ struct arrival {
 	char address[64];
 };
 
-static void serve_one(struct server *srv, int fd, const char *address)
+void serve_client(struct server *srv, int fd, const char *address)
 {
 	struct conn c;
 	struct session *s;
@@ -172,7 +172,7 @@ static void *thread_main(void *arg)
 	struct arrival *a = arg;
 	struct server *srv = a->srv;
 
-	serve_one(srv, a->fd, a->address);
+	serve_client(srv, a->fd, a->address);
 	free(a);
 	pthread_mutex_lock(&srv->lock);
 	active--;

@@ -12,4 +12,7 @@ int serve_open(struct server *srv, const char *host, int port, char *err,
 	       size_t err_size);
 void serve_run(struct server *srv);
 
+/* Serve one client that has connected, until it has gone; closes `fd`. */
+void serve_client(struct server *srv, int fd, const char *address);
+
 #endif
