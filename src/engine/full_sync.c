@@ -51,7 +51,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	if (link->src->ops->trigger_reset(link->src, &reset, err) < 0) {
 		/* The next attempt reads the whole table again: not so soon. */
 		if (err->kind == ERROR_PERMISSION ||
-		    err->kind == ERROR_SERVER) {
+		    (err->kind == ERROR_SERVER && err->retryable)) {
 			err->kind = ERROR_DATA;
 			err->retryable = false;
 		}
