@@ -170,7 +170,7 @@ static void try_load(void)
 		return;
 	settings_init(&settings);
 	(void)worked(settings_load(&settings, &snapshot, &err), &err);
-	mapping_find_addresses(&snapshot);
+	(void)worked(mapping_find_addresses(&snapshot, &err), &err);
 	for (size_t i = 0; i < snapshot.mapping_count; i++)
 		check_mapping(&snapshot.mappings[i], &snapshot);
 	for (size_t i = 0; i < snapshot.request_count; i++)
