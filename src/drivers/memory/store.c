@@ -292,7 +292,7 @@ static void swap_out(struct memory_table *table, struct pending *item)
 
 	if (old)
 		HASH_ADD_KEYPTR(hh, table->rows, old->key, old->key_len, old);
-	if (item->op == ROW_UPSERT)
+	if (item->op == ROW_UPSERT && table->rows)
 		HASH_DELETE(hh, table->rows, item->row);
 }
 
