@@ -25,6 +25,12 @@ enum platform_event {
  */
 void platform_signals_init(void);
 
+/*
+ * Have freed memory go back to the system, as far as that can be ordered: what
+ * one thread has freed is of no use to others otherwise. Main, first thing.
+ */
+void platform_memory_init(void);
+
 /* Wait up to `ms` for what the operating system wants. Main thread only. */
 enum platform_event platform_wait(int64_t ms);
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -37,6 +38,19 @@ void platform_signals_init(void)
 	sigaddset(&handled, SIGINT);
 	sigaddset(&handled, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &handled, NULL);
+}
+
+/*
+ * Left alone, glibc takes ever larger pieces from its heaps, of which it makes
+ * eight a core.
+ */
+void platform_memory_init(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+	mallopt(M_ARENA_MAX, 4);
+#endif
 }
 
 enum platform_event platform_wait(int64_t ms)

@@ -269,6 +269,7 @@ int command_main(int argc, char **argv)
 	const struct command *command = &command_run;
 	const char *first = argc > 1 ? argv[1] : "";
 
+	platform_memory_init();
 	platform_signals_init();
 	json_setup();
 	if (!strcmp(first, "--version")) {

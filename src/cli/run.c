@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/errand.h"
 #include "base/log.h"
 #include "base/platform.h"
 #include "base/version.h"
@@ -10,53 +11,102 @@
 
 #define WAIT_MS 5000
 
+/* How often it is looked whether the control tables are open, and how long that
+ * may go on when nobody wants it any more. */
+#define LOOK_MS 20
+#define STOP_MS 1500
+
+/* The control tables being opened, which may take long. */
+struct opening {
+	const struct control_spec *spec;
+	struct cancel *cancel;
+	struct errand errand;
+	struct control *control;
+	enum control_trouble trouble;
+	struct error err;
+	int ret;
+};
+
 /* With --wait, what may pass by itself is waited for. */
 static bool is_worth_waiting(enum control_trouble trouble)
 {
 	return trouble != CONTROL_BAD_SETTINGS && trouble != CONTROL_TOO_NEW;
 }
 
-/* 1: open; 0: stopped while waiting; -1: it cannot be opened. */
-static int open_control(const struct options *options,
-			const struct control_spec *spec,
-			struct control **control, enum control_trouble *trouble,
-			struct error *err)
+static void open_it(void *arg)
 {
-	while (control_open(spec, NULL, control, trouble, err) < 0) {
-		if (!options->wait || !is_worth_waiting(*trouble))
+	struct opening *opening = arg;
+
+	opening->ret =
+		control_open(opening->spec, opening->cancel, &opening->control,
+			     &opening->trouble, &opening->err);
+}
+
+/* 1: open; 0: stopped while waiting; -1: it cannot be opened. */
+static int open_once(struct opening *opening)
+{
+	error_clear(&opening->err);
+	if (errand_start(&opening->errand, open_it, opening, &opening->err) < 0)
+		return -1;
+	while (!errand_has_ended(&opening->errand)) {
+		if (platform_wait(LOOK_MS) != PLATFORM_STOP)
+			continue;
+		cancel_request(opening->cancel, CANCEL_NOW);
+		if (errand_wait(&opening->errand, STOP_MS) && opening->ret == 0)
+			control_close(opening->control);
+		return 0;
+	}
+	return opening->ret < 0 ? -1 : 1;
+}
+
+static int open_control(const struct options *options, struct opening *opening)
+{
+	int rc;
+
+	while ((rc = open_once(opening)) < 0) {
+		if (!options->wait || !is_worth_waiting(opening->trouble))
 			return -1;
-		log_warning("%s; trying again", err->message);
+		log_warning("%s; trying again", opening->err.message);
 		platform_notify("READY=1\nSTATUS=waiting for the control "
 				"tables");
 		if (platform_wait(WAIT_MS) == PLATFORM_STOP)
 			return 0;
 	}
-	return 1;
+	return rc;
 }
 
 /* The monitor is there first: it also tells that the tables are waited for. */
 static enum exit_code run_monitored(const struct options *options,
 				    struct monitor *monitor, bool *clean)
 {
-	struct control_spec spec = options->spec;
-	enum control_trouble trouble;
+	/* A thread that does not come to an end may still use these. */
+	static struct control_spec spec;
+	static struct cancel cancel;
+	static struct opening opening;
 	struct error err = ERROR_INIT;
-	struct control *control;
 	bool listens = options->metrics_listen && *options->metrics_listen;
 	int rc;
 
 	if (listens)
 		monitor_listen(monitor, options->metrics_listen);
+	spec = options->spec;
 	spec.create = true;
-	rc = open_control(options, &spec, &control, &trouble, &err);
+	if (cancel_init(&cancel, &err) < 0)
+		return command_failed(&err, EXIT_FAILED);
+	opening.spec = &spec;
+	opening.cancel = &cancel;
+	rc = open_control(options, &opening);
+	*clean = !opening.errand.running;
 	if (rc < 0)
-		return command_failed(&err, exit_code_for(trouble));
+		return command_failed(&opening.err,
+				      exit_code_for(opening.trouble));
 	if (rc == 0)
 		return EXIT_FINE;
 	log_info("dbaops-dataflow " DATAFLOW_VERSION " starts, control tables "
 		 "in %s",
 		 spec.kind == CONTROL_SQLITE ? spec.file : spec.database);
-	if (scheduler_run(&spec, control, monitor, listens, clean, &err) < 0)
+	if (scheduler_run(&spec, opening.control, &cancel, monitor, listens,
+			  clean, &err) < 0)
 		return command_failed(&err, EXIT_FAILED);
 	return EXIT_FINE;
 }

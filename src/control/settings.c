@@ -44,6 +44,7 @@ static const struct known {
 	NUMBER("retry_delay_seconds", retry_delay_s, 30, 0, 3600),
 	NUMBER("batch_size", batch_rows, 1000, 1, 100000),
 	NUMBER("batch_memory_mb", batch_memory_mb, 4, 1, 1024),
+	NUMBER("memory_limit_mb", memory_limit_mb, 256, 64, 1048576),
 	NUMBER("max_connections", max_connections, 50, 4, 10000),
 	NUMBER("connect_timeout_seconds", connect_timeout_s, 15, 1, 600),
 	NUMBER("query_timeout_seconds", query_timeout_s, 600, 0, 86400),
@@ -203,7 +204,7 @@ static void complain(const struct known *k, char *message, size_t size)
 			 *message ? "; " : "", k->key, words);
 	else
 		snprintf(one, sizeof(one),
-			 "%s'%s' must be a whole number from %d to %d",
+			 "%s'%s' must be a number from %d to %d",
 			 *message ? "; " : "", k->key, k->min, k->max);
 	text_append(message, size, one);
 }

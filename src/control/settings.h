@@ -16,6 +16,7 @@ struct settings {
 	int retry_delay_s;
 	int batch_rows;
 	int batch_memory_mb;
+	int memory_limit_mb;
 	int max_connections;
 	int connect_timeout_s;
 	int query_timeout_s;

@@ -93,8 +93,24 @@ struct driver {
 
 /* ------------------------------------------------------------- sources */
 
+/*
+ * How much memory the rows of a read take. A value on its way is held in the
+ * source's client library, where a batch can borrow it, and by the target as
+ * often as `held` of that says. So a caller knows before the first next() what
+ * the read will need.
+ */
+struct source_rows {
+	uint64_t bytes; /* no row has more; 0: they are not worth a thought */
+	/* The column that has most of it, until end(), or NULL; and its longest
+	 * value. */
+	const char *column;
+	uint64_t longest;
+};
+
 struct source {
 	const struct source_ops *ops;
+	struct source_rows rows; /* of what read_begin() or changes_begin() of
+				  * changes has begun */
 };
 
 /*
@@ -240,8 +256,9 @@ struct source_ops {
 	 * of the rows of `choice`, of all without one, as of one moment where
 	 * the system can; in key order where that is cheap, unless keys are
 	 * chosen. The trigger column reads as if it had been reset. `shape`
-	 * and `choice` are borrowed until end(); the charsets of `shape` are
-	 * filled in. ERROR_CONFIG: the condition makes no sense.
+	 * and `choice` are borrowed until end(); the charsets of `shape` and
+	 * `rows` of the source are filled in. ERROR_CONFIG: the condition makes
+	 * no sense.
 	 */
 	int (*read_begin)(struct source *src, struct table *shape,
 			  const struct row_choice *choice, struct error *err);
@@ -292,8 +309,10 @@ struct source_ops {
 	/*
 	 * Fill an empty batch with what comes next. 1: some rows; 0: that was
 	 * all. Changes come in commit order; several of one key may come, the
-	 * last one counts. May be called from another thread than the one
-	 * that began, one at a time.
+	 * last one counts. A row larger than the batch comes alone, see
+	 * batch_make_lone(), and what it holds is valid until the next call.
+	 * May be called from another thread than the one that began, one at a
+	 * time.
 	 */
 	int (*next)(struct source *src, struct batch *batch, struct error *err);
 
@@ -313,6 +332,8 @@ struct source_ops {
 
 struct target {
 	const struct target_ops *ops;
+	unsigned held; /* since begin(): how often a row that is written lies in
+			* its memory, at most */
 };
 
 struct target_spec {

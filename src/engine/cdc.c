@@ -33,6 +33,7 @@ static int apply(struct link *link, struct table *shape,
 		.shape = shape,
 		.batch_rows = (size_t)settings->batch_rows,
 		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
+		.memory = &link->memory,
 		.cancel = link->cancel,
 		.stop_at = CANCEL_NOW, /* a window is at hand: finish it */
 		.subject = link->subject,
@@ -130,6 +131,7 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 	link->src->ops->end(link->src);
 	if (rc < 0)
 		return error_wrap(err, "changes of '%s'", link->mapping->name);
+	memory_give(&link->memory);
 	if (step->altered) {
 		link_forget(link);
 		return 0;

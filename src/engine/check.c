@@ -94,6 +94,9 @@ static void check_control(struct checker *c)
 			    "correct it in the table config; until then the "
 			    "value before it counts",
 			    err.message);
+	else if (engine_set_settings(&c->engine, &c->settings,
+				     c->snapshot.mapping_count, &err) < 0)
+		finding_error(c->out, FINDING_FAIL, "config", &err);
 	else
 		finding_add(c->out, FINDING_OK, "config",
 			    "every setting makes sense");
@@ -103,7 +106,8 @@ static void check_control(struct checker *c)
 	if (!c->settings.query_timeout_s ||
 	    c->settings.query_timeout_s > QUERY_TIMEOUT_S)
 		c->settings.query_timeout_s = QUERY_TIMEOUT_S;
-	engine_set_settings(&c->engine, &c->settings);
+	if (engine_set_settings(&c->engine, &c->settings, 0, &err) < 0)
+		log_debug("%s", err.message);
 }
 
 /* ----------------------------------------------------------------- servers */

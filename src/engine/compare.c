@@ -311,6 +311,31 @@ int compare_cut(struct compare *compare, enum compare_side side,
 	return rc;
 }
 
+int compare_has_memory(struct compare *compare, enum compare_side side,
+		       struct error *err)
+{
+	struct source *src = look_reader(compare, side);
+	const struct memory *memory = &compare->link->memory;
+	uint64_t rows = src->rows.bytes;
+	struct budget_usage usage;
+
+	if (!memory->budget || rows <= memory->own / 4 ||
+	    rows <= compare->spare / 2)
+		return 0;
+	compare->wanted = rows > SIZE_MAX / 4 ? SIZE_MAX / 2 : 2 * (size_t)rows;
+	budget_count(memory->budget, &usage);
+	if (usage.size < COMPARE_BYTES ||
+	    compare->wanted > usage.size - COMPARE_BYTES) {
+		size_t need = compare->wanted + COMPARE_BYTES;
+
+		compare->wanted = 0;
+		return memory_too_large(src, &compare->shape[side], need,
+					usage.size, compare->link->cancel, err);
+	}
+	return error_set(err, ERROR_MEMORY, "rows need %zu bytes",
+			 compare->wanted);
+}
+
 int compare_sums(struct compare *compare, const struct compare_span *span,
 		 uint64_t rows, struct row_sum sums[COMPARE_SIDES],
 		 struct error *err)

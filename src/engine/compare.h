@@ -14,6 +14,12 @@
  */
 enum compare_side { COMPARE_SOURCE, COMPARE_DEST, COMPARE_SIDES };
 
+/*
+ * What a comparison may take at most, with all that is found, and with a repair
+ * of rows that are not many.
+ */
+#define COMPARE_BYTES ((size_t)14 << 20)
+
 /* Most rows of one side that are compared one by one, and that are kept. */
 #define COMPARE_ROWS_MAX  10000
 #define COMPARE_FOUND_MAX 20000
@@ -36,6 +42,9 @@ struct compare {
 	/* Keys of rows that differ, as the side has them that was read. */
 	struct batch found[COMPARE_SIDES];
 	struct compare_entry *entries; /* uthash, by the key's digest */
+
+	size_t spare;  /* memory that was reserved for large rows */
+	size_t wanted; /* more than that is needed: 0, or how much */
 };
 
 /* A stretch of the table; an end without bytes is open. */
@@ -96,6 +105,14 @@ int compare_rows(struct compare *compare, const struct compare_span *span,
 int compare_choose(struct compare *compare, const struct compare_span *span,
 		   const char *condition, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * Of the read of a side that was begun: is there memory for its rows, once here
+ * and once with whom it is handed on to? If not, -1 and `wanted` is set: come
+ * back with so much in `spare`.
+ */
+int compare_has_memory(struct compare *compare, enum compare_side side,
+		       struct error *err) __attribute__((warn_unused_result));
 
 size_t compare_found(const struct compare *compare);
 

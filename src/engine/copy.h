@@ -3,13 +3,14 @@
 
 #include "base/cancel.h"
 #include "drivers/driver.h"
+#include "engine/memory.h"
 #include "engine/reporter.h"
 
 /*
  * Moves everything that a source has begun to read into what a target has
- * begun to write. Once the first batch turns out to be full, a second thread
- * reads, so that reading and writing overlap; at most COPY_BATCHES batches
- * exist.
+ * begun to write. Once the first batch turns out to be full, and if there is
+ * memory for it, a second thread reads, so that reading and writing overlap;
+ * at most COPY_BATCHES batches exist then.
  */
 #define COPY_BATCHES 4
 
@@ -18,7 +19,8 @@ struct copy {
 	struct target *dst;	   /* between begin() and commit() */
 	const struct table *shape; /* what both were begun with */
 	size_t batch_rows;
-	size_t batch_bytes; /* hard cap on one batch's memory */
+	size_t batch_bytes;    /* hard cap on one batch's memory */
+	struct memory *memory; /* waited for, if rows are large: see there */
 	struct cancel *cancel;
 	enum cancel_level stop_at;	/* from which level on to give up */
 	struct report_subject *subject; /* told of the progress */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/memory.h"
+
 /*
  * Connections that the limit does not give to workers: the control store is
  * read over one and written over another.
@@ -22,40 +24,67 @@ struct engine_server {
 
 int engine_init(struct engine *engine, struct error *err)
 {
+	struct memory_plan plan;
 	int rc;
 
 	memset(engine, 0, sizeof(*engine));
 	settings_init(&engine->settings);
+	if (memory_plan_make(&plan, &engine->settings, 0, err) < 0)
+		return -1;
+	engine->own_memory = plan.own;
 	rc = pthread_mutex_init(&engine->lock, NULL);
 	if (rc)
 		return error_errno(err, rc, "cannot make a lock");
+	if (budget_init(&engine->memory, plan.shared, err) < 0)
+		goto no_budget;
 	if (pool_init(&engine->pool,
 		      (unsigned)engine->settings.max_connections -
 			      CONTROL_CONNECTIONS,
-		      err) < 0) {
-		pthread_mutex_destroy(&engine->lock);
-		return -1;
-	}
+		      err) < 0)
+		goto no_pool;
 	return 0;
+no_pool:
+	budget_release(&engine->memory);
+no_budget:
+	pthread_mutex_destroy(&engine->lock);
+	return -1;
 }
 
 void engine_release(struct engine *engine)
 {
 	pool_release(&engine->pool);
+	budget_release(&engine->memory);
 	pthread_mutex_destroy(&engine->lock);
 }
 
-void engine_set_settings(struct engine *engine, const struct settings *settings)
+int engine_set_settings(struct engine *engine, const struct settings *settings,
+			size_t mappings, struct error *err)
 {
+	struct memory_plan plan;
+	int ret = memory_plan_make(&plan, settings, mappings, err);
+
 	pthread_mutex_lock(&engine->lock);
 	engine->settings = *settings;
+	engine->own_memory = plan.own;
 	pthread_mutex_unlock(&engine->lock);
+	budget_resize(&engine->memory, plan.shared);
 	pool_resize(&engine->pool,
 		    (unsigned)settings->max_connections - CONTROL_CONNECTIONS);
 	if (engine->reporter)
 		reporter_set_limits(engine->reporter,
 				    settings->log_retention_days,
 				    settings->lease_s);
+	return ret;
+}
+
+size_t engine_own_memory(struct engine *engine)
+{
+	size_t own;
+
+	pthread_mutex_lock(&engine->lock);
+	own = engine->own_memory;
+	pthread_mutex_unlock(&engine->lock);
+	return own;
 }
 
 void engine_get_settings(struct engine *engine, struct settings *out)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/budget.h"
 #include "control/settings.h"
 #include "drivers/pool.h"
 #include "engine/mapping.h"
@@ -19,11 +20,13 @@ struct pulse {
 /* What all workers share. */
 struct engine {
 	struct pool pool;
+	struct budget memory; /* see memory.h */
 	struct reporter *reporter;
 	char installation[64]; /* set before the first worker starts */
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct settings settings;
+	size_t own_memory; /* of each run */
 	struct engine_server *servers;
 	struct pulse pulse;
 };
@@ -32,9 +35,17 @@ int engine_init(struct engine *engine, struct error *err)
 	__attribute__((warn_unused_result));
 void engine_release(struct engine *engine);
 
-void engine_set_settings(struct engine *engine,
-			 const struct settings *settings);
+/*
+ * For so many mappings. -1 and ERROR_CONFIG: memory_limit_mb is too small for
+ * them; work goes on with the least that there must be.
+ */
+int engine_set_settings(struct engine *engine, const struct settings *settings,
+			size_t mappings, struct error *err)
+	__attribute__((warn_unused_result));
 void engine_get_settings(struct engine *engine, struct settings *out);
+
+/* What a run that begins now has of its own. */
+size_t engine_own_memory(struct engine *engine);
 
 void engine_set_pulse(struct engine *engine, const struct pulse *pulse);
 void engine_get_pulse(struct engine *engine, struct pulse *out);

@@ -74,6 +74,7 @@ static int copy_whole(struct link *link, uint64_t *rows, struct error *err)
 		.shape = &link->shape,
 		.batch_rows = (size_t)settings->batch_rows,
 		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
+		.memory = &link->memory,
 		.cancel = link->cancel,
 		.stop_at = CANCEL_DRAIN,
 		.subject = link->subject,

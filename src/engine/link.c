@@ -9,6 +9,38 @@
 #include "engine/exceptions.h"
 #include "engine/schema_check.h"
 
+int link_join(struct link *link, struct engine *engine, struct error *err)
+{
+	const struct mapping *mapping = link->mapping;
+
+	if (engine_get_server(engine, &mapping->from, &link->from, err) < 0 ||
+	    engine_get_server(engine, &mapping->to, &link->to, err) < 0) {
+		link_leave(link, engine);
+		return -1;
+	}
+	link->share = pool_join(&engine->pool, link->from, link->to);
+	if (!link->share) {
+		link_leave(link, engine);
+		return error_memory(err, "a place among the connections");
+	}
+	link->pool = &engine->pool;
+	link->memory.budget = &engine->memory;
+	link->installation = engine->installation;
+	link->reporter = engine->reporter;
+	return 0;
+}
+
+void link_leave(struct link *link, struct engine *engine)
+{
+	if (link->share)
+		pool_leave(&engine->pool, link->share);
+	engine_put_server(engine, link->from);
+	engine_put_server(engine, link->to);
+	link->share = NULL;
+	link->from = NULL;
+	link->to = NULL;
+}
+
 int link_open_ends(const struct link *link, struct source **src,
 		   struct target **dst, struct error *err)
 {
@@ -97,6 +129,7 @@ void link_release(struct link *link)
 		link->src->ops->release(link->src);
 	link->src_connected = false;
 	link_release_target(link);
+	memory_give(&link->memory);
 }
 
 void link_moved(struct link *link, const struct checkpoint *to)

@@ -5,7 +5,9 @@
 #include "base/strbuf.h"
 #include "control/settings.h"
 #include "drivers/driver.h"
+#include "engine/engine.h"
 #include "engine/mapping.h"
+#include "engine/memory.h"
 #include "engine/reporter.h"
 
 #define LINK_LONGER_MAX 400
@@ -20,6 +22,7 @@ struct link {
 	const char *installation;
 	struct pool *pool; /* where this run has reserved its connections */
 	struct pool_share *share;
+	struct memory memory; /* what this run may take; given back with it */
 	struct source *src;
 	struct target *dst;
 	bool src_connected, dst_connected;
@@ -65,8 +68,17 @@ struct link {
 };
 
 /*
+ * Its place in an engine: `from`, `to`, `installation`, `pool`, `share`, `memory`
+ * and `reporter`, for the mapping that it has. Leave it after link_close().
+ */
+int link_join(struct link *link, struct engine *engine, struct error *err)
+	__attribute__((warn_unused_result));
+void link_leave(struct link *link, struct engine *engine);
+
+/*
  * Make both ends; connects to nothing. `link` is zeroed but for its inputs:
- * mapping, servers, installation, pool, share, cancel, epoch, subject, reporter.
+ * mapping, servers, installation, pool, share, memory, cancel, epoch, subject,
+ * reporter.
  */
 int link_open(struct link *link, struct error *err)
 	__attribute__((warn_unused_result));
@@ -86,7 +98,7 @@ int link_connect_source(struct link *link, struct error *err)
 int link_connect_target(struct link *link, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Give both back: the run is over; or the target's alone. */
+/* Give both back, and memory: the run is over; or the target's alone. */
 void link_release(struct link *link);
 void link_release_target(struct link *link);
 

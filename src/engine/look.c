@@ -90,7 +90,7 @@ int look_begin(struct look *look, struct compare *compare,
 	       enum compare_side side, const struct row_choice *choice,
 	       struct error *err)
 {
-	const struct settings *settings = &compare->link->settings;
+	const struct link *link = compare->link;
 	struct table *shape = &compare->shape[side];
 	const struct table *other = &compare->shape[!side];
 	struct source *src = look_reader(compare, side);
@@ -98,11 +98,12 @@ int look_begin(struct look *look, struct compare *compare,
 	memset(look, 0, sizeof(*look));
 	look->compare = compare;
 	look->side = side;
-	if (src->ops->read_begin(src, shape, choice, err) < 0)
+	if (src->ops->read_begin(src, shape, choice, err) < 0 ||
+	    compare_has_memory(compare, side, err) < 0)
 		return -1;
 	copy_charsets(&compare->keys[side], shape);
-	if (batch_init(&look->batch, shape, (size_t)settings->batch_rows,
-		       (size_t)settings->batch_memory_mb << 20, err) < 0 ||
+	if (batch_init(&look->batch, shape, (size_t)link->settings.batch_rows,
+		       memory_batch(&link->memory, src, NULL), err) < 0 ||
 	    canonical_init(&look->rows, shape, other, compare->take,
 			   compare->take_count, err) < 0 ||
 	    canonical_init(&look->keys, shape, other, shape->key,

@@ -69,7 +69,10 @@ int look_next(struct look *look, struct row_digest *key, struct row_digest *md5,
 /* Put the key of the row at hand into `keys`. False: no room. */
 bool look_keep_key(const struct look *look, struct batch *keys);
 
-/* The memory that keys of rows may need. */
-#define LOOK_KEYS_BYTES ((size_t)16 << 20)
+/*
+ * The memory that keys of rows may need: up to three times, beside what is
+ * known of each, see COMPARE_BYTES.
+ */
+#define LOOK_KEYS_BYTES ((size_t)2 << 20)
 
 #endif

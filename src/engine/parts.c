@@ -23,11 +23,13 @@ struct parts {
 	struct error error; /* the first one */
 };
 
-/* A thread's own ends and its own shape, into which its source writes. */
+/* A thread's own ends and memory, and its own shape, into which its source
+ * writes. */
 struct part_ends {
 	struct source *src;
 	struct target *dst;
 	struct table shape;
+	struct memory memory;
 };
 
 static bool take(struct parts *parts, size_t *part)
@@ -54,6 +56,7 @@ static int load_part(struct parts *parts, struct part_ends *ends, size_t part,
 		.shape = &ends->shape,
 		.batch_rows = (size_t)settings->batch_rows,
 		.batch_bytes = (size_t)settings->batch_memory_mb << 20,
+		.memory = &ends->memory,
 		.cancel = &parts->cancel,
 		.stop_at = CANCEL_DRAIN,
 		.subject = parts->link->subject,
@@ -74,6 +77,8 @@ static int load_part(struct parts *parts, struct part_ends *ends, size_t part,
 				  parts->plan->count);
 	}
 	FAILPOINT(LOAD_PART);
+	/* Others who have large rows get a turn between two parts. */
+	memory_give(&ends->memory);
 	pthread_mutex_lock(&parts->lock);
 	parts->rows += rows;
 	pthread_mutex_unlock(&parts->lock);
@@ -99,7 +104,10 @@ static int load_parts(struct parts *parts, struct part_ends *ends,
 static void *thread_main(void *arg)
 {
 	struct parts *parts = arg;
-	struct part_ends ends = {.src = NULL};
+	struct part_ends ends = {
+		.memory = {.budget = parts->link->memory.budget,
+			   .own = parts->link->memory.own},
+	};
 	struct error err = ERROR_INIT;
 	int ret;
 
@@ -110,6 +118,7 @@ static void *thread_main(void *arg)
 	if (ends.dst)
 		ends.dst->ops->close(ends.dst);
 	table_release(&ends.shape);
+	memory_give(&ends.memory);
 	pthread_mutex_lock(&parts->lock);
 	if (ret < 0 && parts->error.kind == ERROR_NONE)
 		parts->error = err;

@@ -6,8 +6,25 @@
 #include "base/failpoint.h"
 #include "engine/exceptions.h"
 
-/* Batches that are kept while change capture goes on. */
-#define BATCHES_MAX 16
+/* Batches that are kept while change capture goes on, and their size. */
+#define BATCHES_MAX 64
+#define BATCH_BYTES ((size_t)1 << 20)
+
+/* The first batch, the one that is written, and the first row that is too large
+ * for either are the comparison's. */
+static int hold(struct repair *repair, size_t bytes, struct error *err)
+{
+	struct budget *budget = repair->compare->link->memory.budget;
+
+	if (!budget)
+		return 0;
+	if (!budget_try(budget, bytes))
+		return error_set(err, ERROR_MEMORY,
+				 "the rows to be repaired need more memory "
+				 "than 'memory_limit_mb' leaves now");
+	repair->held += bytes;
+	return 0;
+}
 
 static struct batch *add_batch(struct repair *repair, struct error *err)
 {
@@ -17,8 +34,8 @@ static struct batch *add_batch(struct repair *repair, struct error *err)
 	if (repair->count == BATCHES_MAX) {
 		error_set(err, ERROR_MEMORY,
 			  "the rows to be repaired need more memory than %d "
-			  "batches of %d MB; raise 'batch_memory_mb' in config",
-			  BATCHES_MAX, link->settings.batch_memory_mb);
+			  "batches of 1 MB",
+			  BATCHES_MAX);
 		return NULL;
 	}
 	grown = realloc(repair->rows, (repair->count + 1) * sizeof(*grown));
@@ -28,11 +45,77 @@ static struct batch *add_batch(struct repair *repair, struct error *err)
 	}
 	repair->rows = grown;
 	batch = &repair->rows[repair->count];
+	if (repair->full > repair->paid) {
+		if (hold(repair, BATCH_BYTES, err) < 0)
+			return NULL;
+		repair->paid++;
+	}
 	if (batch_init(batch, &link->shape, (size_t)link->settings.batch_rows,
-		       (size_t)link->settings.batch_memory_mb << 20, err) < 0)
+		       BATCH_BYTES, err) < 0)
 		return NULL;
 	repair->count++;
+	repair->full++;
 	return batch;
+}
+
+/* Copy a row of `from` by the names of its columns; the others are NULL. */
+static bool put_row(struct batch *to, const struct batch *from, size_t row)
+{
+	for (size_t i = 0; i < to->table->column_count; i++) {
+		const struct column *column =
+			table_column(from->table, to->table->columns[i].name);
+
+		if (!column)
+			batch_put_null(to, i);
+		else if (!batch_put_copy(
+				 to, i, from,
+				 (size_t)(column - from->table->columns), row))
+			return false;
+	}
+	return true;
+}
+
+/* What a lone row holds is the source's: it stays when that reads on. */
+static int keep_lone(struct repair *repair, struct batch *batch,
+		     struct error *err)
+{
+	size_t bytes = batch_bytes(batch);
+	struct batch own;
+
+	if (repair->largest && hold(repair, bytes, err) < 0)
+		return -1;
+	if (bytes > repair->largest)
+		repair->largest = bytes;
+	if (batch_init(&own, batch->table, 1, BATCH_BYTES, err) < 0)
+		return -1;
+	batch_make_lone(&own);
+	if (!put_row(&own, batch, 0)) {
+		batch_release(&own);
+		return error_memory(err, "a row to be repaired");
+	}
+	batch_add_row(&own, ROW_UPSERT);
+	batch_release(batch);
+	*batch = own;
+	repair->full--;
+	return 0;
+}
+
+static int read_rows(struct repair *repair, struct source *src,
+		     struct error *err)
+{
+	int rc = compare_has_memory(repair->compare, COMPARE_SOURCE, err);
+
+	while (rc == 0) {
+		struct batch *batch = add_batch(repair, err);
+
+		rc = batch ? src->ops->next(src, batch, err) : -1;
+		if (rc <= 0)
+			return rc;
+		rc = compare_see_rows(repair->compare, batch, err);
+		if (rc == 0 && batch->lone)
+			rc = keep_lone(repair, batch, err);
+	}
+	return rc;
 }
 
 static int read_side(struct repair *repair, const struct batch *keys,
@@ -40,19 +123,13 @@ static int read_side(struct repair *repair, const struct batch *keys,
 {
 	struct link *link = repair->compare->link;
 	struct row_choice choice = {.keys = keys};
-	struct batch *batch;
 	int rc;
 
 	if (!keys->rows)
 		return 0;
 	rc = link->src->ops->read_begin(link->src, &link->shape, &choice, err);
-	while (rc == 0) {
-		batch = add_batch(repair, err);
-		rc = batch ? link->src->ops->next(link->src, batch, err) : -1;
-		if (rc <= 0)
-			break;
-		rc = compare_see_rows(repair->compare, batch, err);
-	}
+	if (rc == 0)
+		rc = read_rows(repair, link->src, err);
 	link->src->ops->end(link->src);
 	return rc;
 }
@@ -73,6 +150,8 @@ void repair_release(struct repair *repair)
 	for (size_t i = 0; i < repair->count; i++)
 		batch_release(&repair->rows[i]);
 	free(repair->rows);
+	if (repair->held)
+		budget_give(repair->compare->link->memory.budget, repair->held);
 	memset(repair, 0, sizeof(*repair));
 }
 
@@ -96,23 +175,6 @@ static int flush(struct writing *w, struct error *err)
 	return 0;
 }
 
-/* Copy a row of `from` by the names of its columns; the others are NULL. */
-static bool put_row(struct batch *to, const struct batch *from, size_t row)
-{
-	for (size_t i = 0; i < to->table->column_count; i++) {
-		const struct column *column =
-			table_column(from->table, to->table->columns[i].name);
-
-		if (!column)
-			batch_put_null(to, i);
-		else if (!batch_put_copy(
-				 to, i, from,
-				 (size_t)(column - from->table->columns), row))
-			return false;
-	}
-	return true;
-}
-
 static int add_row(struct writing *w, const struct batch *from, size_t row,
 		   enum row_op op, struct error *err)
 {
@@ -120,9 +182,9 @@ static int add_row(struct writing *w, const struct batch *from, size_t row,
 		if (flush(w, err) < 0)
 			return -1;
 		if (!put_row(&w->out, from, row))
-			return error_set(err, ERROR_MEMORY,
-					 "a row is larger than a batch may be; "
-					 "raise 'batch_memory_mb' in config");
+			return error_set(err, ERROR_INTERNAL,
+					 "a row of a batch has no room in "
+					 "another one");
 	}
 	batch_add_row(&w->out, op);
 	return 0;
@@ -141,6 +203,15 @@ static int remove_one(void *arg, const struct compare_row *row,
 	return add_row(w, row->keys, row->at, ROW_DELETE, err);
 }
 
+static int write_lone(struct writing *w, const struct batch *batch,
+		      struct error *err)
+{
+	if (flush(w, err) < 0 || w->dst->ops->write(w->dst, batch, err) < 0)
+		return -1;
+	w->rows++;
+	return 0;
+}
+
 static int add_batch_rows(struct repair *repair, struct writing *w,
 			  const struct batch *batch, struct error *err)
 {
@@ -152,7 +223,9 @@ static int add_batch_rows(struct repair *repair, struct writing *w,
 	rc = compare_unchanged(repair->compare, batch, take, err);
 	for (size_t row = 0; rc == 0 && row < batch->rows; row++)
 		if (take[row])
-			rc = add_row(w, batch, row, ROW_UPSERT, err);
+			rc = batch->lone
+				     ? write_lone(w, batch, err)
+				     : add_row(w, batch, row, ROW_UPSERT, err);
 	free(take);
 	return rc;
 }
@@ -179,8 +252,10 @@ static int write_all(struct repair *repair, struct writing *w,
 
 	w->dst = link->dst;
 	if (batch_init(&w->out, shape, (size_t)settings->batch_rows,
-		       (size_t)settings->batch_memory_mb << 20, err) < 0 ||
+		       BATCH_BYTES, err) < 0 ||
 	    link->dst->ops->begin(link->dst, TARGET_APPLY, shape, err) < 0 ||
+	    (w->dst->held > 1 && repair->largest &&
+	     hold(repair, (w->dst->held - 1) * repair->largest, err) < 0) ||
 	    compare_each(repair->compare, remove_one, w, err) < 0)
 		return -1;
 	for (size_t i = 0; upserts && i < repair->count; i++)

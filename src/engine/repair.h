@@ -13,6 +13,10 @@ struct repair {
 	struct compare *compare;
 	struct batch *rows; /* as the source has them */
 	size_t count;
+	size_t full;	/* of these, how many are not of a lone row, */
+	size_t paid;	/* and for how many of them memory is held: */
+	size_t held;	/* so much, beyond what the comparison has */
+	size_t largest; /* bytes of a lone row */
 };
 
 /* Read the rows whose keys `compare` has found. ERROR_MEMORY: they are too

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/errand.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/platform.h"
@@ -22,6 +23,7 @@
 /* How the five seconds that a stop may take are spent. */
 #define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
 #define STOP_NOW_MS	 3000 /* then they are interrupted, up to here */
+#define STOP_TICK_MS	 3300 /* so long a look at the tables may last */
 #define STOP_REPORTER_MS 700  /* what is left to write is written */
 
 /* How long a worker that is replaced may finish what is at hand. */
@@ -33,7 +35,9 @@
  */
 #define HALT_TOLD_MS 15000
 
-#define WAIT_MS 100 /* between two looks at workers that end */
+#define WAIT_MS	     100 /* between two looks at workers that end */
+#define TICK_WAIT_MS 20	 /* and at a tick */
+
 /* So far back is read what other daemons told people, and we need not. */
 #define TOLD_US (INT64_C(2) * 86400 * 1000000)
 
@@ -42,7 +46,7 @@
 struct scheduler {
 	const struct control_spec *spec;
 	struct control *control; /* NULL: away */
-	struct cancel cancel;	 /* of the control connection */
+	struct cancel *cancel;	 /* of the control connection */
 	struct engine engine;
 	struct settings settings;
 	struct monitor *monitor;
@@ -60,6 +64,14 @@ struct scheduler {
 	struct notifier *notifier;
 	bool control_was_lost;
 	int64_t told_id; /* up to here the notifier knows what was told */
+
+	/* A tick waits for the control store, maybe long, so it has a thread of
+	 * its own. While that runs, everything above is the tick's; but a stop
+	 * does not wait for it: then nobody works on anything below the lock
+	 * unless `stopping` is false. */
+	struct errand tick;
+	pthread_mutex_t lock;
+	bool stopping;
 };
 
 /* ------------------------------------------------------------------ workers */
@@ -362,6 +374,14 @@ static void handle_requests(struct scheduler *s,
 
 /* --------------------------------------------------------------------- tick */
 
+static void add_problem(struct error *err, const struct error *problem)
+{
+	if (err->kind == ERROR_NONE)
+		*err = *problem;
+	else
+		error_wrap(err, "%s; and", problem->message);
+}
+
 /* Where to listen may be settled by the program's own settings. */
 static void follow_monitor(struct scheduler *s, struct error *err)
 {
@@ -369,12 +389,17 @@ static void follow_monitor(struct scheduler *s, struct error *err)
 
 	if (!s->listens)
 		monitor_listen(s->monitor, s->settings.metrics_listen);
-	if (monitor_check(s->monitor, &problem) == 0)
-		return;
-	if (err->kind == ERROR_NONE)
-		*err = problem;
-	else
-		error_wrap(err, "%s; and", problem.message);
+	if (monitor_check(s->monitor, &problem) < 0)
+		add_problem(err, &problem);
+}
+
+static size_t count_enabled(const struct control_snapshot *snapshot)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		count += mapping_is_enabled(&snapshot->mappings[i], snapshot);
+	return count;
 }
 
 /*
@@ -384,12 +409,15 @@ static void follow_monitor(struct scheduler *s, struct error *err)
 static void read_settings(struct scheduler *s,
 			  const struct control_snapshot *snapshot)
 {
-	struct error err = ERROR_INIT;
+	struct error err = ERROR_INIT, problem = ERROR_INIT;
 	struct control_error row = {.type = "OTHER", .message = err.message};
 
 	if (settings_load(&s->settings, snapshot, &err) < 0)
 		log_debug("%s", err.message);
 	follow_monitor(s, &err);
+	if (engine_set_settings(&s->engine, &s->settings,
+				count_enabled(snapshot), &problem) < 0)
+		add_problem(&err, &problem);
 	if (err.kind != ERROR_NONE) {
 		if (strcmp(s->settings_problem, err.message))
 			report_error(s->engine.reporter, &row);
@@ -398,23 +426,20 @@ static void read_settings(struct scheduler *s,
 	}
 	text_copy(s->settings_problem, sizeof(s->settings_problem),
 		  err.message);
-	engine_set_settings(&s->engine, &s->settings);
 }
 
 /*
  * Before the workers, who have something to tell. If it cannot be read what was
  * told, people hear it twice: nothing to stop work for.
  */
-static void update_notifier(struct scheduler *s,
-			    const struct control_snapshot *snapshot)
+static void recall_told(struct scheduler *s,
+			const struct control_snapshot *snapshot)
 {
 	struct control_told_list told;
 	struct error err = ERROR_INIT;
 	int64_t repeat_us = s->settings.notify_repeat_min * INT64_C(60000000);
 	int64_t back_us = 2 * repeat_us > TOLD_US ? 2 * repeat_us : TOLD_US;
 
-	notifier_update(s->notifier, snapshot, &s->settings,
-			s->leases.own_count > 0);
 	if (!snapshot->channel_count)
 		return;
 	if (control_read_told(s->control, s->told_id, clock_utc_us() - back_us,
@@ -432,6 +457,8 @@ static void lost_control(struct scheduler *s, const struct error *err)
 {
 	char message[ERROR_MESSAGE_MAX];
 
+	if (err->kind == ERROR_CANCELLED)
+		return;
 	log_warning("control store: %s; the mappings go on as they are",
 		    err->message);
 	snprintf(message, sizeof(message), "the control tables are away: ");
@@ -461,13 +488,51 @@ static bool reopen_control(struct scheduler *s)
 
 	if (s->control)
 		return true;
-	if (control_open(s->spec, &s->cancel, &s->control, &trouble, &err) <
-	    0) {
+	if (control_open(s->spec, s->cancel, &s->control, &trouble, &err) < 0) {
 		s->control = NULL;
 		log_debug("control store: %s", err.message);
 		return false;
 	}
 	return true;
+}
+
+/* Between two waits for the store. False: it is all over. */
+static bool go_on(struct scheduler *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->stopping)
+		return true;
+	pthread_mutex_unlock(&s->lock);
+	return false;
+}
+
+static bool take_over(struct scheduler *s,
+		      const struct control_snapshot *snapshot)
+{
+	if (!go_on(s))
+		return false;
+	if (!s->engine.installation[0])
+		text_copy(s->engine.installation,
+			  sizeof(s->engine.installation),
+			  snapshot->installation_id);
+	regained_control(s);
+	read_settings(s, snapshot);
+	notifier_update(s->notifier, snapshot, &s->settings,
+			s->leases.own_count > 0);
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+static void bring_in_line(struct scheduler *s,
+			  struct control_snapshot *snapshot)
+{
+	if (!go_on(s))
+		return;
+	reconcile(s, snapshot);
+	handle_requests(s, snapshot);
+	s->pulse.control_read_us = clock_utc_us();
+	s->pulse.running = s->slots.count;
+	pthread_mutex_unlock(&s->lock);
 }
 
 static void do_tick(struct scheduler *s)
@@ -482,19 +547,15 @@ static void do_tick(struct scheduler *s)
 		lost_control(s, &err);
 		return;
 	}
-	if (!s->engine.installation[0])
-		text_copy(s->engine.installation,
-			  sizeof(s->engine.installation),
-			  snapshot.installation_id);
-	regained_control(s);
-	read_settings(s, &snapshot);
-	update_notifier(s, &snapshot);
+	if (!take_over(s, &snapshot)) {
+		control_snapshot_release(&snapshot);
+		return;
+	}
+	recall_told(s, &snapshot);
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		FAILPOINT(START_CLAIMED);
-		reconcile(s, &snapshot);
-		handle_requests(s, &snapshot);
-		s->pulse.control_read_us = clock_utc_us();
+		bring_in_line(s, &snapshot);
 	} else if (err.kind == ERROR_CONNECTION || err.retryable) {
 		lost_control(s, &err);
 	} else {
@@ -505,12 +566,24 @@ static void do_tick(struct scheduler *s)
 	pool_expire(&s->engine.pool, NULL, IDLE_MS);
 }
 
-static void tick(struct scheduler *s)
+static void tick(void *arg)
 {
+	struct scheduler *s = arg;
+
 	do_tick(s);
 	s->pulse.control_readable = s->control != NULL;
-	s->pulse.running = s->slots.count;
 	engine_set_pulse(&s->engine, &s->pulse);
+}
+
+/* True: one is under way now. */
+static bool begin_tick(struct scheduler *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (errand_start(&s->tick, tick, s, &err) == 0)
+		return true;
+	log_error("%s", err.message);
+	return false;
 }
 
 static void poke_all(struct scheduler *s)
@@ -522,25 +595,36 @@ static void poke_all(struct scheduler *s)
 /* Until the operating system asks to stop. */
 static void run(struct scheduler *s)
 {
+	bool ticking = false, at_once = true, poke = false;
 	int64_t next_tick = 0;
 
 	for (;;) {
-		int64_t now = clock_ms();
-		int64_t wait;
+		int64_t wait = TICK_WAIT_MS;
 
-		if (reap(s) || now >= next_tick) {
-			tick(s);
+		if (ticking && errand_has_ended(&s->tick)) {
+			ticking = false;
+			if (poke && !at_once) {
+				poke_all(s);
+				poke = false;
+			}
 			next_tick = clock_ms() + s->settings.check_interval_s *
 							 INT64_C(1000);
 		}
-		wait = is_stopping(s) ? WAIT_MS : next_tick - clock_ms();
+		if (!ticking) {
+			if (reap(s) || at_once || clock_ms() >= next_tick) {
+				at_once = false;
+				ticking = begin_tick(s);
+			}
+			if (!ticking)
+				wait = is_stopping(s) ? WAIT_MS
+						      : next_tick - clock_ms();
+		}
 		switch (platform_wait(wait > 0 ? wait : 0)) {
 		case PLATFORM_STOP:
 			return;
 		case PLATFORM_RELOAD:
 			log_info("reading the control tables again");
-			next_tick = 0;
-			poke_all(s);
+			at_once = poke = true;
 			break;
 		case PLATFORM_TIMEOUT:
 			break;
@@ -582,9 +666,12 @@ static int start(struct scheduler *s, struct error *err)
 {
 	struct monitor_source source;
 
+	int rc;
+
 	FAILPOINT(START_OPENED);
-	if (cancel_init(&s->cancel, err) < 0)
-		return -1;
+	rc = pthread_mutex_init(&s->lock, NULL);
+	if (rc)
+		return error_errno(err, rc, "cannot make a lock");
 	if (engine_init(&s->engine, err) < 0)
 		goto no_engine;
 	settings_init(&s->settings);
@@ -611,32 +698,40 @@ no_reporter:
 no_courier:
 	engine_release(&s->engine);
 no_engine:
-	cancel_release(&s->cancel);
+	pthread_mutex_destroy(&s->lock);
 	return -1;
 }
 
 /* Threads that did not end may still use all of this: then it stays. */
 static void stop(struct scheduler *s, bool *clean)
 {
+	int64_t began = clock_ms();
+
 	platform_notify("STOPPING=1");
 	log_info("stopping");
 	FAILPOINT(STOP_ASKED);
+	cancel_request(s->cancel, CANCEL_NOW);
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_mutex_unlock(&s->lock);
 	monitor_stop(s->monitor);
 	notifier_drain(s->notifier);
 	*clean = stop_workers(s);
 	FAILPOINT(STOP_WORKED);
+	if (!errand_wait(&s->tick, began + STOP_TICK_MS - clock_ms()))
+		*clean = false;
 	if (!notifier_stop(s->notifier))
 		*clean = false;
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		*clean = false;
-	control_close(s->control);
 	if (!*clean)
 		return;
+	control_close(s->control);
 	notifier_free(s->notifier);
 	courier_global_exit();
 	reporter_free(s->engine.reporter);
 	engine_release(&s->engine);
-	cancel_release(&s->cancel);
+	pthread_mutex_destroy(&s->lock);
 	leases_release(&s->leases);
 	slots_release(&s->slots);
 	free(s->done_requests);
@@ -644,8 +739,8 @@ static void stop(struct scheduler *s, bool *clean)
 }
 
 int scheduler_run(const struct control_spec *spec, struct control *control,
-		  struct monitor *monitor, bool listens, bool *clean,
-		  struct error *err)
+		  struct cancel *cancel, struct monitor *monitor, bool listens,
+		  bool *clean, struct error *err)
 {
 	struct scheduler *s = calloc(1, sizeof(*s));
 
@@ -656,6 +751,7 @@ int scheduler_run(const struct control_spec *spec, struct control *control,
 	}
 	s->spec = spec;
 	s->control = control;
+	s->cancel = cancel;
 	s->monitor = monitor;
 	s->listens = listens;
 	control_default_target(spec, &s->fallback.type,

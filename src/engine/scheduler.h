@@ -15,12 +15,14 @@
  * `monitor` is shown what happens, and told where to listen unless `listens`
  * says that this is settled; it was asked to stop when this returns.
  *
- * Takes `control` over. Returns when stopped: 0, or -1 when it could not even
+ * Takes `control` over, which was opened with `cancel`: a stop interrupts it.
+ * Returns when stopped: 0, or -1 when it could not even
  * start. `clean` is false when a thread could not be brought to an end in
  * time; then the process must end without cleaning up.
  */
 int scheduler_run(const struct control_spec *spec, struct control *control,
-		  struct monitor *monitor, bool listens, bool *clean,
-		  struct error *err) __attribute__((warn_unused_result));
+		  struct cancel *cancel, struct monitor *monitor, bool listens,
+		  bool *clean, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -29,12 +29,14 @@ static int look(void *arg, struct overview *out)
 	struct engine *engine = arg;
 	struct settings settings;
 	struct pool_usage usage;
+	struct budget_usage memory;
 	struct pulse pulse;
 
 	overview_init(out, OVERVIEW_BYTES_MAX);
 	engine_get_pulse(engine, &pulse);
 	engine_get_settings(engine, &settings);
 	pool_count(&engine->pool, &usage);
+	budget_count(&engine->memory, &memory);
 	out->lag_warning_s = settings.lag_warning_s;
 	out->taken_us = clock_utc_us();
 	out->not_ready = why_not_ready(&pulse);
@@ -44,6 +46,9 @@ static int look(void *arg, struct overview *out)
 	out->connections_reserved = usage.reserved;
 	out->connections_taken = usage.taken;
 	out->connections_idle = usage.idle;
+	out->memory_size = memory.size;
+	out->memory_used = memory.used;
+	out->memory_wanted = memory.wanted;
 	if (reporter_look(engine->reporter, lag_grace_ms(engine), out) == 0)
 		return 0;
 	overview_release(out);

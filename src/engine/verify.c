@@ -182,6 +182,9 @@ static void forget_link(struct verify *verify)
 	repair_release(&verify->repair);
 	scan_release(&verify->scan);
 	compare_close(&verify->compare);
+	if (verify->held)
+		budget_give(verify->link->memory.budget, verify->held);
+	verify->held = 0;
 	verify->step = VERIFY_BEGIN;
 }
 
@@ -241,27 +244,18 @@ void verify_release(struct verify *verify)
 
 /* --------------------------------------------------------------- what is due */
 
-static bool tail_is_due(const struct verify *verify,
-			const struct settings *settings)
+static bool is_due(const struct verify *verify, const struct settings *settings,
+		   bool whole)
 {
+	int id = verify->mapping->id;
 	struct verify_plan plan;
 	int64_t due;
 
 	verify_plan_make(&plan, verify->mapping, settings);
-	due = verify_plan_tail(&plan, verify->mapping->id, verify->last_tail_us,
-			       verify->born_us);
-	return due && due <= clock_utc_us();
-}
-
-static bool whole_is_due(const struct verify *verify,
-			 const struct settings *settings)
-{
-	struct verify_plan plan;
-	int64_t due;
-
-	verify_plan_make(&plan, verify->mapping, settings);
-	due = verify_plan_whole(&plan, verify->mapping->id,
-				verify->last_whole_us, verify->born_us);
+	due = whole ? verify_plan_whole(&plan, id, verify->last_whole_us,
+					verify->born_us)
+		    : verify_plan_tail(&plan, id, verify->last_tail_us,
+				       verify->born_us);
 	return due && due <= clock_utc_us();
 }
 
@@ -270,7 +264,8 @@ bool verify_is_due(const struct verify *verify, const struct settings *settings)
 	if (clock_utc_us() < verify->not_before_us)
 		return false;
 	return verify->running || verify->order_count || verify->aside ||
-	       tail_is_due(verify, settings) || whole_is_due(verify, settings);
+	       is_due(verify, settings, false) ||
+	       is_due(verify, settings, true);
 }
 
 bool verify_is_running(const struct verify *verify)
@@ -284,7 +279,7 @@ static void step_aside(struct verify *verify, const struct settings *settings)
 	if (!verify->running || verify->tally.kind != TALLY_WHOLE ||
 	    verify->aside || verify->step != VERIFY_SCAN ||
 	    compare_found(&verify->compare) ||
-	    (!verify->order_count && !tail_is_due(verify, settings)))
+	    (!verify->order_count && !is_due(verify, settings, false)))
 		return;
 	verify->aside = verify->saved;
 	verify->saved = NULL;
@@ -338,14 +333,14 @@ static int choose_run(struct verify *verify, const struct settings *settings,
 		      struct error *err)
 {
 	struct verify_plan plan;
-	bool tail = tail_is_due(verify, settings);
+	bool tail = is_due(verify, settings, false);
 
 	verify_plan_make(&plan, verify->mapping, settings);
 	if (verify->order_count)
 		return take_order(verify, err) < 0 ? -1 : 1;
 	if (!tail && verify->aside)
 		return take_up(verify, err) < 0 ? -1 : 1;
-	if (!tail && !whole_is_due(verify, settings))
+	if (!tail && !is_due(verify, settings, true))
 		return 0;
 	if (tally_init(&verify->tally, tail ? TALLY_TAIL : TALLY_WHOLE, err) <
 	    0)
@@ -367,6 +362,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	verify->failures = 0;
 	verify->most_rows = CONFIRM_ROWS;
 	verify->told_rows = verify->tally.compared;
+	verify->row_bytes = 0;
 	answer(verify, "RUNNING", NULL);
 	free(verify->saved);
 	verify->saved = tally_format(&verify->tally);
@@ -493,6 +489,7 @@ static int begin_scan(struct verify *verify, struct error *err)
 	verify_plan_make(&plan, verify->mapping, &link->settings);
 	if (compare_open(&verify->compare, link, err) < 0)
 		return -1;
+	verify->compare.spare = verify->row_bytes;
 	tally->total = (uint64_t)plan.tail_rows;
 	if (tally->kind != TALLY_TAIL &&
 	    link->src->ops->estimate(link->src, &tally->total, err) < 0)
@@ -693,18 +690,45 @@ static int do_step(struct verify *verify, struct error *err)
 	return 0;
 }
 
+/* It does not wait, and lets those go first who do: they have changes. */
+static bool has_memory(struct verify *verify)
+{
+	struct budget *budget = verify->link->memory.budget;
+	size_t need = COMPARE_BYTES + verify->row_bytes;
+
+	if (verify->held && budget_is_wanted(budget))
+		verify_begin_anew(verify);
+	if (budget && !verify->held && budget_try(budget, need))
+		verify->held = need;
+	return !budget || verify->held;
+}
+
+/* Large rows, for which more has to be had: from the beginning, with that. */
+static bool wants_more(struct verify *verify, struct error *err)
+{
+	if (verify->compare.wanted <= verify->row_bytes)
+		return false;
+	verify->row_bytes = verify->compare.wanted;
+	error_clear(err);
+	verify_begin_anew(verify);
+	link_release(verify->link); /* the source's may be of no use any more */
+	return true;
+}
+
 int verify_slice(struct verify *verify, struct link *link, struct error *err)
 {
 	int rc = 0;
 
 	verify->link = link;
+	if (!has_memory(verify))
+		return 0;
 	step_aside(verify, &link->settings);
 	if (!verify->running)
 		rc = begin_run(verify, &link->settings, err);
 	if (verify->running && rc >= 0)
 		rc = do_step(verify, err);
 	compare_release(&verify->compare);
-	if (rc >= 0)
+	if (rc >= 0 || wants_more(verify, err))
 		return 0;
 	if (err->kind == ERROR_CANCELLED || err->kind == ERROR_FENCED ||
 	    !verify->running)

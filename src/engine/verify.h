@@ -38,6 +38,8 @@ struct verify {
 	int failures; /* in a row */
 	int64_t not_before_us; /* the next attempt */
 
+	size_t held;	  /* memory, from the budget; forget_link() gives it */
+	size_t row_bytes; /* beside COMPARE_BYTES: what large rows need */
 	struct compare compare;
 	struct scan scan;
 	struct repair repair;
@@ -83,7 +85,10 @@ bool verify_is_running(const struct verify *verify);
 /* After each step of change capture. */
 void verify_saw(struct verify *verify, const struct cdc_step *step);
 
-/* Nothing that is known of the tables holds any more: go on from what is. */
+/*
+ * Nothing that is known of the tables holds any more, or what it takes is
+ * needed for something else: go on from what is sure.
+ */
 void verify_begin_anew(struct verify *verify);
 
 /*

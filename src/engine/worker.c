@@ -50,8 +50,6 @@ struct worker {
 
 	/* The thread's own. */
 	struct settings settings;
-	struct server *from, *to;
-	struct pool_share *share;
 	struct link link;
 	bool opened;
 	struct verify verify;
@@ -314,15 +312,12 @@ static int do_verification(struct worker *worker, struct error *err)
 
 /* -------------------------------------------------------------------- steps */
 
-static void put_servers(struct worker *worker)
+/* The mapping waits for memory: what its verification has can be had again. */
+static void make_room(void *arg)
 {
-	if (worker->share)
-		pool_leave(&worker->engine->pool, worker->share);
-	engine_put_server(worker->engine, worker->from);
-	engine_put_server(worker->engine, worker->to);
-	worker->share = NULL;
-	worker->from = NULL;
-	worker->to = NULL;
+	struct worker *worker = arg;
+
+	verify_begin_anew(&worker->verify);
 }
 
 static int open_link(struct worker *worker, struct error *err)
@@ -335,44 +330,31 @@ static int open_link(struct worker *worker, struct error *err)
 		*err = worker->mapping->problem;
 		return -1;
 	}
-	if (engine_get_server(worker->engine, &worker->mapping->from,
-			      &worker->from, err) < 0 ||
-	    engine_get_server(worker->engine, &worker->mapping->to, &worker->to,
-			      err) < 0)
-		goto failed;
-	worker->share =
-		pool_join(&worker->engine->pool, worker->from, worker->to);
-	if (!worker->share) {
-		error_memory(err, "a place among the connections");
-		goto failed;
-	}
 	memset(link, 0, sizeof(*link));
 	link->mapping = worker->mapping;
-	link->from = worker->from;
-	link->to = worker->to;
-	link->installation = worker->engine->installation;
-	link->pool = &worker->engine->pool;
-	link->share = worker->share;
 	link->cancel = &worker->cancel;
 	link->epoch = worker->epoch;
 	link->subject = worker->subject;
-	link->reporter = worker->engine->reporter;
-	if (link_open(link, err) < 0)
-		goto failed;
+	link->memory.make_room = make_room;
+	link->memory.arg = worker;
+	if (link_join(link, worker->engine, err) < 0)
+		return -1;
+	if (link_open(link, err) < 0) {
+		link_leave(link, worker->engine);
+		return -1;
+	}
 	worker->opened = true;
 	return 0;
-failed:
-	put_servers(worker);
-	return -1;
 }
 
 static void close_link(struct worker *worker)
 {
 	verify_release(&worker->verify);
-	if (worker->opened)
-		link_close(&worker->link);
+	if (!worker->opened)
+		return;
+	link_close(&worker->link);
+	link_leave(&worker->link, worker->engine);
 	worker->opened = false;
-	put_servers(worker);
 }
 
 static void tell_connected(struct worker *worker)
@@ -427,14 +409,15 @@ static int attempt(struct worker *worker, struct error *err)
 		return -1;
 	worker->link.settings = worker->settings;
 	worker->link.applying = false;
+	worker->link.memory.own = engine_own_memory(worker->engine);
 	connections = worker->link.src->ops->connections +
 		      worker->link.dst->ops->connections;
-	if (pool_reserve(pool, worker->share, connections, &worker->cancel,
+	if (pool_reserve(pool, worker->link.share, connections, &worker->cancel,
 			 err) < 0)
 		return -1;
 	ret = do_what_is_due(worker, err);
 	link_release(&worker->link);
-	pool_unreserve(pool, worker->share, connections);
+	pool_unreserve(pool, worker->link.share, connections);
 	return ret;
 }
 
@@ -650,13 +633,14 @@ static void store_on_exit(struct worker *worker)
 	    worker->retry.failures ||
 	    position_equal(&link->reached, &link->stored.position) ||
 	    cancel_level(&worker->cancel) >= CANCEL_NOW ||
-	    pool_reserve(pool, worker->share, 1, &worker->cancel, &ignored) < 0)
+	    pool_reserve(pool, worker->link.share, 1, &worker->cancel,
+			 &ignored) < 0)
 		return;
 	if (cdc_store_idle(link, true, &ignored) < 0)
 		log_debug("storing the position at the end: %s",
 			  ignored.message);
 	link_release(link);
-	pool_unreserve(pool, worker->share, 1);
+	pool_unreserve(pool, worker->link.share, 1);
 }
 
 static void *worker_main(void *arg)

@@ -78,6 +78,19 @@ static void write_connections(struct strbuf *sb, const struct overview *now)
 		    now->connections_idle);
 }
 
+static void write_memory(struct strbuf *sb, const struct overview *now)
+{
+	add_integer(sb, "dataflow_memory_budget_bytes", "gauge",
+		    "Memory that runs share, beside what each has of its own.",
+		    (int64_t)now->memory_size);
+	add_integer(sb, "dataflow_memory_reserved_bytes", "gauge",
+		    "How much of it runs under way may use.",
+		    (int64_t)now->memory_used);
+	add_integer(sb, "dataflow_memory_wanted_bytes", "gauge",
+		    "How much of it runs with large rows wait for.",
+		    (int64_t)now->memory_wanted);
+}
+
 static void write_errors(struct strbuf *sb, const struct overview *now)
 {
 	static const char name[] = "dataflow_errors_total";
@@ -107,6 +120,7 @@ static void write_daemon(struct strbuf *sb, const struct overview *now)
 		    (int64_t)now->mapping_count);
 	write_control(sb, now);
 	write_connections(sb, now);
+	write_memory(sb, now);
 	write_errors(sb, now);
 }
 

@@ -119,7 +119,8 @@ struct overview {
 	uint64_t dropped; /* such rows, since the start */
 	unsigned connections_max, connections_reserved;
 	unsigned connections_taken, connections_idle;
-	int lag_warning_s;		       /* the setting */
+	size_t memory_size, memory_used, memory_wanted; /* bytes */
+	int lag_warning_s;				/* the setting */
 	uint64_t errors[OVERVIEW_ERROR_TYPES]; /* of mappings and others */
 	struct overview_mapping *mappings;     /* by their ids */
 	size_t mapping_count;

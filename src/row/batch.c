@@ -17,15 +17,21 @@ static size_t store_size(enum row_store store)
 	return 0;
 }
 
+size_t batch_row_bytes(const struct table *table)
+{
+	size_t row = 1;
+
+	for (size_t i = 0; i < table->column_count; i++)
+		row += store_size(row_type_store(table->columns[i].type)) + 1;
+	return row;
+}
+
 /* Half of the memory at most goes into arrays, the rest is for slices. */
 static size_t capacity(const struct table *table, size_t max_rows,
 		       size_t max_bytes)
 {
-	size_t row = 1, rows;
+	size_t rows = max_bytes / 2 / batch_row_bytes(table);
 
-	for (size_t i = 0; i < table->column_count; i++)
-		row += store_size(row_type_store(table->columns[i].type)) + 1;
-	rows = max_bytes / 2 / row;
 	if (rows > max_rows)
 		rows = max_rows;
 	return rows ? rows : 1;
@@ -55,9 +61,10 @@ int batch_init(struct batch *batch, const struct table *table, size_t max_rows,
 		if (!column->i64 || !column->nulls)
 			goto failed;
 	}
-	arena_init(&batch->values, max_bytes > batch->frame.used
-					   ? max_bytes - batch->frame.used
-					   : 1);
+	batch->values_cap = max_bytes > batch->frame.used
+				    ? max_bytes - batch->frame.used
+				    : 1;
+	arena_init(&batch->values, batch->values_cap);
 	return 0;
 failed:
 	batch_release(batch);
@@ -74,17 +81,31 @@ void batch_release(struct batch *batch)
 void batch_reset(struct batch *batch)
 {
 	batch->rows = 0;
+	batch->lone = false;
 	arena_reset(&batch->values);
+	batch->values.cap = batch->values_cap;
+}
+
+void batch_make_lone(struct batch *batch)
+{
+	batch_reset(batch);
+	batch->lone = true;
+	batch->values.cap = 0;
 }
 
 size_t batch_bytes(const struct batch *batch)
 {
-	size_t row = 0;
+	size_t row = 0, bytes = batch->lone ? 0 : batch->values.used;
 
-	for (size_t i = 0; i < batch->table->column_count; i++)
-		if (batch->columns[i].store != ROW_STORE_SLICE)
-			row += store_size(batch->columns[i].store);
-	return batch->rows * row + batch->values.used;
+	for (size_t i = 0; i < batch->table->column_count; i++) {
+		const struct batch_column *column = &batch->columns[i];
+
+		if (column->store != ROW_STORE_SLICE)
+			row += store_size(column->store);
+		else if (batch->lone && batch->rows && !batch_null(batch, i, 0))
+			bytes += column->slice[0].len;
+	}
+	return batch->rows * row + bytes;
 }
 
 unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len)
@@ -97,6 +118,16 @@ unsigned char *batch_put_slice(struct batch *batch, size_t col, size_t len)
 	batch->columns[col].slice[batch->rows].data = data;
 	batch->columns[col].slice[batch->rows].len = len;
 	return data;
+}
+
+void batch_put_borrowed(struct batch *batch, size_t col, const void *data,
+			size_t len)
+{
+	struct row_slice *slice = &batch->columns[col].slice[batch->rows];
+
+	batch_mark(batch, col, false);
+	slice->data = data;
+	slice->len = len;
 }
 
 bool batch_put_copy(struct batch *batch, size_t col, const struct batch *from,

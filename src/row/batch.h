@@ -25,6 +25,7 @@ struct batch {
 	const struct table *table; /* borrowed; outlives the batch */
 	size_t rows;
 	size_t capacity; /* rows there is room for */
+	bool lone; /* the next row, or the only one, is larger than that */
 	unsigned char *ops;
 	struct batch_column {
 		enum row_store store;
@@ -38,6 +39,7 @@ struct batch {
 	} * columns;
 	struct arena frame;  /* the arrays: made once */
 	struct arena values; /* what the slices point to: reset */
+	size_t values_cap;   /* but for a lone row */
 };
 
 /*
@@ -52,6 +54,9 @@ void batch_release(struct batch *batch); /* safe on zeroed memory */
 /* No rows again; the memory is kept. */
 void batch_reset(struct batch *batch);
 
+/* How much memory a row takes in such a batch beside its slices' bytes. */
+size_t batch_row_bytes(const struct table *table);
+
 /*
  * How much its rows hold: the bytes of texts and the like, and 8 or 16 for each
  * number, as they lie here. A measure of the work, not of what went over wires.
@@ -60,7 +65,13 @@ size_t batch_bytes(const struct batch *batch);
 
 static inline bool batch_full(const struct batch *batch)
 {
-	return batch->rows == batch->capacity;
+	return batch->rows == batch->capacity || (batch->lone && batch->rows);
+}
+
+/* It has room for few more rows, if any. */
+static inline bool batch_nearly_full(const struct batch *batch)
+{
+	return batch_full(batch) || batch->values.used > batch->values_cap / 2;
 }
 
 /*
@@ -115,6 +126,19 @@ static inline void batch_add_row(struct batch *batch, enum row_op op)
 {
 	batch->ops[batch->rows++] = (unsigned char)op;
 }
+
+/*
+ * A row that does not fit into an empty batch: put it again after this, and it
+ * goes beyond what the batch may have, on its own.
+ */
+void batch_make_lone(struct batch *batch);
+
+/*
+ * A slice of a lone row without a copy: the bytes are the caller's, who keeps
+ * them until the batch was used.
+ */
+void batch_put_borrowed(struct batch *batch, size_t col, const void *data,
+			size_t len);
 
 /* Reading. The value of a NULL means nothing. */
 static inline bool batch_null(const struct batch *batch, size_t col, size_t row)

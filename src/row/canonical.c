@@ -20,6 +20,16 @@
 #define FRACTION_DIGITS 7
 #define FIELD_MAX	128 /* of everything but text and bytes */
 
+/* Longer ones go into a digest piece by piece. */
+#define LONG_VALUE ((size_t)64 * 1024)
+
+static int no_md5(struct error *err)
+{
+	return error_set(err, ERROR_SYSTEM,
+			 "OpenSSL has no MD5 here, which verification "
+			 "compares rows by");
+}
+
 /* ---------------------------------------------------------------- a field */
 
 static void add_decimal(struct strbuf *out, row_int128 value, int scale)
@@ -117,21 +127,26 @@ static void add_short(struct strbuf *out, const struct column *def,
 	}
 }
 
-static void add_bytes(struct strbuf *out, const struct row_slice *slice)
+static void add_digits(struct strbuf *out, const unsigned char *data,
+		       size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
-	char *to;
+	char *to = strbuf_reserve(out, len * 2);
 
-	strbuf_addf(out, "%zu:", slice->len * 2);
-	to = strbuf_reserve(out, slice->len * 2);
 	if (!to)
 		return;
-	for (size_t i = 0; i < slice->len; i++) {
-		*to++ = digits[slice->data[i] >> 4];
-		*to++ = digits[slice->data[i] & 15];
+	for (size_t i = 0; i < len; i++) {
+		*to++ = digits[data[i] >> 4];
+		*to++ = digits[data[i] & 15];
 	}
 	*to = '\0';
-	out->len += slice->len * 2;
+	out->len += len * 2;
+}
+
+static void add_bytes(struct strbuf *out, const struct row_slice *slice)
+{
+	strbuf_addf(out, "%zu:", slice->len * 2);
+	add_digits(out, slice->data, slice->len);
 }
 
 static int add_text(struct canonical *canonical,
@@ -147,6 +162,83 @@ static int add_text(struct canonical *canonical,
 	strbuf_addf(&canonical->text, "%zu:", len);
 	strbuf_add(&canonical->text, utf8, len);
 	return 0;
+}
+
+/* ------------------------------------------- long values, for a digest alone */
+
+static int digest(struct canonical *canonical, const void *data, size_t len,
+		  struct error *err)
+{
+	if (EVP_DigestUpdate(canonical->md5, data, len) == 1)
+		return 0;
+	return no_md5(err);
+}
+
+/* What was written so far. */
+static int flush(struct canonical *canonical, struct error *err)
+{
+	if (strbuf_check(&canonical->text, err) < 0 ||
+	    digest(canonical, canonical->text.data, canonical->text.len, err) <
+		    0)
+		return -1;
+	strbuf_reset(&canonical->text);
+	return 0;
+}
+
+static int digest_bytes(struct canonical *canonical,
+			const struct row_slice *slice, struct error *err)
+{
+	size_t piece;
+
+	strbuf_addf(&canonical->text, "%zu:", slice->len * 2);
+	for (size_t at = 0; at < slice->len; at += piece) {
+		piece = slice->len - at < LONG_VALUE ? slice->len - at
+						     : LONG_VALUE;
+		add_digits(&canonical->text, slice->data + at, piece);
+		if (flush(canonical, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Twice over it, for the length that comes first. */
+static int digest_text(struct canonical *canonical, struct charset *charset,
+		       const struct row_slice *slice, struct error *err)
+{
+	struct charset_text text;
+	const void *utf8;
+	size_t len, total = 0;
+	int rc;
+
+	charset_text_begin(charset, &text, slice->data, slice->len);
+	while ((rc = charset_text_next(charset, &text, &utf8, &len, err)) > 0)
+		total += len;
+	strbuf_addf(&canonical->text, "%zu:", total);
+	if (rc < 0 || flush(canonical, err) < 0)
+		return -1;
+	charset_text_begin(charset, &text, slice->data, slice->len);
+	while ((rc = charset_text_next(charset, &text, &utf8, &len, err)) > 0)
+		if (digest(canonical, utf8, len, err) < 0)
+			return -1;
+	return rc;
+}
+
+static int digest_slice(struct canonical *canonical,
+			struct canonical_column *column, enum row_type type,
+			const struct row_slice *slice, struct error *err)
+{
+	return type == ROW_BYTES
+		       ? digest_bytes(canonical, slice, err)
+		       : digest_text(canonical, &column->charset, slice, err);
+}
+
+/* ---------------------------------------------------------------- any field */
+
+static bool is_long(const struct canonical *canonical,
+		    const struct batch_column *values, size_t row)
+{
+	return canonical->digesting && values->store == ROW_STORE_SLICE &&
+	       values->slice[row].len > LONG_VALUE;
 }
 
 /* The length comes first, and is known when the value is written. */
@@ -181,6 +273,10 @@ static int add_field(struct canonical *canonical,
 
 	if (batch_null(batch, column->index, row)) {
 		strbuf_addch(&canonical->text, '-');
+	} else if (is_long(canonical, values, row)) {
+		if (digest_slice(canonical, column, def->type,
+				 &values->slice[row], err) < 0)
+			return error_wrap(err, "column '%s'", def->name);
 	} else if (def->type == ROW_BYTES) {
 		add_bytes(&canonical->text, &values->slice[row]);
 	} else if (values->store == ROW_STORE_SLICE) {
@@ -258,31 +354,36 @@ void canonical_release(struct canonical *canonical)
 	memset(canonical, 0, sizeof(*canonical));
 }
 
-int canonical_text(struct canonical *canonical, const struct batch *batch,
-		   size_t row, const struct strbuf **out, struct error *err)
+static int add_fields(struct canonical *canonical, const struct batch *batch,
+		      size_t row, struct error *err)
 {
 	strbuf_reset(&canonical->text);
 	for (size_t i = 0; i < canonical->count; i++)
 		if (add_field(canonical, &canonical->columns[i], batch, row,
 			      err) < 0)
 			return -1;
-	*out = &canonical->text;
 	return strbuf_check(&canonical->text, err);
+}
+
+int canonical_text(struct canonical *canonical, const struct batch *batch,
+		   size_t row, const struct strbuf **out, struct error *err)
+{
+	canonical->digesting = false;
+	*out = &canonical->text;
+	return add_fields(canonical, batch, row, err);
 }
 
 int canonical_digest(struct canonical *canonical, const struct batch *batch,
 		     size_t row, struct row_digest *out, struct error *err)
 {
-	const struct strbuf *text;
-
-	if (canonical_text(canonical, batch, row, &text, err) < 0)
+	canonical->digesting = true;
+	if (EVP_DigestInit_ex(canonical->md5, EVP_md5(), NULL) != 1)
+		return no_md5(err);
+	if (add_fields(canonical, batch, row, err) < 0 ||
+	    flush(canonical, err) < 0)
 		return -1;
-	if (EVP_DigestInit_ex(canonical->md5, EVP_md5(), NULL) != 1 ||
-	    EVP_DigestUpdate(canonical->md5, text->data, text->len) != 1 ||
-	    EVP_DigestFinal_ex(canonical->md5, out->md5, NULL) != 1)
-		return error_set(err, ERROR_SYSTEM,
-				 "OpenSSL has no MD5 here, which verification "
-				 "compares rows by");
+	if (EVP_DigestFinal_ex(canonical->md5, out->md5, NULL) != 1)
+		return no_md5(err);
 	return 0;
 }
 
@@ -325,9 +426,7 @@ int row_sum_md5(const struct row_sum *sum, char out[ROW_SUM_MD5_MAX],
 			   (unsigned long long)sum->words[3]);
 
 	if (EVP_Digest(text, (size_t)len, md5, NULL, EVP_md5(), NULL) != 1)
-		return error_set(err, ERROR_SYSTEM,
-				 "OpenSSL has no MD5 here, which verification "
-				 "compares rows by");
+		return no_md5(err);
 	for (int i = 0; i < CANONICAL_MD5_BYTES; i++)
 		snprintf(out + 2 * (size_t)i, 3, "%02x", md5[i]);
 	return 0;

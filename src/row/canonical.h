@@ -38,7 +38,8 @@ struct canonical {
 	struct canonical_column *columns;
 	size_t count;
 	struct strbuf text;
-	void *md5; /* EVP_MD_CTX */
+	bool digesting; /* long values do not come into the text */
+	void *md5;	/* EVP_MD_CTX */
 };
 
 /*

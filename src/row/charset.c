@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+/* Of a long text, about so much at a time. */
+#define TEXT_PIECE ((size_t)64 * 1024)
+
 static unsigned unit(const unsigned char *s)
 {
 	return (unsigned)s[0] | (unsigned)s[1] << 8;
@@ -231,22 +234,85 @@ static void spell_one(bool utf16, char **in, size_t *in_left,
 	*in_left -= surrogate ? 2 : 1;
 }
 
+void charset_text_begin(struct charset *charset, struct charset_text *text,
+			const void *data, size_t len)
+{
+	text->data = (char *)(uintptr_t)data;
+	text->len = len;
+	text->ended = false;
+	if (charset->handle)
+		iconv((iconv_t)charset->handle, NULL, NULL, NULL, NULL);
+}
+
+/* At the end it is asked for what it holds back, too. */
+static void spell_some(struct charset *charset, struct charset_text *text,
+		       char *to, size_t room)
+{
+	iconv_t handle = (iconv_t)charset->handle;
+	bool flush = text->len == 0;
+	size_t left = room;
+	size_t rc;
+
+	rc = iconv(handle, flush ? NULL : &text->data,
+		   flush ? NULL : &text->len, &to, &left);
+	charset->out.len += room - left;
+	if (rc != (size_t)-1) {
+		text->ended = flush;
+	} else if (errno != E2BIG) {
+		spell_one(charset->from_utf16, &text->data, &text->len,
+			  &charset->out);
+		iconv(handle, NULL, NULL, NULL, NULL);
+	}
+}
+
+/* Of at most about `most` bytes. */
+static int spell(struct charset *charset, struct charset_text *text,
+		 size_t most, struct error *err)
+{
+	while (!text->ended && charset->out.len < most) {
+		size_t room = most - charset->out.len + 16;
+		char *to = strbuf_reserve(&charset->out, room);
+
+		if (!to)
+			return strbuf_check(&charset->out, err);
+		spell_some(charset, text, to, room);
+	}
+	return strbuf_check(&charset->out, err);
+}
+
+int charset_text_next(struct charset *charset, struct charset_text *text,
+		      const void **out, size_t *out_len, struct error *err)
+{
+	if (charset->handle) {
+		strbuf_reset(&charset->out);
+		if (spell(charset, text, TEXT_PIECE, err) < 0)
+			return -1;
+		*out = charset->out.data;
+		*out_len = charset->out.len;
+	} else {
+		*out = text->data;
+		*out_len = text->ended ? 0 : text->len;
+		text->ended = true;
+	}
+	return *out_len > 0;
+}
+
 int charset_spell(struct charset *charset, const void *text, size_t len,
 		  const void **out, size_t *out_len, struct error *err)
 {
-	char *in = (char *)(uintptr_t)text;
-	int rc;
+	struct charset_text rest;
 
-	if (!charset->handle) {
-		*out = text;
-		*out_len = len;
+	*out = text;
+	*out_len = len;
+	if (!charset->handle)
 		return 0;
-	}
 	strbuf_reset(&charset->out);
-	while ((rc = convert_some(charset->handle, &in, &len, &charset->out,
-				  err)) > 0)
-		spell_one(charset->from_utf16, &in, &len, &charset->out);
+	charset_text_begin(charset, &rest, text, len);
+	while (!rest.ended)
+		if (spell(charset, &rest, charset->out.len + 2 * rest.len + 16,
+			  err) < 0)
+			return -1;
 	*out = charset->out.data;
 	*out_len = charset->out.len;
-	return rc < 0 ? -1 : strbuf_check(&charset->out, err);
+	return 0;
 }

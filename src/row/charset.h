@@ -53,4 +53,18 @@ int charset_spell(struct charset *charset, const void *text, size_t len,
 		  const void **out, size_t *out_len, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* The same piece by piece, for a text too long to be held once more. */
+struct charset_text {
+	char *data; /* what is left of it; not written to */
+	size_t len;
+	bool ended;
+};
+
+void charset_text_begin(struct charset *charset, struct charset_text *text,
+			const void *data, size_t len);
+/* 1: a piece, valid until the next call; 0: that was all; -1 without memory. */
+int charset_text_next(struct charset *charset, struct charset_text *text,
+		      const void **out, size_t *out_len, struct error *err)
+	__attribute__((warn_unused_result));
+
 #endif

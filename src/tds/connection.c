@@ -485,6 +485,11 @@ int tds_finish(struct tds *conn, struct error *err)
 	return rc < 0 ? statement_failed(conn, err) : 0;
 }
 
+bool tds_in_rows(const struct tds *conn)
+{
+	return conn->in_rows;
+}
+
 void tds_abandon(struct tds *conn)
 {
 	conn->in_rows = false;

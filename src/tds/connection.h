@@ -80,6 +80,9 @@ int tds_fetch(struct tds *conn, struct error *err)
 int tds_finish(struct tds *conn, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Are there rows of the result at hand that were not fetched? */
+bool tds_in_rows(const struct tds *conn);
+
 /* Stop and throw away, when what is left does not matter any more. */
 void tds_abandon(struct tds *conn);
 

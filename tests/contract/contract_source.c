@@ -363,26 +363,62 @@ static void test_read_wide_rows(void **state)
 	free(many);
 }
 
-static void test_read_too_large_a_row(void **state)
+/* One that a whole batch has no room for comes alone, and was announced. */
+static void test_read_large_rows(void **state)
 {
 	struct error err = ERROR_INIT;
 	struct table shape;
 	struct batch batch;
-	char *text;
+	char *alone, *all;
 
 	(void)state;
 	contract_open_plain(LAB_WIDE);
-	make_wide_rows(1, 20000);
+	make_wide_rows(3, 20000);
 	describe_source(&shape);
 	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
+	assert_true(SRC->rows.bytes >= 20000);
+	assert_true(SRC->rows.longest >= 20000);
+	assert_non_null(SRC->rows.column);
 	MUST(batch_init(&batch, &shape, 10, 8000, &err));
-	MUST_FAIL(OPS->next(SRC, &batch, &err), ERROR_MEMORY);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(OPS->next(SRC, &batch, &err), 1);
+		assert_int_equal(batch.rows, 1);
+		assert_true(batch.lone);
+		assert_true(batch_bytes(&batch) >= 20000);
+		batch_reset(&batch);
+	}
+	assert_int_equal(OPS->next(SRC, &batch, &err), 0);
 	OPS->end(SRC);
 	batch_release(&batch);
 	table_release(&shape);
-	text = read_table(10, BATCH_BYTES);
-	assert_int_equal(strlen(text), 20000 + strlen("+ 1|\n"));
-	free(text);
+	alone = read_table(10, 8000);
+	all = read_table(10, BATCH_BYTES);
+	assert_text(alone, all);
+	assert_int_equal(strlen(all), 3 * (20000 + strlen("+ 1|\n")));
+	free(alone);
+	free(all);
+}
+
+/* A read that is broken off before a large row came. */
+static void test_large_rows_broken_off(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct table shape;
+	char *all;
+
+	(void)state;
+	contract_open_plain(LAB_WIDE);
+	make_wide_rows(3, 20000);
+	describe_source(&shape);
+	MUST(OPS->read_begin(SRC, &shape, NULL, &err));
+	OPS->end(SRC);
+	assert_int_equal(SRC->rows.bytes, 0);
+	OPS->release(SRC);
+	MUST(OPS->connect(SRC, &contract.cancel, &err));
+	table_release(&shape);
+	all = read_table(10, BATCH_BYTES);
+	assert_int_equal(strlen(all), 3 * (20000 + strlen("+ 1|\n")));
+	free(all);
 }
 
 /* The rows as of one moment, whatever is committed meanwhile. */
@@ -548,7 +584,8 @@ int contract_run_source(void)
 		TEST(test_read_some_columns),
 		TEST(test_read_native_text),
 		TEST(test_read_wide_rows),
-		TEST(test_read_too_large_a_row),
+		TEST(test_read_large_rows),
+		TEST(test_large_rows_broken_off),
 		TEST(test_read_is_a_snapshot),
 		TEST(test_end_early_and_twice),
 		TEST(test_release_and_connect),

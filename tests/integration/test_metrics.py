@@ -134,6 +134,8 @@ def test_the_metrics_are_true(shown):
     assert value("control_store_up", access="read") == 1
     assert value("control_store_up", access="write") == 1
     assert value("connections_limit") == 48
+    assert 150 << 20 < value("memory_budget_bytes") < 256 << 20
+    assert value("memory_wanted_bytes") == 0
     assert value("outbox_dropped_rows_total") == 0
     assert value("build_info", version=dataflow.run("--version")
                  .stdout.split()[1]) == 1

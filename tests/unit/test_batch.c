@@ -246,6 +246,34 @@ static void test_slice_that_does_not_fit(void **state)
 	batch_release(&batch);
 }
 
+/* A row that has no room at all comes alone; then all is as before. */
+static void test_lone_row(void **state)
+{
+	static const unsigned char bytes[] = "borrowed";
+	struct error err = ERROR_INIT;
+	struct batch batch;
+
+	(void)state;
+	MUST(batch_init(&batch, &table, 10, 10000, &err));
+	put_all_null(&batch);
+	assert_null(batch_put_slice(&batch, 3, 50000));
+	batch_make_lone(&batch);
+	assert_false(batch_full(&batch));
+	put_all_null(&batch);
+	assert_non_null(batch_put_slice(&batch, 3, 50000));
+	batch_put_borrowed(&batch, 6, bytes, sizeof(bytes));
+	batch_add_row(&batch, ROW_UPSERT);
+	assert_true(batch_full(&batch));
+	assert_ptr_equal(batch.columns[6].slice[0].data, bytes);
+	assert_false(batch_null(&batch, 6, 0));
+	assert_true(batch_bytes(&batch) >= 50000 + sizeof(bytes));
+	batch_reset(&batch);
+	assert_false(batch_full(&batch));
+	put_all_null(&batch);
+	assert_null(batch_put_slice(&batch, 3, 50000));
+	batch_release(&batch);
+}
+
 static void test_empty_slice_is_not_null(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -306,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_capacity_by_bytes),
 		cmocka_unit_test(test_tiny_memory_has_one_row),
 		cmocka_unit_test(test_slice_that_does_not_fit),
+		cmocka_unit_test(test_lone_row),
 		cmocka_unit_test(test_empty_slice_is_not_null),
 		cmocka_unit_test(test_table_without_columns),
 		cmocka_unit_test(test_too_large_to_make),

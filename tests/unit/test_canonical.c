@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "row/canonical.h"
 #include "unit/rows.h"
 
@@ -236,6 +238,56 @@ static void test_md5s(void **state)
 	table_release(&table);
 }
 
+/* A long value goes into the digest in pieces, which makes no other one. */
+static void test_long_values(void **state)
+{
+	static const char *const charsets[] = {NULL, "UTF-16LE", "CP932",
+					       "CP1255", NULL};
+	static const size_t lengths[] = {65535, 65536,	65537,
+					 65538, 200001, 400000};
+	static const size_t take[] = {0, 1, 2};
+	struct column columns[] = {
+		{.name = "a", .type = ROW_INT32},
+		{.name = "long", .type = ROW_BYTES},
+		{.name = "z", .type = ROW_TEXT},
+	};
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < 5 * 6; i++) {
+		size_t len = lengths[i % 6];
+		const struct strbuf *text;
+		unsigned char md5[CANONICAL_MD5_BYTES];
+		struct canonical canonical;
+		struct row_digest digest;
+		unsigned char *data;
+		struct table table;
+		struct batch batch;
+
+		columns[1].type = i < 6 ? ROW_BYTES : ROW_TEXT;
+		table_make(&table, "t", columns, 3, NULL);
+		table.columns[1].charset = charsets[i / 6];
+		batch_make(&batch, &table);
+		batch_put_i64(&batch, 0, 5);
+		data = batch_put_slice(&batch, 1, len);
+		/* Much of which is no text in any of them. */
+		for (size_t k = 0; k < len; k++)
+			data[k] = (unsigned char)(k * k / 7 + k % 251);
+		put_text(&batch, 2, "end");
+		batch_add_row(&batch, ROW_UPSERT);
+		MUST(canonical_init(&canonical, &table, NULL, take, 3, &err));
+		MUST(canonical_text(&canonical, &batch, 0, &text, &err));
+		assert_int_equal(EVP_Digest(text->data, text->len, md5, NULL,
+					    EVP_md5(), NULL),
+				 1);
+		MUST(canonical_digest(&canonical, &batch, 0, &digest, &err));
+		assert_memory_equal(digest.md5, md5, sizeof(md5));
+		canonical_release(&canonical);
+		batch_release(&batch);
+		table_release(&table);
+	}
+}
+
 /* What a server keeps although it is no text. */
 static void test_broken_text(void **state)
 {
@@ -253,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_zones_and_uuids),
 		cmocka_unit_test(test_md5s),
+		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_broken_text),
 	};
 

@@ -22,6 +22,7 @@ static struct control_spec spec;
 static struct reporter *reporter;
 static struct report_subject *subject;
 static struct cancel cancel;
+static struct memory memory; /* without bounds, but for a few tests */
 
 /* What the source gives and does. */
 static struct {
@@ -37,6 +38,7 @@ static struct {
 	struct target base;
 	int64_t rows, sum;
 	int calls, fail_at, cancel_at;
+	void (*hook)(void); /* at each write */
 	enum cancel_level cancel_level;
 	size_t most_rows;
 	bool out_of_order;
@@ -62,6 +64,10 @@ static int next(struct source *src, struct batch *batch, struct error *err)
 	while (in.next < in.rows && !batch_full(batch)) {
 		batch_put_i64(batch, 0, in.next);
 		text = batch_put_slice(batch, 1, in.text_len);
+		if (!text && !batch->rows && in.base.rows.bytes) {
+			batch_make_lone(batch);
+			continue;
+		}
 		if (!text)
 			break;
 		memset(text, 'x', in.text_len);
@@ -76,6 +82,8 @@ static int write_rows(struct target *dst, const struct batch *batch,
 {
 	(void)dst;
 	out.calls++;
+	if (out.hook)
+		out.hook();
 	if (out.calls == out.fail_at)
 		return error_set(err, ERROR_DATA, "writing broke");
 	if (out.calls == out.cancel_at)
@@ -91,7 +99,12 @@ static int write_rows(struct target *dst, const struct batch *batch,
 	return 0;
 }
 
-static const struct source_ops source_ops = {.next = next};
+static void end(struct source *src)
+{
+	src->rows.bytes = 0;
+}
+
+static const struct source_ops source_ops = {.next = next, .end = end};
 static const struct target_ops target_ops = {.write = write_rows};
 
 static int setup_group(void **state)
@@ -130,6 +143,7 @@ static int setup(void **state)
 	in.base.ops = &source_ops;
 	out.base.ops = &target_ops;
 	atomic_store(&overlapping, 0);
+	memset(&memory, 0, sizeof(memory));
 	return cancel_init(&cancel, &err);
 }
 
@@ -149,6 +163,7 @@ static int run(size_t batch_rows, size_t batch_bytes, enum cancel_level stop_at,
 		.shape = &shape,
 		.batch_rows = batch_rows,
 		.batch_bytes = batch_bytes,
+		.memory = &memory,
 		.cancel = &cancel,
 		.stop_at = stop_at,
 		.subject = subject,
@@ -318,6 +333,153 @@ static void test_cancel(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------- memory */
+
+#define KB ((size_t)1024)
+
+static struct budget budget;
+static struct wait_for {
+	pthread_t thread;
+	int at;
+	bool begun;
+} waiter;
+static size_t most_used;
+
+static void begin_memory(size_t shared)
+{
+	struct error err = ERROR_INIT;
+
+	MUST(budget_init(&budget, shared, &err));
+	memory = (struct memory){.budget = &budget, .own = 16 * KB};
+	memset(&waiter, 0, sizeof(waiter));
+	most_used = 0;
+}
+
+static void see_budget(void)
+{
+	struct budget_usage usage;
+
+	budget_count(&budget, &usage);
+	if (usage.used > most_used)
+		most_used = usage.used;
+}
+
+static void end_memory(void)
+{
+	struct budget_usage usage;
+
+	budget_count(&budget, &usage);
+	assert_int_equal(usage.used, 0);
+	budget_release(&budget);
+}
+
+/* Nobody waits for the memory that makes it fast. */
+static void test_alone_while_memory_is_short(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+
+	(void)state;
+	begin_memory(400 * KB);
+	out.hook = see_budget;
+	assert_true(budget_try(&budget, 390 * KB));
+	in.rows = 1000;
+	in.text_len = 1000;
+	MUST(run(1000, 64 * KB, CANCEL_DRAIN, &rows, &err));
+	assert_all(rows);
+	assert_int_equal(most_used, 390 * KB);
+	assert_true(out.most_rows < 16); /* as its own memory has room for */
+	budget_give(&budget, 390 * KB);
+	end_memory();
+}
+
+/* Of what there is it takes smaller pieces, if need be. */
+static void test_smaller_batches(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+
+	(void)state;
+	begin_memory(130 * KB);
+	out.hook = see_budget;
+	in.rows = 1000;
+	in.text_len = 1000;
+	MUST(run(1000, 64 * KB, CANCEL_DRAIN, &rows, &err));
+	assert_all(rows);
+	assert_int_equal(most_used, COPY_BATCHES * 32 * KB);
+	end_memory();
+}
+
+static void *wait_main(void *arg)
+{
+	struct error err = ERROR_INIT;
+
+	(void)arg;
+	if (budget_reserve(&budget, 400 * KB, &cancel, &err) == 0)
+		budget_give(&budget, 400 * KB);
+	return NULL;
+}
+
+/* In the middle of it somebody wants all. */
+static void let_somebody_wait(void)
+{
+	see_budget();
+	if (out.calls != waiter.at)
+		return;
+	waiter.begun = true;
+	assert_int_equal(pthread_create(&waiter.thread, NULL, wait_main, NULL),
+			 0);
+	while (!budget_is_wanted(&budget))
+		pause_ms(1);
+}
+
+static void test_gives_back_what_others_wait_for(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+
+	(void)state;
+	for (int at = 2; at < 9; at++) {
+		setup(state);
+		begin_memory(400 * KB);
+		waiter.at = at;
+		out.hook = let_somebody_wait;
+		in.rows = 2000;
+		in.text_len = 1000;
+		MUST(run(1000, 64 * KB, CANCEL_DRAIN, &rows, &err));
+		assert_all(rows);
+		assert_true(waiter.begun);
+		pthread_join(waiter.thread, NULL);
+		assert_true(most_used >= COPY_BATCHES * 64 * KB);
+		end_memory();
+	}
+}
+
+/* Rows that are too large for several batches wait, and come one by one. */
+static void test_large_rows(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+
+	(void)state;
+	begin_memory(400 * KB);
+	out.hook = see_budget;
+	in.rows = 30;
+	in.text_len = 100 * KB;
+	in.base.rows.bytes = 100 * KB;
+	MUST(run(1000, 64 * KB, CANCEL_DRAIN, &rows, &err));
+	assert_all(rows);
+	assert_int_equal(out.most_rows, 1);
+	assert_int_equal(most_used, 200 * KB);
+	assert_int_equal(memory.held, 200 * KB);
+	memory_give(&memory);
+	in.base.rows.bytes = 300 * KB;
+	in.base.ops = &source_ops;
+	MUST_FAIL(run(1000, 64 * KB, CANCEL_DRAIN, &rows, &err), ERROR_DATA);
+	assert_int_equal(rows, 0);
+	end_memory();
+}
+
 /* A slow reader and a slow writer wait for each other, and nobody is lost. */
 static void test_slow_reader(void **state)
 {
@@ -366,6 +528,10 @@ int main(void)
 		TEST(test_reader_does_not_run_away),
 		TEST(test_both_fail),
 		TEST(test_cancel),
+		TEST(test_alone_while_memory_is_short),
+		TEST(test_smaller_batches),
+		TEST(test_gives_back_what_others_wait_for),
+		TEST(test_large_rows),
 		TEST(test_slow_reader),
 		TEST(test_progress_is_told),
 	};

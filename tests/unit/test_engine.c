@@ -50,6 +50,7 @@ static struct server *get(const struct mapping_server *which)
 static void test_settings(void **state)
 {
 	struct settings settings, got;
+	struct error err = ERROR_INIT;
 
 	(void)state;
 	settings_init(&settings);
@@ -58,12 +59,12 @@ static void test_settings(void **state)
 	assert_int_equal(engine.pool.max, 48); /* two are for the tables */
 	settings.max_connections = 10;
 	settings.batch_rows = 5;
-	engine_set_settings(&engine, &settings);
+	MUST(engine_set_settings(&engine, &settings, 0, &err));
 	engine_get_settings(&engine, &got);
 	assert_memory_equal(&got, &settings, sizeof(got));
 	assert_int_equal(engine.pool.max, 8);
 	settings.max_connections = 4; /* as few as config lets in */
-	engine_set_settings(&engine, &settings);
+	MUST(engine_set_settings(&engine, &settings, 0, &err));
 	assert_int_equal(engine.pool.max, 2); /* enough for one mapping */
 }
 
@@ -120,11 +121,12 @@ static void test_changed_timeouts(void **state)
 {
 	struct server *old = get(&memory_server), *fresh;
 	struct settings settings;
+	struct error err = ERROR_INIT;
 
 	(void)state;
 	settings_init(&settings);
 	settings.query_timeout_s = 5;
-	engine_set_settings(&engine, &settings);
+	MUST(engine_set_settings(&engine, &settings, 0, &err));
 	fresh = get(&memory_server);
 	assert_ptr_not_equal(old, fresh);
 	engine_put_server(&engine, old);

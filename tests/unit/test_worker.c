@@ -60,7 +60,7 @@ static void start(void)
 	struct mapping *mapping = mapping_new(&rig.row, &snapshot, &none);
 
 	assert_non_null(mapping);
-	engine_set_settings(&engine, &rig.settings);
+	MUST(engine_set_settings(&engine, &rig.settings, 1, &err));
 	worker = worker_start(&engine, mapping, NULL, 1, &err);
 	if (!worker)
 		fail_msg("%s", err.message);

@@ -61,6 +61,7 @@ static void source_end(struct source *src)
 	if (source->table)
 		pending_clear(&source->rows, source->table);
 	source->table = NULL;
+	src->rows = (struct source_rows){.bytes = 0};
 }
 
 static void source_close(struct source *src)
@@ -308,6 +309,31 @@ static int source_split(struct source *src, const struct table *shape,
 	return (int)count;
 }
 
+/* It is among those that will be read. */
+static void measure(struct memory_source *source,
+		    const struct memory_table *table,
+		    const struct memory_row *row)
+{
+	struct source_rows *rows = &source->base.rows;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < table->def.column_count; i++) {
+		const struct column *column = &table->def.columns[i];
+		const struct memory_value *value = &row->values[i];
+
+		if (value->null ||
+		    row_type_store(column->type) != ROW_STORE_SLICE)
+			continue;
+		bytes += value->slice.len;
+		if (value->slice.len >= rows->longest) {
+			rows->longest = value->slice.len;
+			rows->column = column->name;
+		}
+	}
+	if (bytes > rows->bytes)
+		rows->bytes = bytes;
+}
+
 static int source_read_begin(struct source *src, struct table *shape,
 			     const struct row_choice *choice, struct error *err)
 {
@@ -322,11 +348,14 @@ static int source_read_begin(struct source *src, struct table *shape,
 		return -1;
 	source->table = table;
 	ret = memory_choice_init(&chosen, table, choice, err);
-	for (row = table->rows; ret == 0 && row; row = row->hh.next)
-		if (memory_choice_has(&chosen, table, row) &&
-		    !pending_add(&source->rows, table, ROW_UPSERT,
+	for (row = table->rows; ret == 0 && row; row = row->hh.next) {
+		if (!memory_choice_has(&chosen, table, row))
+			continue;
+		measure(source, table, row);
+		if (!pending_add(&source->rows, table, ROW_UPSERT,
 				 snapshot_row(source, table, row)))
 			ret = error_memory(err, "a snapshot");
+	}
 	memory_choice_release(&chosen, table);
 	pthread_mutex_unlock(&source->store->lock);
 	return ret;
@@ -365,6 +394,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 			continue;
 		window->has_rows = true;
 		window->commit_us = c->commit_us;
+		measure(source, table, c->row);
 		if (!pending_add(&source->rows, table, c->op,
 				 row_copy(table, c->row)))
 			ret = error_memory(err, "changes");
@@ -396,15 +426,18 @@ static int source_next(struct source *src, struct batch *batch,
 		enum row_op op = item->op;
 
 		if (!row_to_batch(source->table, item->row, op == ROW_DELETE,
-				  batch))
-			break;
+				  batch)) {
+			if (batch->rows)
+				break;
+			if (batch->lone)
+				return error_memory(err, "a row");
+			batch_make_lone(batch);
+			continue;
+		}
 		batch_add_row(batch, op);
 		row = pending_take(&source->rows, &op);
 		row_free(source->table, row);
 	}
-	if (!batch->rows && source->rows.first)
-		return error_set(err, ERROR_MEMORY,
-				 "a row is larger than a batch may be");
 	return batch->rows > 0;
 }
 

@@ -363,13 +363,10 @@ static void add_columns(const struct sqlserver_source *source,
 	}
 }
 
-static int build_changes(struct sqlserver_source *source,
-			 const struct table *shape, const int *ordinals,
-			 bool has_command, struct strbuf *sql,
-			 struct error *err)
+static int build_from(const struct sqlserver_source *source,
+		      const struct table *shape, const int *ordinals,
+		      struct strbuf *sql, struct error *err)
 {
-	strbuf_addstr(sql, "SELECT c.[__$operation]");
-	add_columns(source, shape, sql);
 	strbuf_addstr(sql, " FROM ");
 	sql_change_table(sql, source->instance);
 	strbuf_addf(sql,
@@ -378,10 +375,21 @@ static int build_changes(struct sqlserver_source *source,
 		    "AND (c.[__$operation] IN (%d, %d, %d) OR ",
 		    CDC_DELETE, CDC_INSERT, CDC_AFTER);
 	add_key_changed(sql, shape, ordinals);
+	strbuf_addch(sql, ')');
+	return strbuf_check(sql, err);
+}
+
+static int build_changes(const struct sqlserver_source *source,
+			 const struct table *shape, const char *from,
+			 bool has_command, struct strbuf *sql,
+			 struct error *err)
+{
+	strbuf_addstr(sql, "SELECT c.[__$operation]");
+	add_columns(source, shape, sql);
 	strbuf_addf(sql,
-		    ") ORDER BY c.[__$start_lsn], %sc.[__$seqval], "
+		    "%s ORDER BY c.[__$start_lsn], %sc.[__$seqval], "
 		    "c.[__$operation]",
-		    has_command ? "c.[__$command_id], " : "");
+		    from, has_command ? "c.[__$command_id], " : "");
 	return strbuf_check(sql, err);
 }
 
@@ -395,10 +403,11 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 	};
 	int *ordinals = calloc(shape->column_count, sizeof(*ordinals));
 	bool has_command = false;
-	struct strbuf sql;
+	struct strbuf sql, rows;
 	int ret = -1;
 
 	strbuf_init(&sql);
+	strbuf_init(&rows);
 	if (!ordinals) {
 		error_memory(err, "captured columns");
 		goto done;
@@ -408,7 +417,10 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 		goto done;
 	if (window->shape)
 		shape = &source->narrow;
-	if (build_changes(source, shape, ordinals, has_command, &sql, err) <
+	if (build_from(source, shape, ordinals, &rows, err) < 0 ||
+	    build_changes(source, shape, rows.data, has_command, &sql, err) <
+		    0 ||
+	    source_measure(source, shape, "c", "", rows.data, params, 2, err) <
 		    0 ||
 	    tds_query(source->conn, sql.data, params, 2, err) < 0)
 		goto done;
@@ -419,6 +431,7 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 				      source->native_text, err);
 	ret = source->decoder ? 0 : -1;
 done:
+	strbuf_release(&rows);
 	strbuf_release(&sql);
 	free(ordinals);
 	return ret;

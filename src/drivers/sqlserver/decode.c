@@ -354,8 +354,13 @@ static int decode_guid(struct batch *batch, size_t col, const BYTE *data,
 static int decode_bytes(struct batch *batch, size_t col, const BYTE *data,
 			size_t len)
 {
-	unsigned char *to = batch_put_slice(batch, col, len);
+	unsigned char *to;
 
+	if (batch->lone) {
+		batch_put_borrowed(batch, col, data, len);
+		return 1;
+	}
+	to = batch_put_slice(batch, col, len);
 	if (!to)
 		return 0;
 	memcpy(to, data, len);

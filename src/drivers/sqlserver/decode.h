@@ -36,7 +36,7 @@ void decoder_free(struct decoder *decoder); /* NULL is fine */
 /*
  * Put the row at hand into the batch's next row, without adding it. With
  * `key_only` the other columns become NULL. 1: done; 0: the batch has no room
- * for it; -1: a value cannot be carried.
+ * for it; -1: a value cannot be carried. A lone row borrows db-lib's bytes.
  */
 int decoder_read(struct decoder *decoder, struct batch *batch, bool key_only,
 		 struct error *err) __attribute__((warn_unused_result));

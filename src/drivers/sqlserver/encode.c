@@ -554,6 +554,17 @@ void encoder_free(struct encoder *encoder)
 	free(encoder);
 }
 
+/*
+ * Converted text may have twice as many bytes, here and in db-lib; and once
+ * more as it was, to see whether it comes back.
+ */
+unsigned encoder_held(const struct encoder *encoder)
+{
+	if (!encoder->charset.handle || encoder->to->max_length > 0)
+		return 1;
+	return encoder->unicode.handle ? 8 : 5;
+}
+
 int encoder_set(struct encoder *encoder, const struct batch *batch, size_t row,
 		struct error *err)
 {

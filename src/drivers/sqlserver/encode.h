@@ -33,6 +33,12 @@ struct encoder *encoder_new(struct tds *conn, const struct catalog_table *dest,
 void encoder_free(struct encoder *encoder); /* NULL is fine */
 
 /*
+ * How often the bytes of a long value lie in memory while it is sent: in db-lib,
+ * and here if its text has to be converted.
+ */
+unsigned encoder_held(const struct encoder *encoder);
+
+/*
  * Set the value of a row, which stays in place until the next call. ERROR_DATA
  * names the column whose value does not fit; nothing is ever cut.
  */

@@ -170,16 +170,22 @@ static int move_on(struct loader *loader, const char *then, struct error *err)
 	return ret;
 }
 
+/* db-lib keeps the last row until its load ends, and the next one beside it. */
+static int begin_again(struct loader *loader, struct error *err)
+{
+	if (tds_bulk_end(loader->conn, err) < 0 ||
+	    (loader->relayed && move_on(loader, "TRUNCATE", err) < 0))
+		return -1;
+	return begin_bulk(loader, err);
+}
+
 /* Rows between: none of them is lost, and neither the relay nor the log of the
  * destination grows without bounds. */
 static int flush(struct loader *loader, struct error *err)
 {
 	if (!loader->relayed)
 		return tds_bulk_flush(loader->conn, err);
-	if (tds_bulk_end(loader->conn, err) < 0 ||
-	    move_on(loader, "TRUNCATE", err) < 0)
-		return -1;
-	return begin_bulk(loader, err);
+	return begin_again(loader, err);
 }
 
 /* ------------------------------------------------------------------ the loader */
@@ -389,7 +395,17 @@ int loader_write(struct loader *loader, const struct batch *batch,
 		if (loader->rows % FLUSH_ROWS == 0 && flush(loader, err) < 0)
 			return -1;
 	}
-	return 0;
+	return batch->lone ? begin_again(loader, err) : 0;
+}
+
+unsigned loader_held(const struct loader *loader)
+{
+	unsigned most = 1;
+
+	for (size_t i = 0; i < loader->count; i++)
+		if (encoder_held(loader->encoders[i]) > most)
+			most = encoder_held(loader->encoders[i]);
+	return most;
 }
 
 uint64_t loader_rows(const struct loader *loader)

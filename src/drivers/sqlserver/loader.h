@@ -65,6 +65,9 @@ void loader_leave_out(struct loader *loader,
 				     struct error *err),
 		      void *context);
 
+/* The held of a target that loads so, see driver.h. */
+unsigned loader_held(const struct loader *loader);
+
 /* How many rows were sent so far. */
 uint64_t loader_rows(const struct loader *loader);
 

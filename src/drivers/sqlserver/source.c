@@ -13,6 +13,9 @@
 /* Rows of one UPDATE of the trigger column: few enough for row locks. */
 #define RESET_ROWS 1000
 
+/* More than this is not kept for the next row, that may be long in coming. */
+#define KEPT_BYTES 65536
+
 static struct sqlserver_source *self_of(struct source *src)
 {
 	return (struct sqlserver_source *)src;
@@ -51,6 +54,26 @@ static int source_connect(struct source *src, struct cancel *cancel,
 			      &source->conn, err);
 }
 
+/* A cancel takes in the row that is on its way: too much, where rows are large. */
+static void break_off(struct sqlserver_source *source)
+{
+	if (source->base.rows.bytes > KEPT_BYTES && tds_in_rows(source->conn))
+		tds_mark_unusable(source->conn);
+	else
+		tds_abandon(source->conn);
+}
+
+/* db-lib has the last row until another result with columns comes. */
+static void forget_row(struct sqlserver_source *source)
+{
+	struct error ignored;
+
+	if (source->base.rows.bytes > KEPT_BYTES && tds_usable(source->conn) &&
+	    tds_exec(source->conn, "SELECT 1", &ignored) < 0)
+		tds_mark_unusable(source->conn);
+	source->base.rows = (struct source_rows){.bytes = 0};
+}
+
 /*
  * What is left of a result is thrown away by a cancel, which is cheaper than
  * reading it. A snapshot transaction has changed nothing: it is rolled back.
@@ -65,7 +88,8 @@ static void source_end(struct source *src)
 	source->row_pending = false;
 	table_release(&source->narrow);
 	if (source->reading != READ_NONE)
-		tds_abandon(source->conn);
+		break_off(source);
+	forget_row(source);
 	source->reading = READ_NONE;
 	if (source->in_transaction && tds_usable(source->conn) &&
 	    tds_exec(source->conn,
@@ -394,17 +418,15 @@ int source_add_list(const struct sqlserver_source *source,
  */
 static int build_read(const struct sqlserver_source *source,
 		      const struct table *shape,
-		      const struct choice_sql *choice, bool ordered,
-		      struct strbuf *sql, struct error *err)
+		      const struct choice_sql *choice, const char *from,
+		      bool ordered, struct strbuf *sql, struct error *err)
 {
 	const char *word = " ORDER BY ";
 
 	strbuf_addf(sql, "%sSELECT ", choice->declare.data);
 	if (source_add_list(source, shape, "t", sql, err) < 0)
 		return -1;
-	strbuf_addf(sql, " FROM %s", choice->tables.data);
-	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addf(sql, " AS t%s", choice->where.data);
+	strbuf_addstr(sql, from);
 	for (size_t k = 0; ordered; k++) {
 		const struct catalog_column *column =
 			catalog_key(&source->catalog, k);
@@ -454,17 +476,25 @@ static int source_read_begin(struct source *src, struct table *shape,
 {
 	struct sqlserver_source *source = self_of(src);
 	struct choice_sql pieces = {.param_count = 0};
-	struct strbuf sql;
+	struct strbuf sql, from;
 	bool ordered;
 	int ret = -1;
 
 	strbuf_init(&sql);
+	strbuf_init(&from);
 	if (source_know_table(source, err) < 0 ||
 	    choice_build(source, choice, &pieces, err) < 0)
 		goto done;
+	strbuf_addf(&from, " FROM %s", pieces.tables.data);
+	sql_table(&from, source->name.schema, source->name.table);
+	strbuf_addf(&from, " AS t%s", pieces.where.data);
 	ordered = source->catalog.key_is_clustered && !(choice && choice->keys);
-	if (build_read(source, shape, &pieces, ordered, &sql, err) < 0 ||
+	if (strbuf_check(&from, err) < 0 ||
+	    build_read(source, shape, &pieces, from.data, ordered, &sql, err) <
+		    0 ||
 	    begin_read(source, choice, err) < 0 ||
+	    source_measure(source, shape, "t", pieces.declare.data, from.data,
+			   pieces.params, pieces.param_count, err) < 0 ||
 	    tds_query(source->conn, sql.data, pieces.params, pieces.param_count,
 		      err) < 0 ||
 	    source_begin_rows(source, shape, err) < 0)
@@ -472,6 +502,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 	ret = 0;
 done:
 	choice_release(&pieces);
+	strbuf_release(&from);
 	strbuf_release(&sql);
 	if (ret < 0)
 		source_end(src);
@@ -519,14 +550,16 @@ static int source_next(struct source *src, struct batch *batch,
 		}
 		source->row_pending = false;
 		rc = read_one(source, batch, err);
+		if (rc == 0 && !batch->rows) {
+			batch_make_lone(batch);
+			rc = read_one(source, batch, err);
+			if (rc == 0)
+				return error_memory(err, "a row");
+		}
 		if (rc < 0)
 			return -1;
 		if (rc > 0)
 			continue;
-		if (!batch->rows)
-			return error_set(err, ERROR_MEMORY,
-					 "a row is larger than a batch may be; "
-					 "raise 'batch_memory_mb' in config");
 		source->row_pending = true;
 		break;
 	}

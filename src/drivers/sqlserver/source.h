@@ -93,6 +93,14 @@ int source_add_list(const struct sqlserver_source *source,
 		    const struct table *shape, const char *alias,
 		    struct strbuf *sql, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Before such a list is asked for: fill in `rows`, of the columns of `shape`
+ * under `alias`, for what `from` has (FROM and WHERE), behind `declare`.
+ */
+int source_measure(struct sqlserver_source *source, const struct table *shape,
+		   const char *alias, const char *declare, const char *from,
+		   const struct tds_param *params, size_t param_count,
+		   struct error *err) __attribute__((warn_unused_result));
 /* The rows of the result at hand are those of source_add_list(). */
 int source_begin_rows(struct sqlserver_source *source, struct table *shape,
 		      struct error *err) __attribute__((warn_unused_result));

@@ -311,6 +311,8 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	}
 	if (ret < 0)
 		target_rollback(dst);
+	else
+		dst->held = loader_held(target->loader);
 	return ret;
 }
 
@@ -321,10 +323,12 @@ static int target_begin_isolated(struct target *dst, const struct table *shape,
 
 	if (start(target, TARGET_APPLY, shape, err) < 0)
 		return -1;
-	if (isolate_begin(target, how, err) == 0)
-		return 0;
-	target_rollback(dst);
-	return -1;
+	if (isolate_begin(target, how, err) < 0) {
+		target_rollback(dst);
+		return -1;
+	}
+	dst->held = loader_held(target->loader);
+	return 0;
 }
 
 static int target_exceptions(struct target *dst,
@@ -377,10 +381,12 @@ static int target_part_begin(struct target *dst, const struct table *shape,
 		return -1;
 	target->in_parts = true;
 	target->is_part = true;
-	if (plan_part_begin(target, part, err) == 0)
-		return 0;
-	target_rollback(dst);
-	return -1;
+	if (plan_part_begin(target, part, err) < 0) {
+		target_rollback(dst);
+		return -1;
+	}
+	dst->held = loader_held(target->loader);
+	return 0;
 }
 
 static int target_part_end(struct target *dst, size_t part, struct error *err)

@@ -202,11 +202,9 @@ static int check_key(const struct sqlserver_source *source,
  * where 'a' became 'A' it has a deletion of a key that is equal to the new one.
  * So the key of a row that is there is the table's as well.
  */
-static void build_changes(const struct sqlserver_source *source,
-			  const struct table *shape, struct strbuf *sql)
+static void build_list(const struct sqlserver_source *source,
+		       const struct table *shape, struct strbuf *sql)
 {
-	const struct catalog_column *key;
-
 	sql_names(sql, "SELECT CASE WHEN t.%n IS NULL THEN 1 ELSE 0 END",
 		  catalog_key(&source->catalog, 0)->name, NULL);
 	for (size_t i = 0; i < shape->column_count; i++) {
@@ -218,6 +216,13 @@ static void build_changes(const struct sqlserver_source *source,
 				  table_is_key(shape, i) ? "k" : "t",
 				  source->native_text, false);
 	}
+}
+
+static void build_from(const struct sqlserver_source *source,
+		       struct strbuf *sql)
+{
+	const struct catalog_column *key;
+
 	strbuf_addstr(sql, " FROM CHANGETABLE(CHANGES ");
 	sql_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, ", @from) AS c LEFT JOIN ");
@@ -239,12 +244,17 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 			 const struct position *from, struct error *err)
 {
 	struct tds_param version = tds_int("@from", version_of(from));
-	struct strbuf sql;
+	struct strbuf sql, rows;
 	int ret = -1;
 
 	strbuf_init(&sql);
-	build_changes(source, shape, &sql);
-	if (strbuf_check(&sql, err) < 0 ||
+	strbuf_init(&rows);
+	build_from(source, &rows);
+	build_list(source, shape, &sql);
+	strbuf_addstr(&sql, rows.data);
+	if (strbuf_check(&sql, err) < 0 || strbuf_check(&rows, err) < 0 ||
+	    source_measure(source, shape, "t", "", rows.data, &version, 1,
+			   err) < 0 ||
 	    tds_query(source->conn, sql.data, &version, 1, err) < 0)
 		goto done;
 	source->reading = READ_CHANGES;
@@ -253,6 +263,7 @@ static int begin_reading(struct sqlserver_source *source, struct table *shape,
 				      source->native_text, err);
 	ret = source->decoder ? 0 : -1;
 done:
+	strbuf_release(&rows);
 	strbuf_release(&sql);
 	return ret;
 }
