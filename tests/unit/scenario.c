@@ -536,7 +536,7 @@ static void prepare_worker(void)
 	MUST(engine_init(&engine, &err));
 	engine.reporter = rig.reporter;
 	snprintf(engine.installation, sizeof(engine.installation), "other");
-	engine_set_settings(&engine, &rig.settings);
+	MUST(engine_set_settings(&engine, &rig.settings, 1, &err));
 }
 
 static struct mapping *make_mapping(void)
