@@ -20,7 +20,7 @@ CONNECTIONS = 150
 SHORT = "connect timeout=2;query timeout=2"
 
 
-def honest(data, _):
+def honest(data, *_):
     return data
 
 

@@ -16,11 +16,11 @@ def port_of(server):
 class Relay:
     """Open from the start; close() it. `to` is (host, port). `rewrite` may
     change what clients send, but not its length; `answer` what the server
-    sends, told how much it has sent before. What passes is remembered unless
+    sends, given what both have sent before. What passes is remembered unless
     that would be too much."""
 
     def __init__(self, to, port=0, host="127.0.0.1", rewrite=bytes,
-                 answer=lambda data, before: data, remember=True):
+                 answer=lambda data, asked, before: data, remember=True):
         self.to, self.rewrite, self.answer = to, rewrite, answer
         self.remember = remember
         self.sockets = []
@@ -50,17 +50,17 @@ class Relay:
             self.conversations.append(seen)
             for way, ends in enumerate(((client, server), (server, client))):
                 threading.Thread(target=self._pump, daemon=True,
-                                 args=(*ends, way, seen[way])).start()
+                                 args=(*ends, way, seen)).start()
 
     def _pump(self, one, other, way, seen):
         try:
             while data := one.recv(65536):
-                data = self.answer(data, len(seen)) if way else \
+                data = self.answer(data, *seen) if way else \
                     self.rewrite(data)
                 self._burn(way, data)
                 self.thawed.wait()
                 if self.remember:
-                    seen += data
+                    seen[way].extend(data)
                 other.sendall(data)
         except OSError:
             pass

@@ -711,9 +711,9 @@ const size_t scenario_count = COUNT_OF(scenarios);
 
 void scenario_begin(const struct scenario *scenario)
 {
-	rig_begin_unheard(&rig, SCENARIO_STORE, SCENARIO_STORE);
 	/* What is made to fail is logged, thousands of times. */
 	log_setup(LOG_ERROR + 1, false);
+	rig_begin_unheard(&rig, SCENARIO_STORE, SCENARIO_STORE);
 	if (scenario->configure)
 		scenario->configure();
 }

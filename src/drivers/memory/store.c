@@ -290,10 +290,10 @@ static void swap_out(struct memory_table *table, struct pending *item)
 {
 	struct memory_row *old = item->displaced;
 
-	if (old)
-		HASH_ADD_KEYPTR(hh, table->rows, old->key, old->key_len, old);
 	if (item->op == ROW_UPSERT && table->rows)
 		HASH_DELETE(hh, table->rows, item->row);
+	if (old)
+		HASH_ADD_KEYPTR(hh, table->rows, old->key, old->key_len, old);
 }
 
 /* It stays; what the table does not hold any more is freed. */

@@ -587,7 +587,7 @@ static void tell_refused(struct memory_target *target,
 	struct isolation *how = target->how;
 	const struct memory_exception *one = refused;
 
-	for (uint64_t i = 0; how && one && i < how->count; i++, one = one->next)
+	for (uint64_t i = 0; one && i < how->count; i++, one = one->next)
 		how->refused(how->context, &one->row);
 }
 

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/text.h"
 #include "exec/output.h"
 #include "exec/perm.h"
 #include "exec/server.h"
@@ -223,11 +222,8 @@ enum flow exec_execute_as(struct session *s, struct stmt *st)
 	d.proc[0] = '\0';
 	if (!st->option.name || !st->option.value) { /* REVERT, CALLER */
 		if (login_find(&s->server->registry, s->original_login,
-			       &login) == 0) {
-			s->login_id = login.id;
-			s->sysadmin = login.sysadmin;
-			text_copy(s->login, sizeof(s->login), login.name);
-		}
+			       &login) == 0)
+			session_become(s, &login);
 		return FLOW_OK;
 	}
 	if (!s->sysadmin) {
@@ -252,8 +248,6 @@ enum flow exec_execute_as(struct session *s, struct stmt *st)
 		diag_set(&d, 15406, st->option.value);
 		return run_error(s, &d, st, false);
 	}
-	s->login_id = login.id;
-	s->sysadmin = login.sysadmin;
-	text_copy(s->login, sizeof(s->login), login.name);
+	session_become(s, &login);
 	return FLOW_OK;
 }

@@ -165,6 +165,15 @@ int session_use(struct session *s, const char *name, struct diag *d)
 	return 0;
 }
 
+void session_become(struct session *s, const struct login *login)
+{
+	pthread_mutex_lock(&s->server->lock);
+	s->login_id = login->id;
+	s->sysadmin = login->sysadmin;
+	text_copy(s->login, sizeof(s->login), login->name);
+	pthread_mutex_unlock(&s->server->lock);
+}
+
 void session_reset(struct session *s)
 {
 	struct diag d;

@@ -167,6 +167,9 @@ void session_free(struct session *s);
 /* Open the SQLite connection and set the current database. */
 int session_open(struct session *s, const char *database, struct diag *d);
 
+/* Act as this login from now on: LOGIN, EXECUTE AS, REVERT. */
+void session_become(struct session *s, const struct login *login);
+
 /* As after login: RESETCONNECTION. */
 void session_reset(struct session *s);
 

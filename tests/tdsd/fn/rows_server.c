@@ -326,7 +326,8 @@ static int databases(struct session *s, const struct val *args, int count,
 
 /*
  * What belongs to another session's thread is read without its lock where it
- * is a number or a constant, old or new; texts are set at login and stay.
+ * is a number or a constant, old or new; texts change under the lock, or
+ * before the session has a login.
  * ThreadSanitizer need not tell us.
  */
 __attribute__((no_sanitize("thread"))) static void one_session(

@@ -182,15 +182,12 @@ static void refuse(struct session *s, const struct diag *first, int number,
 static void take_identity(struct session *s, const struct login7 *l,
 			  const struct login *login)
 {
-	text_copy(s->login, sizeof(s->login), login->name);
 	text_copy(s->original_login, sizeof(s->original_login), login->name);
-	s->login_id = login->id;
-	s->sysadmin = login->sysadmin;
-	text_copy(s->app, sizeof(s->app), l->app);
 	text_copy(s->host, sizeof(s->host), l->host);
 	text_copy(s->client, sizeof(s->client), l->library);
 	s->client_pid = (int)l->pid;
 	text_copy(s->address, sizeof(s->address), s->conn->address);
+	session_become(s, login); /* last: from now on others see it */
 }
 
 static void packet_size(struct session *s, uint32_t wanted)
