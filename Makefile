@@ -69,6 +69,13 @@ SOURCES  += $(wildcard src/tds/*.c src/drivers/sqlserver/*.c) src/control/sqlser
 LIBS     += -lsybdb
 endif
 
+HAVE_LIBPQ := $(shell $(PKG) --exists libpq && echo 1)
+ifeq ($(HAVE_LIBPQ),1)
+FEATURES += -DHAVE_LIBPQ $(shell $(PKG) --cflags libpq)
+SOURCES  += $(wildcard src/pg/*.c src/drivers/postgresql/*.c)
+LIBS     += $(shell $(PKG) --libs libpq)
+endif
+
 # The daemon is a small main.c over a library, which the tests link too.
 MAIN    := src/main.c
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)

@@ -48,7 +48,9 @@ ARROWS = {
     "drivers": ["drivers", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
     "drivers/sqlserver": ["drivers", "tds", "row", "base"],
+    "drivers/postgresql": ["drivers", "pg", "row", "base"],
     "tds": ["tds", "base"],
+    "pg": ["pg", "base"],
     "row": ["row", "base"],
     "base": ["base"],
 }
