@@ -53,7 +53,7 @@ static void add_asked(struct strbuf *sql, const struct catalog_column *column)
 int pg_trigger_count(struct postgresql_source *source, uint64_t limit,
 		     uint64_t *rows, struct error *err)
 {
-	const struct catalog_column *column;
+	const struct catalog_column *column = NULL;
 	struct strbuf sql;
 	int ret = -1;
 
@@ -107,7 +107,7 @@ static void build_reset(const struct postgresql_source *source,
 int pg_trigger_clear(struct postgresql_source *source, uint64_t *rows,
 		     struct error *err)
 {
-	const struct catalog_column *column;
+	const struct catalog_column *column = NULL;
 	struct strbuf sql;
 	int64_t changed = 0;
 	int ret = -1;
