@@ -125,7 +125,7 @@ static const struct sample foreign[] = {
 	{"varchar(20)", "'abc '", ROW_TEXT, 20, 0, 0, "abc "},
 	{"char(5)", "'ab'", ROW_TEXT, 5, 0, 0, "ab   "},
 	{"name", "'n'", ROW_TEXT, 63, 0, 0, "n"},
-	{"\"char\"", "'x'", ROW_TEXT, 0, 0, 0, "x"},
+	{"\"char\"", "'x'", ROW_TEXT, 4, 0, 0, "x"},
 	{"json", "'{\"a\": 1,  \"a\": 2}'", ROW_JSON, 0, 0, 0,
 	 "{\"a\": 1,  \"a\": 2}"},
 	{"jsonb", "'{\"b\":[1, null], \"a\": \"x\"}'", ROW_JSON, 0, 0, 0,
