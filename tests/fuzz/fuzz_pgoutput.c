@@ -2,7 +2,7 @@
  * Messages of logical replication, drivers/postgresql/pgoutput.h.
  *
  * What is accepted can be walked over to its end: as many values and columns as
- * were told, each within the message, names with an end; a tuple that is kept
+ * were told, each within the message, names with an end; a row that is kept
  * reads back as the same one.
  */
 #include "fuzz/fuzz.h"
@@ -72,14 +72,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	walk_tuple(message.before, bytes, len);
 	walk_tuple(message.after, bytes, len);
-	if (message.after.data) {
-		const unsigned char *from = message.after.data - 2;
-		size_t kept = message.after.len + 2;
-		struct pgoutput_tuple again;
+	if (message.body) {
+		struct pgoutput_message again;
 
-		HOLDS(pgoutput_tuple_read(&again, from, kept) == kept);
-		HOLDS(again.columns == message.after.columns);
-		HOLDS(!pgoutput_tuple_read(&again, from, kept - 1));
+		HOLDS(pgoutput_row_read(&again, message.type, message.body,
+					message.body_len, &err) == 0);
+		HOLDS(again.before.len == message.before.len);
+		HOLDS(again.after.len == message.after.len);
+		HOLDS(pgoutput_row_read(&again, message.type, message.body,
+					message.body_len - 1, &err) < 0);
 	}
 	if (message.type == PGOUTPUT_RELATION)
 		walk_relation(message.table, bytes, len);

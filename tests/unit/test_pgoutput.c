@@ -82,6 +82,7 @@ static void test_begin_and_commit(void **state)
 	assert_int_equal(message.type, PGOUTPUT_BEGIN);
 	assert_int_equal(message.xid, 777);
 	assert_int_equal(message.commit_us, 946684801000000);
+	assert_int_equal(message.end_lsn, 0x1122334455);
 	assert_exact(false);
 
 	put_type('C');
@@ -178,6 +179,7 @@ static void test_insert(void **state)
 static void test_update(void **state)
 {
 	struct pgoutput_message message;
+	struct error err = ERROR_INIT;
 
 	(void)state;
 	put_type('U');
@@ -191,6 +193,10 @@ static void test_update(void **state)
 	put_value('t', "8");
 	put_value('u', NULL);
 	read_it(&message, false);
+	assert_int_equal(message.old_kind, 'K');
+	/* What was kept of it reads the same. */
+	MUST(pgoutput_row_read(&message, message.type, message.body,
+			       message.body_len, &err));
 	assert_int_equal(message.old_kind, 'K');
 	assert_value(&message.before, PGOUTPUT_TEXT, "7");
 	assert_value(&message.before, PGOUTPUT_NULL, "");

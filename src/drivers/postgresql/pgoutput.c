@@ -100,15 +100,6 @@ static void take_tuple(struct reader *in, struct pgoutput_tuple *out)
 	out->len = (size_t)(in->data - out->data);
 }
 
-size_t pgoutput_tuple_read(struct pgoutput_tuple *out,
-			   const unsigned char *data, size_t len)
-{
-	struct reader in = {.data = data, .len = len};
-
-	take_tuple(&in, out);
-	return in.failed ? 0 : len - in.len;
-}
-
 bool pgoutput_value_next(struct pgoutput_tuple *tuple,
 			 struct pgoutput_value *out)
 {
@@ -169,7 +160,6 @@ bool pgoutput_column_next(struct pgoutput_relation *relation,
 
 static void take_insert(struct reader *in, struct pgoutput_message *out)
 {
-	out->relation = take_u32(in);
 	if (take_byte(in) != 'N')
 		in->failed = true;
 	take_tuple(in, &out->after);
@@ -184,10 +174,8 @@ static void take_before(struct reader *in, struct pgoutput_message *out,
 
 static void take_update(struct reader *in, struct pgoutput_message *out)
 {
-	unsigned char kind;
+	unsigned char kind = take_byte(in);
 
-	out->relation = take_u32(in);
-	kind = take_byte(in);
 	if (kind == 'K' || kind == 'O') {
 		take_before(in, out, kind);
 		kind = take_byte(in);
@@ -201,13 +189,30 @@ static void take_update(struct reader *in, struct pgoutput_message *out)
 
 static void take_delete(struct reader *in, struct pgoutput_message *out)
 {
-	unsigned char kind;
+	unsigned char kind = take_byte(in);
 
-	out->relation = take_u32(in);
-	kind = take_byte(in);
 	if (kind != 'K' && kind != 'O')
 		in->failed = true;
 	take_before(in, out, kind);
+}
+
+static void take_row(struct reader *in, enum pgoutput_type type,
+		     struct pgoutput_message *out)
+{
+	if (type == PGOUTPUT_INSERT)
+		take_insert(in, out);
+	else if (type == PGOUTPUT_UPDATE)
+		take_update(in, out);
+	else
+		take_delete(in, out);
+}
+
+static void take_relation_row(struct reader *in, struct pgoutput_message *out)
+{
+	out->relation = take_u32(in);
+	out->body = in->data;
+	out->body_len = in->len;
+	take_row(in, out->type, out);
 }
 
 static void take_truncate(struct reader *in, struct pgoutput_message *out)
@@ -240,7 +245,7 @@ static void take_commit(struct reader *in, struct pgoutput_message *out)
 
 static void take_begin(struct reader *in, struct pgoutput_message *out)
 {
-	take_number(in, 8); /* where it will be committed */
+	out->end_lsn = take_number(in, 8);
 	out->commit_us = pgoutput_time_us(take_number(in, 8));
 	out->xid = take_u32(in);
 }
@@ -266,13 +271,9 @@ static void take_body(struct reader *in, unsigned char type,
 		take_relation(in, &out->table);
 		break;
 	case PGOUTPUT_INSERT:
-		take_insert(in, out);
-		break;
 	case PGOUTPUT_UPDATE:
-		take_update(in, out);
-		break;
 	case PGOUTPUT_DELETE:
-		take_delete(in, out);
+		take_relation_row(in, out);
 		break;
 	case PGOUTPUT_TRUNCATE:
 		take_truncate(in, out);
@@ -325,4 +326,18 @@ int pgoutput_read(struct pgoutput_message *out, const void *data, size_t len,
 			 "the server sent a replication message of type 0x%02x "
 			 "and %zu bytes that makes no sense",
 			 type, len);
+}
+
+int pgoutput_row_read(struct pgoutput_message *out, enum pgoutput_type type,
+		      const void *body, size_t len, struct error *err)
+{
+	struct reader in = {.data = body, .len = len};
+
+	memset(out, 0, sizeof(*out));
+	out->type = type;
+	take_row(&in, type, out);
+	if (!in.failed && !in.len)
+		return 0;
+	return error_set(err, ERROR_INTERNAL,
+			 "a change that was kept cannot be read back");
 }

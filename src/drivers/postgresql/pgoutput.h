@@ -81,10 +81,13 @@ struct pgoutput_message {
 	uint32_t xid;
 	uint32_t subxid;   /* of STREAM_ABORT; `xid` itself: all of it */
 	bool first;	   /* of STREAM_START: the first of its transaction */
-	uint64_t end_lsn;  /* of a commit: where the next thing begins */
+	uint64_t end_lsn;  /* of a commit: where the next thing begins; of
+			     * BEGIN: where its commit begins, before that */
 	int64_t commit_us; /* of BEGIN and commits: by the server's clock */
 	uint32_t relation; /* of rows */
-	char old_kind;	   /* of `before`: 'K' key alone, 'O' all; or 0 */
+	const unsigned char *body; /* of rows: what pgoutput_row_read() reads */
+	size_t body_len;
+	char old_kind; /* of `before`: 'K' key alone, 'O' all; or 0 */
 	struct pgoutput_tuple before, after;
 	struct pgoutput_relation table; /* of RELATION */
 	const unsigned char *truncated; /* of TRUNCATE: OIDs, 4 bytes each */
@@ -100,11 +103,12 @@ int pgoutput_read(struct pgoutput_message *out, const void *data, size_t len,
 	__attribute__((warn_unused_result));
 
 /*
- * The tuple that stands at the beginning of `data`, up to its own end: how many
- * bytes it has, 0 when there is none. For tuples that were kept.
+ * Read the body of a row's message that was kept: `type` is INSERT, UPDATE or
+ * DELETE. Only the tuples and `old_kind` are filled in.
  */
-size_t pgoutput_tuple_read(struct pgoutput_tuple *out,
-			   const unsigned char *data, size_t len);
+int pgoutput_row_read(struct pgoutput_message *out, enum pgoutput_type type,
+		      const void *body, size_t len, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Take the next value, or column, off; false: there are no more. */
 bool pgoutput_value_next(struct pgoutput_tuple *tuple,
