@@ -598,7 +598,7 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 		if (!writers->who.len)
 			return 0;
 		if (cancel) {
-			if (cancel_check_now(cancel, err) < 0)
+			if (cancel_check(cancel, err) < 0)
 				return -1;
 			cancel_sleep(cancel, COMMIT_LOOK_MS);
 		}
