@@ -26,19 +26,19 @@
 #define SYNC_WAIT_MS   60000
 
 void slot_names_make(struct slot_names *names, const char *installation,
-		     uint32_t database)
+		     int server, uint32_t database)
 {
-	char id[ID_CHARS + 1] = "";
+	char id[ID_CHARS + 1];
 	size_t len = 0;
 
 	for (; *installation && len < ID_CHARS; installation++)
 		if (isalnum((unsigned char)*installation))
 			id[len++] = (char)tolower((unsigned char)*installation);
 	id[len] = '\0';
-	snprintf(names->publication, sizeof(names->publication), "dataflow_%s",
-		 id);
-	snprintf(names->slot, sizeof(names->slot), "dataflow_%s_%lu", id,
-		 (unsigned long)database);
+	snprintf(names->publication, sizeof(names->publication),
+		 "dataflow_%s_%d", id, server);
+	snprintf(names->slot, sizeof(names->slot), "dataflow_%s_%d_%lu", id,
+		 server, (unsigned long)database);
 }
 
 /* One row, or an error. */
@@ -504,12 +504,18 @@ int slot_drop(struct pg *conn, const struct slot_names *names,
 
 /* ----------------------------------------------------------------- position */
 
-int slot_end(struct pg *conn, uint64_t *lsn, struct error *err)
+int slot_find_end(struct pg *conn, struct slot_end *out, struct error *err)
 {
-	if (query_row(conn, "SELECT pg_current_wal_insert_lsn()::text", NULL, 0,
-		      err) < 0)
+	if (query_row(conn,
+		      "SELECT pg_current_wal_flush_lsn()::text, "
+		      "pg_current_wal_insert_lsn()::text, (SELECT 3 * "
+		      "setting::int8 FROM pg_settings "
+		      "WHERE name = 'wal_writer_delay')",
+		      NULL, 0, err) < 0)
 		return -1;
-	*lsn = lsn_parse(pg_get_text(conn, 0, 0));
+	out->flushed = lsn_parse(pg_get_text(conn, 0, 0));
+	out->written = lsn_parse(pg_get_text(conn, 0, 1));
+	out->delay_ms = pg_get_int(conn, 0, 2);
 	pg_finish(conn);
 	return 0;
 }

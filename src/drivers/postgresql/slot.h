@@ -27,9 +27,12 @@ struct slot_names {
 	char slot[SLOT_NAME_MAX];
 };
 
-/* `installation`: the control store's id; `database`: its OID. */
+/*
+ * `installation`: the control store's id; `server`: its id of the server, since
+ * two rows may lead to the same one; `database`: its OID.
+ */
 void slot_names_make(struct slot_names *names, const char *installation,
-		     uint32_t database);
+		     int server, uint32_t database);
 
 /* The OID of the connection's database; 0 and `err`: it cannot be asked. */
 uint32_t slot_database(struct pg *conn, struct error *err);
@@ -67,8 +70,17 @@ int slot_position(struct pg *conn, uint32_t oid, struct cancel *cancel,
 		  struct lsn_position *out, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* Where it ends now, as a plain place. */
-int slot_end(struct pg *conn, uint64_t *lsn, struct error *err)
+/*
+ * Where it ends now: what is `written`, and what is `flushed` and can be told.
+ * Commits that are not waited for (synchronous_commit = off) are flushed after
+ * `delay_ms`.
+ */
+struct slot_end {
+	uint64_t written, flushed;
+	int64_t delay_ms;
+};
+
+int slot_find_end(struct pg *conn, struct slot_end *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* How the slot is. */

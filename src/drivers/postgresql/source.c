@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "drivers/postgresql/changes.h"
 #include "drivers/postgresql/check.h"
 #include "drivers/postgresql/choice.h"
 #include "drivers/postgresql/quote.h"
@@ -37,6 +38,10 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->trigger_column = spec->trigger_column;
 	source->change_source = spec->change_source;
 	source->native = spec->native_text;
+	if (changes_open(source, spec, err) < 0) {
+		free(source);
+		return -1;
+	}
 	*out = &source->base;
 	return 0;
 }
@@ -46,6 +51,7 @@ static int source_connect(struct source *src, struct cancel *cancel,
 {
 	struct postgresql_source *source = self_of(src);
 
+	source->changes->cancel = cancel;
 	return postgresql_take(source->server, source->name.database, cancel,
 			       &source->conn, err);
 }
@@ -100,6 +106,7 @@ static void source_close(struct source *src)
 	struct postgresql_source *source = self_of(src);
 
 	source_release(src);
+	changes_close(source);
 	catalog_release(&source->catalog);
 	free(source);
 }
@@ -560,9 +567,20 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	struct postgresql_source *source = self_of(src);
 	int rc = changes_begin(source, shape, from, limit, window, err);
 
-	if (rc > 0)
+	if (rc > 0 && window->has_rows)
 		source->reading = READ_CHANGES;
 	return rc;
+}
+
+static void source_stored(struct source *src, const struct position *position)
+{
+	changes_stored(self_of(src), position);
+}
+
+static int source_captured_until(struct source *src, int64_t *until_us,
+				 struct error *err)
+{
+	return changes_until(self_of(src), until_us, err);
 }
 
 static int source_check(struct source *src, struct source_check *what,
@@ -589,6 +607,8 @@ const struct source_ops postgresql_source_ops = {
 	.seek = source_seek,
 	.digest = source_digest,
 	.changes_begin = source_changes_begin,
+	.stored = source_stored,
+	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,
 	.check = source_check,

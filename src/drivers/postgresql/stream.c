@@ -544,8 +544,8 @@ done:
 	return ret;
 }
 
-bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
-		 struct cancel *cancel)
+static bool await(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		  bool or_something, struct cancel *cancel)
 {
 	struct stream *stream = mapping->stream;
 	int64_t deadline = clock_ms() + wait_ms;
@@ -554,8 +554,8 @@ bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 	pthread_mutex_lock(&stream->lock);
 	for (;;) {
 		all = mapping->fed && stream_reached(mapping) >= lsn;
-		if (all || mapping->backlog.first || !stream->live ||
-		    clock_ms() >= deadline ||
+		if (all || (or_something && mapping->backlog.first) ||
+		    !stream->live || clock_ms() >= deadline ||
 		    cancel_level(cancel) >= CANCEL_NOW)
 			break;
 		clock_cond_wait(&stream->changed, &stream->lock,
@@ -563,4 +563,25 @@ bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 	}
 	pthread_mutex_unlock(&stream->lock);
 	return all;
+}
+
+bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		 struct cancel *cancel)
+{
+	return await(mapping, lsn, wait_ms, true, cancel);
+}
+
+bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		   struct cancel *cancel)
+{
+	return await(mapping, lsn, wait_ms, false, cancel);
+}
+
+void stream_is_anew(struct stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	stream->spoilt = false;
+	stream->passed = 0;
+	pthread_cond_broadcast(&stream->changed);
+	pthread_mutex_unlock(&stream->lock);
 }

@@ -138,6 +138,13 @@ int stream_follow(struct stream_mapping *mapping,
 bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 		 struct cancel *cancel);
 
+/* Likewise, whatever has come for it. */
+bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		   struct cancel *cancel);
+
+/* Slot and publication were made anew. */
+void stream_is_anew(struct stream *stream);
+
 /* With the lock held: up to where it has everything. */
 uint64_t stream_reached(const struct stream_mapping *mapping);
 
