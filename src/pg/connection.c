@@ -48,7 +48,13 @@ struct pg {
 	char address[320]; /* for messages */
 	int query_timeout_s;
 	int64_t deadline_ms; /* 0: none */
-	enum { COPY_NONE, COPY_READS, COPY_WRITES, COPY_BOTH } copying;
+	enum {
+		COPY_NONE,
+		COPY_READS,
+		COPY_DONE,
+		COPY_WRITES,
+		COPY_BOTH
+	} copying;
 	bool unusable;
 };
 
@@ -493,6 +499,8 @@ static int start(struct pg *conn, const char *sql,
 		 const struct pg_param *params, size_t count, struct error *err)
 {
 	pg_finish(conn);
+	if (conn->copying == COPY_DONE)
+		conn->copying = COPY_NONE;
 	begin_call(conn);
 	if (!pg_usable(conn))
 		return lost(conn, err);
@@ -677,7 +685,7 @@ static int end_reading(struct pg *conn, struct error *err)
 {
 	int rc;
 
-	conn->copying = COPY_NONE;
+	conn->copying = COPY_DONE;
 	rc = take_results(conn, err);
 	pg_finish(conn);
 	return rc;
@@ -692,6 +700,8 @@ int pg_copy_read(struct pg *conn, int wait_ms, const unsigned char **data,
 
 	PQfreemem(conn->row);
 	conn->row = NULL;
+	if (conn->copying == COPY_DONE)
+		return 0;
 	if (conn->copying != COPY_READS && conn->copying != COPY_BOTH)
 		return error_set(err, ERROR_INTERNAL,
 				 "nothing is being copied out");
@@ -724,6 +734,8 @@ void pg_copy_break_off(struct pg *conn)
 
 	PQfreemem(conn->row);
 	conn->row = NULL;
+	if (conn->copying == COPY_DONE)
+		conn->copying = COPY_NONE;
 	if (conn->copying == COPY_NONE)
 		return;
 	if (conn->copying != COPY_READS || !pg_usable(conn) ||

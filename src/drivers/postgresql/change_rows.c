@@ -31,7 +31,7 @@ static int find_places(const struct postgresql_source *source,
 
 	while (pgoutput_column_next(&table, &column)) {
 		for (size_t i = 0; i < rows->shape->column_count; i++) {
-			const struct catalog_column *known = catalog_column(
+			const struct catalog_column *known = pg_catalog_column(
 				&source->catalog, rows->shape->columns[i].name);
 
 			if (!known || strcmp(known->name, column.name) != 0)
@@ -66,7 +66,7 @@ int change_rows_begin(struct postgresql_source *source,
 	if (!rows->places || !rows->before || !rows->after)
 		error_memory(err, "changes");
 	else if (find_places(source, rows, err, message.table) == 0 &&
-		 source_plan(source, shape, err) == 0)
+		 pg_source_plan(source, shape, err) == 0)
 		return 0;
 	change_rows_end(source);
 	return -1;
@@ -205,17 +205,18 @@ static int refetch_sql(const struct postgresql_source *source,
 
 	for (size_t i = 0; i < shape->column_count; i++) {
 		strbuf_addstr(sql, i ? ", t." : "SELECT t.");
-		quote_name(sql, catalog_column(&source->catalog,
-					       shape->columns[i].name)
+		quote_name(sql, pg_catalog_column(&source->catalog,
+						  shape->columns[i].name)
 					->name);
 	}
 	strbuf_addstr(sql, " FROM ");
-	source_add_table(sql, source);
+	pg_source_add_table(sql, source);
 	for (size_t k = 0; k < shape->key_count; k++) {
 		const char *name = shape->columns[shape->key[k]].name;
 
 		strbuf_addstr(sql, k ? " AND t." : " WHERE t.");
-		quote_name(sql, catalog_column(&source->catalog, name)->name);
+		quote_name(sql,
+			   pg_catalog_column(&source->catalog, name)->name);
 		strbuf_addf(sql, " = $%zu", k + 1);
 	}
 	return strbuf_check(sql, err);

@@ -1,5 +1,5 @@
 /*
- * Windows of the log: what position() and changes_begin() of driver.h promise,
+ * Windows of the log: what position() and pg_changes_begin() of driver.h promise,
  * on top of the database's stream. The connection at hand is asked for little:
  * where the log ends, when that has to be known, and now and then whether slot
  * and publication are as they should be, for a table that was dropped and made
@@ -26,8 +26,8 @@
 
 /* ------------------------------------------------------------- open, close */
 
-int changes_open(struct postgresql_source *source,
-		 const struct source_spec *spec, struct error *err)
+int pg_changes_open(struct postgresql_source *source,
+		    const struct source_spec *spec, struct error *err)
 {
 	struct changes *changes = calloc(1, sizeof(*changes));
 
@@ -40,7 +40,7 @@ int changes_open(struct postgresql_source *source,
 	return 0;
 }
 
-void changes_close(struct postgresql_source *source)
+void pg_changes_close(struct postgresql_source *source)
 {
 	struct changes *changes = source->changes;
 
@@ -85,7 +85,7 @@ static int check_table(struct postgresql_source *source, struct error *err)
 		return error_set(err, ERROR_SCHEMA,
 				 "'%s' is a %s, whose changes are not logged; "
 				 "set cdc_enabled to 0",
-				 name, catalog_kind(catalog));
+				 name, pg_catalog_kind(catalog));
 	if (catalog->unlogged)
 		return error_set(err, ERROR_SCHEMA,
 				 "'%s' is unlogged or temporary, so its "
@@ -116,14 +116,14 @@ static int prepare(struct postgresql_source *source, struct error *err)
 	return ret;
 }
 
-int changes_position(struct postgresql_source *source, struct position *out,
-		     struct error *err)
+int pg_changes_position(struct postgresql_source *source, struct position *out,
+			struct error *err)
 {
 	struct changes *changes = source->changes;
 	struct lsn_position position;
 
 	source->described = false;
-	if (source_know_table(source, err) < 0 ||
+	if (pg_source_know_table(source, err) < 0 ||
 	    check_table(source, err) < 0 || find_place(source, err) < 0 ||
 	    prepare(source, err) < 0 ||
 	    slot_position(source->conn, source->catalog.oid, changes->cancel,
@@ -135,8 +135,8 @@ int changes_position(struct postgresql_source *source, struct position *out,
 	return 0;
 }
 
-void changes_stored(struct postgresql_source *source,
-		    const struct position *position)
+void pg_changes_stored(struct postgresql_source *source,
+		       const struct position *position)
 {
 	struct changes *changes = source->changes;
 	struct lsn_position stored;
@@ -194,7 +194,7 @@ static int watch(struct postgresql_source *source, struct error *err)
 	if (rc == 0) {
 		/* One that is gone altogether is no gap. */
 		source->described = false;
-		if (source_know_table(source, err) == 0)
+		if (pg_source_know_table(source, err) == 0)
 			table_is_gone(source, err);
 		return -1;
 	}
@@ -257,7 +257,7 @@ static bool differs(const struct postgresql_source *source,
 		wanted += !catalog->columns[i].computed;
 	while (pgoutput_column_next(&table, &column)) {
 		const struct catalog_column *known =
-			catalog_column(catalog, column.name);
+			pg_catalog_column(catalog, column.name);
 
 		if (!known || strcmp(known->name, column.name) != 0)
 			return true;
@@ -317,7 +317,7 @@ static int narrow(struct postgresql_source *source, struct table *shape,
 	if (!keep)
 		return error_memory(err, "changes");
 	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct catalog_column *column = catalog_column(
+		const struct catalog_column *column = pg_catalog_column(
 			&source->catalog, shape->columns[i].name);
 
 		keep[i] = column && has_column(*table, column->name);
@@ -451,9 +451,9 @@ static void pass_stored_on(struct changes *changes)
 	changes->stored = 0;
 }
 
-int changes_begin(struct postgresql_source *source, struct table *shape,
-		  const struct position *from, unsigned limit,
-		  struct window *window, struct error *err)
+int pg_changes_begin(struct postgresql_source *source, struct table *shape,
+		     const struct position *from, unsigned limit,
+		     struct window *window, struct error *err)
 {
 	struct changes *changes = source->changes;
 	struct lsn_position at;
@@ -461,7 +461,8 @@ int changes_begin(struct postgresql_source *source, struct table *shape,
 
 	*window = (struct window){.to = *from};
 	if (lsn_from_position(&at, from, err) < 0 ||
-	    source_know_table(source, err) < 0 || find_place(source, err) < 0)
+	    pg_source_know_table(source, err) < 0 ||
+	    find_place(source, err) < 0)
 		return -1;
 	pass_stored_on(changes);
 	if (watch(source, err) < 0)
@@ -474,13 +475,13 @@ int changes_begin(struct postgresql_source *source, struct table *shape,
 	return read_window(source, shape, &at, limit, window, err);
 }
 
-int changes_next(struct postgresql_source *source, struct batch *batch,
-		 struct error *err)
+int pg_changes_next(struct postgresql_source *source, struct batch *batch,
+		    struct error *err)
 {
 	return change_rows_next(source, batch, err);
 }
 
-void changes_end(struct postgresql_source *source)
+void pg_changes_end(struct postgresql_source *source)
 {
 	struct stream *stream = source->changes->stream;
 
@@ -493,8 +494,8 @@ void changes_end(struct postgresql_source *source)
 /* ------------------------------------------------------------------- until */
 
 /* Has the stream got as far as the log went when it was asked? */
-int changes_until(struct postgresql_source *source, int64_t *until_us,
-		  struct error *err)
+int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
+		     struct error *err)
 {
 	struct changes *changes = source->changes;
 	struct slot_end end;

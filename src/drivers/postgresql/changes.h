@@ -54,15 +54,15 @@ int change_rows_next(struct postgresql_source *source, struct batch *batch,
 void change_rows_end(struct postgresql_source *source);
 
 /* The ops' slots, as source.h has them for the others. */
-void changes_stored(struct postgresql_source *source,
-		    const struct position *position);
-int changes_until(struct postgresql_source *source, int64_t *until_us,
-		  struct error *err) __attribute__((warn_unused_result));
+void pg_changes_stored(struct postgresql_source *source,
+		       const struct position *position);
+int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
+		     struct error *err) __attribute__((warn_unused_result));
 
 /* When the source is made, and when it ends. */
-int changes_open(struct postgresql_source *source,
-		 const struct source_spec *spec, struct error *err)
+int pg_changes_open(struct postgresql_source *source,
+		    const struct source_spec *spec, struct error *err)
 	__attribute__((warn_unused_result));
-void changes_close(struct postgresql_source *source);
+void pg_changes_close(struct postgresql_source *source);
 
 #endif
