@@ -20,7 +20,7 @@
 #define WATCH_MS 10000
 
 /* How long a stream that has just begun may take to be up to date. */
-#define PROOF_WAIT_MS 3000
+#define PROOF_WAIT_MS 1000
 /* And for what was just written, when somebody waits for it. */
 #define UNTIL_WAIT_MS 100
 
@@ -206,39 +206,52 @@ static int watch(struct postgresql_source *source, struct error *err)
 	return 0;
 }
 
-/* Ask where the log ends, and wait for that once after the stream began. */
+static int log_is_shorter(const struct lsn_position *from,
+			  const struct slot_end *end, struct error *err)
+{
+	char at[LSN_TEXT_MAX], end_at[LSN_TEXT_MAX];
+
+	return error_set(
+		err, ERROR_GAP,
+		"the server's log ends at %s, but changes were read up "
+		"to %s before: it was restored to an older state, or "
+		"replaced",
+		lsn_format(end_at, end->written), lsn_format(at, from->lsn));
+}
+
+/*
+ * A stream that has just begun does not know how much there is: ask where the
+ * log ends, once, and wait for that, but not for long when there is much to do
+ * meanwhile.
+ */
 static int prove(struct postgresql_source *source,
 		 const struct lsn_position *from, struct error *err)
 {
 	struct changes *changes = source->changes;
-	struct stream *stream = changes->stream;
-	char at[LSN_TEXT_MAX], end_at[LSN_TEXT_MAX];
+	struct stream_mapping *place = changes->place;
 	struct slot_end end;
-	bool proven, ahead;
+	bool proven, asks, ahead;
+	int64_t left;
 
-	pthread_mutex_lock(&stream->lock);
-	proven = changes->place->proven;
-	ahead = from->lsn > stream_reached(changes->place);
-	pthread_mutex_unlock(&stream->lock);
+	pthread_mutex_lock(&changes->stream->lock);
+	proven = place->proven;
+	asks = !proven && !place->proof_lsn;
+	ahead = from->lsn > stream_reached(place);
+	pthread_mutex_unlock(&changes->stream->lock);
 	if (proven && !ahead)
 		return 0;
-	if (slot_find_end(source->conn, &end, err) < 0)
-		return -1;
-	if (from->lsn > end.written)
-		return error_set(
-			err, ERROR_GAP,
-			"the server's log ends at %s, but changes were "
-			"read up to %s before: it was restored to an "
-			"older state, or replaced",
-			lsn_format(end_at, end.written),
-			lsn_format(at, from->lsn));
-	if (proven)
-		return 0;
-	proven = stream_wait(changes->place, end.flushed, PROOF_WAIT_MS,
-			     changes->cancel);
-	pthread_mutex_lock(&stream->lock);
-	changes->place->proven = proven;
-	pthread_mutex_unlock(&stream->lock);
+	if (asks || ahead) {
+		if (slot_find_end(source->conn, &end, err) < 0)
+			return -1;
+		if (from->lsn > end.written)
+			return log_is_shorter(from, &end, err);
+	}
+	if (asks) {
+		changes->proof_ms = clock_ms() + PROOF_WAIT_MS;
+		stream_ask(place, end.flushed);
+	}
+	left = changes->proof_ms - clock_ms();
+	stream_prove(place, left > 0 ? (int)left : 0, changes->cancel);
 	return 0;
 }
 

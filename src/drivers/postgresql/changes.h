@@ -32,6 +32,7 @@ struct changes {
 	bool altered;	     /* told, so that the table was described anew */
 	unsigned altered_version;
 
+	int64_t proof_ms;   /* until when to wait for a stream that begins */
 	int64_t watched_ms; /* when the set-up was looked at; 0: never */
 	char note[WINDOW_NOTE_MAX];
 

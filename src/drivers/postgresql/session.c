@@ -195,6 +195,7 @@ static void begin_mapping(struct stream *stream, struct stream_mapping *mapping)
 		mapping->fed = true;
 	}
 	mapping->proven = false;
+	mapping->proof_lsn = 0;
 }
 
 /* Whoever wants changes gets them from here on. */

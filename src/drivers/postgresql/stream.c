@@ -27,6 +27,7 @@
 #define FOLLOW_WAIT_MS	3000
 #define TROUBLE_WAIT_MS 1000
 #define LOOK_MS		20
+#define IDLE_WAIT_MS	200
 
 /* --------------------------------------------------------------- the thread */
 
@@ -468,6 +469,7 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 		mapping->floor = from;
 		mapping->fed = true;
 		mapping->proven = false;
+		mapping->proof_lsn = 0;
 	} else {
 		stream->again = true;
 	}
@@ -544,8 +546,8 @@ done:
 	return ret;
 }
 
-static bool await(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
-		  bool or_something, struct cancel *cancel)
+bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		   struct cancel *cancel)
 {
 	struct stream *stream = mapping->stream;
 	int64_t deadline = clock_ms() + wait_ms;
@@ -554,8 +556,7 @@ static bool await(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 	pthread_mutex_lock(&stream->lock);
 	for (;;) {
 		all = mapping->fed && stream_reached(mapping) >= lsn;
-		if (all || (or_something && mapping->backlog.first) ||
-		    !stream->live || clock_ms() >= deadline ||
+		if (all || !stream->live || clock_ms() >= deadline ||
 		    cancel_level(cancel) >= CANCEL_NOW)
 			break;
 		clock_cond_wait(&stream->changed, &stream->lock,
@@ -565,16 +566,29 @@ static bool await(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 	return all;
 }
 
-bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
-		 struct cancel *cancel)
+void stream_ask(struct stream_mapping *mapping, uint64_t lsn)
 {
-	return await(mapping, lsn, wait_ms, true, cancel);
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->proof_lsn = lsn;
+	pthread_mutex_unlock(&mapping->stream->lock);
 }
 
-bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
-		   struct cancel *cancel)
+void stream_prove(struct stream_mapping *mapping, int wait_ms,
+		  struct cancel *cancel)
 {
-	return await(mapping, lsn, wait_ms, false, cancel);
+	struct stream *stream = mapping->stream;
+	bool idle;
+
+	pthread_mutex_lock(&stream->lock);
+	idle = !mapping->backlog.first;
+	pthread_mutex_unlock(&stream->lock);
+	if (idle && wait_ms < IDLE_WAIT_MS)
+		wait_ms = IDLE_WAIT_MS;
+	if (!stream_passes(mapping, mapping->proof_lsn, wait_ms, cancel))
+		return;
+	pthread_mutex_lock(&stream->lock);
+	mapping->proven = mapping->fed && mapping->proof_lsn;
+	pthread_mutex_unlock(&stream->lock);
 }
 
 void stream_is_anew(struct stream *stream)

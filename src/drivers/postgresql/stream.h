@@ -48,8 +48,9 @@ struct stream_mapping {
 	bool fed;	/* it gets them */
 	uint64_t floor; /* they are complete up to here, or the stream's own */
 	bool proven;	/* since the last start it was seen to be up to date */
-	struct error gap; /* why it cannot get them; kind ERROR_NONE */
-	bool touched;	  /* by the transaction that comes in */
+	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
+	struct error gap;   /* why it cannot get them; kind ERROR_NONE */
+	bool touched;	    /* by the transaction that comes in */
 	struct stream_mapping *next_touched;
 	struct backlog backlog;
 };
@@ -131,14 +132,17 @@ int stream_follow(struct stream_mapping *mapping,
 		  const struct lsn_position *from, struct cancel *cancel,
 		  struct error *err) __attribute__((warn_unused_result));
 
-/*
- * Wait until everything up to `lsn` has come, or at least something for this
- * mapping, up to `wait_ms`. True: all of it.
- */
-bool stream_wait(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
-		 struct cancel *cancel);
+/* The log went up to there after the stream began: see stream_prove(). */
+void stream_ask(struct stream_mapping *mapping, uint64_t lsn);
 
-/* Likewise, whatever has come for it. */
+/*
+ * Wait until all that was asked for has come: `proven` says so then. Once the
+ * time is over, only as long as there is nothing to do.
+ */
+void stream_prove(struct stream_mapping *mapping, int wait_ms,
+		  struct cancel *cancel);
+
+/* Wait until everything up to `lsn` has come. False: not yet. */
 bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 		   struct cancel *cancel);
 
