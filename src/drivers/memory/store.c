@@ -587,6 +587,34 @@ unsigned long memory_calls(const char *store_name)
 	return calls;
 }
 
+unsigned long memory_stored(const char *store_name)
+{
+	struct memory_store *store = store_find(store_name);
+	unsigned long stored;
+
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	stored = (unsigned long)store->stored;
+	pthread_mutex_unlock(&store->lock);
+	return stored;
+}
+
+size_t memory_mappings(const char *store_name, unsigned *times)
+{
+	struct memory_store *store = store_find(store_name);
+	size_t count;
+
+	*times = 0;
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	count = store->mapping_count;
+	*times = store->told;
+	pthread_mutex_unlock(&store->lock);
+	return count;
+}
+
 void memory_refuse(const char *store_name, const char *column, int64_t value)
 {
 	struct memory_store *store = store_find(store_name);

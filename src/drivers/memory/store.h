@@ -90,6 +90,9 @@ struct memory_store {
 	struct memory_load *loads;
 	struct memory_exception *exceptions;
 	uint64_t exception_number;
+	uint64_t stored;      /* what source.stored() was told last */
+	size_t mapping_count; /* and what mappings() was; see told */
+	unsigned told;	      /* how often */
 	char *refused_column; /* NULL: none */
 	int64_t refused_value;
 	uint64_t commits;
