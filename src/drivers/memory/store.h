@@ -10,6 +10,7 @@
 /* A value on its own; slices own their bytes. */
 struct memory_value {
 	bool null;
+	bool kept; /* a change leaves it as the row has it */
 	union {
 		int64_t i64;
 		double f64;
