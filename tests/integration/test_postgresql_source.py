@@ -227,6 +227,28 @@ def test_partitions_views_and_odd_names(world):
             rows(world.on_source(f"SELECT * FROM {table}"))
 
 
+def test_keys_of_text(world):
+    """Of any length, and in upper and lower case."""
+    world.on_source("CREATE TABLE t (k text PRIMARY KEY, n int); "
+                    "INSERT INTO t VALUES ('a', 1), ('A', 2), ('\u00e9', 3), "
+                    "(repeat('x', 450), 4); "
+                    "CREATE TABLE b (k bytea, c varchar(5), n int, "
+                    "PRIMARY KEY (k, c)); "
+                    "INSERT INTO b VALUES ('\\x', 'a', 1), ('\\x00', 'A', 2)")
+    mappings = [world.add_mapping("t"), world.add_mapping("b")]
+    world.start()
+    for mapping in mappings:
+        world.load(mapping)
+    for table in "tb":
+        assert rows(world.on_dest(f"SELECT * FROM {table}")) == \
+            rows(world.on_source(f"SELECT * FROM {table}"))
+    world.on_source("INSERT INTO t VALUES (repeat('y', 451), 5)")
+    world.request(mappings[0], "FULL_SYNC")
+    dataflow.wait_for(lambda: world.errors(mappings[0]), 30)
+    assert "'k'" in world.errors(mappings[0])[0][1]
+    assert len(world.on_dest("SELECT * FROM t")) == 4
+
+
 def test_trigger_column(world):
     world.on_source("CREATE TABLE t (id int PRIMARY KEY, v text, "
                     "sync boolean); INSERT INTO t SELECT i, 'a', false "
@@ -248,6 +270,10 @@ def test_trigger_column(world):
      "INSERT INTO t VALUES (1, '0044-03-15 BC')", "DATA", ["'d'", "years"]),
     ("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2));"
      "INSERT INTO t VALUES (1, 'NaN')", "DATA", ["'n'", "NaN"]),
+    ("CREATE TABLE t (id int PRIMARY KEY, f float8);"
+     "INSERT INTO t VALUES (1, 'NaN')", "DATA", ["'f'", "NaN"]),
+    ("CREATE TABLE t (id int PRIMARY KEY, r real);"
+     "INSERT INTO t VALUES (1, '-Infinity')", "DATA", ["'r'", "infinite"]),
     ("CREATE TABLE other (id int PRIMARY KEY)", "SCHEMA",
      ["does not exist", "public.t"]),
 ])

@@ -228,6 +228,55 @@ static void test_same_native_type(void **state)
 }
 
 /* Generic types of other systems; both ways. */
+/* Of any length only where it is a key, which has to be bounded there. */
+static void test_keys_of_any_length(void **state)
+{
+	static const struct {
+		struct column from, to;
+		const char *key;
+		bool fits;
+	} cases[] = {
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 true},
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9},
+		 NULL,
+		 false},
+		{{.type = ROW_BYTES},
+		 {.type = ROW_BYTES, .length = 9},
+		 "c",
+		 true},
+		{{.type = ROW_BYTES},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 false},
+		{{.type = ROW_TEXT, .length = 10},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 false},
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9, .fixed = true},
+		 "c",
+		 false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct column from = cases[i].from, to = cases[i].to;
+		struct check c;
+
+		from.name = to.name = "c";
+		check_begin(&c);
+		table_make(&c.source, "t", &from, 1, cases[i].key);
+		table_make(&c.dest, "t", &to, 1, cases[i].key);
+		check_run(&c);
+		assert_int_equal(c.rc, cases[i].fits ? 0 : -1);
+		check_end(&c);
+	}
+}
+
 static void test_generic_types(void **state)
 {
 	static const struct {
@@ -612,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_what_fits),
 		cmocka_unit_test(test_what_does_not_fit),
 		cmocka_unit_test(test_same_native_type),
+		cmocka_unit_test(test_keys_of_any_length),
 		cmocka_unit_test(test_generic_types),
 		cmocka_unit_test(test_nullability),
 		cmocka_unit_test(test_missing_columns),

@@ -13,6 +13,7 @@
 enum {
 	OID_BOOL = 16,
 	OID_BYTEA = 17,
+	OID_CHAR = 18, /* "char", one byte */
 	OID_NAME = 19,
 	OID_INT8 = 20,
 	OID_INT2 = 21,
@@ -51,6 +52,7 @@ static const struct {
 } types[] = {
 	{OID_BOOL, PG_FORM_BOOL, ROW_BOOL, 0},
 	{OID_BYTEA, PG_FORM_BYTEA, ROW_BYTES, 0},
+	{OID_CHAR, PG_FORM_WORDS, ROW_TEXT, 4}, /* \\ooo */
 	{OID_NAME, PG_FORM_TEXT, ROW_TEXT, 63},
 	{OID_INT8, PG_FORM_INT8, ROW_INT64, 0},
 	{OID_INT2, PG_FORM_INT2, ROW_INT16, 0},
