@@ -73,7 +73,7 @@ static int find_place(struct postgresql_source *source, struct error *err)
 /* ----------------------------------------------------------------- position */
 
 /* What the log can tell of it, and what it needs for that. */
-static int check_table(struct postgresql_source *source, struct error *err)
+int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 {
 	const struct catalog_table *catalog = &source->catalog;
 	char name[TABLE_NAME_TEXT_MAX];
@@ -124,8 +124,8 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
-	    check_table(source, err) < 0 || find_place(source, err) < 0 ||
-	    prepare(source, err) < 0 ||
+	    pg_changes_check_table(source, err) < 0 ||
+	    find_place(source, err) < 0 || prepare(source, err) < 0 ||
 	    slot_position(source->conn, source->catalog.oid, changes->cancel,
 			  &position, err) < 0)
 		return -1;

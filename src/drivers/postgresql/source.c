@@ -13,6 +13,7 @@
 #include "drivers/postgresql/check.h"
 #include "drivers/postgresql/choice.h"
 #include "drivers/postgresql/quote.h"
+#include "drivers/postgresql/slot.h"
 
 /* libpq keeps buffers that have grown beyond this for as long as it lives. */
 #define KEPT_BYTES ((uint64_t)1 << 20)
@@ -237,7 +238,11 @@ static int source_check_key(struct source *src, const struct table *table,
 		return -1;
 	pg_finish(source->conn);
 	if (found > 0)
-		return 0;
+		return source->change_source
+			       ? slot_check_identity(source->conn,
+						     source->catalog.oid, table,
+						     err)
+			       : 0;
 	return error_set(err, ERROR_SCHEMA,
 			 "no primary key or unique index of '%s' is made of "
 			 "the key columns alone, all NOT NULL: two rows could "

@@ -250,21 +250,27 @@ static struct stream *add_stream(struct streams *streams, const char *database,
 	return ref->shared->stream;
 }
 
+int streams_names(const struct streams *streams, struct pg *conn,
+		  struct slot_names *out, struct error *err)
+{
+	uint32_t oid = slot_database(conn, err);
+
+	slot_names_make(out, streams->installation, streams->server_id, oid);
+	return oid ? 0 : -1;
+}
+
 int streams_find(struct streams *streams, const char *database, struct pg *conn,
 		 struct stream **out, struct error *err)
 {
 	struct slot_names names;
-	uint32_t oid;
 
 	pthread_mutex_lock(&streams->lock);
 	*out = known(streams, database);
 	pthread_mutex_unlock(&streams->lock);
 	if (*out)
 		return 0;
-	oid = slot_database(conn, err);
-	if (!oid)
+	if (streams_names(streams, conn, &names, err) < 0)
 		return -1;
-	slot_names_make(&names, streams->installation, streams->server_id, oid);
 	pthread_mutex_lock(&streams->lock);
 	*out = known(streams, database);
 	if (!*out)
@@ -367,18 +373,13 @@ static int tidy_up(struct postgresql *server, const char *database,
 {
 	struct slot_names names;
 	struct pg *conn;
-	uint32_t oid;
 	int ret = -1;
 
 	if (postgresql_take(server, database, cancel, &conn, err) < 0)
 		return error_wrap(err, "database '%s'", database);
-	oid = slot_database(conn, err);
-	if (oid) {
-		slot_names_make(&names, server->streams->installation,
-				server->streams->server_id, oid);
+	if (streams_names(server->streams, conn, &names, err) == 0)
 		ret = count ? slot_keep_tables(conn, &names, tables, count, err)
 			    : slot_drop(conn, &names, err);
-	}
 	postgresql_give(server, database, conn);
 	return ret < 0 ? error_wrap(err, "database '%s'", database) : 0;
 }

@@ -21,6 +21,11 @@ int streams_find(struct streams *streams, const char *database, struct pg *conn,
 		 struct stream **out, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* What is, or will be, set up in the database that `conn` is connected to. */
+int streams_names(const struct streams *streams, struct pg *conn,
+		  struct slot_names *out, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* The driver's mappings(). */
 int streams_see(struct postgresql *server,
 		const struct server_mapping *mappings, size_t count,
