@@ -235,6 +235,9 @@ static int check_table(struct postgresql_source *source,
 	if (check_rights(source, out, err) < 0)
 		return -1;
 	check_types(source, out);
+	if (what->changes &&
+	    pg_check_table_changes(source, what->table, out, err) < 0)
+		return -1;
 	return read_size(source, &what->bytes, out, err);
 }
 
@@ -248,5 +251,5 @@ int pg_check_source(struct postgresql_source *source, struct source_check *what,
 		finding_add(out, FINDING_OK, "snapshot",
 			    "database '%s' is read without locks",
 			    source->name.database);
-	return 0;
+	return what->changes ? pg_check_log(source, out, err) : 0;
 }

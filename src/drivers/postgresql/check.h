@@ -15,6 +15,14 @@ int pg_check_source(struct postgresql_source *source, struct source_check *what,
 		    struct findings *out, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* What concerns the log, of a table and of its database. */
+int pg_check_table_changes(struct postgresql_source *source,
+			   const struct table *table, struct findings *out,
+			   struct error *err)
+	__attribute__((warn_unused_result));
+int pg_check_log(struct postgresql_source *source, struct findings *out,
+		 struct error *err) __attribute__((warn_unused_result));
+
 /*
  * Something failed: 0, and it is told, or -1 when the connection is lost or it
  * was cancelled.
