@@ -92,6 +92,12 @@ int platform_listen(const char *host, int port, int *socket, struct error *err)
 	__attribute__((warn_unused_result));
 void platform_close_socket(int socket);
 
+/*
+ * Wait up to `ms` until a socket can be read from, or, with `write`, written
+ * to; or is broken, which shows then.
+ */
+bool platform_wait_socket(int socket, bool write, int ms);
+
 /* End a connection in both directions; its owner still has to close it. */
 void platform_cut_off(int socket);
 

@@ -339,6 +339,15 @@ void platform_close_socket(int socket)
 	close(socket);
 }
 
+bool platform_wait_socket(int socket, bool write, int ms)
+{
+	struct pollfd wanted = {.fd = socket, .events = POLLIN};
+
+	if (write)
+		wanted.events |= POLLOUT;
+	return poll(&wanted, 1, ms) > 0;
+}
+
 void platform_cut_off(int socket)
 {
 	shutdown(socket, SHUT_RDWR);

@@ -17,9 +17,12 @@
  * not when the server or the network went away, or after a time-out.
  *
  * Every session speaks UTF-8 and has the settings that make values unambiguous:
- * client_encoding, DateStyle ISO, IntervalStyle postgres, extra_float_digits,
- * standard_conforming_strings, and a search_path of pg_catalog alone, so that
- * every other name is written with its schema.
+ * client_encoding, DateStyle ISO, IntervalStyle postgres, TimeZone UTC,
+ * extra_float_digits, standard_conforming_strings, and a search_path of
+ * pg_catalog alone, so that every other name is written with its schema.
+ * Statements are not timed out by the server, and row security makes a
+ * statement fail rather than see a part of the rows. PostgreSQL 10 is the
+ * oldest that is let in.
  */
 struct pg;
 
@@ -49,11 +52,17 @@ bool pg_in_transaction(const struct pg *conn);
 /* As libpq has it: 150018. */
 int pg_server_version(const struct pg *conn);
 
+/*
+ * Is text from it sure to be UTF-8? A database in SQL_ASCII keeps any bytes, and
+ * converts nothing.
+ */
+bool pg_checks_text(const struct pg *conn);
+
 /* A parameter: $1, $2, … in the statement, cast there where it matters. */
 struct pg_param {
-	enum { PG_PARAM_TEXT, PG_PARAM_BYTES } type;
+	enum { PG_PARAM_INT, PG_PARAM_TEXT, PG_PARAM_BYTES } type;
 	const void *data; /* NUL-terminated text, or bytes; borrowed; or NULL */
-	size_t len;	  /* of bytes */
+	size_t len;	  /* of bytes, which are sent as they are */
 	char number[24];  /* the text of pg_int() */
 };
 
@@ -71,8 +80,8 @@ int pg_exec(struct pg *conn, const char *sql, struct error *err)
  * by a statement without any.
  */
 int64_t pg_query(struct pg *conn, const char *sql,
-		 const struct pg_param *params, size_t count,
-		 struct error *err) __attribute__((warn_unused_result));
+		 const struct pg_param *params, size_t count, struct error *err)
+	__attribute__((warn_unused_result));
 void pg_finish(struct pg *conn);
 
 /* Values of that result; rows and columns count from 0. */

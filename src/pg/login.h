@@ -31,6 +31,9 @@ int pg_login_parse(struct pg_login *login, const char *connection_string,
 
 void pg_login_release(struct pg_login *login); /* safe on zeroed memory */
 
+/* What it says about one of libpq's keywords; NULL: nothing. */
+const char *pg_login_value(const struct pg_login *login, const char *keyword);
+
 /* "host,5432", for messages and to tell whether two are the same server. */
 void pg_login_address(const struct pg_login *login, char *out, int size);
 

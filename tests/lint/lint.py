@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 BUILD = os.environ.get("BUILD", "build")
-CPPFLAGS = ["-D_POSIX_C_SOURCE=200809L", "-DHAVE_FREETDS", "-Isrc",
+CPPFLAGS = ["-D_POSIX_C_SOURCE=200809L", "-DHAVE_FREETDS",
+            "-DHAVE_LIBPQ", "-I/usr/include/postgresql", "-Isrc",
             f"-I{BUILD}/gen"]
 
 
@@ -67,7 +68,8 @@ CLIENTS = {
     r"sqlite3\.h": ("src/control/sqlite.c",),
     r"microhttpd\.h": ("src/monitor/http.c",),
     r"curl/.*": ("src/notify/courier.c",),
-    r"libpq.*|mysql.*|sql\.h|sqlext\.h": (),
+    r"libpq.*|postgres.*": ("src/pg/",),
+    r"mysql.*|sql\.h|sqlext\.h": (),
 }
 
 # What only one operating system has stays in base/platform_*.c.
