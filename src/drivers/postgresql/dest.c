@@ -42,7 +42,24 @@ static const char columns_sql[] =
 	"AND COALESCE(to_jsonb(l) ->> 'collisdeterministic', 'true') "
 	"= 'true')))::int, "
 	"EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = a.attrelid "
-	"AND i.indisunique AND a.attnum = ANY (i.indkey))::int "
+	"AND i.indisunique AND a.attnum = ANY (i.indkey))::int, "
+	"CASE WHEN a.attcollation NOT IN (0, t.typcollation) "
+	"THEN ' COLLATE ' || quote_ident(m.nspname) || '.' "
+	"|| quote_ident(l.collname) ELSE '' END, "
+	"format_type(b.type, b.typmod), COALESCE((SELECT "
+	"quote_ident(o.nspname) || '.' || quote_ident(q.relname) "
+	"FROM pg_depend AS e "
+	"INNER JOIN pg_class AS q ON q.oid = e.objid AND q.relkind = 'S' "
+	"INNER JOIN pg_sequence AS z ON z.seqrelid = q.oid "
+	"AND z.seqincrement > 0 "
+	"INNER JOIN pg_namespace AS o ON o.oid = q.relnamespace "
+	"WHERE e.classid = 'pg_class'::regclass "
+	"AND e.refclassid = 'pg_class'::regclass "
+	"AND e.refobjid = a.attrelid AND e.refobjsubid = a.attnum "
+	"AND e.deptype IN ('a', 'i') "
+	"AND has_sequence_privilege(q.oid, 'UPDATE') "
+	"AND has_sequence_privilege(q.oid, 'SELECT') "
+	"AND p.prosrc IN ('int2recv', 'int4recv', 'int8recv') LIMIT 1), '') "
 	"FROM base AS b "
 	"INNER JOIN pg_type AS t ON t.oid = b.type AND t.typtype <> 'd' "
 	"INNER JOIN pg_namespace AS n ON n.oid = t.typnamespace "
@@ -50,6 +67,7 @@ static const char columns_sql[] =
 	"INNER JOIN pg_attribute AS a ON a.attrelid = $1::text::oid "
 	"AND a.attnum = b.attnum "
 	"LEFT JOIN pg_collation AS l ON l.oid = a.attcollation "
+	"LEFT JOIN pg_namespace AS m ON m.oid = l.collnamespace "
 	"ORDER BY a.attnum";
 
 static int read_columns(struct pg *conn, struct pg_dest *out,
@@ -70,7 +88,11 @@ static int read_columns(struct pg *conn, struct pg_dest *out,
 		column->name = pg_copy_text(conn, i, 0, &out->arena);
 		column->type = pg_copy_text(conn, i, 1, &out->arena);
 		column->receive = pg_copy_text(conn, i, 2, &out->arena);
-		if (!column->name || !column->type || !column->receive)
+		column->collation = pg_copy_text(conn, i, 10, &out->arena);
+		column->base = pg_copy_text(conn, i, 11, &out->arena);
+		column->sequence = pg_copy_text(conn, i, 12, &out->arena);
+		if (!column->name || !column->type || !column->receive ||
+		    !column->collation || !column->base || !column->sequence)
 			return error_memory(err, "a table's definition");
 		column->typmod = (int)pg_get_int(conn, i, 3);
 		column->not_null = pg_get_int(conn, i, 4) != 0;

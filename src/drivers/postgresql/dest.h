@@ -12,12 +12,15 @@
 struct pg_dest_column {
 	const char *name;
 	const char *type; /* as it stands in CREATE TABLE, with its schema */
+	const char *base; /* the same, or the type under any domain */
+	const char *collation; /* " COLLATE …" behind it, or "" */
 	/*
 	 * How a binary COPY reads it: the source of its type's receive
 	 * function, "int4recv", under any domain. Types of extensions that
 	 * are text inside have "textrecv" as well.
 	 */
 	const char *receive;
+	const char *sequence; /* whose numbers it has, quoted; or "" */
 	int typmod; /* of the type under any domain; -1: none */
 	bool not_null;
 	bool identity;

@@ -99,13 +99,16 @@ void encode_text(struct encode_sink *sink, const void *text, size_t len)
 	put_bytes(sink, text, len);
 }
 
-/* Bytes of any number, in pieces if there is no room for them. */
+/*
+ * Bytes of any number. There is room for those of a row that is put whole, and
+ * for a piece at the beginning of each field of others.
+ */
 static int put_long(struct encode_sink *sink, const unsigned char *data,
 		    size_t len, struct error *err)
 {
 	if (sink->dry)
 		return 0;
-	if (sink->len + len <= SINK_BYTES - FLUSH_FROM) {
+	if (!sink->pieces || len <= PIECE_BYTES) {
 		put_bytes(sink, data, len);
 		return 0;
 	}

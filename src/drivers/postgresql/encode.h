@@ -26,7 +26,8 @@ struct encode_sink {
 	void *context;
 	unsigned char *data;
 	size_t len;
-	bool dry; /* only look whether the values fit */
+	bool dry;    /* only look whether the values fit */
+	bool pieces; /* the row at hand goes out as it comes */
 };
 
 int encode_sink_init(struct encode_sink *sink, struct error *err)
