@@ -15,6 +15,7 @@
 
 #include <openssl/evp.h>
 
+#include "row/extended.h"
 #include "row/text.h"
 
 #define FRACTION_DIGITS 7
@@ -92,6 +93,8 @@ static void add_short(struct strbuf *out, const struct column *def,
 {
 	int64_t ticks;
 
+	if (def->extended && row_format_extended(out, def->type, values, row))
+		return;
 	switch (def->type) {
 	case ROW_FLOAT32:
 	case ROW_FLOAT64:

@@ -36,6 +36,14 @@ struct column {
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
 	/*
+	 * Its values may be such as most systems have no room for. A decimal
+	 * may be ROW_DECIMAL_NAN; a date may be any number of days, or
+	 * ROW_INFINITE_PAST or _FUTURE; a time may be 24:00; a timestamp, with
+	 * a zone or without, counts microseconds since 2000-01-01 instead, and
+	 * may be infinite, too. Only between two ends of the same system.
+	 */
+	bool extended;
+	/*
 	 * The encoding of the text that travels in batches, an iconv name;
 	 * NULL is UTF-8. Set by a source that was asked for native text.
 	 */

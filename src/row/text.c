@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "row/charset.h"
+#include "row/extended.h"
 
 void row_format_decimal(struct strbuf *out, row_int128 value, int scale)
 {
@@ -131,6 +132,8 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 		strbuf_addstr(out, "NULL");
 		return;
 	}
+	if (def->extended && row_format_extended(out, def->type, values, row))
+		return;
 	switch (def->type) {
 	case ROW_BOOL:
 	case ROW_UINT8:

@@ -36,6 +36,11 @@ __extension__ typedef __int128 row_int128;
 #define ROW_TICKS_PER_SECOND INT64_C(10000000)
 #define ROW_TICKS_PER_DAY    (INT64_C(86400) * ROW_TICKS_PER_SECOND)
 
+/* What values of extended columns may be besides, see struct column. */
+#define ROW_DECIMAL_NAN	    ((row_int128)((unsigned __int128)1 << 127))
+#define ROW_INFINITE_PAST   INT64_MIN
+#define ROW_INFINITE_FUTURE INT64_MAX
+
 struct row_timestamptz {
 	int64_t utc;		/* 100 ns ticks since 0001-01-01 UTC */
 	int16_t offset_minutes; /* east of UTC is positive */

@@ -1,0 +1,100 @@
+#include "drivers/postgresql/server.h"
+
+#include <stdlib.h>
+
+#include "drivers/postgresql/check.h"
+#include "drivers/registry.h"
+
+static int server_address(const char *connection_string, char *out, size_t size,
+			  struct error *err)
+{
+	struct pg_login login = {.login_timeout_s = 0};
+
+	if (pg_login_parse(&login, connection_string, err) < 0)
+		return -1;
+	pg_login_address(&login, out, (int)size);
+	pg_login_release(&login);
+	return 0;
+}
+
+static int server_new(const struct server_spec *spec, struct server **out,
+		      struct error *err)
+{
+	struct postgresql *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return error_memory(err, "a server");
+	server->base.driver = &postgresql_driver;
+	server->id = spec->id;
+	server->pool = spec->pool;
+	server->login.login_timeout_s = spec->login_timeout_s;
+	server->login.query_timeout_s = spec->query_timeout_s;
+	if (pg_login_parse(&server->login, spec->connection_string, err) < 0) {
+		free(server);
+		return -1;
+	}
+	*out = &server->base;
+	return 0;
+}
+
+static void server_free(struct server *base)
+{
+	struct postgresql *server = (struct postgresql *)base;
+
+	pool_expire(server->pool, server, 0);
+	pg_login_release(&server->login);
+	free(server);
+}
+
+static void close_connection(void *connection)
+{
+	pg_close(connection);
+}
+
+int postgresql_take(struct postgresql *server, const char *database,
+		    struct cancel *cancel, struct pg **out, struct error *err)
+{
+	int ret;
+
+	*out = pool_take(server->pool, server, database);
+	if (*out) {
+		pg_set_cancel(*out, cancel);
+		return 0;
+	}
+	ret = pg_open(out, &server->login, PG_ORDINARY, database, cancel, err);
+	if (ret < 0)
+		pool_drop(server->pool);
+	return ret;
+}
+
+void postgresql_give(struct postgresql *server, const char *database,
+		     struct pg *conn)
+{
+	if (!conn)
+		return;
+	pg_set_cancel(conn, NULL);
+	if (pg_usable(conn) && !pg_in_transaction(conn)) {
+		pool_give(server->pool, server, database, conn,
+			  close_connection);
+	} else {
+		pg_close(conn);
+		pool_drop(server->pool);
+	}
+}
+
+static int server_check(struct server *server, struct cancel *cancel,
+			struct findings *out, struct error *err)
+{
+	return check_server((struct postgresql *)server, cancel, out, err);
+}
+
+const struct driver postgresql_driver = {
+	.name = "postgresql",
+	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.address = server_address,
+	.server_new = server_new,
+	.server_free = server_free,
+	.check = server_check,
+	.source = &postgresql_source_ops,
+	.target = &postgresql_target_ops,
+};
