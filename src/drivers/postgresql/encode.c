@@ -314,6 +314,15 @@ static int split_groups(unsigned __int128 value, int scale,
 	return count;
 }
 
+static const char *put_nan(struct encode_sink *sink)
+{
+	encode_int32(sink, 8);
+	encode_int32(sink, 0);
+	encode_int16(sink, 0xc000);
+	encode_int16(sink, 0);
+	return NULL;
+}
+
 static const char *encode_numeric(struct encoder_pg *encoder,
 				  const struct batch *batch, size_t row,
 				  struct encode_sink *sink)
@@ -327,6 +336,8 @@ static const char *encode_numeric(struct encoder_pg *encoder,
 	uint16_t groups[NUMERIC_GROUPS];
 	int count, low = 0, weight;
 
+	if (encoder->from->extended && number == ROW_DECIMAL_NAN)
+		return put_nan(sink);
 	if (problem)
 		return problem;
 	count = split_groups(value, scale, groups);
@@ -351,12 +362,27 @@ static const char *encode_numeric(struct encoder_pg *encoder,
 
 /* ------------------------------------------------------------------- times */
 
+/* From a server that has the same dates, endless ones too. */
+static const char *put_any_date(int64_t days, struct encode_sink *sink)
+{
+	bool endless = days == ROW_INFINITE_PAST || days == ROW_INFINITE_FUTURE;
+
+	encode_int32(sink, 4);
+	if (endless)
+		encode_int32(sink, days < 0 ? INT32_MIN : INT32_MAX);
+	else
+		encode_int32(sink, days - DAYS_TO_2000);
+	return NULL;
+}
+
 static const char *encode_date(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
 			       struct encode_sink *sink)
 {
 	int64_t days = get_i64(encoder, batch, row);
 
+	if (encoder->from->extended)
+		return put_any_date(days, sink);
 	if (days < 0 || days > LAST_DAY)
 		return out_of_range;
 	encode_int32(sink, 4);
@@ -388,9 +414,22 @@ static const char *encode_time(struct encoder_pg *encoder,
 	return check_fraction(encoder, ticks);
 }
 
+/* From a server that counts in the same way, endless ones too. */
+static const char *put_us(const struct encoder_pg *encoder, int64_t us,
+			  struct encode_sink *sink)
+{
+	encode_int32(sink, 8);
+	encode_int64(sink, us);
+	if (us == ROW_INFINITE_PAST || us == ROW_INFINITE_FUTURE)
+		return NULL;
+	return check_fraction(encoder, us % 1000000 * TICKS_PER_US);
+}
+
 static const char *put_ticks(const struct encoder_pg *encoder, int64_t ticks,
 			     struct encode_sink *sink)
 {
+	if (encoder->from->extended)
+		return put_us(encoder, ticks, sink);
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;
 	encode_int32(sink, 8);

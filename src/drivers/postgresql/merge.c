@@ -18,7 +18,7 @@
 
 #define ASIDE "pg_temp.dataflow_aside"
 
-int64_t pg_target_run(struct pg_target *target, const struct strbuf *sql,
+int64_t pg_target_run(const struct pg_target *target, const struct strbuf *sql,
 		      const struct pg_param *params, size_t count,
 		      struct error *err)
 {
@@ -440,7 +440,7 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 	add_all_loaded(&sql, target);
 	strbuf_addf(&sql, " FROM %s AS s WHERE true", merge->from);
 	add_op(&sql, merge, ROW_UPSERT);
-	if (target->shape->key_count) {
+	if (target->shape->key_count && !merge->whole) {
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
 		pg_sql_dest(&sql, target);
 		strbuf_addstr(&sql, " AS d WHERE ");
@@ -454,21 +454,23 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 
 /* ----------------------------------------------------------------- sequences */
 
-static int move_sequence(const struct pg_merge *merge,
-			 const struct pg_dest_column *column, struct error *err)
+static int move_sequence(const struct pg_merge *merge, size_t i,
+			 struct error *err)
 {
+	const struct pg_dest_column *column = column_of(merge->target, i);
 	struct pg_param sequence = pg_text(column->sequence);
 	struct strbuf sql;
 	int64_t rows;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT setval($1::text::regclass, m.most) "
-			    "FROM (SELECT max(s.");
-	quote_name(&sql, column->name);
+			    "FROM (SELECT max(");
+	pg_sql_loaded(&sql, merge->target, i);
 	strbuf_addf(&sql,
-		    ")::bigint AS most FROM %s AS s) AS m, %s AS q "
-		    "WHERE m.most > q.last_value "
-		    "OR (m.most = q.last_value AND NOT q.is_called)",
+		    ")::bigint AS most FROM %s AS s) AS m, %s AS q, "
+		    "pg_sequence AS z WHERE z.seqrelid = $1::text::regclass "
+		    "AND m.most BETWEEN q.last_value + (q.is_called)::int "
+		    "AND z.seqmax",
 		    merge->from, column->sequence);
 	rows = pg_target_run(merge->target, &sql, &sequence, 1, err);
 	strbuf_release(&sql);
@@ -479,11 +481,9 @@ int pg_merge_sequences(const struct pg_merge *merge, struct error *err)
 {
 	const struct pg_target *target = merge->target;
 
-	for (size_t i = 0; i < target->shape->column_count; i++) {
-		const struct pg_dest_column *column = column_of(target, i);
-
-		if (*column->sequence && move_sequence(merge, column, err) < 0)
+	for (size_t i = 0; i < target->shape->column_count; i++)
+		if (*column_of(target, i)->sequence &&
+		    move_sequence(merge, i, err) < 0)
 			return -1;
-	}
 	return 0;
 }

@@ -23,6 +23,7 @@ struct pg_target {
 	int64_t epoch;
 
 	struct pg *conn; /* NULL between runs */
+	struct cancel *cancel;
 	bool has_home;	 /* schema and tables of ours exist */
 	uint64_t exceptions; /* rows put aside, as of the last look */
 
@@ -101,6 +102,15 @@ int pg_checkpoint_read(struct pg_target *target, struct checkpoint *out,
 /* Deferrable constraints wait for the commit, whatever their default. */
 int pg_target_transaction(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * In a transaction, lock the destination: by and by, since whoever comes to read
+ * it waits behind one who waits for a lock. What `before` (NULL: nothing) locks
+ * is let go when that fails, and it is called again.
+ */
+int pg_target_lock(struct pg_target *target, const char *mode,
+		   int (*before)(void *context, struct error *err),
+		   void *context, struct error *err)
+	__attribute__((warn_unused_result));
 /* COMMIT, with the points at which tests break off. */
 int pg_target_commit(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
@@ -111,7 +121,7 @@ void pg_target_abandon(struct pg_target *target);
  * Run `sql`, which may have parameters, and then drop it. How many rows it
  * affected; -1 when it failed, or when the text could not be put together.
  */
-int64_t pg_target_run(struct pg_target *target, const struct strbuf *sql,
+int64_t pg_target_run(const struct pg_target *target, const struct strbuf *sql,
 		      const struct pg_param *params, size_t count,
 		      struct error *err) __attribute__((warn_unused_result));
 
@@ -152,6 +162,7 @@ struct pg_merge {
 	struct pg_target *target;
 	const char *from; /* quoted */
 	bool changes;	  /* it has ops */
+	bool whole;	  /* nothing else is in the destination */
 	bool differing;	  /* touch only rows that are not the same */
 	const char *range;
 	const struct pg_param *params;
@@ -184,8 +195,8 @@ void pg_replace_table(struct strbuf *sql, const struct pg_target *target);
 /* Choose that name, and drop what earlier loads left behind. */
 int pg_replace_clear(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
-/* Make it, as the destination is now. `lasting`: it has to survive a crash. */
-int pg_replace_make(struct pg_target *target, bool lasting, struct error *err)
+/* Make it, as the destination is now; in a transaction. */
+int pg_replace_make(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 
 int pg_plan_begin(struct pg_target *target, struct load_plan *plan, bool fresh,
@@ -214,8 +225,8 @@ int pg_apply_begin(struct pg_target *target, struct error *err)
 int pg_apply_commit(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct target_counts *counts,
 		    struct error *err) __attribute__((warn_unused_result));
-/* Of several changes of one key only the last one stays there. */
-int pg_apply_keep_last(struct pg_target *target, uint64_t rows,
+/* Of several changes of one key only the last one stays there; `rows` remain. */
+int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 		       struct error *err) __attribute__((warn_unused_result));
 
 /* Changes of which some rows are refused; see driver.h. */
