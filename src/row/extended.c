@@ -2,42 +2,17 @@
 
 #define US_PER_DAY INT64_C(86400000000)
 
-/* From 0001-01-01, and from 0000-03-01, to 2000-01-01. */
-#define DAYS_TO_2000	  INT64_C(730119)
-#define DAYS_MARCH_TO_ONE INT64_C(306)
-
-#define DAYS_PER_400_YEARS INT64_C(146097)
-
-/*
- * A year that begins in March has its leap day at its end, which makes the
- * rest a matter of division.
- */
-static void split(int64_t days, int64_t *year, int *month, int *day)
-{
-	int64_t since = days + DAYS_MARCH_TO_ONE;
-	int64_t era = (since >= 0 ? since : since - DAYS_PER_400_YEARS + 1) /
-		      DAYS_PER_400_YEARS;
-	int64_t in_era = since - era * DAYS_PER_400_YEARS;
-	int64_t years = (in_era - in_era / 1460 + in_era / 36524 -
-			 in_era / (DAYS_PER_400_YEARS - 1)) /
-			365;
-	int64_t in_year = in_era - (365 * years + years / 4 - years / 100);
-	int64_t months = (5 * in_year + 2) / 153;
-
-	*day = (int)(in_year - (153 * months + 2) / 5 + 1);
-	*month = (int)(months < 10 ? months + 3 : months - 9);
-	*year = years + era * 400 + (*month <= 2);
-}
+/* From 0001-01-01 to 2000-01-01. */
+#define DAYS_TO_2000 INT64_C(730119)
 
 /* The year 0 of the calendar is 1 BC. */
 static bool add_date(struct strbuf *out, int64_t days)
 {
-	int64_t year;
-	int month, day;
+	int year, month, day;
 
-	split(days, &year, &month, &day);
-	strbuf_addf(out, "%04lld-%02d-%02d",
-		    (long long)(year > 0 ? year : 1 - year), month, day);
+	row_date_split(days, &year, &month, &day);
+	strbuf_addf(out, "%04d-%02d-%02d", year > 0 ? year : 1 - year, month,
+		    day);
 	return year <= 0;
 }
 

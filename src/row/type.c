@@ -43,14 +43,17 @@ int64_t row_date_join(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
 	int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5;
+	int64_t eras = y < 0 ? (399 - y) / 400 : 0;
 
-	return y * 365 + y / 4 - y / 100 + y / 400 + in_year + day - 307;
+	y += eras * 400;
+	return y * 365 + y / 4 - y / 100 + y / 400 + in_year + day - 307 -
+	       eras * 146097;
 }
 
 void row_date_split(int64_t days, int *year, int *month, int *day)
 {
 	int64_t z = days + 306; /* days since 0000-03-01 */
-	int64_t era = z / 146097;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
 	int64_t in_era = z - era * 146097;
 	int64_t y =
 		(in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) /

@@ -75,7 +75,7 @@ enum row_store row_type_store(enum row_type type);
 /* "int32", "timestamp", …: for messages and docs. */
 const char *row_type_name(enum row_type type);
 
-/* The calendar date of a day number, and back; years 1 to 9999. */
+/* The calendar date of a day number, and back; the year 0 is 1 BC. */
 void row_date_split(int64_t days, int *year, int *month, int *day);
 int64_t row_date_join(int year, int month, int day);
 

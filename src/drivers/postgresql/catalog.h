@@ -25,9 +25,9 @@ struct catalog_column {
 struct catalog_table {
 	struct arena arena;
 	uint32_t oid;
-	char kind;     /* pg_class.relkind: r, p, v, m, f */
-	char identity; /* pg_class.relreplident: d, n, f, i */
-	bool unlogged; /* or temporary: no change of it is in the log */
+	char kind;	   /* pg_class.relkind: r, p, v, m, f */
+	char identity;	   /* pg_class.relreplident: d, n, f, i */
+	bool unlogged;	   /* or temporary: no change of it is in the log */
 	bool has_policies; /* row security applies to this login */
 	struct catalog_column *columns;
 	size_t column_count;
@@ -62,7 +62,7 @@ const char *catalog_kind(const struct catalog_table *table);
  * Of an index `i` (pg_index): does it tell all rows of its table apart, as soon
  * as a row is there? For use in statements.
  */
-#define CATALOG_IS_UNIQUE                                     \
+#define CATALOG_IS_UNIQUE                                    \
 	"i.indisunique AND i.indisvalid AND i.indimmediate " \
 	"AND i.indpred IS NULL AND i.indexprs IS NULL"
 

@@ -157,10 +157,10 @@ void pg_type_describe(const struct pg_type *type, bool native,
 	enum pg_form form = pg_type_form(type);
 	int i = find_type(type->oid);
 
-	column->type = i < 0 || (form == PG_FORM_WORDS &&
-				 types[i].type == ROW_DECIMAL)
-			       ? ROW_TEXT
-			       : types[i].type;
+	column->type =
+		i < 0 || (form == PG_FORM_WORDS && types[i].type == ROW_DECIMAL)
+			? ROW_TEXT
+			: types[i].type;
 	column->unsupported = type->kind == 'p';
 	column->extended = native && is_extended(form);
 	switch (form) {

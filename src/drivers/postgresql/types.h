@@ -36,9 +36,9 @@ enum pg_form {
 /* A column's type as the catalog has it; that under a domain. */
 struct pg_type {
 	uint32_t oid;
-	int typmod;	   /* -1: none */
-	char kind;	   /* pg_type.typtype: b, e, c, r, m; p is none of ours */
-	bool built_in;	   /* it is in pg_catalog */
+	int typmod;    /* -1: none */
+	char kind;     /* pg_type.typtype: b, e, c, r, m; p is none of ours */
+	bool built_in; /* it is in pg_catalog */
 	const char *name;  /* "numeric", without a schema */
 	const char *words; /* "numeric(10,2)", "public.mood" */
 	int label_length;  /* of the longest label of an enum, in characters */
