@@ -42,7 +42,8 @@ static const char columns_sql[] =
 	"ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1) "
 	"SELECT a.attnum, a.attname, t.oid, b.typmod, t.typtype, "
 	"n.nspname = 'pg_catalog', t.typname, "
-	"format_type(b.type, b.typmod), t.typoutput::regproc, b.depth > 0, "
+	"format_type(b.type, b.typmod), format_type(b.type, -1), "
+	"t.typoutput::regproc, b.depth > 0, "
 	"CASE WHEN l.oid IS NOT NULL THEN quote_ident(m.nspname) || '.' "
 	"|| quote_ident(l.collname) END, "
 	"b.not_null, a.attidentity <> '', a.attidentity = 'a', "
@@ -78,21 +79,22 @@ static int read_column(struct pg *conn, int64_t i, struct arena *arena,
 	type->built_in = pg_get_bool(conn, i, 5);
 	type->name = pg_copy_text(conn, i, 6, arena);
 	type->words = pg_copy_text(conn, i, 7, arena);
-	column->output = pg_copy_text(conn, i, 8, arena);
-	column->domain = pg_get_bool(conn, i, 9);
-	if (!pg_null(conn, i, 10))
-		column->collation = pg_copy_text(conn, i, 10, arena);
-	column->not_null = pg_get_bool(conn, i, 11);
-	column->identity = pg_get_bool(conn, i, 12);
-	column->always = pg_get_bool(conn, i, 13);
-	column->computed = pg_get_bool(conn, i, 14);
-	column->has_default = pg_get_bool(conn, i, 15);
-	column->key_ordinal = (int)pg_get_int(conn, i, 16);
-	column->selectable = pg_get_bool(conn, i, 17);
-	type->label_length = (int)pg_get_int(conn, i, 18);
-	type->money_digits = (int)pg_get_int(conn, i, 19);
-	if (!column->name || !type->name || !type->words || !column->output ||
-	    (!column->collation && !pg_null(conn, i, 10)))
+	type->plain = pg_copy_text(conn, i, 8, arena);
+	column->output = pg_copy_text(conn, i, 9, arena);
+	column->domain = pg_get_bool(conn, i, 10);
+	if (!pg_null(conn, i, 11))
+		column->collation = pg_copy_text(conn, i, 11, arena);
+	column->not_null = pg_get_bool(conn, i, 12);
+	column->identity = pg_get_bool(conn, i, 13);
+	column->always = pg_get_bool(conn, i, 14);
+	column->computed = pg_get_bool(conn, i, 15);
+	column->has_default = pg_get_bool(conn, i, 16);
+	column->key_ordinal = (int)pg_get_int(conn, i, 17);
+	column->selectable = pg_get_bool(conn, i, 18);
+	type->label_length = (int)pg_get_int(conn, i, 19);
+	type->money_digits = (int)pg_get_int(conn, i, 20);
+	if (!column->name || !type->name || !type->words || !type->plain ||
+	    !column->output || (!column->collation && !pg_null(conn, i, 11)))
 		return error_memory(err, "a table's definition");
 	return 0;
 }

@@ -59,6 +59,15 @@ static int too_odd(const struct pg_column_plan *plan, const char *what,
 	return error_set(err, ERROR_DATA, OUT_OF_RANGE, plan->name, what);
 }
 
+static row_int128 power_of_ten(int n)
+{
+	row_int128 power = 1;
+
+	while (n-- > 0)
+		power *= 10;
+	return power;
+}
+
 void pg_plan_column(struct pg_column_plan *plan,
 		    const struct catalog_column *column,
 		    const struct column *shape, size_t index,
@@ -70,6 +79,7 @@ void pg_plan_column(struct pg_column_plan *plan,
 	plan->type = shape->type;
 	plan->precision = shape->precision;
 	plan->scale = shape->scale;
+	plan->end = power_of_ten(shape->precision);
 	plan->extended = shape->extended;
 	plan->as_reset = false;
 	plan->checks_text = !pg_checks_text(conn);
@@ -198,7 +208,7 @@ static int timestamp_value(const struct pg_column_plan *plan, int64_t us,
 int pg_put_timestamp(const struct pg_column_plan *plan, struct batch *batch,
 		     int64_t us, struct error *err)
 {
-	int64_t value;
+	int64_t value = 0;
 
 	if (timestamp_value(plan, us, &value, err) < 0)
 		return -1;
@@ -222,15 +232,6 @@ static bool is_within(row_int128 value, int digits)
 	while (digits-- > 0)
 		end *= 10;
 	return value < end;
-}
-
-static row_int128 power_of_ten(int n)
-{
-	row_int128 power = 1;
-
-	while (n-- > 0)
-		power *= 10;
-	return power;
 }
 
 /*
@@ -316,7 +317,7 @@ static int decode_numeric(const struct pg_column_plan *plan,
 	if (count && !join_few(data + 8, count, weight, plan->scale, &value) &&
 	    !join_digits(data + 8, count, weight, plan->scale, &value))
 		return pg_decode_broken(plan, err);
-	if (!is_within(value, plan->precision))
+	if (value >= plan->end)
 		return pg_decode_broken(plan, err);
 	return pg_put_decimal(plan, batch, sign ? -value : value);
 }

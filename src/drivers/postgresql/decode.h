@@ -19,6 +19,7 @@ struct pg_column_plan {
 	enum pg_form form;
 	enum row_type type;
 	int precision, scale; /* of a decimal */
+	row_int128 end;	      /* of a decimal: 10^precision */
 	bool extended;	      /* as in struct column */
 	bool as_reset;	      /* a 1 reads as 0: the trigger column */
 	bool checks_text;     /* text may be no UTF-8 */

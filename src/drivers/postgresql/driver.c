@@ -67,19 +67,25 @@ int postgresql_take(struct postgresql *server, const char *database,
 	return ret;
 }
 
+void postgresql_drop(struct postgresql *server, struct pg *conn)
+{
+	if (!conn)
+		return;
+	pg_close(conn);
+	pool_drop(server->pool);
+}
+
 void postgresql_give(struct postgresql *server, const char *database,
 		     struct pg *conn)
 {
 	if (!conn)
 		return;
 	pg_set_cancel(conn, NULL);
-	if (pg_usable(conn) && !pg_in_transaction(conn)) {
+	if (pg_usable(conn) && !pg_in_transaction(conn))
 		pool_give(server->pool, server, database, conn,
 			  close_connection);
-	} else {
-		pg_close(conn);
-		pool_drop(server->pool);
-	}
+	else
+		postgresql_drop(server, conn);
 }
 
 static int server_check(struct server *server, struct cancel *cancel,
@@ -96,5 +102,4 @@ const struct driver postgresql_driver = {
 	.server_free = server_free,
 	.check = server_check,
 	.source = &postgresql_source_ops,
-	.target = &postgresql_target_ops,
 };

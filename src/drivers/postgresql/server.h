@@ -24,6 +24,9 @@ int postgresql_take(struct postgresql *server, const char *database,
 		    struct cancel *cancel, struct pg **out, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Close it, since it shall not be kept; NULL is fine. */
+void postgresql_drop(struct postgresql *server, struct pg *conn);
+
 /* Back to the pool, or closed if it is not usable; NULL is fine. */
 void postgresql_give(struct postgresql *server, const char *database,
 		     struct pg *conn);

@@ -41,6 +41,7 @@ struct pg_type {
 	bool built_in; /* it is in pg_catalog */
 	const char *name;  /* "numeric", without a schema */
 	const char *words; /* "numeric(10,2)", "public.mood" */
+	const char *plain; /* the same without typmod: "numeric", "bpchar" */
 	int label_length;  /* of the longest label of an enum, in characters */
 	int money_digits;  /* behind the point of a money value here */
 };

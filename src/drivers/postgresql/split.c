@@ -1,0 +1,143 @@
+/*
+ * Ranges of a table in the order of the first column of its key. An end is the
+ * text of a value, which the server reads back into the very same value: no key
+ * is ever compared here.
+ */
+#include "drivers/postgresql/choice.h"
+
+#include <string.h>
+
+#include "drivers/postgresql/quote.h"
+
+/* Rows of the sample for each range: enough to be about right. */
+#define SAMPLE_ROWS 500
+
+/*
+ * A view or a foreign table has no pages to take a sample of. The values of a
+ * floating-point column can be NaN, which is fine, but a bool is not worth it.
+ */
+static bool can_split(const struct postgresql_source *source,
+		      const struct catalog_column *column)
+{
+	return (source->catalog.kind == 'r' || source->catalog.kind == 'p' ||
+		source->catalog.kind == 'm') &&
+	       pg_type_form(&column->type) != PG_FORM_BOOL;
+}
+
+static void build_split(const struct postgresql_source *source,
+			const struct catalog_column *column, size_t count,
+			uint64_t rows, struct strbuf *sql)
+{
+	double percent =
+		rows ? 100.0 * (double)(count * SAMPLE_ROWS) / (double)rows
+		     : 100;
+
+	strbuf_addf(sql,
+		    "SELECT DISTINCT ON (s.part) textin(%s(s.v)) FROM "
+		    "(SELECT t.",
+		    column->output);
+	quote_name(sql, column->name);
+	if (column->domain)
+		strbuf_addf(sql, "::%s", column->type.words);
+	strbuf_addstr(sql, " AS v, ");
+	choice_add_key(sql, column);
+	strbuf_addf(sql, " AS k, ntile(%zu) OVER (ORDER BY ", count);
+	choice_add_key(sql, column);
+	strbuf_addstr(sql, ") AS part FROM ");
+	quote_table(sql, source->name.schema, source->name.table);
+	strbuf_addf(sql,
+		    " AS t TABLESAMPLE SYSTEM (%.6f)) AS s "
+		    "ORDER BY s.part, s.k",
+		    percent > 100     ? 100
+		    : percent < 0.001 ? 0.001
+				      : percent);
+}
+
+/* Each range but the first begins where the server says; many rows of one
+ * value say so twice, and a value may be too long. */
+static int read_ranges(const struct postgresql_source *source, int64_t rows,
+		       struct key_range *ranges, size_t count,
+		       struct error *err)
+{
+	size_t made = 1;
+
+	for (int64_t i = 1; i < rows && made < count; i++) {
+		const char *value = pg_get_text(source->conn, i, 0);
+		struct position low;
+
+		if (!*value || strlen(value) > POSITION_MAX)
+			continue;
+		if (position_set(&low, value, strlen(value), err) < 0)
+			return -1;
+		if (position_equal(&low, &ranges[made - 1].low))
+			continue;
+		ranges[made - 1].high = low;
+		ranges[made++].low = low;
+	}
+	return (int)made;
+}
+
+int split_table(struct postgresql_source *source, struct key_range *ranges,
+		size_t count, struct error *err)
+{
+	const struct catalog_column *column = catalog_key(&source->catalog, 0);
+	struct strbuf sql;
+	uint64_t size;
+	int64_t rows = -1;
+	int rc = -1;
+
+	memset(ranges, 0, count * sizeof(*ranges));
+	if (!column || !can_split(source, column))
+		return 1;
+	if (source->base.ops->estimate(&source->base, &size, err) < 0)
+		return -1;
+	strbuf_init(&sql);
+	build_split(source, column, count, size, &sql);
+	if (strbuf_check(&sql, err) == 0)
+		rows = pg_query(source->conn, sql.data, NULL, 0, err);
+	if (rows >= 0) {
+		rc = read_ranges(source, rows, ranges, count, err);
+		pg_finish(source->conn);
+	}
+	strbuf_release(&sql);
+	return rc;
+}
+
+static int add_end(struct postgresql_source *source,
+		   const struct catalog_column *column, const char *setting,
+		   const char *comparison, const struct position *end,
+		   struct strbuf *where, struct error *err)
+{
+	char value[POSITION_MAX + 1];
+
+	if (!end->len)
+		return 0;
+	memcpy(value, end->bytes, end->len);
+	value[end->len] = '\0';
+	if (choice_set(source, setting, value, err) < 0)
+		return -1;
+	strbuf_addstr(where, where->len ? " AND " : " WHERE ");
+	choice_add_key(where, column);
+	strbuf_addf(where, " %s current_setting('%s')::%s", comparison, setting,
+		    choice_key_type(column));
+	return 0;
+}
+
+int split_condition(struct postgresql_source *source,
+		    const struct key_range *range, struct strbuf *where,
+		    struct error *err)
+{
+	const struct catalog_column *column = catalog_key(&source->catalog, 0);
+
+	if (!range->low.len && !range->high.len)
+		return 0;
+	if (!column)
+		return error_set(err, ERROR_SCHEMA,
+				 "the table has no key any more by which its "
+				 "load was divided");
+	if (add_end(source, column, "dataflow.first", ">=", &range->low, where,
+		    err) < 0)
+		return -1;
+	return add_end(source, column, "dataflow.end", "<", &range->high, where,
+		       err);
+}
