@@ -128,15 +128,15 @@ static int check_key_order(const struct catalog_table *table, struct error *err)
 	for (size_t i = 0; i < table->column_count; i++)
 		count += table->columns[i].key_ordinal != 0;
 	for (size_t k = 0; k < count; k++)
-		if (!catalog_key(table, k))
+		if (!pg_catalog_key(table, k))
 			return error_set(err, ERROR_SCHEMA,
 					 "the server does not say in which "
 					 "order the columns of the key come");
 	return 0;
 }
 
-int catalog_read(struct pg *conn, const char *schema, const char *table,
-		 struct catalog_table *out, struct error *err)
+int pg_catalog_read(struct pg *conn, const char *schema, const char *table,
+		    struct catalog_table *out, struct error *err)
 {
 	struct pg_param name[] = {pg_text(schema), pg_text(table)};
 	int64_t rows = pg_query(conn, table_sql, name, 2, err);
@@ -152,20 +152,20 @@ int catalog_read(struct pg *conn, const char *schema, const char *table,
 	out->has_policies = pg_get_bool(conn, 0, 4);
 	pg_finish(conn);
 	if (read_columns(conn, out, err) < 0 || check_key_order(out, err) < 0) {
-		catalog_release(out);
+		pg_catalog_release(out);
 		return -1;
 	}
 	return 1;
 }
 
-void catalog_release(struct catalog_table *table)
+void pg_catalog_release(struct catalog_table *table)
 {
 	arena_release(&table->arena);
 	memset(table, 0, sizeof(*table));
 }
 
-const struct catalog_column *catalog_column(const struct catalog_table *table,
-					    const char *name)
+const struct catalog_column *pg_catalog_column(
+	const struct catalog_table *table, const char *name)
 {
 	const struct catalog_column *folded = NULL;
 
@@ -178,8 +178,8 @@ const struct catalog_column *catalog_column(const struct catalog_table *table,
 	return folded;
 }
 
-const struct catalog_column *catalog_key(const struct catalog_table *table,
-					 size_t k)
+const struct catalog_column *pg_catalog_key(const struct catalog_table *table,
+					    size_t k)
 {
 	for (size_t i = 0; i < table->column_count; i++)
 		if (table->columns[i].key_ordinal == (int)k + 1)
@@ -187,7 +187,7 @@ const struct catalog_column *catalog_key(const struct catalog_table *table,
 	return NULL;
 }
 
-const char *catalog_kind(const struct catalog_table *table)
+const char *pg_catalog_kind(const struct catalog_table *table)
 {
 	switch (table->kind) {
 	case 'p':
@@ -221,9 +221,9 @@ static int describe_column(const struct catalog_column *from, bool native,
 	return 0;
 }
 
-int catalog_describe(const struct catalog_table *from, bool native,
-		     const struct table_name *name, struct table *out,
-		     struct error *err)
+int pg_catalog_describe(const struct catalog_table *from, bool native,
+			const struct table_name *name, struct table *out,
+			struct error *err)
 {
 	struct arena *arena = &out->arena;
 

@@ -37,26 +37,26 @@ struct catalog_table {
  * Read the definition of a table of the connection's database. 1: found; 0:
  * there is none by that name. Release it only after 1.
  */
-int catalog_read(struct pg *conn, const char *schema, const char *table,
-		 struct catalog_table *out, struct error *err)
+int pg_catalog_read(struct pg *conn, const char *schema, const char *table,
+		    struct catalog_table *out, struct error *err)
 	__attribute__((warn_unused_result));
-void catalog_release(struct catalog_table *table); /* safe when zeroed */
+void pg_catalog_release(struct catalog_table *table); /* safe when zeroed */
 
 /* The column of that name as row/schema.h finds them; NULL if none. */
-const struct catalog_column *catalog_column(const struct catalog_table *table,
-					    const char *name);
+const struct catalog_column *pg_catalog_column(
+	const struct catalog_table *table, const char *name);
 
 /* The key's column number `k`, from 0; NULL after the last. */
-const struct catalog_column *catalog_key(const struct catalog_table *table,
-					 size_t k);
+const struct catalog_column *pg_catalog_key(const struct catalog_table *table,
+					    size_t k);
 
 /* The same in the words that all drivers share; `native` as in types.h. */
-int catalog_describe(const struct catalog_table *from, bool native,
-		     const struct table_name *name, struct table *out,
-		     struct error *err) __attribute__((warn_unused_result));
+int pg_catalog_describe(const struct catalog_table *from, bool native,
+			const struct table_name *name, struct table *out,
+			struct error *err) __attribute__((warn_unused_result));
 
 /* "table", "view", …: for messages. */
-const char *catalog_kind(const struct catalog_table *table);
+const char *pg_catalog_kind(const struct catalog_table *table);
 
 /*
  * Of an index `i` (pg_index): does it tell all rows of its table apart, as soon

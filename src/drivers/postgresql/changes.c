@@ -4,7 +4,7 @@ static int not_captured(struct postgresql_source *source, struct error *err)
 {
 	char name[TABLE_NAME_TEXT_MAX];
 
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
 	return error_set(err, ERROR_SCHEMA,
 			 "changes of '%s' are not captured: no replication "
@@ -12,16 +12,16 @@ static int not_captured(struct postgresql_source *source, struct error *err)
 			 table_name_format(name, &source->name));
 }
 
-int changes_position(struct postgresql_source *source, struct position *out,
-		     struct error *err)
+int pg_changes_position(struct postgresql_source *source, struct position *out,
+			struct error *err)
 {
 	out->len = 0;
 	return not_captured(source, err);
 }
 
-int changes_begin(struct postgresql_source *source, struct table *shape,
-		  const struct position *from, unsigned limit,
-		  struct window *window, struct error *err)
+int pg_changes_begin(struct postgresql_source *source, struct table *shape,
+		     const struct position *from, unsigned limit,
+		     struct window *window, struct error *err)
 {
 	(void)shape;
 	(void)from;
@@ -30,15 +30,15 @@ int changes_begin(struct postgresql_source *source, struct table *shape,
 	return not_captured(source, err);
 }
 
-int changes_next(struct postgresql_source *source, struct batch *batch,
-		 struct error *err)
+int pg_changes_next(struct postgresql_source *source, struct batch *batch,
+		    struct error *err)
 {
 	(void)source;
 	(void)batch;
 	return error_set(err, ERROR_INTERNAL, "no changes were begun");
 }
 
-void changes_end(struct postgresql_source *source)
+void pg_changes_end(struct postgresql_source *source)
 {
 	(void)source;
 }

@@ -5,8 +5,8 @@
 
 #include "drivers/postgresql/quote.h"
 
-int check_failed(struct pg *conn, struct findings *out, const char *check,
-		 const struct error *err)
+int pg_check_failed(struct pg *conn, struct findings *out, const char *check,
+		    const struct error *err)
 {
 	if (err->kind == ERROR_CANCELLED || !pg_usable(conn))
 		return -1;
@@ -40,8 +40,8 @@ static int read_version(struct pg *conn, struct findings *out,
 	return 0;
 }
 
-int check_server(struct postgresql *server, struct cancel *cancel,
-		 struct findings *out, struct error *err)
+int pg_check_server(struct postgresql *server, struct cancel *cancel,
+		    struct findings *out, struct error *err)
 {
 	struct pg *conn;
 	int ret;
@@ -165,8 +165,8 @@ static int check_rights(struct postgresql_source *source, struct findings *out,
 	quote_name(&schema, source->name.schema);
 	quote_table(&table, source->name.schema, source->name.table);
 	if (source->trigger_column)
-		trigger = catalog_column(&source->catalog,
-					 source->trigger_column);
+		trigger = pg_catalog_column(&source->catalog,
+					    source->trigger_column);
 	quote_name(&column, trigger ? trigger->name : "");
 	rc = read_rights(source, trigger ? trigger->name : NULL, &rights, err);
 	if (rc > 0) {
@@ -180,7 +180,7 @@ static int check_rights(struct postgresql_source *source, struct findings *out,
 	strbuf_release(&column);
 	strbuf_release(&table);
 	strbuf_release(&schema);
-	return rc < 0 ? check_failed(source->conn, out, "rights", err) : 0;
+	return rc < 0 ? pg_check_failed(source->conn, out, "rights", err) : 0;
 }
 
 /* Columns that the other end, being another system, gets as text. */
@@ -223,7 +223,7 @@ static int read_size(struct postgresql_source *source, uint64_t *bytes,
 	int64_t rows = pg_query(source->conn, sql, &id, 1, err);
 
 	if (rows < 0)
-		return check_failed(source->conn, out, "space", err);
+		return pg_check_failed(source->conn, out, "space", err);
 	*bytes = (uint64_t)pg_get_int(source->conn, 0, 0);
 	pg_finish(source->conn);
 	return 0;
@@ -233,16 +233,16 @@ static int check_table(struct postgresql_source *source,
 		       struct source_check *what, struct findings *out,
 		       struct error *err)
 {
-	if (source_know_table(source, err) < 0)
-		return check_failed(source->conn, out, "table", err);
+	if (pg_source_know_table(source, err) < 0)
+		return pg_check_failed(source->conn, out, "table", err);
 	if (check_rights(source, out, err) < 0)
 		return -1;
 	check_types(source, out);
 	return read_size(source, &what->bytes, out, err);
 }
 
-int check_source(struct postgresql_source *source, struct source_check *what,
-		 struct findings *out, struct error *err)
+int pg_check_source(struct postgresql_source *source, struct source_check *what,
+		    struct findings *out, struct error *err)
 {
 	what->bytes = 0;
 	if (what->table)

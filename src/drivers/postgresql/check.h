@@ -8,18 +8,19 @@
  * catalog alone and changes nothing. See driver.h, check(), for what the
  * functions return.
  */
-int check_server(struct postgresql *server, struct cancel *cancel,
-		 struct findings *out, struct error *err)
+int pg_check_server(struct postgresql *server, struct cancel *cancel,
+		    struct findings *out, struct error *err)
 	__attribute__((warn_unused_result));
-int check_source(struct postgresql_source *source, struct source_check *what,
-		 struct findings *out, struct error *err)
+int pg_check_source(struct postgresql_source *source, struct source_check *what,
+		    struct findings *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 /*
  * Something failed: 0, and it is told, or -1 when the connection is lost or it
  * was cancelled.
  */
-int check_failed(struct pg *conn, struct findings *out, const char *check,
-		 const struct error *err) __attribute__((warn_unused_result));
+int pg_check_failed(struct pg *conn, struct findings *out, const char *check,
+		    const struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif

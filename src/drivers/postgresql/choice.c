@@ -12,7 +12,7 @@ static bool has_own_order(const struct catalog_column *column)
 	return column->type.built_in || column->type.kind == 'e';
 }
 
-void choice_add_key(struct strbuf *sql, const struct catalog_column *column)
+void pg_choice_add_key(struct strbuf *sql, const struct catalog_column *column)
 {
 	bool own = has_own_order(column);
 
@@ -26,7 +26,7 @@ void choice_add_key(struct strbuf *sql, const struct catalog_column *column)
 		strbuf_addstr(sql, ")) COLLATE \"C\"");
 }
 
-const char *choice_key_type(const struct catalog_column *column)
+const char *pg_choice_key_type(const struct catalog_column *column)
 {
 	return has_own_order(column) ? column->type.plain : "text";
 }
@@ -35,13 +35,14 @@ static int key_column(const struct postgresql_source *source,
 		      const struct table *keys, size_t k,
 		      const struct catalog_column **out, struct error *err)
 {
-	return source_column(source, keys->columns[keys->key[k]].name, out,
-			     err);
+	return pg_source_column(source, keys->columns[keys->key[k]].name, out,
+				err);
 }
 
-int choice_add_keys(struct strbuf *sql, const struct postgresql_source *source,
-		    const struct table *keys, const char *suffix,
-		    struct error *err)
+int pg_choice_add_keys(struct strbuf *sql,
+		       const struct postgresql_source *source,
+		       const struct table *keys, const char *suffix,
+		       struct error *err)
 {
 	const struct catalog_column *column;
 
@@ -49,14 +50,14 @@ int choice_add_keys(struct strbuf *sql, const struct postgresql_source *source,
 		if (key_column(source, keys, k, &column, err) < 0)
 			return -1;
 		strbuf_addstr(sql, k ? ", " : "");
-		choice_add_key(sql, column);
+		pg_choice_add_key(sql, column);
 		strbuf_addstr(sql, suffix);
 	}
 	return 0;
 }
 
-int choice_set(struct postgresql_source *source, const char *name,
-	       const char *value, struct error *err)
+int pg_choice_set(struct postgresql_source *source, const char *name,
+		  const char *value, struct error *err)
 {
 	struct pg_param params[] = {pg_text(name), pg_text(value)};
 
@@ -131,7 +132,7 @@ static int set_array(struct postgresql_source *source, const char *name,
 
 	strbuf_init(&value);
 	if (array_of(&value, keys, col, err) == 0)
-		ret = choice_set(source, name, value.data, err);
+		ret = pg_choice_set(source, name, value.data, err);
 	strbuf_release(&value);
 	return ret;
 }
@@ -147,7 +148,7 @@ static int set_value(struct postgresql_source *source, const char *name,
 	strbuf_init(&value);
 	add_value(&value, keys, col, 0);
 	if (strbuf_check(&value, err) == 0)
-		ret = choice_set(source, name, value.data, err);
+		ret = pg_choice_set(source, name, value.data, err);
 	strbuf_release(&value);
 	return ret;
 }
@@ -171,9 +172,9 @@ static int choose_keys(struct postgresql_source *source,
 		    set_array(source, setting, keys, table->key[k], err) < 0)
 			return -1;
 		strbuf_addf(&out->from, "%scurrent_setting('%s')::%s[]",
-			    k ? ", " : "", setting, choice_key_type(column));
+			    k ? ", " : "", setting, pg_choice_key_type(column));
 		strbuf_addstr(&out->where, k ? " AND " : "");
-		choice_add_key(&out->where, column);
+		pg_choice_add_key(&out->where, column);
 		strbuf_addf(&out->where, " = k.k%zu", k);
 	}
 	strbuf_addstr(&out->from, ")) AS k (");
@@ -194,7 +195,7 @@ static int choose_end(struct postgresql_source *source, const struct batch *end,
 
 	add_and(where);
 	strbuf_addch(where, '(');
-	if (choice_add_keys(where, source, table, "", err) < 0)
+	if (pg_choice_add_keys(where, source, table, "", err) < 0)
 		return -1;
 	strbuf_addf(where, ") %s (", comparison);
 	for (size_t k = 0; k < table->key_count; k++) {
@@ -203,7 +204,7 @@ static int choose_end(struct postgresql_source *source, const struct batch *end,
 		    set_value(source, setting, end, table->key[k], err) < 0)
 			return -1;
 		strbuf_addf(where, "%scurrent_setting('%s')::%s", k ? ", " : "",
-			    setting, choice_key_type(column));
+			    setting, pg_choice_key_type(column));
 	}
 	strbuf_addch(where, ')');
 	return 0;
@@ -216,7 +217,7 @@ static int build(struct postgresql_source *source,
 	const struct key_span *span = choice->span;
 
 	if (choice->range &&
-	    split_condition(source, choice->range, &out->where, err) < 0)
+	    pg_split_condition(source, choice->range, &out->where, err) < 0)
 		return -1;
 	if (choice->keys && choose_keys(source, choice->keys, out, err) < 0)
 		return -1;
@@ -227,7 +228,7 @@ static int build(struct postgresql_source *source,
 	    choose_end(source, span->high, "<", "high", &out->where, err) < 0)
 		return -1;
 	if (choice->condition) {
-		if (condition_check(choice->condition, err) < 0)
+		if (pg_condition_check(choice->condition, err) < 0)
 			return -1;
 		add_and(&out->where);
 		strbuf_addf(&out->where, "(%s\n)", choice->condition);
@@ -235,14 +236,14 @@ static int build(struct postgresql_source *source,
 	return 0;
 }
 
-int choice_build(struct postgresql_source *source,
-		 const struct row_choice *choice, struct choice_sql *out,
-		 struct error *err)
+int pg_choice_build(struct postgresql_source *source,
+		    const struct row_choice *choice, struct choice_sql *out,
+		    struct error *err)
 {
 	strbuf_init(&out->from);
 	strbuf_init(&out->where);
 	strbuf_addstr(&out->from, " FROM ");
-	source_add_table(&out->from, source);
+	pg_source_add_table(&out->from, source);
 	if (choice && build(source, choice, out, err) < 0)
 		return -1;
 	if (strbuf_check(&out->from, err) < 0 ||
@@ -251,7 +252,7 @@ int choice_build(struct postgresql_source *source,
 	return 0;
 }
 
-void choice_release(struct choice_sql *sql)
+void pg_choice_release(struct choice_sql *sql)
 {
 	strbuf_release(&sql->from);
 	strbuf_release(&sql->where);

@@ -18,38 +18,39 @@ struct choice_sql {
  * Inside of a transaction, at whose end the values are forgotten. `choice` may
  * be NULL.
  */
-int choice_build(struct postgresql_source *source,
-		 const struct row_choice *choice, struct choice_sql *out,
-		 struct error *err) __attribute__((warn_unused_result));
-void choice_release(struct choice_sql *sql); /* safe after a failure */
+int pg_choice_build(struct postgresql_source *source,
+		    const struct row_choice *choice, struct choice_sql *out,
+		    struct error *err) __attribute__((warn_unused_result));
+void pg_choice_release(struct choice_sql *sql); /* safe after a failure */
 
 /*
  * Append what a key column is compared and sorted by, of the alias t or, with
  * "", a bare name. Types that PostgreSQL itself brings have their own order.
  * Operators of others may be in any schema: they are taken as text.
  */
-void choice_add_key(struct strbuf *sql, const struct catalog_column *column);
+void pg_choice_add_key(struct strbuf *sql, const struct catalog_column *column);
 
 /* "t.k1, t.k2", each with `suffix` behind it. */
-int choice_add_keys(struct strbuf *sql, const struct postgresql_source *source,
-		    const struct table *keys, const char *suffix,
-		    struct error *err) __attribute__((warn_unused_result));
+int pg_choice_add_keys(struct strbuf *sql,
+		       const struct postgresql_source *source,
+		       const struct table *keys, const char *suffix,
+		       struct error *err) __attribute__((warn_unused_result));
 
 /* The type that it has then, without a length: "bigint". */
-const char *choice_key_type(const struct catalog_column *column);
+const char *pg_choice_key_type(const struct catalog_column *column);
 
 /* Hand over a value as the setting `name` for the rest of the transaction. */
-int choice_set(struct postgresql_source *source, const char *name,
-	       const char *value, struct error *err)
+int pg_choice_set(struct postgresql_source *source, const char *name,
+		  const char *value, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Refuse a person's condition that is not one expression, whole in itself. */
-int condition_check(const char *condition, struct error *err)
+int pg_condition_check(const char *condition, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* The condition of one of split()'s ranges, with AND or WHERE in front. */
-int split_condition(struct postgresql_source *source,
-		    const struct key_range *range, struct strbuf *where,
-		    struct error *err) __attribute__((warn_unused_result));
+int pg_split_condition(struct postgresql_source *source,
+		       const struct key_range *range, struct strbuf *where,
+		       struct error *err) __attribute__((warn_unused_result));
 
 #endif

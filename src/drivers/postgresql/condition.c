@@ -56,7 +56,7 @@ static const char *find_fault(const char *s)
 	return depth ? "a parenthesis is not closed" : NULL;
 }
 
-int condition_check(const char *condition, struct error *err)
+int pg_condition_check(const char *condition, struct error *err)
 {
 	const char *fault;
 

@@ -91,7 +91,7 @@ void postgresql_give(struct postgresql *server, const char *database,
 static int server_check(struct server *server, struct cancel *cancel,
 			struct findings *out, struct error *err)
 {
-	return check_server((struct postgresql *)server, cancel, out, err);
+	return pg_check_server((struct postgresql *)server, cancel, out, err);
 }
 
 const struct driver postgresql_driver = {

@@ -13,37 +13,37 @@ static int build_longer(const struct postgresql_source *source,
 	for (size_t k = 0; k < table->key_count; k++) {
 		const struct catalog_column *key;
 
-		if (source_column(source, table->columns[table->key[k]].name,
-				  &key, err) < 0)
+		if (pg_source_column(source, table->columns[table->key[k]].name,
+				     &key, err) < 0)
 			return -1;
 		strbuf_addf(sql, ", textin(%s(t.", key->output);
 		quote_name(sql, key->name);
 		strbuf_addstr(sql, "))");
 	}
 	strbuf_addstr(sql, ") FROM ");
-	source_add_table(sql, source);
+	pg_source_add_table(sql, source);
 	strbuf_addstr(sql,
 		      bytes ? " WHERE octet_length(" : " WHERE char_length(");
 	pg_decode_expression(sql, column, "t");
 	strbuf_addf(sql, "%s) > %d ORDER BY ", bytes ? "::bytea" : "::text",
 		    length);
-	if (choice_add_keys(sql, source, table, "", err) < 0)
+	if (pg_choice_add_keys(sql, source, table, "", err) < 0)
 		return -1;
 	strbuf_addstr(sql, " LIMIT 1");
 	return strbuf_check(sql, err);
 }
 
-int longer_find(struct postgresql_source *source, const struct table *table,
-		const char *name, int length, struct strbuf *key,
-		struct error *err)
+int pg_longer_find(struct postgresql_source *source, const struct table *table,
+		   const char *name, int length, struct strbuf *key,
+		   struct error *err)
 {
 	const struct catalog_column *column;
 	struct strbuf sql;
 	int64_t rows = -1;
 
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
-	column = catalog_column(&source->catalog, name);
+	column = pg_catalog_column(&source->catalog, name);
 	if (!column || !table->key_count)
 		return 0;
 	strbuf_init(&sql);

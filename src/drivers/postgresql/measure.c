@@ -87,7 +87,7 @@ static struct measure look(const struct postgresql_source *source,
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct column *def = &shape->columns[i];
 		const struct catalog_column *column =
-			catalog_column(&source->catalog, def->name);
+			pg_catalog_column(&source->catalog, def->name);
 		uint64_t bytes;
 
 		if (!column)
@@ -149,7 +149,7 @@ static void build(const struct postgresql_source *source,
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct column *def = &shape->columns[i];
 		const struct catalog_column *column =
-			catalog_column(&source->catalog, def->name);
+			pg_catalog_column(&source->catalog, def->name);
 
 		if (!column || !is_long(column, def))
 			continue;
@@ -176,7 +176,7 @@ static void take(struct postgresql_source *source, const struct table *shape)
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct column *def = &shape->columns[i];
 		const struct catalog_column *column =
-			catalog_column(&source->catalog, def->name);
+			pg_catalog_column(&source->catalog, def->name);
 		uint64_t length;
 
 		if (!column || !is_long(column, def))
@@ -190,8 +190,9 @@ static void take(struct postgresql_source *source, const struct table *shape)
 	}
 }
 
-int source_measure(struct postgresql_source *source, const struct table *shape,
-		   const char *from, bool chosen, struct error *err)
+int pg_source_measure(struct postgresql_source *source,
+		      const struct table *shape, const char *from, bool chosen,
+		      struct error *err)
 {
 	struct source_rows *rows = &source->base.rows;
 	struct measure m = look(source, shape);

@@ -23,8 +23,8 @@ static int build_seek(struct postgresql_source *source,
 
 	strbuf_addstr(sql, "SELECT ");
 	for (size_t i = 0; i < keys->column_count; i++) {
-		if (source_column(source, keys->columns[i].name, &column, err) <
-		    0)
+		if (pg_source_column(source, keys->columns[i].name, &column,
+				     err) < 0)
 			return -1;
 		strbuf_addf(sql, "%stextin(%s(t.", i ? ", " : "",
 			    column->output);
@@ -35,8 +35,8 @@ static int build_seek(struct postgresql_source *source,
 	}
 	strbuf_addf(sql, "%s%s ORDER BY ", choice->from.data,
 		    choice->where.data);
-	if (choice_add_keys(sql, source, keys, backwards ? " DESC" : "", err) <
-	    0)
+	if (pg_choice_add_keys(sql, source, keys, backwards ? " DESC" : "",
+			       err) < 0)
 		return -1;
 	strbuf_addf(sql, " OFFSET %llu LIMIT 1", (unsigned long long)skip);
 	return strbuf_check(sql, err);
@@ -69,9 +69,9 @@ static int take_key(struct postgresql_source *source, const struct table *keys,
 	return error_memory(err, "a row");
 }
 
-int seek_key(struct postgresql_source *source, const struct table *keys,
-	     const struct key_span *span, bool backwards, uint64_t skip,
-	     struct batch *out, struct error *err)
+int pg_seek_key(struct postgresql_source *source, const struct table *keys,
+		const struct key_span *span, bool backwards, uint64_t skip,
+		struct batch *out, struct error *err)
 {
 	struct row_choice choice = {.span = span};
 	struct choice_sql pieces;
@@ -80,18 +80,18 @@ int seek_key(struct postgresql_source *source, const struct table *keys,
 	int rc = -1;
 
 	strbuf_init(&sql);
-	if (source_begin_snapshot(source, true, err) < 0) {
+	if (pg_source_begin_snapshot(source, true, err) < 0) {
 		strbuf_release(&sql);
 		return -1;
 	}
-	if (choice_build(source, &choice, &pieces, err) == 0 &&
+	if (pg_choice_build(source, &choice, &pieces, err) == 0 &&
 	    build_seek(source, keys, &pieces, backwards, skip, &sql, err) ==
 		    0 &&
-	    source_plan(source, keys, err) == 0) {
+	    pg_source_plan(source, keys, err) == 0) {
 		rows = pg_query(source->conn, sql.data, NULL, 0, err);
 		rc = rows > 0 ? take_key(source, keys, out, err) : (int)rows;
 	}
-	choice_release(&pieces);
+	pg_choice_release(&pieces);
 	strbuf_release(&sql);
 	return rc;
 }
@@ -160,7 +160,7 @@ static int add_fields(struct strbuf *sql,
 	for (size_t i = 0; i < count; i++) {
 		const struct column *def = &shape->columns[take[i]];
 
-		if (source_column(source, def->name, &column, err) < 0)
+		if (pg_source_column(source, def->name, &column, err) < 0)
 			return -1;
 		strbuf_addstr(sql, i && i % ARGUMENTS_MAX == 0
 					   ? ") || ',' || concat_ws(',', "
@@ -188,7 +188,7 @@ static int build_digest(const struct postgresql_source *source,
 		return -1;
 	strbuf_addf(sql, ", 'UTF8')) AS h%s%s ORDER BY ", choice->from.data,
 		    choice->where.data);
-	if (choice_add_keys(sql, source, keys, "", err) < 0)
+	if (pg_choice_add_keys(sql, source, keys, "", err) < 0)
 		return -1;
 	strbuf_addf(sql, " LIMIT %llu) AS r", (unsigned long long)limit);
 	return strbuf_check(sql, err);
@@ -208,24 +208,24 @@ static int read_sum(struct postgresql_source *source, const char *sql,
 	return 0;
 }
 
-int digest_read(struct postgresql_source *source, const struct table *shape,
-		const size_t *take, size_t take_count, const struct table *keys,
-		const struct key_span *span, uint64_t limit,
-		struct row_sum *out, struct error *err)
+int pg_digest_read(struct postgresql_source *source, const struct table *shape,
+		   const size_t *take, size_t take_count,
+		   const struct table *keys, const struct key_span *span,
+		   uint64_t limit, struct row_sum *out, struct error *err)
 {
 	struct row_choice choice = {.span = span};
 	struct choice_sql pieces;
 	struct strbuf sql;
 	int ret = -1;
 
-	if (source_begin_snapshot(source, true, err) < 0)
+	if (pg_source_begin_snapshot(source, true, err) < 0)
 		return -1;
 	strbuf_init(&sql);
-	if (choice_build(source, &choice, &pieces, err) == 0 &&
+	if (pg_choice_build(source, &choice, &pieces, err) == 0 &&
 	    build_digest(source, shape, take, take_count, keys, &pieces, limit,
 			 &sql, err) == 0)
 		ret = read_sum(source, sql.data, out, err);
-	choice_release(&pieces);
+	pg_choice_release(&pieces);
 	strbuf_release(&sql);
 	return ret;
 }

@@ -66,7 +66,7 @@ static void source_end(struct source *src)
 	struct postgresql_source *source = self_of(src);
 
 	if (source->reading == READ_CHANGES)
-		changes_end(source);
+		pg_changes_end(source);
 	else if (source->reading == READ_TABLE)
 		pg_copy_break_off(source->conn);
 	source->reading = READ_NONE;
@@ -100,14 +100,14 @@ static void source_close(struct source *src)
 	struct postgresql_source *source = self_of(src);
 
 	source_release(src);
-	catalog_release(&source->catalog);
+	pg_catalog_release(&source->catalog);
 	free(source);
 }
 
 /* -------------------------------------------------------------- the table */
 
-void source_add_table(struct strbuf *sql,
-		      const struct postgresql_source *source)
+void pg_source_add_table(struct strbuf *sql,
+			 const struct postgresql_source *source)
 {
 	quote_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, " AS t");
@@ -129,32 +129,32 @@ static int no_table(const struct postgresql_source *source, struct error *err)
 	return -1;
 }
 
-int source_know_table(struct postgresql_source *source, struct error *err)
+int pg_source_know_table(struct postgresql_source *source, struct error *err)
 {
 	int rc;
 
 	if (source->described)
 		return 0;
-	catalog_release(&source->catalog);
-	rc = catalog_read(source->conn, source->name.schema, source->name.table,
-			  &source->catalog, err);
+	pg_catalog_release(&source->catalog);
+	rc = pg_catalog_read(source->conn, source->name.schema,
+			     source->name.table, &source->catalog, err);
 	source->described = rc > 0;
 	if (rc == 0)
 		return no_table(source, err);
 	return rc < 0 ? -1 : 0;
 }
 
-int source_column(const struct postgresql_source *source, const char *name,
-		  const struct catalog_column **out, struct error *err)
+int pg_source_column(const struct postgresql_source *source, const char *name,
+		     const struct catalog_column **out, struct error *err)
 {
-	*out = catalog_column(&source->catalog, name);
+	*out = pg_catalog_column(&source->catalog, name);
 	if (*out)
 		return 0;
 	return error_set(err, ERROR_SCHEMA,
 			 "column '%s' is no longer in the source table", name);
 }
 
-void source_advise(const struct postgresql_source *source, struct error *err)
+void pg_source_advise(const struct postgresql_source *source, struct error *err)
 {
 	const char *user = pg_login_value(&source->server->login, "user");
 	struct strbuf sql;
@@ -185,10 +185,10 @@ static int source_describe(struct source *src, struct table *out,
 	struct postgresql_source *source = self_of(src);
 
 	source->described = false;
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
-	return catalog_describe(&source->catalog, source->native, &source->name,
-				out, err);
+	return pg_catalog_describe(&source->catalog, source->native,
+				   &source->name, out, err);
 }
 
 /*
@@ -218,8 +218,8 @@ static int source_check_key(struct source *src, const struct table *table,
 		      " AND (NOT (a.attnotnull OR y.typnotnull) "
 		      "OR a.attnum NOT IN (0");
 	for (size_t k = 0; k < table->key_count; k++) {
-		column = catalog_column(&source->catalog,
-					table->columns[table->key[k]].name);
+		column = pg_catalog_column(&source->catalog,
+					   table->columns[table->key[k]].name);
 		strbuf_addf(&sql, ", %d", column ? column->number : 0);
 	}
 	strbuf_addstr(&sql, "))) LIMIT 1");
@@ -243,7 +243,7 @@ static int source_find_longer(struct source *src, const struct table *table,
 			      const char *column, int length,
 			      struct strbuf *key, struct error *err)
 {
-	return longer_find(self_of(src), table, column, length, key, err);
+	return pg_longer_find(self_of(src), table, column, length, key, err);
 }
 
 /*
@@ -278,13 +278,13 @@ static int source_estimate(struct source *src, uint64_t *rows,
 static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 			    struct error *err)
 {
-	return trigger_count(self_of(src), limit, rows, err);
+	return pg_trigger_count(self_of(src), limit, rows, err);
 }
 
 static int source_trigger_reset(struct source *src, uint64_t *rows,
 				struct error *err)
 {
-	return trigger_clear(self_of(src), rows, err);
+	return pg_trigger_clear(self_of(src), rows, err);
 }
 
 /* --------------------------------------------------------------- the rows */
@@ -304,8 +304,8 @@ static int use_exported(struct postgresql_source *source, struct error *err)
 	return ret;
 }
 
-int source_begin_snapshot(struct postgresql_source *source, bool hurry,
-			  struct error *err)
+int pg_source_begin_snapshot(struct postgresql_source *source, bool hurry,
+			     struct error *err)
 {
 	if (pg_exec(source->conn,
 		    hurry ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
@@ -318,13 +318,14 @@ int source_begin_snapshot(struct postgresql_source *source, bool hurry,
 	return use_exported(source, err);
 }
 
-int source_plan(struct postgresql_source *source, const struct table *shape,
-		struct error *err)
+int pg_source_plan(struct postgresql_source *source, const struct table *shape,
+		   struct error *err)
 {
 	const struct catalog_column *trigger =
-		source->trigger_column ? catalog_column(&source->catalog,
-							source->trigger_column)
-				       : NULL;
+		source->trigger_column
+			? pg_catalog_column(&source->catalog,
+					    source->trigger_column)
+			: NULL;
 	const struct catalog_column *column;
 
 	free(source->plans);
@@ -335,8 +336,8 @@ int source_plan(struct postgresql_source *source, const struct table *shape,
 	for (size_t i = 0; i < shape->column_count; i++) {
 		struct pg_column_plan *plan = &source->plans[i];
 
-		if (source_column(source, shape->columns[i].name, &column,
-				  err) < 0)
+		if (pg_source_column(source, shape->columns[i].name, &column,
+				     err) < 0)
 			return -1;
 		pg_plan_column(plan, column, &shape->columns[i], i,
 			       source->conn);
@@ -355,8 +356,8 @@ static int build_read(const struct postgresql_source *source,
 
 	strbuf_addstr(sql, "COPY (SELECT ");
 	for (size_t i = 0; i < shape->column_count; i++) {
-		if (source_column(source, shape->columns[i].name, &column,
-				  err) < 0)
+		if (pg_source_column(source, shape->columns[i].name, &column,
+				     err) < 0)
 			return -1;
 		strbuf_addstr(sql, i ? ", " : "");
 		pg_decode_expression(sql, column, "t");
@@ -373,9 +374,9 @@ static int source_split(struct source *src, const struct table *shape,
 	struct postgresql_source *source = self_of(src);
 
 	(void)shape;
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
-	return split_table(source, ranges, count, err);
+	return pg_split_table(source, ranges, count, err);
 }
 
 static int begin_read(struct postgresql_source *source, struct table *shape,
@@ -386,17 +387,17 @@ static int begin_read(struct postgresql_source *source, struct table *shape,
 	struct strbuf sql, from;
 	int ret = -1;
 
-	if (source_begin_snapshot(source, some, err) < 0)
+	if (pg_source_begin_snapshot(source, some, err) < 0)
 		return -1;
 	strbuf_init(&sql);
 	strbuf_init(&from);
-	if (choice_build(source, choice, &pieces, err) < 0)
+	if (pg_choice_build(source, choice, &pieces, err) < 0)
 		goto done;
 	strbuf_addf(&from, "%s%s", pieces.from.data, pieces.where.data);
 	if (strbuf_check(&from, err) < 0 ||
 	    build_read(source, shape, &pieces, &sql, err) < 0 ||
-	    source_measure(source, shape, from.data, some, err) < 0 ||
-	    source_plan(source, shape, err) < 0 ||
+	    pg_source_measure(source, shape, from.data, some, err) < 0 ||
+	    pg_source_plan(source, shape, err) < 0 ||
 	    pg_copy_out(source->conn, sql.data, err) < 0)
 		goto done;
 	source->reading = READ_TABLE;
@@ -405,7 +406,7 @@ static int begin_read(struct postgresql_source *source, struct table *shape,
 		shape->columns[i].charset = NULL;
 	ret = 0;
 done:
-	choice_release(&pieces);
+	pg_choice_release(&pieces);
 	strbuf_release(&from);
 	strbuf_release(&sql);
 	return ret;
@@ -428,12 +429,12 @@ static int source_read_begin(struct source *src, struct table *shape,
 {
 	struct postgresql_source *source = self_of(src);
 
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
 	if (begin_read(source, shape, choice, err) == 0)
 		return 0;
 	blame_condition(choice, err);
-	source_advise(source, err);
+	pg_source_advise(source, err);
 	source_end(src);
 	return -1;
 }
@@ -508,7 +509,7 @@ static int source_next(struct source *src, struct batch *batch,
 	struct postgresql_source *source = self_of(src);
 
 	if (source->reading == READ_CHANGES)
-		return changes_next(source, batch, err);
+		return pg_changes_next(source, batch, err);
 	return next_rows(source, batch, err);
 }
 
@@ -519,10 +520,10 @@ static int source_seek(struct source *src, struct table *keys,
 	struct postgresql_source *source = self_of(src);
 	int rc = -1;
 
-	if (source_know_table(source, err) == 0)
-		rc = seek_key(source, keys, span, backwards, skip, out, err);
+	if (pg_source_know_table(source, err) == 0)
+		rc = pg_seek_key(source, keys, span, backwards, skip, out, err);
 	if (rc < 0)
-		source_advise(source, err);
+		pg_source_advise(source, err);
 	pg_finish(source->conn);
 	source_end(src);
 	return rc;
@@ -536,11 +537,11 @@ static int source_digest(struct source *src, const struct table *shape,
 	struct postgresql_source *source = self_of(src);
 	int rc = -1;
 
-	if (source_know_table(source, err) == 0)
-		rc = digest_read(source, shape, take, take_count, keys, span,
-				 limit, out, err);
+	if (pg_source_know_table(source, err) == 0)
+		rc = pg_digest_read(source, shape, take, take_count, keys, span,
+				    limit, out, err);
 	if (rc < 0)
-		source_advise(source, err);
+		pg_source_advise(source, err);
 	source_end(src);
 	return rc;
 }
@@ -550,7 +551,7 @@ static int source_digest(struct source *src, const struct table *shape,
 static int source_position(struct source *src, struct position *out,
 			   struct error *err)
 {
-	return changes_position(self_of(src), out, err);
+	return pg_changes_position(self_of(src), out, err);
 }
 
 static int source_changes_begin(struct source *src, struct table *shape,
@@ -558,7 +559,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 				struct window *window, struct error *err)
 {
 	struct postgresql_source *source = self_of(src);
-	int rc = changes_begin(source, shape, from, limit, window, err);
+	int rc = pg_changes_begin(source, shape, from, limit, window, err);
 
 	if (rc > 0)
 		source->reading = READ_CHANGES;
@@ -568,7 +569,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 static int source_check(struct source *src, struct source_check *what,
 			struct findings *out, struct error *err)
 {
-	return check_source(self_of(src), what, out, err);
+	return pg_check_source(self_of(src), what, out, err);
 }
 
 const struct source_ops postgresql_source_ops = {

@@ -40,9 +40,9 @@ static void build_split(const struct postgresql_source *source,
 	if (column->domain)
 		strbuf_addf(sql, "::%s", column->type.words);
 	strbuf_addstr(sql, " AS v, ");
-	choice_add_key(sql, column);
+	pg_choice_add_key(sql, column);
 	strbuf_addf(sql, " AS k, ntile(%zu) OVER (ORDER BY ", count);
-	choice_add_key(sql, column);
+	pg_choice_add_key(sql, column);
 	strbuf_addstr(sql, ") AS part FROM ");
 	quote_table(sql, source->name.schema, source->name.table);
 	strbuf_addf(sql,
@@ -77,10 +77,11 @@ static int read_ranges(const struct postgresql_source *source, int64_t rows,
 	return (int)made;
 }
 
-int split_table(struct postgresql_source *source, struct key_range *ranges,
-		size_t count, struct error *err)
+int pg_split_table(struct postgresql_source *source, struct key_range *ranges,
+		   size_t count, struct error *err)
 {
-	const struct catalog_column *column = catalog_key(&source->catalog, 0);
+	const struct catalog_column *column =
+		pg_catalog_key(&source->catalog, 0);
 	struct strbuf sql;
 	uint64_t size;
 	int64_t rows = -1;
@@ -114,20 +115,21 @@ static int add_end(struct postgresql_source *source,
 		return 0;
 	memcpy(value, end->bytes, end->len);
 	value[end->len] = '\0';
-	if (choice_set(source, setting, value, err) < 0)
+	if (pg_choice_set(source, setting, value, err) < 0)
 		return -1;
 	strbuf_addstr(where, where->len ? " AND " : " WHERE ");
-	choice_add_key(where, column);
+	pg_choice_add_key(where, column);
 	strbuf_addf(where, " %s current_setting('%s')::%s", comparison, setting,
-		    choice_key_type(column));
+		    pg_choice_key_type(column));
 	return 0;
 }
 
-int split_condition(struct postgresql_source *source,
-		    const struct key_range *range, struct strbuf *where,
-		    struct error *err)
+int pg_split_condition(struct postgresql_source *source,
+		       const struct key_range *range, struct strbuf *where,
+		       struct error *err)
 {
-	const struct catalog_column *column = catalog_key(&source->catalog, 0);
+	const struct catalog_column *column =
+		pg_catalog_key(&source->catalog, 0);
 
 	if (!range->low.len && !range->high.len)
 		return 0;

@@ -13,9 +13,9 @@ static int find_column(struct postgresql_source *source,
 	char name[TABLE_NAME_TEXT_MAX];
 	enum pg_form form;
 
-	if (source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0)
 		return -1;
-	column = catalog_column(&source->catalog, source->trigger_column);
+	column = pg_catalog_column(&source->catalog, source->trigger_column);
 	table_name_format(name, &source->name);
 	if (!column)
 		return error_set(err, ERROR_SCHEMA,
@@ -50,8 +50,8 @@ static void add_asked(struct strbuf *sql, const struct catalog_column *column)
 				   : " = 1");
 }
 
-int trigger_count(struct postgresql_source *source, uint64_t limit,
-		  uint64_t *rows, struct error *err)
+int pg_trigger_count(struct postgresql_source *source, uint64_t limit,
+		     uint64_t *rows, struct error *err)
 {
 	const struct catalog_column *column;
 	struct strbuf sql;
@@ -62,7 +62,7 @@ int trigger_count(struct postgresql_source *source, uint64_t limit,
 		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT count(*) FROM (SELECT 1 FROM ");
-	source_add_table(&sql, source);
+	pg_source_add_table(&sql, source);
 	strbuf_addstr(&sql, " WHERE ");
 	add_asked(&sql, column);
 	strbuf_addf(&sql, " LIMIT %llu) AS asked", (unsigned long long)limit);
@@ -74,7 +74,7 @@ int trigger_count(struct postgresql_source *source, uint64_t limit,
 	}
 	strbuf_release(&sql);
 	if (ret < 0)
-		source_advise(source, err);
+		pg_source_advise(source, err);
 	return ret;
 }
 
@@ -86,7 +86,7 @@ static void build_reset(const struct postgresql_source *source,
 			const struct catalog_column *column, struct strbuf *sql)
 {
 	strbuf_addstr(sql, "UPDATE ");
-	source_add_table(sql, source);
+	pg_source_add_table(sql, source);
 	strbuf_addstr(sql, " SET ");
 	quote_name(sql, column->name);
 	strbuf_addstr(sql, pg_type_form(&column->type) == PG_FORM_BOOL
@@ -98,14 +98,14 @@ static void build_reset(const struct postgresql_source *source,
 		return;
 	strbuf_addstr(sql, " AND (t.tableoid, t.ctid) IN (SELECT t.tableoid, "
 			   "t.ctid FROM ");
-	source_add_table(sql, source);
+	pg_source_add_table(sql, source);
 	strbuf_addstr(sql, " WHERE ");
 	add_asked(sql, column);
 	strbuf_addf(sql, " LIMIT %d)", RESET_ROWS);
 }
 
-int trigger_clear(struct postgresql_source *source, uint64_t *rows,
-		  struct error *err)
+int pg_trigger_clear(struct postgresql_source *source, uint64_t *rows,
+		     struct error *err)
 {
 	const struct catalog_column *column;
 	struct strbuf sql;
@@ -129,7 +129,7 @@ int trigger_clear(struct postgresql_source *source, uint64_t *rows,
 	ret = 0;
 done:
 	if (ret < 0)
-		source_advise(source, err);
+		pg_source_advise(source, err);
 	strbuf_release(&sql);
 	return ret;
 }
