@@ -123,13 +123,13 @@ static int target_describe(struct target *dst, struct table *out,
 
 	if (rc <= 0)
 		return rc;
-	rc = catalog_read(target->conn, target->name.schema, target->name.table,
+	rc = pg_catalog_read(target->conn, target->name.schema, target->name.table,
 			  &table, err);
 	if (rc <= 0)
 		return rc;
-	if (catalog_describe(&table, true, &target->name, out, err) < 0)
+	if (pg_catalog_describe(&table, true, &target->name, out, err) < 0)
 		rc = -1;
-	catalog_release(&table);
+	pg_catalog_release(&table);
 	return rc;
 }
 
