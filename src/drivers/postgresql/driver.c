@@ -102,4 +102,5 @@ const struct driver postgresql_driver = {
 	.server_free = server_free,
 	.check = server_check,
 	.source = &postgresql_source_ops,
+	.target = &postgresql_target_ops,
 };
