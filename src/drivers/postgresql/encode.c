@@ -151,8 +151,7 @@ static const char broken[] = "";
 static const char out_of_range[] =
 	"is out of the range of the destination's type";
 static const char too_fine[] =
-	"has more digits of a second than the microseconds that PostgreSQL "
-	"keeps";
+	"has more digits of a second than the destination's type";
 static const char too_many_decimals[] =
 	"has more decimals than the destination's type";
 static const char too_long[] = "is longer than the destination's column";
@@ -390,6 +389,20 @@ static const char *encode_date(struct encoder_pg *encoder,
 	return NULL;
 }
 
+/*
+ * As the source shows it, if it counts in steps of its own; and to
+ * microseconds, which is as fine as it gets here (struct column, finest).
+ */
+static int64_t round_ticks(const struct encoder_pg *encoder, int64_t ticks)
+{
+	int digits = encoder->from->coarse ? encoder->from->precision : 6;
+	int64_t unit = 1;
+
+	for (int i = digits < 6 ? digits : 6; i < 7; i++)
+		unit *= 10;
+	return (ticks + unit / 2) / unit * unit;
+}
+
 /* Fewer digits than six are rounded to by the server: they must be 0. */
 static const char *check_fraction(const struct encoder_pg *encoder,
 				  int64_t ticks)
@@ -409,6 +422,7 @@ static const char *encode_time(struct encoder_pg *encoder,
 
 	if (ticks < 0 || ticks > ROW_TICKS_PER_DAY)
 		return out_of_range;
+	ticks = round_ticks(encoder, ticks);
 	encode_int32(sink, 8);
 	encode_int64(sink, ticks / TICKS_PER_US);
 	return check_fraction(encoder, ticks);
@@ -432,6 +446,7 @@ static const char *put_ticks(const struct encoder_pg *encoder, int64_t ticks,
 		return put_us(encoder, ticks, sink);
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;
+	ticks = round_ticks(encoder, ticks);
 	encode_int32(sink, 8);
 	encode_int64(sink, (ticks - DAYS_TO_2000 * ROW_TICKS_PER_DAY) /
 				   TICKS_PER_US);
