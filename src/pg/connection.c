@@ -1,5 +1,5 @@
 /*
- * libpq made to obey: nothing here waits but in await(), which looks at the
+ * libpq made to obey: nothing here waits but in pg_await(), which looks at the
  * cancel and the time-out ten times a second. What remains is what libpq does
  * before there is a socket: it asks the system's resolver for the host's
  * address, which takes as long as that allows (resolv.conf: 5 s for each try of
@@ -7,12 +7,12 @@
  * Kerberos or LDAP server when the connection string wants that.
  *
  * A statement that nobody waits for any more is ended on the server by a
- * connection of its own, which waits in await() as well. PQcancel() would do
+ * connection of its own, which waits in pg_await() as well. PQcancel() would do
  * that cheaper, but waits without end on a dead network. If that does not work
  * in a second, the connection is closed and the server finds out when it writes
  * to it.
  */
-#include "pg/connection.h"
+#include "pg/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,25 +32,9 @@
 /* What ending a statement on the server may take. */
 #define CANCEL_MS 1000
 
-/* What goes into libpq's memory before it is sent. */
-#define COPY_PIECE_BYTES ((size_t)256 << 10)
-
 #define OLDEST_VERSION 100000
 
 #define KEYWORDS_MAX 128
-
-struct pg {
-	PGconn *db;
-	PGresult *result; /* of pg_query() */
-	char *row;	  /* of pg_copy_read(), libpq's */
-	struct cancel *cancel;
-	enum pg_kind kind;
-	char address[320]; /* for messages */
-	int query_timeout_s;
-	int64_t deadline_ms; /* 0: none */
-	enum { COPY_NONE, COPY_READS, COPY_WRITES, COPY_BOTH } copying;
-	bool unusable;
-};
 
 /*
  * What makes values unambiguous, keeps settings of a role or database from
@@ -73,8 +57,7 @@ static const char session_options[] =
 
 /* ------------------------------------------------------------------ errors */
 
-/* The connection itself is at an end. */
-static int lost(struct pg *conn, struct error *err)
+int pg_lost(struct pg *conn, struct error *err)
 {
 	conn->unusable = true;
 	return error_set(err, ERROR_CONNECTION,
@@ -83,14 +66,13 @@ static int lost(struct pg *conn, struct error *err)
 			 conn->address);
 }
 
-static int server_said(struct pg *conn, const PGresult *result,
-		       struct error *err)
+int pg_server_said(struct pg *conn, const PGresult *result, struct error *err)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
 	if (!state) { /* libpq's own words */
 		if (PQstatus(conn->db) == CONNECTION_BAD)
-			return lost(conn, err);
+			return pg_lost(conn, err);
 		pg_message_to_error(err, NULL, PQerrorMessage(conn->db), NULL);
 		err->message[strcspn(err->message, "\n")] = '\0';
 		return -1;
@@ -105,7 +87,7 @@ static int server_said(struct pg *conn, const PGresult *result,
 	return -1;
 }
 
-static void begin_call(struct pg *conn)
+void pg_begin_call(struct pg *conn)
 {
 	conn->deadline_ms =
 		conn->query_timeout_s
@@ -113,12 +95,7 @@ static void begin_call(struct pg *conn)
 			: 0;
 }
 
-/*
- * Wait until there is something to read, or, with `write`, room to write. 1: it
- * is so; 0: not before `until_ms` (0: no matter when).
- */
-static int await(struct pg *conn, bool write, int64_t until_ms,
-		 struct error *err)
+int pg_await(struct pg *conn, bool write, int64_t until_ms, struct error *err)
 {
 	int64_t now = clock_ms();
 
@@ -143,7 +120,7 @@ static int await(struct pg *conn, bool write, int64_t until_ms,
 		if (until_ms && clock_ms() >= until_ms)
 			return 0;
 	}
-	begin_call(conn);
+	pg_begin_call(conn);
 	return 1;
 }
 
@@ -236,7 +213,7 @@ static int connect_within(struct pg *conn, const struct keywords *list,
 	PQsetNoticeProcessor(conn->db, ignore_notice, NULL);
 	PQsetErrorVerbosity(conn->db, PQERRORS_VERBOSE);
 	while (PQstatus(conn->db) != CONNECTION_BAD) {
-		rc = await(conn, state == PGRES_POLLING_WRITING, until, err);
+		rc = pg_await(conn, state == PGRES_POLLING_WRITING, until, err);
 		if (rc <= 0)
 			return rc;
 		state = PQconnectPoll(conn->db);
@@ -303,28 +280,28 @@ void pg_close(struct pg *conn)
 
 /* ------------------------------------------------- ending what nobody wants */
 
-static int consume(struct pg *conn, struct error *err)
+int pg_consume(struct pg *conn, struct error *err)
 {
-	return PQconsumeInput(conn->db) ? 0 : lost(conn, err);
+	return PQconsumeInput(conn->db) ? 0 : pg_lost(conn, err);
 }
 
-/* Send all that libpq holds. */
-static int flush(struct pg *conn, struct error *err)
+int pg_flush(struct pg *conn, struct error *err)
 {
 	int rc;
 
 	while ((rc = PQflush(conn->db)) > 0)
-		if (await(conn, true, 0, err) < 0 || consume(conn, err) < 0)
+		if (pg_await(conn, true, 0, err) < 0 ||
+		    pg_consume(conn, err) < 0)
 			return -1;
-	return rc < 0 ? lost(conn, err) : 0;
+	return rc < 0 ? pg_lost(conn, err) : 0;
 }
 
-/* The next result into `out`, which is NULL after the last. */
-static int next_result(struct pg *conn, PGresult **out, struct error *err)
+int pg_next_result(struct pg *conn, PGresult **out, struct error *err)
 {
 	*out = NULL;
 	while (PQisBusy(conn->db))
-		if (await(conn, false, 0, err) < 0 || consume(conn, err) < 0)
+		if (pg_await(conn, false, 0, err) < 0 ||
+		    pg_consume(conn, err) < 0)
 			return -1;
 	*out = PQgetResult(conn->db);
 	return 0;
@@ -352,21 +329,20 @@ static void keywords_of(const PQconninfoOption *options, const PGconn *db,
 static void run_cancel(struct pg *helper, int pid)
 {
 	struct error ignored = ERROR_INIT;
-	PGresult *result;
+	struct pg_result *result;
 	char sql[80];
 
 	snprintf(sql, sizeof(sql), "SELECT pg_catalog.pg_cancel_backend(%d)",
 		 pid);
 	helper->query_timeout_s = 1;
-	begin_call(helper);
-	if (!PQsendQuery(helper->db, sql) || flush(helper, &ignored) < 0)
+	pg_begin_call(helper);
+	if (!PQsendQuery(helper->db, sql) || pg_flush(helper, &ignored) < 0)
 		return;
-	while (next_result(helper, &result, &ignored) == 0 && result)
+	while (pg_next_result(helper, &result, &ignored) == 0 && result)
 		PQclear(result);
 }
 
-/* Have the server end the statement at hand; false: who knows. */
-static bool cancel_statement(struct pg *conn)
+bool pg_cancel_statement(struct pg *conn)
 {
 	PQconninfoOption *options = PQconninfo(conn->db);
 	struct error ignored = ERROR_INIT;
@@ -388,12 +364,11 @@ static bool cancel_statement(struct pg *conn)
 	return done;
 }
 
-/* Cancelled, timed out or lost: no result is wanted any more. */
-static int give_up(struct pg *conn)
+int pg_give_up(struct pg *conn)
 {
 	if (!conn->unusable && PQstatus(conn->db) == CONNECTION_OK &&
 	    PQtransactionStatus(conn->db) == PQTRANS_ACTIVE)
-		cancel_statement(conn);
+		pg_cancel_statement(conn);
 	conn->copying = COPY_NONE;
 	conn->unusable = true;
 	return -1;
@@ -488,29 +463,29 @@ done:
 	return ok;
 }
 
-/* Send a statement; its results come by next_result(). */
-static int start(struct pg *conn, const char *sql,
-		 const struct pg_param *params, size_t count, struct error *err)
+int pg_start(struct pg *conn, const char *sql, const struct pg_param *params,
+	     size_t count, struct error *err)
 {
 	pg_finish(conn);
-	begin_call(conn);
+	if (conn->copying == COPY_DONE)
+		conn->copying = COPY_NONE;
+	pg_begin_call(conn);
 	if (!pg_usable(conn))
-		return lost(conn, err);
+		return pg_lost(conn, err);
 	if (conn->cancel && cancel_check_now(conn->cancel, err) < 0)
 		return -1;
 	if (!(count ? send_params(conn, sql, params, count)
 		    : PQsendQuery(conn->db, sql))) {
 		if (PQstatus(conn->db) == CONNECTION_BAD)
-			return lost(conn, err);
+			return pg_lost(conn, err);
 		pg_message_to_error(err, NULL, PQerrorMessage(conn->db), NULL);
 		err->message[strcspn(err->message, "\n")] = '\0';
 		return -1;
 	}
-	return flush(conn, err) < 0 ? give_up(conn) : 0;
+	return pg_flush(conn, err) < 0 ? pg_give_up(conn) : 0;
 }
 
-/* What COPY sends that nobody reads. */
-static int skip_copied(struct pg *conn, struct error *err)
+int pg_skip_copied(struct pg *conn, struct error *err)
 {
 	char *row;
 	int got;
@@ -518,33 +493,29 @@ static int skip_copied(struct pg *conn, struct error *err)
 	while ((got = PQgetCopyData(conn->db, &row, 1)) >= 0) {
 		if (got > 0)
 			PQfreemem(row);
-		else if (await(conn, false, 0, err) < 0 ||
-			 consume(conn, err) < 0)
+		else if (pg_await(conn, false, 0, err) < 0 ||
+			 pg_consume(conn, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/*
- * Take in all results. The last one with rows, or else the last one, is kept.
- * -1 with the first error; the connection can go on unless it is unusable.
- */
-static int take_results(struct pg *conn, struct error *err)
+int pg_take_results(struct pg *conn, struct error *err)
 {
 	bool failed = false;
 	struct error later;
-	PGresult *result;
+	struct pg_result *result;
 
 	for (;;) {
-		if (next_result(conn, &result, failed ? &later : err) < 0)
-			return give_up(conn);
+		if (pg_next_result(conn, &result, failed ? &later : err) < 0)
+			return pg_give_up(conn);
 		if (!result)
 			break;
 		switch (PQresultStatus(result)) {
 		case PGRES_FATAL_ERROR:
 		case PGRES_BAD_RESPONSE:
 		case PGRES_NONFATAL_ERROR:
-			server_said(conn, result, failed ? &later : err);
+			pg_server_said(conn, result, failed ? &later : err);
 			failed = true;
 			break;
 		case PGRES_COPY_IN:
@@ -552,9 +523,9 @@ static int take_results(struct pg *conn, struct error *err)
 			break;
 		case PGRES_COPY_OUT:
 		case PGRES_COPY_BOTH:
-			if (skip_copied(conn, failed ? &later : err) < 0) {
+			if (pg_skip_copied(conn, failed ? &later : err) < 0) {
 				PQclear(result);
-				return give_up(conn);
+				return pg_give_up(conn);
 			}
 			break;
 		default:
@@ -573,7 +544,7 @@ static int take_results(struct pg *conn, struct error *err)
 	return failed ? -1 : 0;
 }
 
-static int64_t affected(const struct pg *conn)
+int64_t pg_affected(const struct pg *conn)
 {
 	if (PQresultStatus(conn->result) == PGRES_TUPLES_OK)
 		return PQntuples(conn->result);
@@ -583,10 +554,10 @@ static int64_t affected(const struct pg *conn)
 int64_t pg_query(struct pg *conn, const char *sql,
 		 const struct pg_param *params, size_t count, struct error *err)
 {
-	if (start(conn, sql, params, count, err) < 0 ||
-	    take_results(conn, err) < 0)
+	if (pg_start(conn, sql, params, count, err) < 0 ||
+	    pg_take_results(conn, err) < 0)
 		return -1;
-	return affected(conn);
+	return pg_affected(conn);
 }
 
 int pg_exec(struct pg *conn, const char *sql, struct error *err)
@@ -625,185 +596,4 @@ char *pg_copy_text(const struct pg *conn, int64_t row, int col,
 		   struct arena *arena)
 {
 	return arena_strdup(arena, pg_get_text(conn, row, col));
-}
-
-/* -------------------------------------------------------------------- COPY */
-
-/* Begin a statement that has to answer with COPY, one way or another. */
-static int begin_copy(struct pg *conn, const char *sql, struct error *err)
-{
-	struct error ignored = ERROR_INIT;
-	ExecStatusType status;
-	PGresult *result;
-
-	if (start(conn, sql, NULL, 0, err) < 0)
-		return -1;
-	if (next_result(conn, &result, err) < 0)
-		return give_up(conn);
-	status = PQresultStatus(result);
-	switch (status) {
-	case PGRES_COPY_OUT:
-		conn->copying = COPY_READS;
-		break;
-	case PGRES_COPY_IN:
-		conn->copying = COPY_WRITES;
-		break;
-	case PGRES_COPY_BOTH:
-		conn->copying = COPY_BOTH;
-		break;
-	default:
-		if (status == PGRES_FATAL_ERROR)
-			server_said(conn, result, err);
-		else
-			error_set(err, ERROR_INTERNAL,
-				  "a statement that is no COPY was taken for "
-				  "one");
-		PQclear(result);
-		if (take_results(conn, &ignored) == 0)
-			pg_finish(conn);
-		return -1;
-	}
-	PQclear(result);
-	return 0;
-}
-
-int pg_copy_out(struct pg *conn, const char *sql, struct error *err)
-{
-	return begin_copy(conn, sql, err);
-}
-
-/* Everything was read; did the statement succeed? */
-static int end_reading(struct pg *conn, struct error *err)
-{
-	int rc;
-
-	conn->copying = COPY_NONE;
-	rc = take_results(conn, err);
-	pg_finish(conn);
-	return rc;
-}
-
-int pg_copy_read(struct pg *conn, int wait_ms, const unsigned char **data,
-		 size_t *len, struct error *err)
-{
-	int64_t until = wait_ms >= 0 ? clock_ms() + wait_ms : 0;
-	bool looked = false;
-	int got, rc;
-
-	PQfreemem(conn->row);
-	conn->row = NULL;
-	if (conn->copying != COPY_READS && conn->copying != COPY_BOTH)
-		return error_set(err, ERROR_INTERNAL,
-				 "nothing is being copied out");
-	begin_call(conn);
-	if (wait_ms >= 0)
-		conn->deadline_ms = 0;
-	while ((got = PQgetCopyData(conn->db, &conn->row, 1)) == 0) {
-		/* There may be something without waiting for it. */
-		rc = looked ? await(conn, false, until, err) : 1;
-		if (rc == 0)
-			return 2;
-		if (rc < 0 || consume(conn, err) < 0)
-			return give_up(conn);
-		looked = true;
-		if (wait_ms >= 0)
-			conn->deadline_ms = 0;
-	}
-	if (got < 0)
-		return end_reading(conn, err);
-	*data = (const unsigned char *)conn->row;
-	*len = (size_t)got;
-	return 1;
-}
-
-void pg_copy_break_off(struct pg *conn)
-{
-	struct cancel *cancel = conn->cancel;
-	struct error ignored = ERROR_INIT;
-	int timeout = conn->query_timeout_s;
-
-	PQfreemem(conn->row);
-	conn->row = NULL;
-	if (conn->copying == COPY_NONE)
-		return;
-	if (conn->copying != COPY_READS || !pg_usable(conn) ||
-	    !cancel_statement(conn)) {
-		conn->copying = COPY_NONE;
-		conn->unusable = true;
-		return;
-	}
-	conn->cancel = NULL; /* it must come to an end, and soon */
-	conn->query_timeout_s = 1;
-	begin_call(conn);
-	if (skip_copied(conn, &ignored) < 0)
-		conn->unusable = true;
-	else if (end_reading(conn, &ignored) < 0 &&
-		 strcmp(ignored.sqlstate, "57014") != 0)
-		conn->unusable = true;
-	conn->copying = COPY_NONE;
-	conn->cancel = cancel;
-	conn->query_timeout_s = timeout;
-}
-
-int pg_copy_in(struct pg *conn, const char *sql, struct error *err)
-{
-	return begin_copy(conn, sql, err);
-}
-
-/* libpq keeps what the network does not take: so no more than a piece. */
-static int write_piece(struct pg *conn, const char *data, size_t len,
-		       struct error *err)
-{
-	int rc;
-
-	while ((rc = PQputCopyData(conn->db, data, (int)len)) == 0)
-		if (flush(conn, err) < 0)
-			return -1;
-	if (rc < 0)
-		return lost(conn, err);
-	return flush(conn, err);
-}
-
-int pg_copy_write(struct pg *conn, const void *data, size_t len,
-		  struct error *err)
-{
-	const char *from = data;
-
-	if (conn->copying != COPY_WRITES && conn->copying != COPY_BOTH)
-		return error_set(err, ERROR_INTERNAL,
-				 "nothing is being copied in");
-	begin_call(conn);
-	while (len > 0) {
-		size_t piece = len < COPY_PIECE_BYTES ? len : COPY_PIECE_BYTES;
-
-		if (write_piece(conn, from, piece, err) < 0)
-			return give_up(conn);
-		from += piece;
-		len -= piece;
-	}
-	return 0;
-}
-
-int64_t pg_copy_end(struct pg *conn, const char *refused, struct error *err)
-{
-	int64_t rows;
-	int rc;
-
-	if (conn->copying != COPY_WRITES && conn->copying != COPY_BOTH)
-		return error_set(err, ERROR_INTERNAL,
-				 "nothing is being copied in");
-	begin_call(conn);
-	while ((rc = PQputCopyEnd(conn->db, refused)) == 0)
-		if (flush(conn, err) < 0)
-			return give_up(conn);
-	if (rc < 0)
-		return lost(conn, err);
-	if (flush(conn, err) < 0)
-		return give_up(conn);
-	conn->copying = COPY_NONE;
-	if (take_results(conn, err) < 0)
-		return refused && pg_usable(conn) ? 0 : -1;
-	rows = affected(conn);
-	pg_finish(conn);
-	return rows;
 }

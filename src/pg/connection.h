@@ -97,7 +97,8 @@ char *pg_copy_text(const struct pg *conn, int64_t row, int col,
 /*
  * COPY … TO STDOUT (FORMAT binary), and START_REPLICATION. pg_copy_read(): one
  * message of it, which for a COPY is a row, valid until the next call. 1: there
- * is one; 0: that was all, and the statement has succeeded. With `wait_ms` >= 0
+ * is one; 0: that was all, and the statement has succeeded; it is
+ * so again. With `wait_ms` >= 0
  * it waits no longer than that for a message and returns 2 when none came.
  */
 int pg_copy_out(struct pg *conn, const char *sql, struct error *err)

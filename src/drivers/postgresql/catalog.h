@@ -66,6 +66,12 @@ const char *pg_catalog_kind(const struct catalog_table *table);
 	"i.indisunique AND i.indisvalid AND i.indimmediate " \
 	"AND i.indpred IS NULL AND i.indexprs IS NULL"
 
+/* The table with the oid $1 and all its partitions, as "part". */
+#define CATALOG_PARTS                                              \
+	"WITH RECURSIVE part AS (SELECT $1::oid AS oid UNION ALL " \
+	"SELECT h.inhrelid FROM pg_inherits AS h "                 \
+	"INNER JOIN part AS p ON h.inhparent = p.oid) "
+
 /* How many of its columns are its key: PostgreSQL 11 added others. */
 #define CATALOG_KEY_COLUMNS \
 	"COALESCE((to_jsonb(i) ->> 'indnkeyatts')::int, i.indnatts)"

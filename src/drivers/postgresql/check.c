@@ -212,10 +212,7 @@ static void check_types(struct postgresql_source *source, struct findings *out)
 static int read_size(struct postgresql_source *source, uint64_t *bytes,
 		     struct findings *out, struct error *err)
 {
-	static const char sql[] =
-		"WITH RECURSIVE part AS (SELECT $1::oid AS oid UNION ALL "
-		"SELECT h.inhrelid FROM pg_inherits AS h "
-		"INNER JOIN part AS p ON h.inhparent = p.oid) "
+	static const char sql[] = CATALOG_PARTS
 		"SELECT COALESCE(sum(pg_table_size(c.oid)), 0)::int8 "
 		"FROM part AS p INNER JOIN pg_class AS c ON c.oid = p.oid "
 		"WHERE c.relkind IN ('r', 'm')";

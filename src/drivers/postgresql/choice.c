@@ -6,10 +6,14 @@
 #include "drivers/postgresql/quote.h"
 #include "row/text.h"
 
-/* Does PostgreSQL itself bring the operators of its type? */
+/*
+ * Does PostgreSQL itself bring the operators of its type? Arrays would come out
+ * of an array of arrays as their elements.
+ */
 static bool has_own_order(const struct catalog_column *column)
 {
-	return column->type.built_in || column->type.kind == 'e';
+	return (column->type.built_in || column->type.kind == 'e') &&
+	       !strchr(column->type.plain, '[');
 }
 
 void pg_choice_add_key(struct strbuf *sql, const struct catalog_column *column)

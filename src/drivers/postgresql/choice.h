@@ -26,7 +26,8 @@ void pg_choice_release(struct choice_sql *sql); /* safe after a failure */
 /*
  * Append what a key column is compared and sorted by, of the alias t or, with
  * "", a bare name. Types that PostgreSQL itself brings have their own order.
- * Operators of others may be in any schema: they are taken as text.
+ * Operators of others may be in any schema: they are taken as text, and so are
+ * arrays.
  */
 void pg_choice_add_key(struct strbuf *sql, const struct catalog_column *column);
 

@@ -110,10 +110,7 @@ static struct measure look(const struct postgresql_source *source,
 static int bound_by_pages(struct postgresql_source *source, uint64_t *bytes,
 			  struct error *err)
 {
-	static const char sql[] =
-		"WITH RECURSIVE part AS (SELECT $1::oid AS oid UNION ALL "
-		"SELECT h.inhrelid FROM pg_inherits AS h "
-		"INNER JOIN part AS p ON h.inhparent = p.oid) "
+	static const char sql[] = CATALOG_PARTS
 		"SELECT bool_and(c.relkind IN ('r', 'm', 'p') "
 		"AND (c.reltoastrelid = 0 "
 		"OR pg_relation_size(c.reltoastrelid) = 0)), "

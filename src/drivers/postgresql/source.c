@@ -253,10 +253,7 @@ static int source_find_longer(struct source *src, const struct table *table,
 static int source_estimate(struct source *src, uint64_t *rows,
 			   struct error *err)
 {
-	static const char counted_sql[] =
-		"WITH RECURSIVE part AS (SELECT $1::oid AS oid UNION ALL "
-		"SELECT h.inhrelid FROM pg_inherits AS h "
-		"INNER JOIN part AS p ON h.inhparent = p.oid) "
+	static const char counted_sql[] = CATALOG_PARTS
 		"SELECT COALESCE(sum(greatest(c.reltuples, 0)), 0)::int8, "
 		"COALESCE(sum(CASE WHEN c.relkind IN ('r', 'm') "
 		"THEN pg_relation_size(c.oid) ELSE 0 END), 0)::int8 / 100 "

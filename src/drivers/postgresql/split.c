@@ -9,8 +9,8 @@
 
 #include "drivers/postgresql/quote.h"
 
-/* Rows of the sample for each range: enough to be about right. */
-#define SAMPLE_ROWS 500
+/* Pages of the sample for each range: rows of one page are neighbours, often. */
+#define SAMPLE_PAGES 40
 
 /*
  * A view or a foreign table has no pages to take a sample of. The values of a
@@ -26,11 +26,11 @@ static bool can_split(const struct postgresql_source *source,
 
 static void build_split(const struct postgresql_source *source,
 			const struct catalog_column *column, size_t count,
-			uint64_t rows, struct strbuf *sql)
+			int64_t pages, struct strbuf *sql)
 {
-	double percent =
-		rows ? 100.0 * (double)(count * SAMPLE_ROWS) / (double)rows
-		     : 100;
+	double percent = pages > 0 ? 100.0 * (double)(count * SAMPLE_PAGES) /
+					     (double)pages
+				   : 100;
 
 	strbuf_addf(sql,
 		    "SELECT DISTINCT ON (s.part) textin(%s(s.v)) FROM "
@@ -51,6 +51,24 @@ static void build_split(const struct postgresql_source *source,
 		    percent > 100     ? 100
 		    : percent < 0.001 ? 0.001
 				      : percent);
+}
+
+static int count_pages(struct postgresql_source *source, int64_t *pages,
+		       struct error *err)
+{
+	static const char sql[] =
+		CATALOG_PARTS "SELECT COALESCE(sum(pg_relation_size(c.oid)), 0)"
+			      "::int8 / current_setting('block_size')::int8 "
+			      "FROM part AS p "
+			      "INNER JOIN pg_class AS c ON c.oid = p.oid "
+			      "WHERE c.relkind IN ('r', 'm')";
+	struct pg_param id = pg_int(source->catalog.oid);
+
+	if (pg_query(source->conn, sql, &id, 1, err) < 0)
+		return -1;
+	*pages = pg_get_int(source->conn, 0, 0);
+	pg_finish(source->conn);
+	return 0;
 }
 
 /* Each range but the first begins where the server says; many rows of one
@@ -83,17 +101,16 @@ int pg_split_table(struct postgresql_source *source, struct key_range *ranges,
 	const struct catalog_column *column =
 		pg_catalog_key(&source->catalog, 0);
 	struct strbuf sql;
-	uint64_t size;
-	int64_t rows = -1;
+	int64_t pages, rows = -1;
 	int rc = -1;
 
 	memset(ranges, 0, count * sizeof(*ranges));
 	if (!column || !can_split(source, column))
 		return 1;
-	if (source->base.ops->estimate(&source->base, &size, err) < 0)
+	if (count_pages(source, &pages, err) < 0)
 		return -1;
 	strbuf_init(&sql);
-	build_split(source, column, count, size, &sql);
+	build_split(source, column, count, pages, &sql);
 	if (strbuf_check(&sql, err) == 0)
 		rows = pg_query(source->conn, sql.data, NULL, 0, err);
 	if (rows >= 0) {
