@@ -53,15 +53,6 @@ static void add_float(struct strbuf *out, double value)
 		strbuf_addf(out, "%.17g", value == 0 ? 0.0 : value);
 }
 
-static int64_t round_ticks(int64_t ticks, int fraction_max)
-{
-	int64_t unit = 1;
-
-	for (int i = fraction_max; i < FRACTION_DIGITS; i++)
-		unit *= 10;
-	return (ticks + unit / 2) / unit * unit;
-}
-
 /* As many digits as say it all. */
 static int fraction_digits(int64_t ticks)
 {
@@ -78,7 +69,8 @@ static void add_timestamptz(struct strbuf *out,
 			    const struct row_timestamptz *value,
 			    const struct canonical_column *column)
 {
-	int64_t utc = round_ticks(value->utc, column->fraction_max);
+	int64_t utc = row_round_ticks(value->utc, column->fraction_max,
+				      ROW_TICKS_END);
 	int offset = column->offsetless ? 0 : value->offset_minutes;
 	int minutes = abs(offset);
 
@@ -111,11 +103,13 @@ static void add_short(struct strbuf *out, const struct column *def,
 		row_format_date(out, values->i64[row]);
 		break;
 	case ROW_TIME:
-		ticks = round_ticks(values->i64[row], fraction_max);
+		ticks = row_round_ticks(values->i64[row], fraction_max,
+					ROW_TICKS_PER_DAY);
 		row_format_time(out, ticks, fraction_digits(ticks));
 		break;
 	case ROW_TIMESTAMP:
-		ticks = round_ticks(values->i64[row], fraction_max);
+		ticks = row_round_ticks(values->i64[row], fraction_max,
+					ROW_TICKS_END);
 		row_format_timestamp(out, ticks, fraction_digits(ticks));
 		break;
 	case ROW_TIMESTAMPTZ:

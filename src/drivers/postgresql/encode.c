@@ -393,14 +393,12 @@ static const char *encode_date(struct encoder_pg *encoder,
  * As the source shows it, if it counts in steps of its own; and to
  * microseconds, which is as fine as it gets here (struct column, finest).
  */
-static int64_t round_ticks(const struct encoder_pg *encoder, int64_t ticks)
+static int64_t round_ticks(const struct encoder_pg *encoder, int64_t ticks,
+			   int64_t end)
 {
 	int digits = encoder->from->coarse ? encoder->from->precision : 6;
-	int64_t unit = 1;
 
-	for (int i = digits < 6 ? digits : 6; i < 7; i++)
-		unit *= 10;
-	return (ticks + unit / 2) / unit * unit;
+	return row_round_ticks(ticks, digits < 6 ? digits : 6, end);
 }
 
 /* Fewer digits than six are rounded to by the server: they must be 0. */
@@ -422,7 +420,8 @@ static const char *encode_time(struct encoder_pg *encoder,
 
 	if (ticks < 0 || ticks > ROW_TICKS_PER_DAY)
 		return out_of_range;
-	ticks = round_ticks(encoder, ticks);
+	if (ticks < ROW_TICKS_PER_DAY)
+		ticks = round_ticks(encoder, ticks, ROW_TICKS_PER_DAY);
 	encode_int32(sink, 8);
 	encode_int64(sink, ticks / TICKS_PER_US);
 	return check_fraction(encoder, ticks);
@@ -446,7 +445,7 @@ static const char *put_ticks(const struct encoder_pg *encoder, int64_t ticks,
 		return put_us(encoder, ticks, sink);
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;
-	ticks = round_ticks(encoder, ticks);
+	ticks = round_ticks(encoder, ticks, ROW_TICKS_END);
 	encode_int32(sink, 8);
 	encode_int64(sink, (ticks - DAYS_TO_2000 * ROW_TICKS_PER_DAY) /
 				   TICKS_PER_US);
