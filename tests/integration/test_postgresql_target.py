@@ -125,7 +125,7 @@ def wait_equal(target, table, dest_table=None, source_sql=None, dest_sql=None,
                              f"{target.world.log()}") from None
 
 
-def wait_synced(world, mapping_id, runs=1, timeout=40):
+def wait_synced(world, mapping_id, runs=1, timeout=20):
     def done():
         return world.control(
             "SELECT COUNT(*) FROM sync_status WHERE sync_type = 'FULL_SYNC' "
@@ -134,7 +134,8 @@ def wait_synced(world, mapping_id, runs=1, timeout=40):
     try:
         dataflow.wait_for(done, timeout, 0.1)
     except AssertionError:
-        raise AssertionError(f"no full sync: {world.errors()}\n{world.log()}"
+        raise AssertionError(f"no full sync: {world.errors()}\n"
+                             f"{world.log()[-3000:]}"
                              ) from None
 
 

@@ -213,8 +213,9 @@ static const char steps_sql[] =
 	"UNION ALL SELECT 4, 5, 'ALTER TABLE ' || t.name || ' ALTER COLUMN ' "
 	"|| quote_ident(a.attname) || ' SET (' || array_to_string(a.attoptions, "
 	"', ') || ')' FROM a CROSS JOIN t WHERE a.attoptions IS NOT NULL "
-	/* Owner and rights; default privileges may have added some. */
-	"UNION ALL SELECT 4, 6, 'ALTER TABLE ' || t.name || ' OWNER TO ' "
+	/* The owner comes first: a sequence must have the same one. Then rights;
+	 * default privileges may have added some. */
+	"UNION ALL SELECT 3, 0, 'ALTER TABLE ' || t.name || ' OWNER TO ' "
 	"|| quote_ident(pg_get_userbyid(t.relowner)) FROM t "
 	"WHERE t.relowner <> t.load_owner "
 	"UNION ALL SELECT DISTINCT 4, 7, 'REVOKE ALL ON TABLE ' || t.name "

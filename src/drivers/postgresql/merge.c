@@ -98,25 +98,27 @@ static void add_all_loaded(struct strbuf *sql, const struct pg_target *target)
 }
 
 /*
- * By the bytes of their values: to = 1.0 is 1.00, and some types know no
- * equality at all.
+ * By the bytes of their values, which is what *<> compares of two records: to =
+ * 1.0 is 1.00, and some types know no equality at all.
  */
 void pg_sql_differs(struct strbuf *sql, const struct pg_target *target)
 {
 	strbuf_addstr(sql, "ROW(");
 	pg_sql_columns(sql, target, "d.");
-	strbuf_addstr(sql, ") *<> ROW(");
+	strbuf_addstr(sql, ")::record *<> ROW(");
 	add_all_loaded(sql, target);
-	strbuf_addch(sql, ')');
+	strbuf_addstr(sql, ")::record");
 }
 
 static void add_changed(struct strbuf *sql, const struct pg_target *target,
 			size_t i)
 {
-	quote_names(sql, sql->len ? " OR ROW(d.%n) *<> ROW(" : "ROW(d.%n) *<> ROW(",
+	quote_names(sql,
+		    sql->len ? " OR ROW(d.%n)::record *<> ROW("
+			     : "ROW(d.%n)::record *<> ROW(",
 		    column_of(target, i)->name);
 	pg_sql_loaded(sql, target, i);
-	strbuf_addch(sql, ')');
+	strbuf_addstr(sql, ")::record");
 }
 
 /* What an UPDATE sets; false: nothing. */
