@@ -476,8 +476,8 @@ def test_a_type_that_only_the_server_reads(target):
     """Text into inet, interval, an array, an enum, a domain and jsonb."""
     world = target.world
     world.on_source("CREATE TABLE texts (id INT NOT NULL PRIMARY KEY, "
-                    "a VARCHAR(50), i VARCHAR(50), r VARCHAR(50), "
-                    "m VARCHAR(50), d VARCHAR(50))")
+                    "a VARCHAR(40), i VARCHAR(50), r VARCHAR(50), "
+                    "m VARCHAR(5), d VARCHAR(50))")
     world.on_source("INSERT INTO texts VALUES (1, '10.0.0.1', "
                     "'1 day 02:03:04', '{1,2,NULL}', 'sad', 'abc'), "
                     "(2, NULL, NULL, NULL, NULL, NULL)")
@@ -487,25 +487,22 @@ def test_a_type_that_only_the_server_reads(target):
         "CREATE DOMAIN public.short AS varchar(50) CHECK (VALUE <> 'bad'); "
         "CREATE TABLE public.texts (id int PRIMARY KEY, a inet, i interval, "
         "r int[], m public.mood, d public.short)", target.database)
-    mapping = target.add_mapping("texts")
+    target.add_mapping("texts")
     world.start()
-    dest = "SELECT id, host(a), i::text, r::text, m::text, d FROM public.texts"
+    dest = "SELECT id, host(a), to_char(i, 'DD HH24:MI:SS'), r::text, m::text, "
+            "d FROM public.texts"
 
     def expect(rows):
-        dataflow.wait_for(lambda: sorted(target.query(dest)) == rows, 30,
-                          what=f"{rows}, but {target.query(dest)}, "
-                          f"{world.errors()}")
-    try:
-        expect([(1, "10.0.0.1", "1 day 02:03:04", "{1,2,NULL}", "sad",
-                 "abc"), (2, None, None, None, None, None)])
-        world.on_source("UPDATE texts SET m = 'happy', r = '{}' "
-                        "WHERE id = 1")
-        world.on_source("DELETE FROM texts WHERE id = 2")
-        expect([(1, "10.0.0.1", "1 day 02:03:04", "{}", "happy", "abc")])
-    except AssertionError as error:
-        if "does not fit" in str(error):
-            pytest.fail(f"mapping {mapping}: {error}")
-        raise
+        try:
+            dataflow.wait_for(lambda: sorted(target.query(dest)) == rows, 30)
+        except AssertionError:
+            raise AssertionError(f"{target.query(dest)}, {world.errors()}"
+                                 ) from None
+    expect([(1, "10.0.0.1", "01 02:03:04", "{1,2,NULL}", "sad", "abc"),
+            (2, None, None, None, None, None)])
+    world.on_source("UPDATE texts SET m = 'happy', r = '{}' WHERE id = 1")
+    world.on_source("DELETE FROM texts WHERE id = 2")
+    expect([(1, "10.0.0.1", "01 02:03:04", "{}", "happy", "abc")])
 
 
 def test_text_with_a_zero_is_refused_and_named(target):
