@@ -119,10 +119,9 @@ void pg_copy_break_off(struct pg *conn)
 	conn->cancel = NULL; /* it must come to an end, and soon */
 	conn->query_timeout_s = 1;
 	pg_begin_call(conn);
-	if (pg_skip_copied(conn, &ignored) < 0)
-		conn->unusable = true;
-	else if (end_reading(conn, &ignored) < 0 &&
-		 strcmp(ignored.sqlstate, "57014") != 0)
+	if (pg_skip_copied(conn, &ignored) < 0 ||
+	    (end_reading(conn, &ignored) < 0 &&
+	     strcmp(ignored.sqlstate, "57014") != 0))
 		conn->unusable = true;
 	conn->copying = COPY_NONE;
 	conn->cancel = cancel;

@@ -134,6 +134,23 @@ static int read_keyword(struct pg_login *login, struct connstr *cs,
 	return add(login, keyword, value, err);
 }
 
+/* It may come from where libpq's other programs have it. */
+static int check_server(const struct pg_login *login, struct error *err)
+{
+	static const char *const keywords[] = {"host", "hostaddr", "service"};
+	static const char *const variables[] = {"PGHOST", "PGHOSTADDR",
+						"PGSERVICE"};
+
+	for (int i = 0; i < 3; i++) {
+		const char *value = pg_login_value(login, keywords[i]);
+
+		if ((value && *value) || getenv(variables[i]))
+			return 0;
+	}
+	return error_set(err, ERROR_CONFIG,
+			 "connection string: 'server' is missing");
+}
+
 static int read_list(struct pg_login *login, struct connstr *cs,
 		     const PQconninfoOption *known, struct error *err)
 {
@@ -146,7 +163,7 @@ static int read_list(struct pg_login *login, struct connstr *cs,
 			    &login->query_timeout_s, err) < 0)
 		return -1;
 	if (connstr_check_unused(cs, err) == 0)
-		return 0;
+		return check_server(login, err);
 	text_append(err->message, sizeof(err->message),
 		    "; known are server, port, user id, password, database, "
 		    "sslmode, ssl root cert, ssl cert, ssl key, service, "

@@ -23,7 +23,8 @@ struct pg_login {
  * key, service, passfile, application name, connect timeout, query timeout and
  * any other keyword of libpq's), or a URL `postgresql://…`. In either a value
  * may be ${env:…}, ${file:…} or enc:…. Time-outs that it does not name stay as
- * they are in `login`. On -1 `err` is ERROR_CONFIG and never repeats a value;
+ * they are in `login`. A list has to name the server, or a service, unless the
+ * environment does. On -1 `err` is ERROR_CONFIG and never repeats a value;
  * nothing needs a release then.
  */
 int pg_login_parse(struct pg_login *login, const char *connection_string,

@@ -351,6 +351,11 @@ static char *rows(enum lab_side side, enum lab_table table)
 	return strbuf_detach(&out);
 }
 
+static int more(void)
+{
+	return postgresql_types() + postgresql_session();
+}
+
 const struct laboratory *postgresql_lab(void)
 {
 	static struct laboratory lab = {
@@ -366,7 +371,7 @@ const struct laboratory *postgresql_lab(void)
 		.settle = postgresql_settle,
 		.purge_log = postgresql_purge_log,
 		.far_ahead = postgresql_far_ahead,
-		.more = postgresql_types,
+		.more = more,
 	};
 
 	lab.source_string = lab.target_string = connection_string;

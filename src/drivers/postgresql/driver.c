@@ -51,11 +51,26 @@ static void close_connection(void *connection)
 	pg_close(connection);
 }
 
+/* libpq would take one by the login's name, which is seldom there. */
+static const char *default_database(const struct postgresql *server)
+{
+	const char *named = pg_login_value(&server->login, "dbname");
+
+	if (named && *named)
+		return named;
+	return pg_login_value(&server->login, "service") ||
+			       getenv("PGDATABASE") || getenv("PGSERVICE")
+		       ? ""
+		       : "postgres";
+}
+
 int postgresql_take(struct postgresql *server, const char *database,
 		    struct cancel *cancel, struct pg **out, struct error *err)
 {
 	int ret;
 
+	if (!*database)
+		database = default_database(server);
 	*out = pool_take(server->pool, server, database);
 	if (*out) {
 		pg_set_cancel(*out, cancel);
@@ -81,6 +96,8 @@ void postgresql_give(struct postgresql *server, const char *database,
 	if (!conn)
 		return;
 	pg_set_cancel(conn, NULL);
+	if (!*database)
+		database = default_database(server);
 	if (pg_usable(conn) && !pg_in_transaction(conn))
 		pool_give(server->pool, server, database, conn,
 			  close_connection);

@@ -17,7 +17,7 @@ extern const struct source_ops postgresql_source_ops;
 extern const struct target_ops postgresql_target_ops;
 
 /*
- * A connection to `database` ("": to the login's own), from the pool or new.
+ * A connection to `database` ("": the login's own, or 'postgres'), from the pool or new.
  * The caller has reserved it. Give it back with postgresql_give().
  */
 int postgresql_take(struct postgresql *server, const char *database,

@@ -6,38 +6,42 @@
 /* Rows of one UPDATE, each a transaction: few enough to lock nobody out. */
 #define RESET_ROWS 1000
 
-static int find_column(struct postgresql_source *source,
-		       const struct catalog_column **out, struct error *err)
+/* NULL: it cannot be one. */
+static const struct catalog_column *find_column(
+	struct postgresql_source *source, struct error *err)
 {
 	const struct catalog_column *column;
 	char name[TABLE_NAME_TEXT_MAX];
 	enum pg_form form;
 
 	if (pg_source_know_table(source, err) < 0)
-		return -1;
+		return NULL;
 	column = pg_catalog_column(&source->catalog, source->trigger_column);
 	table_name_format(name, &source->name);
-	if (!column)
-		return error_set(err, ERROR_SCHEMA,
-				 "full_sync_trigger_column '%s' does not exist "
-				 "in source table '%s'",
-				 source->trigger_column, name);
+	if (!column) {
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' does not exist in "
+			  "source table '%s'",
+			  source->trigger_column, name);
+		return NULL;
+	}
 	form = pg_type_form(&column->type);
 	if (form != PG_FORM_BOOL && form != PG_FORM_INT2 &&
-	    form != PG_FORM_INT4 && form != PG_FORM_INT8)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"full_sync_trigger_column '%s' of source table '%s' is "
-			"%s; it must be boolean or an integer",
-			source->trigger_column, name, column->type.words);
-	if (column->computed)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"full_sync_trigger_column '%s' of source table '%s' is "
-			"computed and cannot be reset",
-			source->trigger_column, name);
-	*out = column;
-	return 0;
+	    form != PG_FORM_INT4 && form != PG_FORM_INT8) {
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table '%s' "
+			  "is %s; it must be boolean or an integer",
+			  source->trigger_column, name, column->type.words);
+		return NULL;
+	}
+	if (column->computed) {
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table '%s' "
+			  "is computed and cannot be reset",
+			  source->trigger_column, name);
+		return NULL;
+	}
+	return column;
 }
 
 /* "t"."sync" = 1 */
@@ -58,7 +62,8 @@ int pg_trigger_count(struct postgresql_source *source, uint64_t limit,
 	int ret = -1;
 
 	*rows = 0;
-	if (find_column(source, &column, err) < 0)
+	column = find_column(source, err);
+	if (!column)
 		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT count(*) FROM (SELECT 1 FROM ");
@@ -113,7 +118,8 @@ int pg_trigger_clear(struct postgresql_source *source, uint64_t *rows,
 	int ret = -1;
 
 	*rows = 0;
-	if (find_column(source, &column, err) < 0)
+	column = find_column(source, err);
+	if (!column)
 		return -1;
 	strbuf_init(&sql);
 	build_reset(source, column, &sql);
