@@ -51,6 +51,8 @@ int link_open_ends(const struct link *link, struct source **src,
 		.trigger_column = mapping->trigger_column,
 		.change_source = mapping->change_source,
 		.native_text = link->from->driver == link->to->driver,
+		.mapping_id = mapping->id,
+		.sleeper = link->cancel,
 	};
 	struct target_spec to = {
 		.server = link->to,
@@ -132,8 +134,15 @@ void link_release(struct link *link)
 	memory_give(&link->memory);
 }
 
+void link_keep_from(struct link *link, const struct position *position)
+{
+	if (position->len && link->src->ops->stored)
+		link->src->ops->stored(link->src, position);
+}
+
 void link_moved(struct link *link, const struct checkpoint *to)
 {
+	link_keep_from(link, &to->position);
 	link->stored = *to;
 	link->reached = to->position;
 	link->stored_ms = clock_ms();
@@ -323,6 +332,8 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 	if (rc < 0)
 		goto done;
 	link->loaded = rc > 0;
+	if (link->loaded)
+		link_keep_from(link, &link->stored.position);
 	link->reached = link->stored.position;
 	link->stored_ms = 0;
 	link->attached = true;

@@ -104,6 +104,9 @@ int link_connect_target(struct link *link, struct error *err)
 void link_release(struct link *link);
 void link_release_target(struct link *link);
 
+/* The source's log is needed after `position` alone, see stored(). */
+void link_keep_from(struct link *link, const struct position *position);
+
 /* The destination's checkpoint is `to` now. */
 void link_moved(struct link *link, const struct checkpoint *to);
 

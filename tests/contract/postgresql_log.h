@@ -6,7 +6,10 @@
 
 /* What a laboratory does to the log of its source; see struct laboratory. */
 
-/* Before a clean room is made: no slot and no publication is left. */
+/*
+ * Before a clean room is made: no slot and no publication is left. The
+ * connection is the laboratory's until the room is left.
+ */
 void postgresql_log_begin(struct pg *source);
 
 void postgresql_settle(void);

@@ -34,8 +34,8 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	alarm(600);
 	snprintf(string, sizeof(string),
-		 "server=%s;user id={%s};password={${env:"
-		 "DATAFLOW_TEST_PGPASSWORD}}",
+		 "server=%s;user id={%s};password=${env:"
+		 "DATAFLOW_TEST_PGPASSWORD}",
 		 server, get("DATAFLOW_TEST_PGLOGIN", "postgres"));
 	setenv("DATAFLOW_TEST_PGPASSWORD", get("DATAFLOW_TEST_PGPASSWORD", ""),
 	       1);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "drivers/postgresql/check.h"
+#include "drivers/postgresql/streams.h"
 #include "drivers/registry.h"
 
 static int server_address(const char *connection_string, char *out, size_t size,
@@ -33,6 +34,11 @@ static int server_new(const struct server_spec *spec, struct server **out,
 		free(server);
 		return -1;
 	}
+	if (streams_new(&server->streams, spec, err) < 0) {
+		pg_login_release(&server->login);
+		free(server);
+		return -1;
+	}
 	*out = &server->base;
 	return 0;
 }
@@ -41,6 +47,7 @@ static void server_free(struct server *base)
 {
 	struct postgresql *server = (struct postgresql *)base;
 
+	streams_free(server->streams);
 	pool_expire(server->pool, server, 0);
 	pg_login_release(&server->login);
 	free(server);
@@ -111,13 +118,25 @@ static int server_check(struct server *server, struct cancel *cancel,
 	return pg_check_server((struct postgresql *)server, cancel, out, err);
 }
 
+static int server_mappings(struct server *server,
+			   const struct server_mapping *mappings, size_t count,
+			   struct cancel *cancel, struct error *err)
+{
+	return streams_see((struct postgresql *)server, mappings, count, cancel,
+			   err);
+}
+
+static const char *const change_sources[] = {"logical", NULL};
+
 const struct driver postgresql_driver = {
 	.name = "postgresql",
 	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.change_sources = change_sources,
 	.address = server_address,
 	.server_new = server_new,
 	.server_free = server_free,
 	.check = server_check,
+	.mappings = server_mappings,
 	.source = &postgresql_source_ops,
 	.target = &postgresql_target_ops,
 };

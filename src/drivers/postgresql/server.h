@@ -10,7 +10,8 @@ struct postgresql {
 	struct server base;
 	int id; /* of its row in the control store */
 	struct pool *pool;
-	struct pg_login login; /* its database is only used by check() */
+	struct pg_login login;	 /* its database is only used by check() */
+	struct streams *streams; /* of changes, see streams.h */
 };
 
 extern const struct source_ops postgresql_source_ops;

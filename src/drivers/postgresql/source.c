@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "drivers/postgresql/changes.h"
 #include "drivers/postgresql/check.h"
 #include "drivers/postgresql/choice.h"
 #include "drivers/postgresql/quote.h"
@@ -37,6 +38,10 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->trigger_column = spec->trigger_column;
 	source->change_source = spec->change_source;
 	source->native = spec->native_text;
+	if (pg_changes_open(source, spec, err) < 0) {
+		free(source);
+		return -1;
+	}
 	*out = &source->base;
 	return 0;
 }
@@ -46,6 +51,7 @@ static int source_connect(struct source *src, struct cancel *cancel,
 {
 	struct postgresql_source *source = self_of(src);
 
+	source->changes->cancel = cancel;
 	return postgresql_take(source->server, source->name.database, cancel,
 			       &source->conn, err);
 }
@@ -100,6 +106,7 @@ static void source_close(struct source *src)
 	struct postgresql_source *source = self_of(src);
 
 	source_release(src);
+	pg_changes_close(source);
 	pg_catalog_release(&source->catalog);
 	free(source);
 }
@@ -558,9 +565,20 @@ static int source_changes_begin(struct source *src, struct table *shape,
 	struct postgresql_source *source = self_of(src);
 	int rc = pg_changes_begin(source, shape, from, limit, window, err);
 
-	if (rc > 0)
+	if (rc > 0 && window->has_rows)
 		source->reading = READ_CHANGES;
 	return rc;
+}
+
+static void source_stored(struct source *src, const struct position *position)
+{
+	pg_changes_stored(self_of(src), position);
+}
+
+static int source_captured_until(struct source *src, int64_t *until_us,
+				 struct error *err)
+{
+	return pg_changes_until(self_of(src), until_us, err);
 }
 
 static int source_check(struct source *src, struct source_check *what,
@@ -587,6 +605,8 @@ const struct source_ops postgresql_source_ops = {
 	.seek = source_seek,
 	.digest = source_digest,
 	.changes_begin = source_changes_begin,
+	.stored = source_stored,
+	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,
 	.check = source_check,

@@ -14,6 +14,7 @@ struct postgresql_source {
 	struct table_name name;
 	const char *trigger_column;
 	const char *change_source; /* NULL: none */
+	struct changes *changes;   /* see changes.h */
 	bool native;		   /* the target is a PostgreSQL, too */
 
 	struct pg *conn; /* NULL between runs */

@@ -558,7 +558,17 @@ bool target_sql_assignments(struct strbuf *sql,
 			continue;
 		strbuf_addstr(sql, any ? ", " : "");
 		sql_names(sql, "%n = ", column->name, NULL);
-		add_loaded(sql, column);
+		if (target->loader && loader_kept(target->loader, i)) {
+			strbuf_addf(sql,
+				    "CASE WHEN SUBSTRING(s."
+				    "[" LOADER_KEPT_COLUMN "], %zu, 1) = '1' ",
+				    i + 1);
+			sql_names(sql, "THEN d.%n ELSE ", column->name, NULL);
+			add_loaded(sql, column);
+			strbuf_addstr(sql, " END");
+		} else {
+			add_loaded(sql, column);
+		}
 		any = true;
 	}
 	return any;
