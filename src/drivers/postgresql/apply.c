@@ -9,6 +9,10 @@
  * checkpoint that belongs to it. INSERT … ON CONFLICT would need a unique index
  * over just the key, and MERGE a server of version 15; neither is faster.
  *
+ * A change that leaves a value as it was gets it from the row's earlier changes
+ * of the window, before only the last of each key is kept; what none of them
+ * told stays as the table has it.
+ *
  * Triggers of the destination fire for these rows as they do for any others:
  * what is not to happen twice is disabled there.
  */
@@ -48,22 +52,90 @@ int pg_apply_begin(struct pg_target *target, struct error *err)
 	return begin_copy(target, kind, err);
 }
 
+static void add_key_list(struct strbuf *sql, const struct pg_target *target)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t k = 0; k < shape->key_count; k++) {
+		strbuf_addstr(sql, k ? ", " : "");
+		pg_sql_loaded(sql, target, shape->key[k]);
+	}
+}
+
+/*
+ * Of column `i`: a change that tells it begins a group, in which all that leave
+ * it as it was come after it. A row that was deleted tells nothing.
+ */
+static int fill_column(struct pg_target *target, size_t i, struct error *err)
+{
+	const char *name = pg_dest_column(&target->dest,
+					  target->shape->columns[i].name)
+				   ->name;
+	struct strbuf sql, bit;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_init(&bit);
+	strbuf_addf(&bit, "COALESCE(substr(s.\"" LOADER_KEPT_COLUMN
+			  "\", %zu, 1), '0')",
+		    i + 1);
+	strbuf_addstr(&sql, "UPDATE ");
+	pg_staging_name(&sql, target);
+	quote_names(&sql, " AS a SET %n = r.told, ", name);
+	strbuf_addf(&sql,
+		    "\"" LOADER_KEPT_COLUMN "\" = overlay(a."
+		    "\"" LOADER_KEPT_COLUMN "\" placing '0' from %zu for 1) "
+		    "FROM (SELECT g.at, g.bit, first_value(g.value) OVER w "
+		    "AS told, first_value(g.bit) OVER w AS first_bit, "
+		    "first_value(g.op) OVER w AS first_op FROM (SELECT "
+		    "s.ctid AS at, %s AS bit, s.\"" LOADER_OP_COLUMN
+		    "\" AS op, s.\"" LOADER_SEQ_COLUMN "\" AS seq, ",
+		    i + 1, bit.data);
+	quote_names(&sql, "s.%n AS value, dense_rank() OVER (ORDER BY ", name);
+	add_key_list(&sql, target);
+	strbuf_addf(&sql, ") AS key, sum(CASE WHEN %s = '0' THEN 1 ELSE 0 END) "
+			  "OVER (PARTITION BY ",
+		    bit.data);
+	add_key_list(&sql, target);
+	strbuf_addstr(&sql, " ORDER BY s.\"" LOADER_SEQ_COLUMN
+			    "\") AS told_by FROM ");
+	pg_staging_name(&sql, target);
+	strbuf_addf(&sql,
+		    " AS s) AS g WINDOW w AS (PARTITION BY g.key, g.told_by "
+		    "ORDER BY g.seq)) AS r WHERE a.ctid = r.at "
+		    "AND r.bit = '1' AND r.first_bit = '0' AND r.first_op = %d",
+		    ROW_UPSERT);
+	rows = pg_target_run(target, &sql, NULL, 0, err);
+	strbuf_release(&bit);
+	strbuf_release(&sql);
+	return rows < 0 ? -1 : 0;
+}
+
+static int fill(struct pg_target *target, struct error *err)
+{
+	if (!pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+		return 0;
+	for (size_t i = 0; i < target->shape->column_count; i++)
+		if (pg_loader_kept(target->loader, i) &&
+		    fill_column(target, i, err) < 0)
+			return -1;
+	return 0;
+}
+
 int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 		       struct error *err)
 {
-	const struct table *shape = target->shape;
 	struct strbuf sql;
 	int64_t gone;
 
+	if (fill(target, err) < 0)
+		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
 	pg_staging_name(&sql, target);
 	strbuf_addstr(&sql, " AS a USING (SELECT s.ctid AS at, row_number() "
 			    "OVER (PARTITION BY ");
-	for (size_t k = 0; k < shape->key_count; k++) {
-		strbuf_addstr(&sql, k ? ", " : "");
-		pg_sql_loaded(&sql, target, shape->key[k]);
-	}
+	add_key_list(&sql, target);
 	strbuf_addstr(&sql,
 		      " ORDER BY s.\"" LOADER_SEQ_COLUMN "\" DESC) AS n FROM ");
 	pg_staging_name(&sql, target);

@@ -29,6 +29,9 @@ struct pg_loader {
 	bool copying;
 	uint64_t rows, deletes;
 	int64_t seq;
+	bool keeps;	   /* some value was unchanged */
+	bool *kept;	   /* of which columns */
+	char *marks;	   /* of a row */
 	struct strbuf key; /* of keyed changes */
 	int (*refused)(void *context, int64_t seq, enum row_op op,
 		       const char *key, const struct error *why,
@@ -61,7 +64,8 @@ int pg_loader_columns(struct strbuf *sql, const struct pg_dest *dest,
 
 	if (changes)
 		strbuf_addstr(sql, "\"" LOADER_OP_COLUMN "\" smallint NOT NULL, "
-				   "\"" LOADER_SEQ_COLUMN "\" bigint NOT NULL, ");
+				   "\"" LOADER_SEQ_COLUMN "\" bigint NOT NULL, "
+				   "\"" LOADER_KEPT_COLUMN "\" text, ");
 	if (kind == PG_LOADER_KEYED_CHANGES)
 		strbuf_addstr(sql, "\"" LOADER_KEY_COLUMN "\" text "
 				   "COLLATE \"C\" NOT NULL, ");
@@ -101,9 +105,9 @@ static int extra_columns(enum pg_loader_kind kind)
 	case PG_LOADER_ROWS:
 		break;
 	case PG_LOADER_CHANGES:
-		return 2;
-	case PG_LOADER_KEYED_CHANGES:
 		return 3;
+	case PG_LOADER_KEYED_CHANGES:
+		return 4;
 	}
 	return 0;
 }
@@ -143,7 +147,7 @@ static int begin_copy(struct pg_loader *loader, const char *table,
 {
 	static const char *const extras[] = {
 		"\"" LOADER_OP_COLUMN "\"", "\"" LOADER_SEQ_COLUMN "\"",
-		"\"" LOADER_KEY_COLUMN "\""};
+		"\"" LOADER_KEPT_COLUMN "\"", "\"" LOADER_KEY_COLUMN "\""};
 	int extra = extra_columns(loader->kind);
 	struct strbuf sql;
 	int ret = -1;
@@ -182,6 +186,13 @@ struct pg_loader *pg_loader_new(struct pg *conn, const char *table,
 	loader->shape = shape;
 	loader->kind = kind;
 	strbuf_init(&loader->key);
+	loader->kept = calloc(shape->column_count + 1, sizeof(*loader->kept));
+	loader->marks = calloc(1, shape->column_count + 1);
+	if (!loader->kept || !loader->marks) {
+		error_memory(err, "a load");
+		pg_loader_free(loader);
+		return NULL;
+	}
 	if (encode_sink_init(&loader->sink, err) < 0 ||
 	    make_encoders(loader, dest, err) < 0 ||
 	    begin_copy(loader, table, dest, options, err) < 0) {
@@ -208,6 +219,8 @@ void pg_loader_free(struct pg_loader *loader)
 		encoder_pg_free(loader->encoders[i]);
 	encode_sink_release(&loader->sink);
 	strbuf_release(&loader->key);
+	free(loader->kept);
+	free(loader->marks);
 	free(loader);
 }
 
@@ -228,6 +241,31 @@ static int make_key(struct pg_loader *loader, const struct batch *batch,
 	return 0;
 }
 
+/* Which of its values are unchanged; with a mark it has none. */
+static void put_kept(struct pg_loader *loader, const struct batch *batch,
+		     size_t row, int mark)
+{
+	bool any = false;
+
+	for (size_t i = 0; batch->keeps && !mark && i < loader->count; i++) {
+		bool kept = batch_unchanged(batch, i, row);
+
+		loader->marks[i] = kept ? '1' : '0';
+		loader->kept[i] |= kept;
+		any |= kept;
+	}
+	loader->keeps |= any;
+	if (any)
+		encode_text(&loader->sink, loader->marks, loader->count);
+	else
+		encode_int32(&loader->sink, -1);
+}
+
+bool pg_loader_kept(const struct pg_loader *loader, size_t i)
+{
+	return i == LOADER_ANY_COLUMN ? loader->keeps : loader->kept[i];
+}
+
 /* How many fields there are, and those of ours. */
 static int put_front(struct pg_loader *loader, const struct batch *batch,
 		     size_t row, int mark, struct error *err)
@@ -243,6 +281,7 @@ static int put_front(struct pg_loader *loader, const struct batch *batch,
 	encode_int16(sink, (int)batch_op(batch, row) + mark);
 	encode_int32(sink, 8);
 	encode_int64(sink, loader->seq);
+	put_kept(loader, batch, row, mark);
 	if (loader->kind == PG_LOADER_CHANGES)
 		return 0;
 	if (make_key(loader, batch, row, err) < 0)
@@ -251,13 +290,14 @@ static int put_front(struct pg_loader *loader, const struct batch *batch,
 	return 0;
 }
 
-/* Of a deleted row only the key is set. */
+/* Of a deleted row only the key is set, of another what it tells. */
 static bool has_value(const struct pg_loader *loader, const struct batch *batch,
 		      size_t row, size_t col)
 {
-	return loader->kind == PG_LOADER_ROWS ||
-	       batch_op(batch, row) != ROW_DELETE ||
-	       table_is_key(loader->shape, col);
+	if (loader->kind == PG_LOADER_ROWS || table_is_key(loader->shape, col))
+		return true;
+	return batch_op(batch, row) != ROW_DELETE &&
+	       !(batch->keeps && batch_unchanged(batch, col, row));
 }
 
 static int put_row(struct pg_loader *loader, const struct batch *batch,

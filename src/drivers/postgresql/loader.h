@@ -12,6 +12,8 @@
 #define LOADER_OP_COLUMN  "__$dataflow_op"  /* enum row_op */
 #define LOADER_SEQ_COLUMN "__$dataflow_seq" /* order of arrival, from 1 */
 #define LOADER_KEY_COLUMN "__$dataflow_key" /* the key as text for people */
+/* A '1' for each column whose value is unchanged, '0' for others; NULL: none. */
+#define LOADER_KEPT_COLUMN "__$dataflow_kept"
 
 /* Added to the op of a row that is left out. */
 #define LOADER_REFUSED 2
@@ -21,8 +23,8 @@
 
 enum pg_loader_kind {
 	PG_LOADER_ROWS,
-	PG_LOADER_CHANGES,	 /* with op and seq */
-	PG_LOADER_KEYED_CHANGES, /* with op, seq and key */
+	PG_LOADER_CHANGES,	 /* with op, seq and kept */
+	PG_LOADER_KEYED_CHANGES, /* with op, seq, kept and key */
 };
 
 /*
@@ -79,6 +81,13 @@ void pg_loader_leave_out(struct pg_loader *loader,
 
 /* The held of a target that loads so, see driver.h. */
 unsigned pg_loader_held(const struct pg_loader *loader);
+
+/*
+ * Was some row's value of column `i` of the shape marked as unchanged? Of any
+ * column, without one.
+ */
+#define LOADER_ANY_COLUMN SIZE_MAX
+bool pg_loader_kept(const struct pg_loader *loader, size_t i);
 
 /* How many rows were sent so far, and how many of them are deletes. */
 uint64_t pg_loader_rows(const struct pg_loader *loader);

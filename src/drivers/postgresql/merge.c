@@ -110,6 +110,25 @@ void pg_sql_differs(struct strbuf *sql, const struct pg_target *target)
 	strbuf_addstr(sql, ")::record");
 }
 
+/* What a row has afterwards: what was loaded, or what it has, where a change
+ * leaves that as it was. */
+static void add_new_value(struct strbuf *sql, const struct pg_target *target,
+			  size_t i)
+{
+	bool kept = target->loader && pg_loader_kept(target->loader, i);
+
+	if (kept) {
+		strbuf_addf(sql,
+			    "CASE WHEN substr(s.\"" LOADER_KEPT_COLUMN
+			    "\", %zu, 1) = '1' ",
+			    i + 1);
+		quote_names(sql, "THEN d.%n ELSE ",
+			    column_of(target, i)->name);
+	}
+	pg_sql_loaded(sql, target, i);
+	strbuf_addstr(sql, kept ? " END" : "");
+}
+
 static void add_changed(struct strbuf *sql, const struct pg_target *target,
 			size_t i)
 {
@@ -117,7 +136,7 @@ static void add_changed(struct strbuf *sql, const struct pg_target *target,
 		    sql->len ? " OR ROW(d.%n)::record *<> ROW("
 			     : "ROW(d.%n)::record *<> ROW(",
 		    column_of(target, i)->name);
-	pg_sql_loaded(sql, target, i);
+	add_new_value(sql, target, i);
 	strbuf_addstr(sql, ")::record");
 }
 
@@ -134,7 +153,7 @@ static bool add_assignments(struct strbuf *sql, const struct pg_target *target,
 		    (table_is_key(target->shape, i) && column->exact))
 			continue;
 		quote_names(sql, any ? ", %n = " : "%n = ", column->name);
-		pg_sql_loaded(sql, target, i);
+		add_new_value(sql, target, i);
 		any = true;
 	}
 	return any;
@@ -442,6 +461,11 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 	add_all_loaded(&sql, target);
 	strbuf_addf(&sql, " FROM %s AS s WHERE true", merge->from);
 	add_op(&sql, merge, ROW_UPSERT);
+	/* What is known in part is no new row. */
+	if (target->loader &&
+	    pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+		strbuf_addstr(&sql, " AND COALESCE(strpos(s.\""
+				    LOADER_KEPT_COLUMN "\", '1'), 0) = 0");
 	if (target->shape->key_count && !merge->whole) {
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
 		pg_sql_dest(&sql, target);
