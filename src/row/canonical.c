@@ -313,8 +313,8 @@ static int init_column(struct canonical_column *column,
 	column->index = index;
 	column->fraction_max = fraction_that_counts(
 		def, other ? &other->columns[index] : NULL);
-	column->offsetless = def->offsetless ||
-			     (other && other->columns[index].offsetless);
+	column->offsetless =
+		def->offsetless || (other && other->columns[index].offsetless);
 	if (row_type_store(def->type) != ROW_STORE_SLICE ||
 	    def->type == ROW_BYTES)
 		return 0;

@@ -42,8 +42,8 @@ int pg_apply_begin(struct pg_target *target, struct error *err)
 {
 	/* Keys as text only where something may have to be found by them. */
 	bool keyed = target->isolate || target->exceptions;
-	enum pg_loader_kind kind = keyed ? PG_LOADER_KEYED_CHANGES
-					 : PG_LOADER_CHANGES;
+	enum pg_loader_kind kind =
+		keyed ? PG_LOADER_KEYED_CHANGES : PG_LOADER_CHANGES;
 
 	target->keyed = keyed;
 	if (pg_staging_make(target, kind, err) < 0 ||
@@ -68,16 +68,17 @@ static void add_key_list(struct strbuf *sql, const struct pg_target *target)
  */
 static int fill_column(struct pg_target *target, size_t i, struct error *err)
 {
-	const char *name = pg_dest_column(&target->dest,
-					  target->shape->columns[i].name)
-				   ->name;
+	const char *name =
+		pg_dest_column(&target->dest, target->shape->columns[i].name)
+			->name;
 	struct strbuf sql, bit;
 	int64_t rows;
 
 	strbuf_init(&sql);
 	strbuf_init(&bit);
-	strbuf_addf(&bit, "COALESCE(substr(s.\"" LOADER_KEPT_COLUMN
-			  "\", %zu, 1), '0')",
+	strbuf_addf(&bit,
+		    "COALESCE(substr(s.\"" LOADER_KEPT_COLUMN
+		    "\", %zu, 1), '0')",
 		    i + 1);
 	strbuf_addstr(&sql, "UPDATE ");
 	pg_staging_name(&sql, target);
@@ -93,8 +94,9 @@ static int fill_column(struct pg_target *target, size_t i, struct error *err)
 		    i + 1, bit.data);
 	quote_names(&sql, "s.%n AS value, dense_rank() OVER (ORDER BY ", name);
 	add_key_list(&sql, target);
-	strbuf_addf(&sql, ") AS key, sum(CASE WHEN %s = '0' THEN 1 ELSE 0 END) "
-			  "OVER (PARTITION BY ",
+	strbuf_addf(&sql,
+		    ") AS key, sum(CASE WHEN %s = '0' THEN 1 ELSE 0 END) "
+		    "OVER (PARTITION BY ",
 		    bit.data);
 	add_key_list(&sql, target);
 	strbuf_addstr(&sql, " ORDER BY s.\"" LOADER_SEQ_COLUMN

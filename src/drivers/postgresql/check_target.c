@@ -11,7 +11,7 @@
 #include "drivers/postgresql/clone.h"
 #include "drivers/postgresql/quote.h"
 
-#define SCRIPT                                            \
+#define SCRIPT                                                             \
 	"; least-privilege-postgresql-destination.sql grants all that is " \
 	"needed"
 
@@ -251,8 +251,7 @@ static int check_swap(struct pg_target *target, const char *table,
 		rc = pg_clone_obstacle(target->conn, target->dest.oid, why,
 				       err);
 	if (rc < 0)
-		return !pg_usable(target->conn) ||
-				       err->kind == ERROR_CANCELLED
+		return !pg_usable(target->conn) || err->kind == ERROR_CANCELLED
 			       ? -1
 			       : 0;
 	if (rc)
@@ -277,11 +276,12 @@ static int check_key(struct pg_target *target, const struct table *source,
 
 	strbuf_init(&sql);
 	strbuf_init(&list);
-	strbuf_addstr(&sql,
-		      "SELECT 1 FROM pg_index AS i INNER JOIN pg_attribute AS a "
-		      "ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
-		      "WHERE i.indrelid = $1::oid AND i.indisvalid "
-		      "AND i.indpred IS NULL AND a.attname IN (");
+	strbuf_addstr(
+		&sql,
+		"SELECT 1 FROM pg_index AS i INNER JOIN pg_attribute AS a "
+		"ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
+		"WHERE i.indrelid = $1::oid AND i.indisvalid "
+		"AND i.indpred IS NULL AND a.attname IN (");
 	for (size_t k = 0; k < source->key_count; k++) {
 		const char *key = source->columns[source->key[k]].name;
 		const struct pg_dest_column *to =
@@ -320,10 +320,9 @@ static int check_table(struct pg_target *target,
 	if (strbuf_check(&table, err) == 0 &&
 	    check_rights(target, table.data, out, err) == 0 &&
 	    check_swap(target, table.data, out, err) == 0)
-		ret = what->source->key_count
-			      ? check_key(target, what->source, table.data, out,
-					  err)
-			      : 0;
+		ret = what->source->key_count ? check_key(target, what->source,
+							  table.data, out, err)
+					      : 0;
 	strbuf_release(&table);
 	return ret;
 }

@@ -187,8 +187,8 @@ static int make_home(struct pg_target *target, struct error *err)
 	rows = pg_query(target->conn, has_home_sql, NULL, 0, err);
 	if (rows < 0)
 		return -1;
-	target->has_home = rows == 1 &&
-			   pg_get_int(target->conn, 0, 0) == HOME_TABLES;
+	target->has_home =
+		rows == 1 && pg_get_int(target->conn, 0, 0) == HOME_TABLES;
 	pg_finish(target->conn);
 	if (target->has_home)
 		return 0;

@@ -70,8 +70,7 @@ static const char columns_sql[] =
 	"LEFT JOIN pg_namespace AS m ON m.oid = l.collnamespace "
 	"ORDER BY a.attnum";
 
-static int read_columns(struct pg *conn, struct pg_dest *out,
-			struct error *err)
+static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 {
 	struct pg_param oid = pg_int(out->oid);
 	int64_t rows = pg_query(conn, columns_sql, &oid, 1, err);

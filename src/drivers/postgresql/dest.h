@@ -21,7 +21,7 @@ struct pg_dest_column {
 	 */
 	const char *receive;
 	const char *sequence; /* whose numbers it has, quoted; or "" */
-	int typmod; /* of the type under any domain; -1: none */
+	int typmod;	      /* of the type under any domain; -1: none */
 	bool not_null;
 	bool identity;
 	bool always;	/* an identity that nobody may set or update */
@@ -33,9 +33,9 @@ struct pg_dest_column {
 struct pg_dest {
 	struct arena arena;
 	unsigned oid;
-	char kind; /* pg_class.relkind */
-	bool ours; /* we have the rights of its owner */
-	bool unique_expressions;   /* unique indexes look at more than columns */
+	char kind;		 /* pg_class.relkind */
+	bool ours;		 /* we have the rights of its owner */
+	bool unique_expressions; /* unique indexes look at more than columns */
 	bool delete_reaches_others; /* ON DELETE CASCADE, SET NULL, … */
 	struct pg_dest_column *columns;
 	size_t column_count;

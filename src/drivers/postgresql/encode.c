@@ -7,50 +7,11 @@
 #include "row/charset.h"
 #include "row/text.h"
 
-/*
- * A row whose values have up to LONG_ROW bytes is put into the buffer whole:
- * as text or converted they take four times that at most, and a table has 1600
- * columns of not more than FIELD_MAX bytes beside them.
- */
-#define LONG_ROW    (16 * 1024)
-#define FIELD_MAX   64
-#define FLUSH_FROM  (64 * 1024)
-#define SINK_BYTES  (FLUSH_FROM + 4 * LONG_ROW + 1664 * (FIELD_MAX + 4))
-#define PIECE_BYTES (64 * 1024)
-
 #define DAYS_TO_2000   730119 /* from 0001-01-01 */
 #define TICKS_PER_US   10
 #define LAST_DAY       3652058 /* 9999-12-31 */
 #define VARHDRSZ       4       /* what typmods of text have added */
 #define NUMERIC_GROUPS 12      /* of four digits; 128 bits have 39 */
-
-/* ------------------------------------------------------------------- sink */
-
-int encode_sink_init(struct encode_sink *sink, struct error *err)
-{
-	memset(sink, 0, sizeof(*sink));
-	sink->data = malloc(SINK_BYTES);
-	return sink->data ? 0 : error_memory(err, "a load");
-}
-
-void encode_sink_release(struct encode_sink *sink)
-{
-	free(sink->data);
-	sink->data = NULL;
-}
-
-int encode_sink_flush(struct encode_sink *sink, struct error *err)
-{
-	size_t len = sink->len;
-
-	sink->len = 0;
-	return len ? sink->write(sink->context, sink->data, len, err) : 0;
-}
-
-bool encode_sink_full(const struct encode_sink *sink)
-{
-	return sink->len >= FLUSH_FROM;
-}
 
 bool encode_is_long(const struct batch *batch, size_t row)
 {
@@ -60,66 +21,7 @@ bool encode_is_long(const struct batch *batch, size_t row)
 		if (batch->columns[i].store == ROW_STORE_SLICE &&
 		    !batch_null(batch, i, row))
 			bytes += batch->columns[i].slice[row].len;
-	return bytes > LONG_ROW;
-}
-
-static void put_bytes(struct encode_sink *sink, const void *data, size_t len)
-{
-	memcpy(sink->data + sink->len, data, len);
-	sink->len += len;
-}
-
-static void put_uint(struct encode_sink *sink, uint64_t value, int bytes)
-{
-	unsigned char *to = sink->data + sink->len;
-
-	for (int i = bytes; i-- > 0; value >>= 8)
-		to[i] = (unsigned char)value;
-	sink->len += (size_t)bytes;
-}
-
-void encode_int16(struct encode_sink *sink, int value)
-{
-	put_uint(sink, (uint64_t)value, 2);
-}
-
-void encode_int32(struct encode_sink *sink, int64_t value)
-{
-	put_uint(sink, (uint64_t)value, 4);
-}
-
-void encode_int64(struct encode_sink *sink, int64_t value)
-{
-	put_uint(sink, (uint64_t)value, 8);
-}
-
-void encode_text(struct encode_sink *sink, const void *text, size_t len)
-{
-	encode_int32(sink, (int64_t)len);
-	put_bytes(sink, text, len);
-}
-
-/*
- * Bytes of any number. There is room for those of a row that is put whole, and
- * for a piece at the beginning of each field of others.
- */
-static int put_long(struct encode_sink *sink, const unsigned char *data,
-		    size_t len, struct error *err)
-{
-	if (sink->dry)
-		return 0;
-	if (!sink->pieces || len <= PIECE_BYTES) {
-		put_bytes(sink, data, len);
-		return 0;
-	}
-	if (encode_sink_flush(sink, err) < 0)
-		return -1;
-	for (size_t at = 0, piece; at < len; at += piece) {
-		piece = len - at < PIECE_BYTES ? len - at : PIECE_BYTES;
-		if (sink->write(sink->context, data + at, piece, err) < 0)
-			return -1;
-	}
-	return 0;
+	return bytes > PG_SINK_ROW;
 }
 
 /* --------------------------------------------------------------- encoders */
@@ -130,7 +32,7 @@ static int put_long(struct encode_sink *sink, const unsigned char *data,
  */
 typedef const char *encode_fn(struct encoder_pg *encoder,
 			      const struct batch *batch, size_t row,
-			      struct encode_sink *sink);
+			      struct pg_sink *sink);
 
 struct encoder_pg {
 	encode_fn *encode;
@@ -183,10 +85,10 @@ static const struct row_slice *get_slice(const struct encoder_pg *encoder,
 
 static const char *encode_bool(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
-	encode_int32(sink, 1);
-	put_uint(sink, get_i64(encoder, batch, row) != 0, 1);
+	pg_sink_int32(sink, 1);
+	pg_sink_uint(sink, get_i64(encoder, batch, row) != 0, 1);
 	return NULL;
 }
 
@@ -195,64 +97,64 @@ static const char *check_range(const struct encoder_pg *encoder, int64_t value)
 	if (encoder->from->type == ROW_UINT64 && value < 0)
 		return out_of_range; /* beyond what 63 bits hold */
 	return value < encoder->min || value > encoder->max ? out_of_range
-							     : NULL;
+							    : NULL;
 }
 
 static const char *encode_i16(struct encoder_pg *encoder,
 			      const struct batch *batch, size_t row,
-			      struct encode_sink *sink)
+			      struct pg_sink *sink)
 {
 	int64_t value = get_i64(encoder, batch, row);
 
-	encode_int32(sink, 2);
-	encode_int16(sink, (int)value);
+	pg_sink_int32(sink, 2);
+	pg_sink_int16(sink, (int)value);
 	return check_range(encoder, value);
 }
 
 static const char *encode_i32(struct encoder_pg *encoder,
 			      const struct batch *batch, size_t row,
-			      struct encode_sink *sink)
+			      struct pg_sink *sink)
 {
 	int64_t value = get_i64(encoder, batch, row);
 
-	encode_int32(sink, 4);
-	encode_int32(sink, value);
+	pg_sink_int32(sink, 4);
+	pg_sink_int32(sink, value);
 	return check_range(encoder, value);
 }
 
 static const char *encode_i64(struct encoder_pg *encoder,
 			      const struct batch *batch, size_t row,
-			      struct encode_sink *sink)
+			      struct pg_sink *sink)
 {
 	int64_t value = get_i64(encoder, batch, row);
 
-	encode_int32(sink, 8);
-	encode_int64(sink, value);
+	pg_sink_int32(sink, 8);
+	pg_sink_int64(sink, value);
 	return check_range(encoder, value);
 }
 
 static const char *encode_float4(struct encoder_pg *encoder,
 				 const struct batch *batch, size_t row,
-				 struct encode_sink *sink)
+				 struct pg_sink *sink)
 {
 	float value = (float)batch->columns[encoder->col].f64[row];
 	uint32_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	encode_int32(sink, 4);
-	encode_int32(sink, bits);
+	pg_sink_int32(sink, 4);
+	pg_sink_int32(sink, bits);
 	return NULL;
 }
 
 static const char *encode_float8(struct encoder_pg *encoder,
 				 const struct batch *batch, size_t row,
-				 struct encode_sink *sink)
+				 struct pg_sink *sink)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &batch->columns[encoder->col].f64[row], sizeof(bits));
-	encode_int32(sink, 8);
-	put_uint(sink, bits, 8);
+	pg_sink_int32(sink, 8);
+	pg_sink_uint(sink, bits, 8);
 	return NULL;
 }
 
@@ -313,22 +215,22 @@ static int split_groups(unsigned __int128 value, int scale,
 	return count;
 }
 
-static const char *put_nan(struct encode_sink *sink)
+static const char *put_nan(struct pg_sink *sink)
 {
-	encode_int32(sink, 8);
-	encode_int32(sink, 0);
-	encode_int16(sink, 0xc000);
-	encode_int16(sink, 0);
+	pg_sink_int32(sink, 8);
+	pg_sink_int32(sink, 0);
+	pg_sink_int16(sink, 0xc000);
+	pg_sink_int16(sink, 0);
 	return NULL;
 }
 
 static const char *encode_numeric(struct encoder_pg *encoder,
 				  const struct batch *batch, size_t row,
-				  struct encode_sink *sink)
+				  struct pg_sink *sink)
 {
 	row_int128 number = get_unscaled(encoder, batch, row);
-	int scale = encoder->from->type == ROW_DECIMAL ? encoder->from->scale
-						       : 0;
+	int scale =
+		encoder->from->type == ROW_DECIMAL ? encoder->from->scale : 0;
 	unsigned __int128 value = number < 0 ? -(unsigned __int128)number
 					     : (unsigned __int128)number;
 	const char *problem = check_numeric(encoder, value, scale);
@@ -349,34 +251,34 @@ static const char *encode_numeric(struct encoder_pg *encoder,
 		low++;
 	if (count == 0)
 		weight = 0;
-	encode_int32(sink, 8 + 2 * (count - low));
-	encode_int16(sink, count - low);
-	encode_int16(sink, weight);
-	encode_int16(sink, number < 0 ? 0x4000 : 0);
-	encode_int16(sink, scale);
+	pg_sink_int32(sink, 8 + 2 * (count - low));
+	pg_sink_int16(sink, count - low);
+	pg_sink_int16(sink, weight);
+	pg_sink_int16(sink, number < 0 ? 0x4000 : 0);
+	pg_sink_int16(sink, scale);
 	while (count-- > low)
-		encode_int16(sink, groups[count]);
+		pg_sink_int16(sink, groups[count]);
 	return NULL;
 }
 
 /* ------------------------------------------------------------------- times */
 
 /* From a server that has the same dates, endless ones too. */
-static const char *put_any_date(int64_t days, struct encode_sink *sink)
+static const char *put_any_date(int64_t days, struct pg_sink *sink)
 {
 	bool endless = days == ROW_INFINITE_PAST || days == ROW_INFINITE_FUTURE;
 
-	encode_int32(sink, 4);
+	pg_sink_int32(sink, 4);
 	if (endless)
-		encode_int32(sink, days < 0 ? INT32_MIN : INT32_MAX);
+		pg_sink_int32(sink, days < 0 ? INT32_MIN : INT32_MAX);
 	else
-		encode_int32(sink, days - DAYS_TO_2000);
+		pg_sink_int32(sink, days - DAYS_TO_2000);
 	return NULL;
 }
 
 static const char *encode_date(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
 	int64_t days = get_i64(encoder, batch, row);
 
@@ -384,8 +286,8 @@ static const char *encode_date(struct encoder_pg *encoder,
 		return put_any_date(days, sink);
 	if (days < 0 || days > LAST_DAY)
 		return out_of_range;
-	encode_int32(sink, 4);
-	encode_int32(sink, days - DAYS_TO_2000);
+	pg_sink_int32(sink, 4);
+	pg_sink_int32(sink, days - DAYS_TO_2000);
 	return NULL;
 }
 
@@ -414,7 +316,7 @@ static const char *check_fraction(const struct encoder_pg *encoder,
 
 static const char *encode_time(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
 	int64_t ticks = get_i64(encoder, batch, row);
 
@@ -422,57 +324,57 @@ static const char *encode_time(struct encoder_pg *encoder,
 		return out_of_range;
 	if (ticks < ROW_TICKS_PER_DAY)
 		ticks = round_ticks(encoder, ticks, ROW_TICKS_PER_DAY);
-	encode_int32(sink, 8);
-	encode_int64(sink, ticks / TICKS_PER_US);
+	pg_sink_int32(sink, 8);
+	pg_sink_int64(sink, ticks / TICKS_PER_US);
 	return check_fraction(encoder, ticks);
 }
 
 /* From a server that counts in the same way, endless ones too. */
 static const char *put_us(const struct encoder_pg *encoder, int64_t us,
-			  struct encode_sink *sink)
+			  struct pg_sink *sink)
 {
-	encode_int32(sink, 8);
-	encode_int64(sink, us);
+	pg_sink_int32(sink, 8);
+	pg_sink_int64(sink, us);
 	if (us == ROW_INFINITE_PAST || us == ROW_INFINITE_FUTURE)
 		return NULL;
 	return check_fraction(encoder, us % 1000000 * TICKS_PER_US);
 }
 
 static const char *put_ticks(const struct encoder_pg *encoder, int64_t ticks,
-			     struct encode_sink *sink)
+			     struct pg_sink *sink)
 {
 	if (encoder->from->extended)
 		return put_us(encoder, ticks, sink);
 	if (ticks < 0 || ticks / ROW_TICKS_PER_DAY > LAST_DAY)
 		return out_of_range;
 	ticks = round_ticks(encoder, ticks, ROW_TICKS_END);
-	encode_int32(sink, 8);
-	encode_int64(sink, (ticks - DAYS_TO_2000 * ROW_TICKS_PER_DAY) /
-				   TICKS_PER_US);
+	pg_sink_int32(sink, 8);
+	pg_sink_int64(sink, (ticks - DAYS_TO_2000 * ROW_TICKS_PER_DAY) /
+				    TICKS_PER_US);
 	return check_fraction(encoder, ticks);
 }
 
 static const char *encode_timestamp(struct encoder_pg *encoder,
 				    const struct batch *batch, size_t row,
-				    struct encode_sink *sink)
+				    struct pg_sink *sink)
 {
 	return put_ticks(encoder, get_i64(encoder, batch, row), sink);
 }
 
 static const char *encode_timestamptz(struct encoder_pg *encoder,
 				      const struct batch *batch, size_t row,
-				      struct encode_sink *sink)
+				      struct pg_sink *sink)
 {
-	return put_ticks(encoder, get_wide(encoder, batch, row)->timestamptz.utc,
-			 sink);
+	return put_ticks(encoder,
+			 get_wide(encoder, batch, row)->timestamptz.utc, sink);
 }
 
 static const char *encode_uuid(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
-	encode_int32(sink, 16);
-	put_bytes(sink, get_wide(encoder, batch, row)->uuid.bytes, 16);
+	pg_sink_int32(sink, 16);
+	pg_sink_bytes(sink, get_wide(encoder, batch, row)->uuid.bytes, 16);
 	return NULL;
 }
 
@@ -495,8 +397,8 @@ static size_t utf8_length(const unsigned char *s, size_t len)
 	    (s[0] != 0xed || s[1] < 0xa0))
 		return 3;
 	if (len >= 4 && s[0] >= 0xf0 && s[0] < 0xf5 && is_tail(s[1]) &&
-	    is_tail(s[2]) && is_tail(s[3]) &&
-	    (s[0] != 0xf0 || s[1] >= 0x90) && (s[0] != 0xf4 || s[1] < 0x90))
+	    is_tail(s[2]) && is_tail(s[3]) && (s[0] != 0xf0 || s[1] >= 0x90) &&
+	    (s[0] != 0xf4 || s[1] < 0x90))
 		return 4;
 	return 0;
 }
@@ -533,24 +435,24 @@ static const char *check_text(const struct encoder_pg *encoder,
 		chars++;
 	}
 	return encoder->length && chars > (size_t)encoder->length ? too_long
-								   : NULL;
+								  : NULL;
 }
 
 static const char *put_slice(struct encoder_pg *encoder,
 			     const unsigned char *data, size_t len,
-			     struct encode_sink *sink)
+			     struct pg_sink *sink)
 {
 	if (len >= INT32_MAX - 1)
 		return too_long;
-	encode_int32(sink, (int64_t)len + encoder->versioned);
+	pg_sink_int32(sink, (int64_t)len + encoder->versioned);
 	if (encoder->versioned)
-		put_uint(sink, 1, 1);
-	return put_long(sink, data, len, encoder->err) < 0 ? broken : NULL;
+		pg_sink_uint(sink, 1, 1);
+	return pg_sink_long(sink, data, len, encoder->err) < 0 ? broken : NULL;
 }
 
 static const char *encode_utf8(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
 	const struct row_slice *slice = get_slice(encoder, batch, row);
 	const void *data = slice->data;
@@ -567,7 +469,7 @@ static const char *encode_utf8(struct encoder_pg *encoder,
 
 static const char *encode_bytea(struct encoder_pg *encoder,
 				const struct batch *batch, size_t row,
-				struct encode_sink *sink)
+				struct pg_sink *sink)
 {
 	const struct row_slice *slice = get_slice(encoder, batch, row);
 
@@ -577,7 +479,7 @@ static const char *encode_bytea(struct encoder_pg *encoder,
 /* bit(n) and varbit(n), whose casts would cut and pad. */
 static const char *encode_bits(struct encoder_pg *encoder,
 			       const struct batch *batch, size_t row,
-			       struct encode_sink *sink)
+			       struct pg_sink *sink)
 {
 	const struct row_slice *slice = get_slice(encoder, batch, row);
 	unsigned char *to;
@@ -585,7 +487,8 @@ static const char *encode_bits(struct encoder_pg *encoder,
 	if (encoder->length && slice->len > (size_t)encoder->length)
 		return too_long;
 	strbuf_reset(&encoder->text);
-	to = (unsigned char *)strbuf_reserve(&encoder->text, slice->len / 8 + 5);
+	to = (unsigned char *)strbuf_reserve(&encoder->text,
+					     slice->len / 8 + 5);
 	if (!to) {
 		error_memory(encoder->err, "a bit string");
 		return broken;
@@ -596,8 +499,8 @@ static const char *encode_bits(struct encoder_pg *encoder,
 	for (size_t i = 0; i < slice->len; i++) {
 		if (slice->data[i] != '0' && slice->data[i] != '1')
 			return not_bits;
-		to[4 + i / 8] |= (unsigned char)((slice->data[i] & 1)
-						 << (7 - i % 8));
+		to[4 + i / 8] |=
+			(unsigned char)((slice->data[i] & 1) << (7 - i % 8));
 	}
 	return put_slice(encoder, to, 4 + (slice->len + 7) / 8, sink);
 }
@@ -605,7 +508,7 @@ static const char *encode_bits(struct encoder_pg *encoder,
 /* Anything that is no text, as text. */
 static const char *encode_as_text(struct encoder_pg *encoder,
 				  const struct batch *batch, size_t row,
-				  struct encode_sink *sink)
+				  struct pg_sink *sink)
 {
 	strbuf_reset(&encoder->text);
 	row_format(&encoder->text, batch, encoder->col, row);
@@ -764,8 +667,8 @@ struct encoder_pg *encoder_pg_new(const struct table *shape, size_t i,
 		encoder->versioned = !strcmp(wire->receive, "jsonb_recv");
 		read_typmod(encoder);
 	} else {
-		encoder->encode = is_text(from->type) ? encode_utf8
-						      : encode_as_text;
+		encoder->encode =
+			is_text(from->type) ? encode_utf8 : encode_as_text;
 	}
 	if (is_text(from->type) &&
 	    charset_init(&encoder->charset, from->charset, NULL, err) < 0) {
@@ -796,7 +699,7 @@ unsigned encoder_pg_held(const struct encoder_pg *encoder)
 }
 
 int encoder_pg_put(struct encoder_pg *encoder, const struct batch *batch,
-		   size_t row, struct encode_sink *sink, struct error *err)
+		   size_t row, struct pg_sink *sink, struct error *err)
 {
 	const char *problem;
 
@@ -806,7 +709,7 @@ int encoder_pg_put(struct encoder_pg *encoder, const struct batch *batch,
 					 "column '%s' is NULL in a row, but "
 					 "NOT NULL in the destination: " REMEDY,
 					 encoder->to->name);
-		encode_int32(sink, -1);
+		pg_sink_int32(sink, -1);
 		return 0;
 	}
 	encoder->err = err;

@@ -497,11 +497,10 @@ static int settle(struct pg_isolate *isolate, uint64_t *settled,
 			rc = mark(isolate, isolate->rows[i].seq, err);
 	if (rc < 0)
 		return -1;
-	return pg_exceptions_settle(isolate->target,
-				    keep_them ? ""
-					      : " AND s.\"" LOADER_OP_COLUMN
-						"\" < 2",
-				    settled, err);
+	return pg_exceptions_settle(
+		isolate->target,
+		keep_them ? "" : " AND s.\"" LOADER_OP_COLUMN "\" < 2", settled,
+		err);
 }
 
 static int put_all_aside(struct pg_isolate *isolate, const char *position,
@@ -550,8 +549,9 @@ static int make_index(struct pg_isolate *isolate, struct error *err)
 	int64_t rows;
 
 	strbuf_init(&sql);
-	strbuf_addf(&sql, "CREATE INDEX IF NOT EXISTS %s_seq ON %s "
-			  "(\"" LOADER_SEQ_COLUMN "\")",
+	strbuf_addf(&sql,
+		    "CREATE INDEX IF NOT EXISTS %s_seq ON %s "
+		    "(\"" LOADER_SEQ_COLUMN "\")",
 		    isolate->target->staging, isolate->changes.data);
 	rows = pg_target_run(isolate->target, &sql, NULL, 0, err);
 	strbuf_release(&sql);

@@ -17,15 +17,14 @@
 #include "row/text.h"
 
 /* The signature, no flags, no extension; and what comes at the end. */
-static const unsigned char copy_header[] =
-	"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+static const unsigned char copy_header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 #define COPY_HEADER_BYTES 19
 
 struct pg_loader {
 	struct pg *conn;
 	const struct table *shape;
 	enum pg_loader_kind kind;
-	struct encode_sink sink;
+	struct pg_sink sink;
 	bool copying;
 	uint64_t rows, deletes;
 	int64_t seq;
@@ -63,9 +62,10 @@ int pg_loader_columns(struct strbuf *sql, const struct pg_dest *dest,
 	bool changes = kind != PG_LOADER_ROWS;
 
 	if (changes)
-		strbuf_addstr(sql, "\"" LOADER_OP_COLUMN "\" smallint NOT NULL, "
-				   "\"" LOADER_SEQ_COLUMN "\" bigint NOT NULL, "
-				   "\"" LOADER_KEPT_COLUMN "\" text, ");
+		strbuf_addstr(sql,
+			      "\"" LOADER_OP_COLUMN "\" smallint NOT NULL, "
+			      "\"" LOADER_SEQ_COLUMN "\" bigint NOT NULL, "
+			      "\"" LOADER_KEPT_COLUMN "\" text, ");
 	if (kind == PG_LOADER_KEYED_CHANGES)
 		strbuf_addstr(sql, "\"" LOADER_KEY_COLUMN "\" text "
 				   "COLLATE \"C\" NOT NULL, ");
@@ -193,7 +193,7 @@ struct pg_loader *pg_loader_new(struct pg *conn, const char *table,
 		pg_loader_free(loader);
 		return NULL;
 	}
-	if (encode_sink_init(&loader->sink, err) < 0 ||
+	if (pg_sink_init(&loader->sink, err) < 0 ||
 	    make_encoders(loader, dest, err) < 0 ||
 	    begin_copy(loader, table, dest, options, err) < 0) {
 		pg_loader_free(loader);
@@ -217,7 +217,7 @@ void pg_loader_free(struct pg_loader *loader)
 		pg_finish(loader->conn);
 	for (size_t i = 0; i < loader->count; i++)
 		encoder_pg_free(loader->encoders[i]);
-	encode_sink_release(&loader->sink);
+	pg_sink_release(&loader->sink);
 	strbuf_release(&loader->key);
 	free(loader->kept);
 	free(loader->marks);
@@ -256,9 +256,9 @@ static void put_kept(struct pg_loader *loader, const struct batch *batch,
 	}
 	loader->keeps |= any;
 	if (any)
-		encode_text(&loader->sink, loader->marks, loader->count);
+		pg_sink_text(&loader->sink, loader->marks, loader->count);
 	else
-		encode_int32(&loader->sink, -1);
+		pg_sink_int32(&loader->sink, -1);
 }
 
 bool pg_loader_kept(const struct pg_loader *loader, size_t i)
@@ -270,23 +270,23 @@ bool pg_loader_kept(const struct pg_loader *loader, size_t i)
 static int put_front(struct pg_loader *loader, const struct batch *batch,
 		     size_t row, int mark, struct error *err)
 {
-	struct encode_sink *sink = &loader->sink;
+	struct pg_sink *sink = &loader->sink;
 	int extra = extra_columns(loader->kind);
 
-	encode_int16(sink, extra + (int)loader->count);
+	pg_sink_int16(sink, extra + (int)loader->count);
 	if (!extra)
 		return 0;
 	loader->seq = (int64_t)loader->rows + 1;
-	encode_int32(sink, 2);
-	encode_int16(sink, (int)batch_op(batch, row) + mark);
-	encode_int32(sink, 8);
-	encode_int64(sink, loader->seq);
+	pg_sink_int32(sink, 2);
+	pg_sink_int16(sink, (int)batch_op(batch, row) + mark);
+	pg_sink_int32(sink, 8);
+	pg_sink_int64(sink, loader->seq);
 	put_kept(loader, batch, row, mark);
 	if (loader->kind == PG_LOADER_CHANGES)
 		return 0;
 	if (make_key(loader, batch, row, err) < 0)
 		return -1;
-	encode_text(sink, loader->key.data, strlen(loader->key.data));
+	pg_sink_text(sink, loader->key.data, strlen(loader->key.data));
 	return 0;
 }
 
@@ -303,16 +303,16 @@ static bool has_value(const struct pg_loader *loader, const struct batch *batch,
 static int put_row(struct pg_loader *loader, const struct batch *batch,
 		   size_t row, struct error *err)
 {
-	struct encode_sink *sink = &loader->sink;
+	struct pg_sink *sink = &loader->sink;
 
 	if (put_front(loader, batch, row, 0, err) < 0)
 		return -1;
 	for (size_t i = 0; i < loader->count; i++) {
-		if (sink->pieces && encode_sink_full(sink) &&
-		    encode_sink_flush(sink, err) < 0)
+		if (sink->pieces && pg_sink_full(sink) &&
+		    pg_sink_flush(sink, err) < 0)
 			return -1;
 		if (!has_value(loader, batch, row, i))
-			encode_int32(sink, -1);
+			pg_sink_int32(sink, -1);
 		else if (encoder_pg_put(loader->encoders[i], batch, row, sink,
 					err) < 0)
 			return -1;
@@ -324,7 +324,7 @@ static int put_row(struct pg_loader *loader, const struct batch *batch,
 static int look_at_row(struct pg_loader *loader, const struct batch *batch,
 		       size_t row, struct error *err)
 {
-	struct encode_sink *sink = &loader->sink;
+	struct pg_sink *sink = &loader->sink;
 	size_t at = sink->len;
 	int ret = 0;
 
@@ -348,7 +348,7 @@ static int put_long_row(struct pg_loader *loader, const struct batch *batch,
 		return -1;
 	loader->sink.pieces = true;
 	if (put_row(loader, batch, row, err) == 0)
-		ret = encode_sink_flush(&loader->sink, err);
+		ret = pg_sink_flush(&loader->sink, err);
 	loader->sink.pieces = false;
 	return ret;
 }
@@ -381,7 +381,7 @@ static int mark_row(struct pg_loader *loader, const struct batch *batch,
 		return -1;
 	for (size_t i = 0; i < loader->count && fits; i++) {
 		if (!table_is_key(loader->shape, i))
-			encode_int32(&loader->sink, -1);
+			pg_sink_int32(&loader->sink, -1);
 		else if (encoder_pg_put(loader->encoders[i], batch, row,
 					&loader->sink, &ignored) < 0)
 			fits = false;
@@ -399,7 +399,7 @@ static int mark_row(struct pg_loader *loader, const struct batch *batch,
 static int send_row(struct pg_loader *loader, const struct batch *batch,
 		    size_t row, struct error *err)
 {
-	struct encode_sink *sink = &loader->sink;
+	struct pg_sink *sink = &loader->sink;
 	size_t at = sink->len;
 	struct error why;
 	int rc;
@@ -445,8 +445,8 @@ int pg_loader_write(struct pg_loader *loader, const struct batch *batch,
 		}
 		loader->rows += (uint64_t)rc;
 		loader->deletes += batch_op(batch, row) == ROW_DELETE;
-		if (encode_sink_full(&loader->sink) &&
-		    encode_sink_flush(&loader->sink, err) < 0)
+		if (pg_sink_full(&loader->sink) &&
+		    pg_sink_flush(&loader->sink, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -485,8 +485,8 @@ uint64_t pg_loader_deletes(const struct pg_loader *loader)
 
 int pg_loader_end(struct pg_loader *loader, uint64_t *rows, struct error *err)
 {
-	encode_int16(&loader->sink, -1);
-	if (encode_sink_flush(&loader->sink, err) < 0)
+	pg_sink_int16(&loader->sink, -1);
+	if (pg_sink_flush(&loader->sink, err) < 0)
 		return -1;
 	loader->copying = false;
 	if (pg_copy_end(loader->conn, NULL, err) < 0)

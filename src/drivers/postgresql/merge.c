@@ -122,8 +122,7 @@ static void add_new_value(struct strbuf *sql, const struct pg_target *target,
 			    "CASE WHEN substr(s.\"" LOADER_KEPT_COLUMN
 			    "\", %zu, 1) = '1' ",
 			    i + 1);
-		quote_names(sql, "THEN d.%n ELSE ",
-			    column_of(target, i)->name);
+		quote_names(sql, "THEN d.%n ELSE ", column_of(target, i)->name);
 	}
 	pg_sql_loaded(sql, target, i);
 	strbuf_addstr(sql, kept ? " END" : "");
@@ -197,8 +196,9 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		pg_sql_key_match(&sql, target);
 		add_op(&sql, merge, ROW_DELETE);
 	} else if (target->shape->key_count) {
-		strbuf_addf(&sql, " WHERE NOT EXISTS (SELECT 1 FROM %s AS s "
-				  "WHERE ",
+		strbuf_addf(&sql,
+			    " WHERE NOT EXISTS (SELECT 1 FROM %s AS s "
+			    "WHERE ",
 			    merge->from);
 		pg_sql_key_match(&sql, target);
 		strbuf_addch(&sql, ')');
@@ -319,8 +319,8 @@ static void add_aside_conditions(struct strbuf *sql,
 {
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct pg_dest_column *column = column_of(target, i);
-		bool in_unique = column->in_unique ||
-				 target->dest.unique_expressions;
+		bool in_unique =
+			column->in_unique || target->dest.unique_expressions;
 
 		if (!table_is_key(target->shape, i) &&
 		    (column->always || (unique && in_unique)))
@@ -462,10 +462,10 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 	strbuf_addf(&sql, " FROM %s AS s WHERE true", merge->from);
 	add_op(&sql, merge, ROW_UPSERT);
 	/* What is known in part is no new row. */
-	if (target->loader &&
-	    pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
-		strbuf_addstr(&sql, " AND COALESCE(strpos(s.\""
-				    LOADER_KEPT_COLUMN "\", '1'), 0) = 0");
+	if (target->loader && pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+		strbuf_addstr(&sql,
+			      " AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
+			      "\", '1'), 0) = 0");
 	if (target->shape->key_count && !merge->whole) {
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
 		pg_sql_dest(&sql, target);

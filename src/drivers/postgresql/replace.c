@@ -177,9 +177,9 @@ int pg_replace_begin(struct pg_target *target, struct error *err)
 	strbuf_init(&name);
 	pg_replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0)
-		target->loader = pg_loader_new(
-			target->conn, name.data, &target->dest, target->shape,
-			PG_LOADER_ROWS, ", FREEZE", err);
+		target->loader = pg_loader_new(target->conn, name.data,
+					       &target->dest, target->shape,
+					       PG_LOADER_ROWS, ", FREEZE", err);
 	strbuf_release(&name);
 	return target->loader ? 0 : -1;
 }
@@ -281,8 +281,9 @@ static int check_unchanged(const struct swap *swap, struct error *err)
 	pg_clone_release(&now);
 	if (rc)
 		rc = has_same_columns(target, err);
-	return rc ? rc : error_set(err, ERROR_SCHEMA,
-				   "it was altered during the load");
+	return rc ? rc
+		  : error_set(err, ERROR_SCHEMA,
+			      "it was altered during the load");
 }
 
 /* The old table gets out of the way, the new one takes its name. */
@@ -310,8 +311,7 @@ static int change_names(const struct swap *swap, struct error *err)
 	strbuf_reset(&sql);
 	strbuf_addstr(&sql, "DROP TABLE ");
 	quote_table(&sql, name->schema, old);
-	if (strbuf_check(&sql, err) == 0 &&
-	    pg_exec(conn, sql.data, err) == 0)
+	if (strbuf_check(&sql, err) == 0 && pg_exec(conn, sql.data, err) == 0)
 		ret = pg_clone_run(conn, &swap->clone, CLONE_ALONE, err);
 done:
 	strbuf_release(&sql);
@@ -379,8 +379,7 @@ static bool is_refusal(const struct pg_target *target, const struct error *err)
 static int exchange(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct error *err)
 {
-	struct pg_merge m = {
-		.target = target, .range = "", .differing = true};
+	struct pg_merge m = {.target = target, .range = "", .differing = true};
 	uint64_t deleted = 0, updated = 0, inserted = 0;
 	struct strbuf name;
 	int ret = -1;

@@ -20,7 +20,8 @@
 
 #include "drivers/postgresql/quote.h"
 
-#define AGE_MAX 10000000 /* transactions; servers begin to mind at 200 million */
+#define AGE_MAX \
+	10000000 /* transactions; servers begin to mind at 200 million */
 
 /* So many are kept on a connection, which several mappings use in turns. */
 #define KEPT_MAX 64

@@ -123,8 +123,8 @@ static int target_describe(struct target *dst, struct table *out,
 
 	if (rc <= 0)
 		return rc;
-	rc = pg_catalog_read(target->conn, target->name.schema, target->name.table,
-			  &table, err);
+	rc = pg_catalog_read(target->conn, target->name.schema,
+			     target->name.table, &table, err);
 	if (rc <= 0)
 		return rc;
 	if (pg_catalog_describe(&table, true, &target->name, out, err) < 0)

@@ -24,7 +24,7 @@ struct pg_target {
 
 	struct pg *conn; /* NULL between runs */
 	struct cancel *cancel;
-	bool has_home;	 /* schema and tables of ours exist */
+	bool has_home;	     /* schema and tables of ours exist */
 	uint64_t exceptions; /* rows put aside, as of the last look */
 
 	struct pg_dest dest; /* as of the last describe() */
@@ -36,11 +36,11 @@ struct pg_target {
 	enum target_mode mode;
 	const struct table *shape;
 	struct pg_loader *loader;
-	char staging[32]; /* a temporary table of the session, unquoted */
-	bool keyed;	  /* it has the rows' keys as text */
-	bool in_parts;	  /* of TARGET_REPLACE: the load goes in parts */
-	bool is_part;	  /* and this target writes one of them */
-	bool swaps;	  /* the load is to become the table */
+	char staging[32];    /* a temporary table of the session, unquoted */
+	bool keyed;	     /* it has the rows' keys as text */
+	bool in_parts;	     /* of TARGET_REPLACE: the load goes in parts */
+	bool is_part;	     /* and this target writes one of them */
+	bool swaps;	     /* the load is to become the table */
 	char load_table[64]; /* in the schema dataflow; of TARGET_REPLACE */
 	uint64_t refilled;   /* rows in place, of TARGET_REFILL */
 	struct pg_isolate *isolate; /* refused rows are left out; or NULL */
@@ -52,7 +52,7 @@ struct pg_target {
  * Parameters that say whose rows of our tables are meant: $1 the installation,
  * $2 the mapping; those that follow are a statement's own.
  */
-#define CHECKPOINT_WHOSE "installation_id = $1 AND mapping_id = $2"
+#define CHECKPOINT_WHOSE      "installation_id = $1 AND mapping_id = $2"
 #define CHECKPOINT_PARAMS_MAX 8
 
 struct pg_checkpoint_params {
