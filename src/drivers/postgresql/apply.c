@@ -23,6 +23,13 @@
 #include "base/failpoint.h"
 #include "drivers/postgresql/quote.h"
 
+/*
+ * From so many changes on it pays to let the server look at them first: without
+ * statistics it takes them for few, and looks up each in the destination's
+ * index.
+ */
+#define ANALYZE_FROM_ROWS 1000
+
 static int begin_copy(struct pg_target *target, enum pg_loader_kind kind,
 		      struct error *err)
 {
@@ -124,6 +131,27 @@ static int fill(struct pg_target *target, struct error *err)
 	return 0;
 }
 
+static int analyze(struct pg_target *target, struct error *err)
+{
+	const struct table *shape = target->shape;
+	struct strbuf sql;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "ANALYZE ");
+	pg_staging_name(&sql, target);
+	strbuf_addstr(&sql, " (\"" LOADER_OP_COLUMN "\"");
+	for (size_t k = 0; k < shape->key_count; k++)
+		quote_names(&sql, ", %n",
+			    pg_dest_column(&target->dest,
+					   shape->columns[shape->key[k]].name)
+				    ->name);
+	strbuf_addch(&sql, ')');
+	rows = pg_target_run(target, &sql, NULL, 0, err);
+	strbuf_release(&sql);
+	return rows < 0 ? -1 : 0;
+}
+
 int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 		       struct error *err)
 {
@@ -147,7 +175,7 @@ int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 	if (gone < 0)
 		return -1;
 	*rows -= (uint64_t)gone;
-	return 0;
+	return *rows < ANALYZE_FROM_ROWS ? 0 : analyze(target, err);
 }
 
 /* `rows` changes of different keys; `deletes` is 0 if none of them deletes. */
