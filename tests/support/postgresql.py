@@ -17,7 +17,7 @@ import time
 PASSWORD = "Secret-pass-42"
 SETTINGS = {
     "wal_level": "logical", "max_wal_senders": 20, "max_replication_slots": 20,
-    "max_connections": 60, "fsync": "off", "synchronous_commit": "off",
+    "max_connections": 60, "fsync": "off",
     "full_page_writes": "off", "shared_buffers": "64MB",
     "listen_addresses": "127.0.0.1", "logging_collector": "off",
     "timezone": "Europe/Berlin", "datestyle": "sql, dmy",
