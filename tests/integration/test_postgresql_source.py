@@ -160,6 +160,48 @@ def test_every_type(world):
     assert not world.errors()
 
 
+def ask(world, mapping, kind):
+    """A request over the whole table, done; then its row of the log."""
+    world.control("INSERT INTO sync_requests (mapping_id, request_type, scope)"
+                  f" VALUES ({mapping}, N'{kind}', N'WHOLE')")
+    number = world.control("SELECT MAX(request_id) FROM sync_requests")[0][0]
+
+    def done():
+        found = world.control("SELECT state, answer FROM sync_requests "
+                              f"WHERE request_id = {number}")[0]
+        return found if found[0] not in ("PENDING", "RUNNING") else None
+    state, answer = dataflow.wait_for(done, 60)
+    assert state == "COMPLETED", answer
+    return world.control(
+        "SELECT verification_status, source_row_count, dest_row_count, "
+        "mismatches_found FROM verification_logs ORDER BY verification_id "
+        "DESC")[0]
+
+
+@pytest.mark.parametrize("cdc", [0, 1])
+def test_verification_and_repair(world, cdc):
+    """Every type compares as equal, and what is not is found and mended."""
+    columns = make_types(world)
+    world.on_source("INSERT INTO every (id) SELECT i "
+                    "FROM generate_series(100, 3000) AS i")
+    mapping = world.add_mapping("every", cdc=cdc,
+                                verification_interval_minutes=0)
+    world.start()
+    world.load(mapping)
+    count = world.on_source("SELECT count(*) FROM every")[0][0]
+    assert ask(world, mapping, "VERIFY") == ("PASSED", count, count, 0)
+    uuids = [i for i, c in enumerate(columns) if c[0] == "uuid"][0]
+    world.on_dest("DELETE FROM every WHERE id = 2000; "
+                  "INSERT INTO every (id) VALUES (9999); "
+                  f"UPDATE every SET c{uuids} = NULL WHERE id = 1")
+    found = ask(world, mapping, "VERIFY")
+    assert found[0] == "FAILED" and found[3] == 3, found
+    ask(world, mapping, "REPAIR")
+    assert ask(world, mapping, "VERIFY") == ("PASSED", count, count, 0)
+    assert rows(world.on_dest("SELECT id FROM every")) == \
+        rows(world.on_source("SELECT id FROM every"))
+
+
 def test_types_of_the_table_that_is_made(world):
     world.on_source("CREATE TYPE mood AS ENUM ('sad', 'very happy'); "
                     "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY "
@@ -427,7 +469,8 @@ def test_network_that_breaks(world, server, how):
                     "FROM generate_series(1, 20000) AS i")
     relay = Relay(port_of(world.source))
     try:
-        text = server.connection_string(server=relay.address)
+        text = server.connection_string(**{"server": relay.address,
+                                           "connect timeout": 2})
         number = world.add_server("relayed", text)
         relay.freeze_after(3000000, by_client=False)
         mapping = world.add_mapping("t", server_id=number)
