@@ -521,6 +521,26 @@ def test_slow_mapping(world):
     assert world.full_syncs(fast) == 1
 
 
+def test_check(world):
+    """What `check` says of the log before anything is set up, and after."""
+    world.make("item")
+    world.on_source("CREATE TABLE bare (id int NOT NULL UNIQUE)")
+    mapping, _ = world.follow("item", "bare")
+
+    def check():
+        return dataflow.run("check", "--json",
+                            env=world.environment()).stdout
+    text = check()
+    assert text.count("REPLICA IDENTITY FULL") == 1, text
+    assert "is made when the first mapping starts" in text, text
+    assert not world.slots() and not world.publications()
+    world.start()
+    world.load(mapping)
+    dataflow.wait_for(lambda: [s for s in world.slots() if s[1]], 20, 0.1)
+    text = check()
+    assert "it is being read" in text and "the table is in" in text, text
+
+
 def test_server_restarted(world):
     """Comes last: everybody's server is away for a moment."""
     world.make("item")

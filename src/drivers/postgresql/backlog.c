@@ -17,6 +17,8 @@
 /* A segment begins small, since there may be one for each of a thousand tables. */
 #define SEGMENT_MIN ((size_t)4 * 1024)
 #define SEGMENT_MAX ((size_t)256 * 1024)
+/* When memory is short: all that each has of it is the last one. */
+#define SEGMENT_SHORT ((size_t)32 * 1024)
 
 /* Behind a transaction. */
 struct mark {
@@ -129,10 +131,11 @@ static struct backlog_segment *segment_new(struct backlog *backlog, size_t size)
 static size_t next_size(const struct backlog *backlog,
 			const struct backlog_segment *last, size_t need)
 {
-	size_t size = last && !is_short_of_memory(backlog) ? 2 * last->size : 0;
+	size_t most = is_short_of_memory(backlog) ? SEGMENT_SHORT : SEGMENT_MAX;
+	size_t size = last ? 2 * last->size : 0;
 
-	if (size > SEGMENT_MAX)
-		size = SEGMENT_MAX;
+	if (size > most)
+		size = most;
 	if (size < SEGMENT_MIN)
 		size = SEGMENT_MIN;
 	return size < need ? need : size;

@@ -77,8 +77,6 @@ int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 {
 	const struct catalog_table *catalog = &source->catalog;
 	char name[TABLE_NAME_TEXT_MAX];
-	struct table no_key;
-	int ret;
 
 	table_name_format(name, &source->name);
 	if (catalog->kind != 'r' && catalog->kind != 'p')
@@ -92,8 +90,18 @@ int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 				 "changes are in no log; run ALTER TABLE … SET "
 				 "LOGGED, or set cdc_enabled to 0",
 				 name);
+	return 0;
+}
+
+/* Before the table is put into a publication, whatever the mapping's key is. */
+static int check_identity(struct postgresql_source *source, struct error *err)
+{
+	struct table no_key;
+	int ret;
+
 	table_init(&no_key);
-	ret = slot_check_identity(source->conn, catalog->oid, &no_key, err);
+	ret = slot_check_identity(source->conn, source->catalog.oid, &no_key,
+				  err);
 	table_release(&no_key);
 	return ret;
 }
@@ -125,7 +133,8 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
 	    pg_changes_check_table(source, err) < 0 ||
-	    find_place(source, err) < 0 || prepare(source, err) < 0 ||
+	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
+	    prepare(source, err) < 0 ||
 	    slot_position(source->conn, source->catalog.oid, changes->cancel,
 			  &position, err) < 0)
 		return -1;
