@@ -263,6 +263,21 @@ static void explain(struct link *link, const struct table *source,
 	strbuf_addf(&link->details, "\n%s", link->longer);
 }
 
+/* Once a mapping, and again when something else is lost. */
+static void tell_losses(struct link *link, const struct table *dest)
+{
+	struct strbuf losses;
+
+	strbuf_init_max(&losses, LINK_LOSSES_MAX - 1);
+	schema_losses(&link->shape, dest, &losses);
+	if (losses.len && strcmp(losses.data, link->losses) != 0)
+		report_log(link->subject, LOG_WARNING, "SCHEMA_CHECK", -1, -1,
+			   "the destination cannot keep everything: %s",
+			   losses.data);
+	text_copy(link->losses, sizeof(link->losses), losses.data);
+	strbuf_release(&losses);
+}
+
 static int check_schema(struct link *link, const struct table *source,
 			bool for_load, struct error *err)
 {
@@ -288,6 +303,7 @@ static int check_schema(struct link *link, const struct table *source,
 		} else {
 			link->longer_sought = false;
 			link->longer[0] = '\0';
+			tell_losses(link, &dest);
 		}
 	}
 	table_release(&dest);

@@ -11,6 +11,7 @@
 #include "engine/reporter.h"
 
 #define LINK_LONGER_MAX 400
+#define LINK_LOSSES_MAX 1000
 
 /*
  * The two ends of a mapping, and what is known of how they stand to each
@@ -65,6 +66,7 @@ struct link {
 	 * take a look at every row. Lasts until the two tables fit. */
 	bool longer_sought;
 	char longer[LINK_LONGER_MAX]; /* "" when there is none */
+	char losses[LINK_LOSSES_MAX]; /* as they were told last */
 };
 
 /*

@@ -77,7 +77,7 @@ static bool text_fits(const struct column *from, const struct column *to)
 
 static bool time_fits(const struct column *from, const struct column *to)
 {
-	return from->precision <= to->precision &&
+	return (from->precision <= to->precision || to->finest) &&
 	       (from->coarse || !to->coarse);
 }
 
@@ -254,6 +254,30 @@ int schema_check(const struct table *source, const struct table *dest,
 		ret = table_project(shape, source, NULL, keep, err);
 	free(keep);
 	return ret;
+}
+
+void schema_losses(const struct table *shape, const struct table *dest,
+		   struct strbuf *out)
+{
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct column *from = &shape->columns[i];
+		const struct column *to = table_column(dest, from->name);
+
+		if (!to || from->type != to->type)
+			continue;
+		if (to->finest && from->precision > to->precision)
+			strbuf_addf(out,
+				    "%scolumn '%s' (%s) is rounded to %d "
+				    "digits of a second",
+				    out->len ? "; " : "", from->name,
+				    from->native, to->precision);
+		if (to->offsetless && !from->offsetless)
+			strbuf_addf(out,
+				    "%scolumn '%s' (%s) keeps its moment, but "
+				    "not its offset from UTC",
+				    out->len ? "; " : "", from->name,
+				    from->native);
+	}
 }
 
 int schema_shape(const struct table *source, struct table *shape,

@@ -28,6 +28,12 @@ struct column {
 	 */
 	int sure_precision; /* 0: precision */
 	bool coarse;	    /* a time that is rounded to the type's own steps */
+	/*
+	 * A time that has as many digits as its system can keep: finer ones are
+	 * rounded to it, and said to be, instead of being refused.
+	 */
+	bool finest;
+	bool offsetless; /* a moment that forgets in which zone it was given */
 	bool nullable;
 	bool identity;
 	bool computed;	  /* from other columns of its row */

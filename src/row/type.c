@@ -65,3 +65,13 @@ void row_date_split(int64_t days, int *year, int *month, int *day)
 	*month = (int)(m < 10 ? m + 3 : m - 9);
 	*year = (int)(y + era * 400 + (*month <= 2));
 }
+
+int64_t row_round_ticks(int64_t ticks, int digits, int64_t end)
+{
+	int64_t unit = 1, rounded;
+
+	for (int i = digits; i < 7; i++)
+		unit *= 10;
+	rounded = (ticks + unit / 2) / unit * unit;
+	return rounded >= end ? ticks / unit * unit : rounded;
+}

@@ -75,6 +75,15 @@ enum row_store row_type_store(enum row_type type);
 /* "int32", "timestamp", …: for messages and docs. */
 const char *row_type_name(enum row_type type);
 
+/* The moment behind the last one there is. */
+#define ROW_TICKS_END (INT64_C(3652059) * ROW_TICKS_PER_DAY)
+
+/*
+ * Ticks rounded to so many digits of a second; what that would make `end` is cut
+ * instead: the last moment of a day, or of all days, stays where it is.
+ */
+int64_t row_round_ticks(int64_t ticks, int digits, int64_t end);
+
 /* The calendar date of a day number, and back; the year 0 is 1 BC. */
 void row_date_split(int64_t days, int *year, int *month, int *day);
 int64_t row_date_join(int year, int month, int day);

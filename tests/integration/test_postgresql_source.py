@@ -2,12 +2,16 @@
 compared, by psycopg2 and python-tds."""
 import datetime
 import decimal
+import os
+import shutil
 import uuid
 
 import pytest
 
 from support import dataflow, postgresql
+from support.certificates import Authority
 from support.postgresql_world import PostgresqlWorld
+from support.relay import Relay, port_of
 
 postgresql.skip_unless_installed()
 
@@ -384,3 +388,125 @@ def test_a_stop_cuts_a_wait_short(world, server):
     daemon.stop()
     dataflow.wait_for(lambda: server.query(waiting) == [(0,)], 10)
     holder.close()
+
+
+def test_large_values(world):
+    """Larger than a batch; compressed in their rows, and outside of them."""
+    world.on_source(
+        "CREATE TABLE t (id int PRIMARY KEY, body text, raw bytea, j jsonb); "
+        "INSERT INTO t SELECT i, repeat('x', 9000000), NULL, NULL "
+        "FROM generate_series(1, 3) AS i; "
+        "INSERT INTO t SELECT 10 + i, (SELECT string_agg(md5((i * k)::text), "
+        "'') FROM generate_series(1, 150000) AS k), NULL, NULL "
+        "FROM generate_series(1, 2) AS i; "
+        "INSERT INTO t SELECT 20 + i, 'small', decode(repeat('00ff', 500000),"
+        " 'hex'), jsonb_build_array(repeat('y', 200000), i) "
+        "FROM generate_series(1, 3) AS i; "
+        "INSERT INTO t SELECT 100 + i, 'row ' || i "
+        "FROM generate_series(1, 2000) AS i")
+    mapping = world.add_mapping("t")
+    daemon = world.start()
+    world.load(mapping, 120)
+    peak = daemon.peak_mib()
+    print(f"peak: {peak:.0f} MiB")
+    if dataflow.slowness() == 1:
+        assert peak < 256
+    found = world.on_dest("SELECT id, body, raw, j FROM t ORDER BY id")
+    wanted = world.on_source("SELECT id, body, raw, j::text FROM t "
+                             "ORDER BY id")
+    assert [tuple(map(plain, row)) for row in found] == \
+        [tuple(map(plain, row)) for row in wanted]
+
+
+@pytest.mark.parametrize("how", ["cut", "freeze"])
+def test_network_that_breaks(world, server, how):
+    """In the middle of a read; the next attempt brings all of it."""
+    world.config(query_timeout_seconds=3)
+    world.on_source("CREATE TABLE t (id int PRIMARY KEY, v text); "
+                    "INSERT INTO t SELECT i, repeat(md5(i::text), 30) "
+                    "FROM generate_series(1, 20000) AS i")
+    relay = Relay(port_of(world.source))
+    try:
+        text = server.connection_string(server=relay.address)
+        number = world.add_server("relayed", text)
+        relay.freeze_after(3000000, by_client=False)
+        mapping = world.add_mapping("t", server_id=number)
+        world.start()
+        dataflow.wait_for(relay.is_frozen, 60)
+        if how == "cut":
+            relay.cut()
+        dataflow.wait_for(lambda: world.errors(mapping), 60)
+        assert world.errors(mapping)[0][0] == "CONNECTION"
+        relay.thaw()
+        world.load(mapping, 60)
+        assert rows(world.on_dest("SELECT * FROM t")) == \
+            rows(world.on_source("SELECT * FROM t"))
+    finally:
+        relay.close()
+
+
+# -- encryption
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory):
+    """A server that takes nobody without encryption, and the user 'certain'
+    only by a certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    ours = Authority(folder / "ours")
+    other = Authority(folder / "other", "Other CA")
+    with postgresql.Postgresql() as started:
+        cert, key = ours.issue("server")
+        client = ours.issue("certain")
+        for source, name in ((cert, "server.crt"), (key, "server.key"),
+                             (ours.file, "root.crt")):
+            path = os.path.join(started.data, name)
+            shutil.copy(source, path)
+            owner = os.stat(started.data)
+            os.chown(path, owner.st_uid, owner.st_gid)
+            os.chmod(path, 0o600)
+        started.query("CREATE ROLE certain LOGIN SUPERUSER")
+        with open(os.path.join(started.data, "pg_hba.conf"), "w",
+                  encoding="utf-8") as file:
+            file.write("hostssl all certain 127.0.0.1/32 cert\n"
+                       "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        started.restart(ssl="on", ssl_ca_file="root.crt")
+        yield started, ours, other, client
+
+
+def test_encryption(encrypted, dest_server, tmp_path):
+    server, ours, other, client = encrypted
+    world = PostgresqlWorld(server, dest_server, tmp_path)
+    try:
+        world.init()
+        world.on_source("CREATE TABLE t (id int PRIMARY KEY); "
+                        "INSERT INTO t VALUES (7)")
+        good = [
+            server.connection_string(sslmode="require"),
+            server.connection_string(**{"sslmode": "verify-full",
+                                        "ssl root cert": ours.file}),
+            f"server={server.host},{server.port};user id=certain;"
+            f"sslmode=verify-full;sslrootcert={ours.file};"
+            f"ssl cert={client[0]};ssl key={client[1]}",
+        ]
+        bad = [
+            server.connection_string(sslmode="disable"),
+            server.connection_string(**{"sslmode": "verify-full",
+                                        "ssl root cert": other.file}),
+            f"server={server.host},{server.port};user id=certain;"
+            "sslmode=require",
+        ]
+        mappings = [world.add_mapping(
+            "t", f"t{i}", server_id=world.add_server(f"s{i}", text))
+            for i, text in enumerate(good + bad)]
+        world.start()
+        for mapping in mappings[:3]:
+            world.load(mapping)
+        for mapping, word in zip(mappings[3:], (
+                "no encryption", "certificate verify failed",
+                "certificate")):
+            dataflow.wait_for(lambda: world.errors(mapping), 30)
+            kind, message, _ = world.errors(mapping)[0]
+            assert kind == "CONNECTION" and word in message, message
+            assert server.password not in message
+    finally:
+        world.close()

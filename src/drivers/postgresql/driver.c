@@ -138,4 +138,5 @@ const struct driver postgresql_driver = {
 	.check = server_check,
 	.mappings = server_mappings,
 	.source = &postgresql_source_ops,
+	.target = &postgresql_target_ops,
 };

@@ -37,8 +37,18 @@
 /* A character in UTF-8. */
 #define CHARACTER_BYTES 4
 
+/* How libpq's buffer begins; it is doubled until a row has room in it. */
+#define BUFFER_BYTES 16384
+
 /* libpq has a row twice: in its buffer, and in front of us. */
-#define HELD_TIMES 2
+static uint64_t held_bytes(uint64_t row)
+{
+	uint64_t buffer = BUFFER_BYTES;
+
+	while (buffer < row && buffer < UINT64_MAX / 2)
+		buffer *= 2;
+	return buffer <= BUFFER_BYTES ? row : row + buffer;
+}
 
 /* Bytes that a value can have by its declaration; 0: any number. */
 static uint64_t declared(const struct catalog_column *column,
@@ -197,13 +207,13 @@ int pg_source_measure(struct postgresql_source *source,
 	struct strbuf sql;
 	int ret = -1;
 
-	*rows = (struct source_rows){.bytes = HELD_TIMES * m.few};
+	*rows = (struct source_rows){.bytes = held_bytes(m.few)};
 	if (!m.needed)
 		return 0;
 	if (!chosen && m.all_plain && bound_by_pages(source, &bound, err) < 0)
 		return -1;
 	if (bound) {
-		rows->bytes = HELD_TIMES * (m.few + bound);
+		rows->bytes = held_bytes(m.few + bound);
 		return 0;
 	}
 	strbuf_init(&sql);
@@ -212,7 +222,7 @@ int pg_source_measure(struct postgresql_source *source,
 	    pg_query(source->conn, sql.data, NULL, 0, err) > 0) {
 		rows->bytes = m.few;
 		take(source, shape);
-		rows->bytes *= HELD_TIMES;
+		rows->bytes = held_bytes(rows->bytes);
 		pg_finish(source->conn);
 		ret = 0;
 	}

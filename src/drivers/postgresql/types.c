@@ -179,6 +179,8 @@ void pg_type_describe(const struct pg_type *type, bool native,
 	case PG_FORM_TIMESTAMP:
 	case PG_FORM_TIMESTAMPTZ:
 		column->precision = type->typmod >= 0 ? type->typmod : 6;
+		column->finest = column->precision == 6;
+		column->offsetless = form == PG_FORM_TIMESTAMPTZ;
 		break;
 	case PG_FORM_TEXT:
 	case PG_FORM_WORDS:
@@ -191,8 +193,7 @@ void pg_type_describe(const struct pg_type *type, bool native,
 
 /* ------------------------------------------------- a type to be made of it */
 
-/* What a microsecond is too coarse for is kept as text by nobody: 100 ns are
- * rounded by the server. */
+/* Nothing keeps 100 ns here: they are rounded, see struct column. */
 static int time_precision(const struct column *column)
 {
 	return column->precision < 6 ? column->precision : 6;

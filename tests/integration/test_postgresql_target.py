@@ -1,0 +1,576 @@
+"""PostgreSQL as a destination: SQL Server's tables by full sync and changes, and
+what must survive when a new table is swapped in. Whole tables are compared by
+psycopg2 and python-tds, definitions by pg_dump.
+"""
+import datetime
+import decimal
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+
+from support import dataflow
+from support.postgresql import Postgresql, skip_unless_installed
+
+skip_unless_installed()
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    with Postgresql() as server:
+        yield server
+
+
+class Target:
+    """A database of a PostgreSQL server, and a world whose mappings lead
+    there."""
+
+    def __init__(self, world, server):
+        self.world, self.server = world, server
+        self.database = world.dst_db
+        server.query(f"CREATE DATABASE {self.database}")
+        text = server.connection_string().replace("'", "''")
+        world.control("INSERT INTO target_servers (target_name, target_type, "
+                      f"connection_string) VALUES (N'pg', N'postgresql', "
+                      f"N'{text}')")
+        self.target_id = world.control("SELECT MAX(target_id) "
+                                       "FROM target_servers")[0][0]
+
+    def add_mapping(self, table, dest_table=None, **columns):
+        columns = {"target_id": self.target_id, "dest_schema": "public",
+                   **columns}
+        return self.world.add_mapping(table, dest_table, **columns)
+
+    def query(self, sql, parameters=None):
+        return self.server.query(sql, self.database, parameters)
+
+    def has_table(self, table, schema="public"):
+        return bool(self.query("SELECT 1 FROM pg_tables WHERE schemaname = %s "
+                               "AND tablename = %s", (schema, table)))
+
+    def dump(self, table):
+        """The definition of a table and all that belongs to it, as pg_dump
+        writes it, in an order of its own."""
+        done = subprocess.run(
+            [os.path.join(self.server.bin, "pg_dump"), "-s", "-h",
+             self.server.host, "-p", str(self.server.port), "-U",
+             self.server.user, "-t", f"public.{table}", self.database],
+            env=dict(os.environ, PGPASSWORD=self.server.password),
+            stdout=subprocess.PIPE, text=True, check=True)
+        blocks = re.split(r"\n\n+", done.stdout)
+        return sorted(b for b in blocks if not b.startswith("\\"))
+
+    def oid(self, table):
+        return self.query(f"SELECT 'public.{table}'::regclass::oid::bigint"
+                          )[0][0]
+
+    def leftovers(self):
+        return [r[0] for r in self.query(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'dataflow' "
+            "AND tablename LIKE 'load\\_%' AND tablename <> 'load_parts'")]
+
+
+@pytest.fixture
+def target(world, postgresql):
+    return Target(world, postgresql)
+
+
+def plain(value):
+    """A value as both clients can have it."""
+    if isinstance(value, memoryview):
+        return bytes(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, decimal.Decimal):
+        return value.normalize(decimal.Context(prec=60))
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        return value.astimezone(datetime.timezone.utc)
+    return value
+
+
+def sorted_rows(rows):
+    return sorted(([plain(v) for v in row] for row in rows), key=repr)
+
+
+def differences(target, source_sql, dest_sql):
+    left = sorted_rows(target.world.on_source(source_sql))
+    right = sorted_rows(target.query(dest_sql))
+    if left == right:
+        return []
+    return [f"{len(left)} rows in the source, {len(right)} in the destination",
+            *[f"missing {r}"[:900] for r in left if r not in right][:5],
+            *[f"extra {r}"[:900] for r in right if r not in left][:5]]
+
+
+def wait_equal(target, table, dest_table=None, source_sql=None, dest_sql=None,
+               timeout=30):
+    source_sql = source_sql or f"SELECT * FROM {table}"
+    dest_sql = dest_sql or f"SELECT * FROM public.{dest_table or table}"
+
+    def equal():
+        return target.has_table(dest_table or table) and \
+            not differences(target, source_sql, dest_sql)
+    try:
+        dataflow.wait_for(equal, timeout, 0.1)
+    except AssertionError:
+        found = differences(target, source_sql, dest_sql) \
+            if target.has_table(dest_table or table) else "there is no table"
+        raise AssertionError(f"{table} did not become equal: {found}\n"
+                             f"errors: {target.world.errors()}\n"
+                             f"{target.world.log()}") from None
+
+
+def wait_synced(world, mapping_id, runs=1, timeout=20):
+    def done():
+        return world.control(
+            "SELECT COUNT(*) FROM sync_status WHERE sync_type = 'FULL_SYNC' "
+            f"AND status = 'COMPLETED' AND mapping_id = {mapping_id}"
+        )[0][0] >= runs
+    try:
+        dataflow.wait_for(done, timeout, 0.1)
+    except AssertionError:
+        raise AssertionError(f"no full sync: {world.errors()}\n"
+                             f"{world.log()[-3000:]}"
+                             ) from None
+
+
+# ------------------------------------------------------------- every value
+
+COLUMNS = {
+    "bit": ("bit", ["0", "1"]),
+    "tiny": ("tinyint", ["0", "255"]),
+    "small": ("smallint", ["-32768", "32767"]),
+    "whole": ("int", ["-2147483648", "2147483647"]),
+    "big": ("bigint", ["-9223372036854775808", "9223372036854775807"]),
+    "d9": ("decimal(9,4)", ["-99999.9999", "0.0001", "0", "12"]),
+    "d38": ("decimal(38,0)", ["-99999999999999999999999999999999999999",
+                              "99999999999999999999999999999999999999"]),
+    "d38s": ("decimal(38,38)", ["0.12345678901234567890123456789012345678",
+                                "-0.99999999999999999999999999999999999999"]),
+    "cash": ("money", ["-922337203685477.5808", "922337203685477.5807"]),
+    "r": ("real", ["-3.4e38", "0.1"]),
+    "f": ("float", ["-1.79769313486231e308", "0.1"]),
+    "dt": ("date", ["'0001-01-01'", "'9999-12-31'"]),
+    "tm": ("time(6)", ["'00:00:00.000001'", "'23:59:59.999999'"]),
+    "sd": ("smalldatetime", ["'1900-01-01T00:00:00'",
+                             "'2079-06-06T23:59:00'"]),
+    "ts3": ("datetime2(3)", ["'0001-01-01T00:00:00.001'",
+                             "'9999-12-31T23:59:59.999'"]),
+    "ts6": ("datetime2(6)", ["'1582-10-10T10:10:10.123456'"]),
+    "v": ("varchar(20)", ["''", "'plain'", "'blanks  '"]),
+    "nv": ("nvarchar(20)", ["N'z\u00fcrich'", "N'\u65e5\u672c'",
+                            "N'\U0001f600'"]),
+    "nm": ("nvarchar(max)", ["REPLICATE(CONVERT(nvarchar(max), N'ab\u20ac'), "
+                             "10000)", "N''"]),
+    "b": ("varbinary(20)", ["0x", "0x00FF00"]),
+    "bm": ("varbinary(max)", ["CONVERT(varbinary(max), REPLICATE(CONVERT("
+                              "varchar(max), 'x'), 60000))"]),
+    "id2": ("uniqueidentifier", ["'6F9619FF-8B86-D011-B42D-00C04FC964FF'"]),
+}
+
+
+def test_every_type_is_created_loaded_and_followed(target):
+    world = target.world
+    world.on_source("CREATE TABLE typed (k INT NOT NULL PRIMARY KEY, " +
+                    ", ".join(f"{n} {t} NULL"
+                              for n, (t, _) in COLUMNS.items()) + ")")
+    rows = max(len(v) for _, v in COLUMNS.values())
+    names = list(COLUMNS)
+
+    def insert(key, at):
+        values = [COLUMNS[n][1][at % len(COLUMNS[n][1])] for n in names]
+        world.on_source(f"INSERT INTO typed (k, {', '.join(names)}) "
+                        f"VALUES ({key}, {', '.join(values)})")
+    for i in range(rows):
+        insert(i, i)
+    world.on_source("INSERT INTO typed (k) VALUES (100)")
+    world.enable_cdc("typed")
+    target.add_mapping("typed")
+    world.start()
+    dest = "SELECT k, " + ", ".join(
+        "r::float8" if n == "r" else n for n in names) + " FROM public.typed"
+    wait_equal(target, "typed", dest_sql=dest)
+    found = dict(target.query(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = 'public.typed'::regclass AND attnum > 0"))
+    assert found["d38s"] == "numeric(38,38)"
+    assert found["nv"] == "character varying(20)"
+    assert found["ts3"] == "timestamp(3) without time zone"
+    assert target.query("SELECT indisprimary FROM pg_index WHERE indrelid = "
+                        "'public.typed'::regclass") == [(True,)]
+    # The same values by changes.
+    for i in range(rows):
+        insert(i + 200, i + 1)
+    world.on_source("DELETE FROM typed WHERE k IN (0, 100)")
+    world.on_source("UPDATE typed SET nv = N'new', d9 = NULL WHERE k = 1")
+    wait_equal(target, "typed", dest_sql=dest)
+
+
+def test_times_that_are_too_fine(target):
+    """datetime as SQL Server shows it; 100 ns are rounded, and that is said;
+    the last moment does not become the year 10000."""
+    world = target.world
+    world.on_source("CREATE TABLE fine (k INT NOT NULL PRIMARY KEY, "
+                    "d datetime NULL, t datetime2(7) NULL, "
+                    "z datetimeoffset(7) NULL)")
+    world.on_source("INSERT INTO fine VALUES "
+                    "(1, '2020-02-29T12:34:56.127', "
+                    "'2020-01-01T00:00:00.1234565', "
+                    "'2020-01-01T10:00:00.1234564+02:00'), "
+                    "(2, '9999-12-31T23:59:59.997', "
+                    "'9999-12-31T23:59:59.9999999', NULL)")
+    mapping = target.add_mapping("fine", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert target.query("SELECT k, d::text, t::text, "
+                        "(z AT TIME ZONE 'UTC')::text FROM public.fine "
+                        "ORDER BY k") == [
+        (1, "2020-02-29 12:34:56.127", "2020-01-01 00:00:00.123457",
+         "2020-01-01 08:00:00.123456"),
+        (2, "9999-12-31 23:59:59.997", "9999-12-31 23:59:59.999999", None)]
+    said = [r[0] for r in world.control(
+        "SELECT log_message FROM sync_logs WHERE log_level = 'WARNING'")]
+    assert any("'t'" in m and "rounded to 6 digits" in m and
+               "'z'" in m and "offset" in m for m in said), said
+
+
+# ---------------------------------------------------------------- the swap
+
+RICH = """
+CREATE ROLE reader_%(n)s; CREATE ROLE owner_%(n)s;
+CREATE TABLE public.other (x int PRIMARY KEY);
+INSERT INTO public.other SELECT generate_series(1, 100);
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RETURN NEW; END $$;
+CREATE TABLE public.rich (
+  id bigint GENERATED BY DEFAULT AS IDENTITY (START 5 INCREMENT 2)
+    CONSTRAINT "the key" PRIMARY KEY,
+  name varchar(50) COLLATE "C" DEFAULT 'nobody',
+  n int CONSTRAINT small CHECK (n < 100000),
+  own serial,
+  twice int GENERATED ALWAYS AS (n * 2) STORED,
+  CONSTRAINT once UNIQUE (name) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT points FOREIGN KEY (n) REFERENCES public.other
+) WITH (fillfactor = 70, autovacuum_enabled = false);
+CREATE INDEX by_n ON public.rich (n DESC NULLS LAST) INCLUDE (name)
+  WHERE n > 3;
+CREATE UNIQUE INDEX "Odd ""name"" USING btree" ON public.rich
+  USING btree (lower(name)) WITH (fillfactor = 60);
+CREATE TRIGGER watch BEFORE UPDATE ON public.rich FOR EACH ROW
+  WHEN (OLD.n IS DISTINCT FROM NEW.n) EXECUTE FUNCTION public.touch();
+CREATE TRIGGER off AFTER INSERT ON public.rich FOR EACH STATEMENT
+  EXECUTE FUNCTION public.touch();
+ALTER TABLE public.rich DISABLE TRIGGER off;
+ALTER TABLE public.rich ALTER COLUMN n SET STATISTICS 500;
+ALTER TABLE public.rich ALTER COLUMN n SET (n_distinct = -0.5);
+ALTER TABLE public.rich ALTER COLUMN name SET STORAGE EXTERNAL;
+ALTER TABLE public.rich REPLICA IDENTITY FULL;
+ALTER TABLE public.rich CLUSTER ON by_n2;
+COMMENT ON TABLE public.rich IS 'it''s rich';
+COMMENT ON COLUMN public.rich.n IS 'a number';
+COMMENT ON INDEX public.by_n IS 'an index';
+COMMENT ON CONSTRAINT once ON public.rich IS 'a constraint';
+COMMENT ON TRIGGER watch ON public.rich IS 'a trigger';
+GRANT SELECT ON public.rich TO reader_%(n)s;
+GRANT INSERT, UPDATE ON public.rich TO PUBLIC;
+GRANT owner_%(n)s TO CURRENT_USER;
+ALTER TABLE public.rich OWNER TO owner_%(n)s;
+GRANT DELETE ON public.rich TO reader_%(n)s WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES GRANT TRUNCATE ON TABLES TO reader_%(n)s;
+INSERT INTO public.rich (name, n) SELECT 'old ' || i, i
+  FROM generate_series(1, 50) AS i;
+""".replace("ALTER TABLE public.rich CLUSTER ON by_n2;\n",
+            "CREATE INDEX by_n2 ON public.rich (n);\n"
+            "ALTER TABLE public.rich CLUSTER ON by_n2;\n")
+
+
+def make_source(world, rows=60):
+    world.on_source("CREATE TABLE rich (id BIGINT NOT NULL PRIMARY KEY, "
+                    "name VARCHAR(50) NULL, n INT NULL)")
+    values = ", ".join(f"({1000 + i}, 'new {i}', {i})"
+                       for i in range(1, rows + 1))
+    world.on_source(f"INSERT INTO rich VALUES {values}")
+
+
+RICH_DEST = "SELECT id, name, n FROM public.rich"
+
+
+def test_a_swap_keeps_all_that_the_table_has(target):
+    world = target.world
+    target.server.psql(RICH % {"n": target.database}, target.database)
+    make_source(world)
+    before, old = target.dump("rich"), target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.oid("rich") != old, world.log()
+    assert target.dump("rich") == before
+    assert target.leftovers() == []
+    # Everything works: defaults, generated columns, identities, triggers.
+    target.query("INSERT INTO public.rich (name, n) VALUES ('hand', 7)")
+    found = target.query("SELECT id, twice, own FROM public.rich "
+                         "WHERE name = 'hand'")[0]
+    assert found[0] > 1060 and found[1] == 14 and found[2] > 50
+    # And once more, over what the first swap made.
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
+    assert target.dump("rich") == before
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.query("SELECT reltuples FROM pg_class WHERE oid = "
+                        "'public.rich'::regclass")[0][0] == 60
+
+
+DEPENDENTS = {
+    "a view": "CREATE VIEW public.seen AS SELECT id, name FROM public.rich; "
+              "GRANT SELECT ON public.seen TO PUBLIC",
+    "a materialized view": "CREATE MATERIALIZED VIEW public.held AS "
+                           "SELECT count(*) FROM public.rich",
+    "a foreign key": "CREATE TABLE public.child (id int PRIMARY KEY, "
+                     "rich_id bigint REFERENCES public.rich); "
+                     "INSERT INTO public.child VALUES (1, 1001), (2, NULL)",
+    "a function": "CREATE FUNCTION public.all_rich() RETURNS SETOF "
+                  "public.rich LANGUAGE sql AS 'SELECT * FROM public.rich'",
+    "a publication": "CREATE PUBLICATION shown FOR TABLE public.rich",
+    "row security": "CREATE POLICY mine ON public.rich USING (n < 5); "
+                    "ALTER TABLE public.rich ENABLE ROW LEVEL SECURITY",
+    "a grant on a column": "GRANT SELECT (name) ON public.rich TO PUBLIC",
+    "a rule": "CREATE RULE nothing AS ON DELETE TO public.rich "
+              "WHERE OLD.id < 0 DO INSTEAD NOTHING",
+    "an heir": "CREATE TABLE public.heir () INHERITS (public.rich)",
+    "statistics": "CREATE STATISTICS public.both ON id, n FROM public.rich",
+}
+
+
+@pytest.mark.parametrize("what", DEPENDENTS)
+def test_what_depends_on_the_table_survives(target, what):
+    world = target.world
+    target.server.psql("""
+        CREATE TABLE public.rich (id bigint PRIMARY KEY, name varchar(50),
+          n int UNIQUE);
+        INSERT INTO public.rich SELECT 1000 + i, 'old', -i
+          FROM generate_series(1, 30) AS i""", target.database)
+    target.server.psql(DEPENDENTS[what], target.database)
+    make_source(world)
+    before, old = target.dump("rich"), target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert not differences(target, "SELECT * FROM rich",
+                           "SELECT * FROM ONLY public.rich")
+    assert target.oid("rich") == old
+    assert target.dump("rich") == before
+    assert target.leftovers() == []
+    if what == "a view":
+        assert len(target.query("SELECT * FROM public.seen")) == 60
+    if what == "a foreign key":
+        assert target.query("SELECT convalidated FROM pg_constraint WHERE "
+                            "conrelid = 'public.child'::regclass AND "
+                            "contype = 'f'") == [(True,)]
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_readers_see_old_or_new_rows_and_nothing_between(target, view):
+    world = target.world
+    world.on_source("CREATE TABLE seen (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO seen SELECT TOP (5000) ROW_NUMBER() OVER "
+                    "(ORDER BY (SELECT NULL)), 1 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    target.server.psql("CREATE TABLE public.seen (id int PRIMARY KEY, v int);"
+                       "INSERT INTO public.seen SELECT i, 0 FROM "
+                       "generate_series(1, 3000) AS i", target.database)
+    if view:
+        target.query("CREATE VIEW public.over_seen AS SELECT * FROM "
+                     "public.seen")
+    stop, found, longest = threading.Event(), set(), [0]
+
+    def read():
+        connection = target.server.connect(target.database)
+        with connection.cursor() as cursor:
+            while not stop.is_set():
+                began = time.monotonic()
+                cursor.execute("SELECT count(*), min(v), max(v) "
+                               "FROM public.seen")
+                found.add(cursor.fetchone())
+                longest[0] = max(longest[0], time.monotonic() - began)
+        connection.close()
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        mapping = target.add_mapping("seen", cdc=0)
+        world.start()
+        wait_synced(world, mapping)
+        time.sleep(0.3)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert found == {(3000, 0, 0), (5000, 1, 1)}
+    assert longest[0] < 5
+
+
+def test_a_swap_waits_for_readers_and_lets_others_read(target):
+    """A reader who holds the table holds up the swap, not other readers."""
+    world = target.world
+    make_source(world)
+    target.server.psql("CREATE TABLE public.rich (id bigint PRIMARY KEY, name "
+                       "varchar(50), n int); INSERT INTO public.rich VALUES "
+                       "(1, 'old', 1)", target.database)
+    holder = target.server.connect(target.database)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT * FROM public.rich")
+        mapping = target.add_mapping("rich", cdc=0)
+        world.start()
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            began = time.monotonic()
+            assert target.query("SELECT * FROM public.rich") == [
+                (1, "old", 1)]
+            assert time.monotonic() - began < 2
+            time.sleep(0.1)
+    holder.rollback()
+    holder.close()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+
+
+# --------------------------------------------------------------- the changes
+
+def test_unique_values_change_places(target):
+    """PostgreSQL looks at unique values row by row, SQL Server at the end."""
+    world = target.world
+    world.on_source("CREATE TABLE seats (id INT NOT NULL PRIMARY KEY, "
+                    "seat INT NOT NULL, who NVARCHAR(20) NULL)")
+    world.on_source("INSERT INTO seats SELECT TOP (300) n.i, n.i, N'somebody' "
+                    "FROM (SELECT ROW_NUMBER() OVER (ORDER BY (SELECT NULL)) "
+                    "AS i FROM sys.all_objects) AS n")
+    world.enable_cdc("seats")
+    target.server.psql(
+        "CREATE TABLE public.seats (id int PRIMARY KEY, seat int NOT NULL, "
+        "who varchar(20), note text DEFAULT 'untouched', "
+        "UNIQUE (seat))", target.database)
+    target.add_mapping("seats")
+    world.start()
+    dest = "SELECT id, seat, who FROM public.seats"
+    wait_equal(target, "seats", dest_sql=dest)
+    target.query("UPDATE public.seats SET note = 'by hand' WHERE id = 1")
+    world.on_source("UPDATE seats SET seat = CASE id WHEN 1 THEN 2 ELSE 1 END "
+                    "WHERE id IN (1, 2)")
+    wait_equal(target, "seats", dest_sql=dest)
+    world.on_source("UPDATE seats SET seat = seat + 1")
+    world.on_source("UPDATE seats SET who = N'first' WHERE id = 1")
+    wait_equal(target, "seats", dest_sql=dest)
+    assert target.query("SELECT note FROM public.seats WHERE id = 1") == [
+        ("by hand",)]
+    assert world.errors() == []
+
+
+def test_a_type_that_only_the_server_reads(target):
+    """Text into inet, interval, an array, an enum, a domain and jsonb."""
+    world = target.world
+    world.on_source("CREATE TABLE texts (id INT NOT NULL PRIMARY KEY, "
+                    "a VARCHAR(40), i VARCHAR(50), r VARCHAR(50), "
+                    "m VARCHAR(5), d VARCHAR(50))")
+    world.on_source("INSERT INTO texts VALUES (1, '10.0.0.1', "
+                    "'1 day 02:03:04', '{1,2,NULL}', 'sad', 'abc'), "
+                    "(2, NULL, NULL, NULL, NULL, NULL)")
+    world.enable_cdc("texts")
+    target.server.psql(
+        "CREATE TYPE public.mood AS ENUM ('sad', 'happy'); "
+        "CREATE DOMAIN public.short AS varchar(50) CHECK (VALUE <> 'bad'); "
+        "CREATE TABLE public.texts (id int PRIMARY KEY, a inet, i interval, "
+        "r int[], m public.mood, d public.short)", target.database)
+    target.add_mapping("texts")
+    world.start()
+    dest = "SELECT id, host(a), to_char(i, 'DD HH24:MI:SS'), r::text, m::text, "
+            "d FROM public.texts"
+
+    def expect(rows):
+        try:
+            dataflow.wait_for(lambda: sorted(target.query(dest)) == rows, 30)
+        except AssertionError:
+            raise AssertionError(f"{target.query(dest)}, {world.errors()}"
+                                 ) from None
+    expect([(1, "10.0.0.1", "01 02:03:04", "{1,2,NULL}", "sad", "abc"),
+            (2, None, None, None, None, None)])
+    world.on_source("UPDATE texts SET m = 'happy', r = '{}' WHERE id = 1")
+    world.on_source("DELETE FROM texts WHERE id = 2")
+    expect([(1, "10.0.0.1", "01 02:03:04", "{}", "happy", "abc")])
+
+
+def test_text_with_a_zero_is_refused_and_named(target):
+    world = target.world
+    world.on_source("CREATE TABLE zeros (id INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(20))")
+    world.on_source("INSERT INTO zeros VALUES (1, N'a'), "
+                    "(2, N'a' + NCHAR(0) + N'b')")
+    mapping = target.add_mapping("zeros", cdc=0)
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0]
+    assert "key 2" in error[1] and "'v'" in error[1], error
+    assert "number 0" in error[1], error
+
+
+# -------------------------------------------------------------------- faults
+
+def test_kills_in_the_middle(target):
+    """kill -9 while it loads and applies, again and again."""
+    world = target.world
+    world.on_source("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, "
+                    "n INT NOT NULL, v NVARCHAR(20) NULL)")
+    world.on_source("INSERT INTO w (id, n) SELECT TOP (3000) ROW_NUMBER() OVER"
+                    " (ORDER BY (SELECT NULL)), 0 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    world.enable_cdc("w")
+    mapping = target.add_mapping("w")
+    world.config(cdc_window_transactions=20)
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    for turn in range(8):
+        daemon = world.start()
+        if turn % 3 == 1:
+            world.request(mapping, "FULL_SYNC")
+        until = time.monotonic() + dice.uniform(0.1, 1.5)
+        while time.monotonic() < until:
+            low = dice.randrange(1, 3000)
+            world.on_source(f"UPDATE w SET n = n + 1 WHERE id BETWEEN {low} "
+                            f"AND {low + 30}; DELETE FROM w WHERE id = {low}")
+        daemon.kill()
+    world.start()
+    wait_equal(target, "w", timeout=60)
+    world.request(mapping, "FULL_SYNC")
+    dataflow.wait_for(lambda: target.leftovers() == [], 30)
+    wait_equal(target, "w")
+
+
+# --------------------------------------------------------------- verification
+
+def test_a_copy_on_postgresql_is_verified_and_repaired(target):
+    world = target.world
+    make_source(world)
+    world.enable_cdc("rich")
+    mapping = target.add_mapping("rich")
+    world.start()
+    wait_equal(target, "rich")
+
+    def verify():
+        last = world.control("SELECT MAX(verification_id) FROM "
+                             "verification_logs")[0][0] or 0
+        world.request(mapping, "VERIFY")
+        return dataflow.wait_for(lambda: world.control(
+            "SELECT verification_status, mismatches_found "
+            f"FROM verification_logs WHERE verification_id > {last}"), 60)[0]
+    assert verify() == ("PASSED", 0), world.log()
+    target.query("UPDATE public.rich SET name = 'wrong' WHERE id = 1005")
+    target.query("DELETE FROM public.rich WHERE id = 1006")
+    assert verify() == ("FAILED", 2), world.log()
+    world.request(mapping, "REPAIR")
+    wait_equal(target, "rich")
