@@ -696,3 +696,44 @@ def test_another_server(own_world, server):
         lambda: len(world.on_dest("SELECT id FROM item")) == 2, 30, 0.2)
     # A slot by that name has something else in it.
     assert world.full_syncs(mapping) == 2
+
+
+def test_renamed_table(world):
+    """What is changed under another name is no change of nobody's."""
+    world.make("item", "fresh")
+    mapping, = world.follow("item")
+    world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    world.on_source("ALTER TABLE item RENAME TO away")
+    world.on_source("INSERT INTO away (id) VALUES (2)")
+    world.wait_error("does not exist", resolved=0)
+    world.on_source("ALTER TABLE away RENAME TO item")
+    world.wait_same("item")
+    # Another one takes its place.
+    world.on_source("BEGIN; ALTER TABLE item RENAME TO away; "
+                    "ALTER TABLE fresh RENAME TO item; COMMIT")
+    world.on_source("INSERT INTO item (id) VALUES (7)")
+    world.wait_same("item", timeout=40)
+    world.on_source("INSERT INTO item (id) VALUES (8)")
+    world.wait_same("item")
+
+
+def test_many_tables_start_together(world):
+    """Their loads run while others' changes come; nobody begins twice."""
+    tables = [f"t{i}" for i in range(12)]
+    world.make(*tables)
+    for table in tables:
+        world.on_source(f"INSERT INTO {table} (id) SELECT "
+                        "generate_series(1000001, 1003000)")
+    with Load(world, *tables):
+        mappings = world.follow(*tables)
+        world.start()
+        for mapping in mappings:
+            world.load(mapping)
+        time.sleep(2)
+    for table in tables:
+        world.wait_same(table)
+    assert [world.full_syncs(m) for m in mappings] == [1] * 12
+    assert not world.errors()

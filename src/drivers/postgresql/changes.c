@@ -199,7 +199,10 @@ static int watch(struct postgresql_source *source, struct error *err)
 
 	if (changes->watched_ms && clock_ms() - changes->watched_ms < WATCH_MS)
 		return 0;
-	rc = slot_has_table(source->conn, &changes->stream->names, oid, err);
+	rc = slot_is_table(source->conn, oid, &source->name, err);
+	if (rc > 0)
+		rc = slot_has_table(source->conn, &changes->stream->names, oid,
+				    err);
 	if (rc == 0) {
 		/* One that is gone altogether is no gap. */
 		source->described = false;
@@ -275,6 +278,9 @@ static bool differs(const struct postgresql_source *source,
 	unsigned columns = table.columns;
 	unsigned wanted = 0;
 
+	if (strcmp(table.schema, source->name.schema) != 0 ||
+	    strcmp(table.name, source->name.table) != 0)
+		return true;
 	for (size_t i = 0; i < catalog->column_count; i++)
 		wanted += !catalog->columns[i].computed;
 	while (pgoutput_column_next(&table, &column)) {
@@ -489,7 +495,8 @@ int pg_changes_begin(struct postgresql_source *source, struct table *shape,
 	pass_stored_on(changes);
 	if (watch(source, err) < 0)
 		return -1;
-	rc = stream_follow(changes->place, &at, changes->cancel, err);
+	rc = stream_follow(changes->place, source->catalog.oid, &at,
+			   changes->cancel, err);
 	if (rc != 0) /* it is being read, but has not come so far */
 		return rc < 0 ? -1 : 0;
 	if (prove(source, &at, err) < 0)
