@@ -201,8 +201,10 @@ static int renew(struct census *census, struct census_server *server,
 	if (!which.driver ||
 	    engine_get_server(census->engine, &which, &now, err) < 0)
 		return -1;
-	if (now != server->server)
+	if (now != server->server) {
 		server->told = false;
+		server->tried_ms = 0;
+	}
 	engine_put_server(census->engine, server->server);
 	server->server = now;
 	return 0;

@@ -1,6 +1,7 @@
 """A real PostgreSQL as a source of changes, by logical replication, into SQL
 Server: whole tables are compared, by psycopg2 and python-tds."""
 import statistics
+import subprocess
 import threading
 import time
 
@@ -521,6 +522,26 @@ def test_slow_mapping(world):
     assert world.full_syncs(fast) == 1
 
 
+def test_check(world):
+    """What `check` says of the log before anything is set up, and after."""
+    world.make("item")
+    world.on_source("CREATE TABLE bare (id int NOT NULL UNIQUE)")
+    mapping, _ = world.follow("item", "bare")
+
+    def check():
+        return dataflow.run("check", "--json",
+                            env=world.environment()).stdout
+    text = check()
+    assert text.count("REPLICA IDENTITY FULL") == 1, text
+    assert "is made when the first mapping starts" in text, text
+    assert not world.slots() and not world.publications()
+    world.start()
+    world.load(mapping)
+    dataflow.wait_for(lambda: [s for s in world.slots() if s[1]], 20, 0.1)
+    text = check()
+    assert "it is being read" in text and "the table is in" in text, text
+
+
 def test_server_restarted(world):
     """Comes last: everybody's server is away for a moment."""
     world.make("item")
@@ -536,3 +557,183 @@ def test_server_restarted(world):
             time.sleep(2)
     world.wait_same("item", timeout=60)
     assert world.full_syncs(mapping) == 1
+
+
+# Part four: a server that is not what it was. Each has one of its own.
+
+@pytest.fixture
+def own_world(dest_server, tmp_path):
+    with postgresql.Postgresql() as server:
+        made = ChangesWorld(server, dest_server, tmp_path)
+        made.init()
+        yield made
+        made.close()
+
+
+def test_lost_slot(own_world):
+    """The server removed log that was needed: it allows no more."""
+    world = own_world
+    world.make("item", "filler")
+    mapping, = world.follow("item")
+    daemon = world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    daemon.stop()
+    world.on_source("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")
+    world.on_source("SELECT pg_reload_conf()")
+    for _ in range(4):
+        world.on_source("INSERT INTO filler (id, body) SELECT "
+                        "coalesce(max(id), 0) + 1, repeat('z', 100000) "
+                        "FROM filler")
+        world.on_source("SELECT pg_switch_wal()")
+        world.on_source("CHECKPOINT")
+    assert world.on_source("SELECT wal_status FROM pg_replication_slots") == \
+        [("lost",)]
+    world.on_source("INSERT INTO item (id) VALUES (2)")
+    world.start()
+    world.wait_same("item")
+    world.wait_error("is lost")
+    assert world.full_syncs(mapping) == 2
+    world.on_source("INSERT INTO item (id) VALUES (3)")
+    world.wait_same("item")
+
+
+def test_gap_without_a_resync(own_world):
+    """The policy may be to wait for a person."""
+    world = own_world
+    world.config(resync_on_gap=0)
+    world.make("item")
+    mapping, = world.follow("item")
+    world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    world.on_source("TRUNCATE item")
+    world.wait_error("was truncated", resolved=0)
+    time.sleep(3)
+    assert world.full_syncs(mapping) == 1
+    world.request(mapping, "FULL_SYNC")
+    world.wait_same("item")
+    world.on_source("INSERT INTO item (id) VALUES (2)")
+    world.wait_same("item")
+
+
+def test_promoted_server(own_world):
+    """Another timeline of the same server, with the slot: it goes on."""
+    world, server = own_world, own_world.postgresql
+    world.make("item")
+    mapping, = world.follow("item")
+    world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    server.stop()
+    with open(server.data + "/standby.signal", "w", encoding="ascii"):
+        pass
+    server.start(restore_command="false")
+    promoted = subprocess.run(
+        server._command("pg_ctl", "promote", "-D", server.data, "-w"),
+        cwd=server.folder, stdout=subprocess.PIPE, text=True, check=False)
+    assert promoted.returncode == 0, promoted.stdout + server.log()
+    assert world.on_source("SELECT left(pg_walfile_name("
+                           "pg_current_wal_lsn()), 8)") == [("00000002",)]
+    world.on_source("INSERT INTO item (id) VALUES (2)")
+    world.wait_same("item")
+    assert world.full_syncs(mapping) == 1
+    assert not world.errors()
+
+
+@pytest.mark.parametrize("much", [False, True])
+def test_restored_server(own_world, much):
+    """Set back to an older state, slot and all."""
+    world, server = own_world, own_world.postgresql
+    world.make("item")
+    mapping, = world.follow("item")
+    world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    server.stop()
+    copy = server.data + ".old"
+    subprocess.run(["cp", "-a", server.data, copy], check=True)
+    server.start()
+    for i in range(10, 400 if much else 20):
+        world.on_source(f"INSERT INTO item (id, body) VALUES ({i}, "
+                        "repeat('q', 5000))")
+    world.wait_same("item")
+    server.stop()
+    subprocess.run(["rm", "-rf", server.data], check=True)
+    subprocess.run(["mv", copy, server.data], check=True)
+    server.start()
+    world.wait_same("item", timeout=60)
+    world.wait_error("restored")
+    world.on_source("INSERT INTO item (id) VALUES (3)")
+    world.wait_same("item")
+
+
+def test_another_server(own_world, server):
+    """The connection string leads to a server with the same tables."""
+    world = own_world
+    world.make("item")
+    mapping, = world.follow("item")
+    daemon = world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    daemon.stop()
+    other = server.connection_string()
+    server.query(f"CREATE DATABASE {world.src_db}")
+    server.query(f"CREATE TABLE item ({ITEM}); "
+                 "INSERT INTO item (id) VALUES (7)", world.src_db)
+    world.control(f"UPDATE source_servers SET connection_string = N'{other}'")
+    world.start()
+    dataflow.wait_for(
+        lambda: [tuple(r) for r in world.on_dest("SELECT id FROM item")] ==
+        [(7,)], 30, 0.2)
+    server.query("INSERT INTO item (id) VALUES (8)", world.src_db)
+    dataflow.wait_for(
+        lambda: len(world.on_dest("SELECT id FROM item")) == 2, 30, 0.2)
+    # A slot by that name has something else in it.
+    assert world.full_syncs(mapping) == 2
+
+
+def test_renamed_table(world):
+    """What is changed under another name is no change of nobody's."""
+    world.make("item", "fresh")
+    mapping, = world.follow("item")
+    world.start()
+    world.load(mapping)
+    world.on_source("INSERT INTO item (id) VALUES (1)")
+    world.wait_same("item")
+    world.on_source("ALTER TABLE item RENAME TO away")
+    world.on_source("INSERT INTO away (id) VALUES (2)")
+    world.wait_error("does not exist", resolved=0)
+    world.on_source("ALTER TABLE away RENAME TO item")
+    world.wait_same("item")
+    # Another one takes its place.
+    world.on_source("BEGIN; ALTER TABLE item RENAME TO away; "
+                    "ALTER TABLE fresh RENAME TO item; COMMIT")
+    world.on_source("INSERT INTO item (id) VALUES (7)")
+    world.wait_same("item", timeout=40)
+    world.on_source("INSERT INTO item (id) VALUES (8)")
+    world.wait_same("item")
+
+
+def test_many_tables_start_together(world):
+    """Their loads run while others' changes come; nobody begins twice."""
+    tables = [f"t{i}" for i in range(12)]
+    world.make(*tables)
+    for table in tables:
+        world.on_source(f"INSERT INTO {table} (id) SELECT "
+                        "generate_series(1000001, 1003000)")
+    with Load(world, *tables):
+        mappings = world.follow(*tables)
+        world.start()
+        for mapping in mappings:
+            world.load(mapping)
+        time.sleep(2)
+    for table in tables:
+        world.wait_same(table)
+    assert [world.full_syncs(m) for m in mappings] == [1] * 12
+    assert not world.errors()

@@ -489,8 +489,8 @@ def test_a_type_that_only_the_server_reads(target):
         "r int[], m public.mood, d public.short)", target.database)
     target.add_mapping("texts")
     world.start()
-    dest = "SELECT id, host(a), to_char(i, 'DD HH24:MI:SS'), r::text, m::text, "
-            "d FROM public.texts"
+    dest = ("SELECT id, host(a), to_char(i, 'DD HH24:MI:SS'), r::text, "
+            "m::text, d FROM public.texts")
 
     def expect(rows):
         try:
@@ -574,3 +574,79 @@ def test_a_copy_on_postgresql_is_verified_and_repaired(target):
     assert verify() == ("FAILED", 2), world.log()
     world.request(mapping, "REPAIR")
     wait_equal(target, "rich")
+
+
+# --------------------------------------------------------------------- rights
+
+SCRIPT = os.path.join(dataflow.TOP, "etc",
+                      "least-privilege-postgresql-destination.sql")
+
+
+def give_rights(target, login, tables, swap):
+    """Run the script as a DBA would, with the lines between the rulers
+    changed."""
+    with open(SCRIPT, encoding="utf-8") as file:
+        text = file.read()
+    for old, new in (
+            (r"\set login dataflow_writer", rf"\set login {login}"),
+            (r"\set password ''", r"\set password 'Least-pass-42'"),
+            (r"\set may_swap 0", rf"\set may_swap {int(swap)}"),
+            ("('public', 'orders'),\n('sales', NULL);", tables + ";")):
+        assert old in text, old
+        text = text.replace(old, new)
+    for _ in range(2):  # running it again changes nothing
+        target.server.psql(text, target.database)
+
+
+def use_login(target, login):
+    text = target.server.connection_string(
+        database=target.database, **{"user id": login,
+                                     "password": "Least-pass-42"})
+    target.world.control(f"UPDATE target_servers SET connection_string = "
+                         f"N'{text}' WHERE target_id = {target.target_id}")
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_rights_of_the_script_are_enough(target, swap):
+    world, login = target.world, f"least_{target.database}"
+    make_source(world)
+    world.enable_cdc("rich")
+    target.server.psql("CREATE TABLE public.rich (id bigint PRIMARY KEY, "
+                       "name varchar(50), n serial); INSERT INTO public.rich "
+                       "VALUES (1, 'old', 1)", target.database)
+    give_rights(target, login, "('public', 'rich'), ('public', 'made')",
+                swap)
+    use_login(target, login)
+    world.on_source("UPDATE rich SET n = 0 WHERE n IS NULL")
+    world.on_source("ALTER TABLE rich ALTER COLUMN n INT NOT NULL")
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich")
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert " 0 FAIL" in done.stdout, done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert (target.oid("rich") != old) == swap, world.log()
+    world.on_source("UPDATE rich SET name = 'changed' WHERE id = 1005; "
+                    "DELETE FROM rich WHERE id = 1006")
+    wait_equal(target, "rich")
+    assert world.errors() == []
+    if swap:
+        assert target.query("SELECT tableowner FROM pg_tables WHERE "
+                            "tablename = 'rich'") == [("dataflow_destination",
+                                                       )]
+
+
+def test_a_check_names_the_rights_that_are_missing(target):
+    world, login = target.world, f"poor_{target.database}"
+    make_source(world)
+    target.server.psql(f"CREATE ROLE {login} LOGIN PASSWORD 'Least-pass-42'; "
+                       "CREATE TABLE public.rich (id bigint PRIMARY KEY, "
+                       "name varchar(50), n int)", target.database)
+    use_login(target, login)
+    target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert f"CREATE SCHEMA dataflow AUTHORIZATION {login}" in done.stdout, \
+        done.stdout
+    assert f'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."rich" TO ' \
+        f"{login}" in done.stdout, done.stdout

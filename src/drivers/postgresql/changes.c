@@ -77,8 +77,6 @@ int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 {
 	const struct catalog_table *catalog = &source->catalog;
 	char name[TABLE_NAME_TEXT_MAX];
-	struct table no_key;
-	int ret;
 
 	table_name_format(name, &source->name);
 	if (catalog->kind != 'r' && catalog->kind != 'p')
@@ -92,8 +90,18 @@ int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 				 "changes are in no log; run ALTER TABLE … SET "
 				 "LOGGED, or set cdc_enabled to 0",
 				 name);
+	return 0;
+}
+
+/* Before the table is put into a publication, whatever the mapping's key is. */
+static int check_identity(struct postgresql_source *source, struct error *err)
+{
+	struct table no_key;
+	int ret;
+
 	table_init(&no_key);
-	ret = slot_check_identity(source->conn, catalog->oid, &no_key, err);
+	ret = slot_check_identity(source->conn, source->catalog.oid, &no_key,
+				  err);
 	table_release(&no_key);
 	return ret;
 }
@@ -125,7 +133,8 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
 	    pg_changes_check_table(source, err) < 0 ||
-	    find_place(source, err) < 0 || prepare(source, err) < 0 ||
+	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
+	    prepare(source, err) < 0 ||
 	    slot_position(source->conn, source->catalog.oid, changes->cancel,
 			  &position, err) < 0)
 		return -1;
@@ -190,7 +199,10 @@ static int watch(struct postgresql_source *source, struct error *err)
 
 	if (changes->watched_ms && clock_ms() - changes->watched_ms < WATCH_MS)
 		return 0;
-	rc = slot_has_table(source->conn, &changes->stream->names, oid, err);
+	rc = slot_is_table(source->conn, oid, &source->name, err);
+	if (rc > 0)
+		rc = slot_has_table(source->conn, &changes->stream->names, oid,
+				    err);
 	if (rc == 0) {
 		/* One that is gone altogether is no gap. */
 		source->described = false;
@@ -266,6 +278,9 @@ static bool differs(const struct postgresql_source *source,
 	unsigned columns = table.columns;
 	unsigned wanted = 0;
 
+	if (strcmp(table.schema, source->name.schema) != 0 ||
+	    strcmp(table.name, source->name.table) != 0)
+		return true;
 	for (size_t i = 0; i < catalog->column_count; i++)
 		wanted += !catalog->columns[i].computed;
 	while (pgoutput_column_next(&table, &column)) {
@@ -480,7 +495,8 @@ int pg_changes_begin(struct postgresql_source *source, struct table *shape,
 	pass_stored_on(changes);
 	if (watch(source, err) < 0)
 		return -1;
-	rc = stream_follow(changes->place, &at, changes->cancel, err);
+	rc = stream_follow(changes->place, source->catalog.oid, &at,
+			   changes->cancel, err);
 	if (rc != 0) /* it is being read, but has not come so far */
 		return rc < 0 ? -1 : 0;
 	if (prove(source, &at, err) < 0)

@@ -61,8 +61,7 @@ int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
 		     struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Are changes of the table logged, and can the log tell its rows apart?
- * ERROR_SCHEMA with what helps.
+ * Are changes of such a table logged at all? ERROR_SCHEMA with what helps.
  */
 int pg_changes_check_table(struct postgresql_source *source, struct error *err)
 	__attribute__((warn_unused_result));

@@ -57,14 +57,16 @@ int pg_check_table_changes(struct postgresql_source *source,
 	struct slot_names names;
 	int found;
 
-	/* What check_key() has found wrong was told. */
 	if (pg_changes_check_table(source, err) < 0)
 		return pg_check_failed(source->conn, out, "changes", err);
-	if (table->key_count &&
-	    slot_check_identity(source->conn, source->catalog.oid, table, err) <
-		    0)
+	if (slot_check_identity(source->conn, source->catalog.oid, table, err) <
+	    0) {
+		/* With a key it was told by the check of that. */
+		if (table->key_count && pg_usable(source->conn))
+			return 0;
 		return pg_check_failed(source->conn, out, "replica identity",
 				       err);
+	}
 	finding_add(out, FINDING_OK, "replica identity",
 		    "the log tells which row a change concerns");
 	if (streams_names(source->server->streams, source->conn, &names, err) <

@@ -59,6 +59,15 @@ static void routes_free(struct stream_feed *feed)
 	HASH_ITER(hh, feed->routes, route, next) route_free(feed, route);
 }
 
+/* A table that was renamed is still told, so that this is seen. */
+static bool is_table(const struct stream_mapping *mapping,
+		     const struct pgoutput_relation *table)
+{
+	return mapping->oid == table->id ||
+	       (!strcmp(mapping->schema, table->schema) &&
+		!strcmp(mapping->table, table->name));
+}
+
 /* Its takers anew: those mappings of the table that are fed. */
 static int direct(struct stream *stream, struct feed_route *route,
 		  struct error *err)
@@ -72,9 +81,7 @@ static int direct(struct stream *stream, struct feed_route *route,
 	if (pgoutput_read(&message, route->message, route->len, false, err) < 0)
 		return -1;
 	for (mapping = stream->mappings; mapping; mapping = mapping->next) {
-		if (!mapping->fed ||
-		    strcmp(mapping->schema, message.table.schema) != 0 ||
-		    strcmp(mapping->table, message.table.name) != 0)
+		if (!mapping->fed || !is_table(mapping, &message.table))
 			continue;
 		version = backlog_add_version(&mapping->backlog, route->message,
 					      route->len);

@@ -259,6 +259,26 @@ static int find_publication(struct pg *conn, const struct slot_names *names,
 	return ret;
 }
 
+int slot_is_table(struct pg *conn, uint32_t oid, const struct table_name *table,
+		  struct error *err)
+{
+	struct pg_param params[] = {
+		pg_int(oid),
+		pg_text(table->schema),
+		pg_text(table->table),
+	};
+	int64_t rows =
+		pg_query(conn,
+			 "SELECT 1 FROM pg_class AS c "
+			 "INNER JOIN pg_namespace AS n "
+			 "ON n.oid = c.relnamespace WHERE c.oid = $1::oid "
+			 "AND n.nspname = $2 AND c.relname = $3",
+			 params, COUNT_OF(params), err);
+
+	pg_finish(conn);
+	return rows < 0 ? -1 : rows > 0;
+}
+
 int slot_has_table(struct pg *conn, const struct slot_names *names,
 		   uint32_t oid, struct error *err)
 {

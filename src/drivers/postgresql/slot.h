@@ -98,6 +98,10 @@ int slot_look(struct pg *conn, const struct slot_names *names,
 	      struct slot_state *out, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Is that still the table's name? 1, 0, -1. */
+int slot_is_table(struct pg *conn, uint32_t oid, const struct table_name *table,
+		  struct error *err) __attribute__((warn_unused_result));
+
 /* Is the table in the publication? 1, 0, -1. */
 int slot_has_table(struct pg *conn, const struct slot_names *names,
 		   uint32_t oid, struct error *err)

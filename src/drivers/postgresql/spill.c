@@ -6,7 +6,7 @@
 
 #include "base/platform.h"
 
-#define BLOCK_BYTES ((uint64_t)64 * 1024)
+#define BLOCK_BYTES ((uint64_t)16 * 1024)
 
 /* So many blocks are added to the map at a time. */
 #define BLOCKS_MORE 256

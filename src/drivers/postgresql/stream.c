@@ -13,7 +13,7 @@
  * What all backlogs of a stream have in memory before they go to disk. Each one
  * that is in use has a few kilobytes beyond that.
  */
-#define BACKLOG_MEMORY ((size_t)8 << 20)
+#define BACKLOG_MEMORY ((size_t)4 << 20)
 
 #define STACK_BYTES (256 * 1024)
 
@@ -221,6 +221,20 @@ static struct stream_mapping *find_mapping(const struct stream *stream, int id)
 	return mapping;
 }
 
+/* One that is in use is of one table: several may have no id. */
+static struct stream_mapping *find_place(const struct stream *stream, int id,
+					 const char *schema, const char *table)
+{
+	struct stream_mapping *mapping = stream->mappings;
+
+	while (mapping &&
+	       (mapping->id != id ||
+		(mapping->users && (strcmp(mapping->schema, schema) != 0 ||
+				    strcmp(mapping->table, table) != 0))))
+		mapping = mapping->next;
+	return mapping;
+}
+
 static struct stream_mapping *add_mapping(struct stream *stream, int id)
 {
 	struct stream_mapping *mapping = calloc(1, sizeof(*mapping));
@@ -295,7 +309,7 @@ struct stream_mapping *stream_join(struct stream *stream, int id,
 	struct stream_mapping *mapping;
 
 	pthread_mutex_lock(&stream->lock);
-	mapping = find_mapping(stream, id);
+	mapping = find_place(stream, id, schema, table);
 	if (!mapping)
 		mapping = add_mapping(stream, id);
 	if (!mapping) {
@@ -367,16 +381,6 @@ void stream_stored(struct stream_mapping *mapping, uint64_t lsn)
 	mapping->stored = lsn;
 	if (mapping->fed)
 		backlog_trim(&mapping->backlog, lsn);
-	pthread_mutex_unlock(&stream->lock);
-}
-
-void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
-{
-	struct stream *stream = mapping->stream;
-
-	pthread_mutex_lock(&stream->lock);
-	if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
-		mapping->stored = lsn;
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -454,6 +458,13 @@ static bool is_fed(const struct stream_mapping *mapping, uint64_t from)
 	       mapping->backlog.cut_off.kind == ERROR_NONE;
 }
 
+/* May a mapping come in now that wants what follows `from`? */
+static bool can_come_in(const struct stream *stream, uint64_t from)
+{
+	return stream->live && !stream->again && stream->passed <= from &&
+	       feed_is_between(stream);
+}
+
 /* It wants to begin at `from`. */
 static void begin_at(struct stream_mapping *mapping, uint64_t from)
 {
@@ -464,8 +475,8 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 	mapping->from = from;
 	mapping->wants = true;
 	mapping->fed = false;
-	if (stream->live && !stream->again && stream->passed <= from &&
-	    feed_is_between(stream)) {
+	mapping->early = false;
+	if (can_come_in(stream, from)) {
 		mapping->floor = from;
 		mapping->fed = true;
 		mapping->proven = false;
@@ -477,10 +488,31 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 	pthread_cond_broadcast(&stream->changed);
 }
 
+/*
+ * A load begins. What changes meanwhile is kept for it as far as there is room,
+ * so that the stream need not begin anew for it.
+ */
+void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
+{
+	struct stream *stream = mapping->stream;
+
+	pthread_mutex_lock(&stream->lock);
+	if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
+		mapping->stored = lsn;
+	if (!mapping->fed && can_come_in(stream, lsn)) {
+		begin_at(mapping, lsn);
+		mapping->early = true;
+	}
+	pthread_mutex_unlock(&stream->lock);
+}
+
 /* What keeps it from being fed for good? */
 static int check_gap(struct stream_mapping *mapping, uint64_t from,
 		     struct error *err)
 {
+	if (mapping->early && mapping->backlog.cut_off.kind != ERROR_NONE)
+		begin_at(mapping, from); /* the server still has it */
+	mapping->early = false;
 	if (mapping->fed && mapping->backlog.cut_off.kind != ERROR_NONE) {
 		session_gap(mapping, &mapping->backlog.cut_off);
 		mapping->from = from;
@@ -489,6 +521,7 @@ static int check_gap(struct stream_mapping *mapping, uint64_t from,
 	}
 	if (mapping->gap.kind == ERROR_NONE || mapping->from != from)
 		return 0;
+	mapping->stored = STREAM_NEEDS_NOTHING;
 	*err = mapping->gap;
 	return -1;
 }
@@ -519,7 +552,7 @@ static int wait_until_fed(struct stream_mapping *mapping, uint64_t from,
 	}
 }
 
-int stream_follow(struct stream_mapping *mapping,
+int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 		  const struct lsn_position *from, struct cancel *cancel,
 		  struct error *err)
 {
@@ -528,6 +561,7 @@ int stream_follow(struct stream_mapping *mapping,
 
 	pthread_mutex_lock(&stream->lock);
 	mapping->poked = false;
+	mapping->oid = oid;
 	if (check_gap(mapping, from->lsn, err) < 0)
 		goto done;
 	if (!is_fed(mapping, from->lsn) &&

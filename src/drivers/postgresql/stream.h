@@ -37,8 +37,9 @@ struct stream_mapping {
 	struct stream *stream;
 	int id;
 	char *schema, *table;
-	unsigned users;		/* sources that are open on it */
-	bool listed;		/* the control tables have it */
+	uint32_t oid;	/* of that table, which may be renamed; 0: not known */
+	unsigned users; /* sources that are open on it */
+	bool listed;	/* the control tables have it */
 	struct cancel *sleeper; /* of its worker, to be woken; or NULL */
 	bool poked;		/* and it has not looked since */
 	uint64_t stored; /* 0: not known, so that nothing may be confirmed */
@@ -46,6 +47,7 @@ struct stream_mapping {
 	bool wants; /* changes after `from` */
 	uint64_t from;
 	bool fed;	/* it gets them */
+	bool early;	/* while it is being loaded, before it has asked */
 	uint64_t floor; /* they are complete up to here, or the stream's own */
 	bool proven;	/* since the last start it was seen to be up to date */
 	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
@@ -124,11 +126,12 @@ void stream_stored(struct stream_mapping *mapping, uint64_t lsn);
 void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
 
 /*
- * From now on it needs what is committed after `from`, and that comes. Waits for
+ * From now on it needs what is committed after `from`, and that comes, of the
+ * table of that name, and of the one with that OID, should that be renamed. Waits for
  * the stream a moment if that is not up. 1: not yet; ERROR_GAP when it cannot
  * get it; otherwise `err` says why the stream is not up.
  */
-int stream_follow(struct stream_mapping *mapping,
+int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 		  const struct lsn_position *from, struct cancel *cancel,
 		  struct error *err) __attribute__((warn_unused_result));
 
