@@ -665,11 +665,11 @@ def own_target(world):
 def test_a_load_in_parts_outlives_a_crash_of_the_server(own_target, view):
     """With a view the load's table is not logged, and empty after a crash."""
     target, world = own_target, own_target.world
-    world.config(load_part_rows=500, load_readers=3)
+    world.config(load_part_rows=1000, load_readers=3)
     world.on_source("CREATE TABLE big (k INT NOT NULL PRIMARY KEY, "
                     "v NVARCHAR(1000))")
     world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
-                    "WHERE i < 12000) INSERT INTO big SELECT i, "
+                    "WHERE i < 30000) INSERT INTO big SELECT i, "
                     "REPLICATE(N'v', i % 1000) FROM n "
                     "OPTION (MAXRECURSION 0)")
     world.enable_cdc("big")
