@@ -300,9 +300,10 @@ int pg_plan_part_begin(struct pg_target *target, struct error *err)
 	strbuf_init(&name);
 	pg_replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0)
-		target->loader =
-			pg_loader_new(target->conn, name.data, &target->dest,
-				      target->shape, PG_LOADER_ROWS, "", err);
+		target->loader = pg_loader_new(
+			target->conn, name.data, &target->dest, target->shape,
+			target->swaps ? PG_LOADER_CLONE : PG_LOADER_ROWS, "",
+			err);
 	strbuf_release(&name);
 	return target->loader ? 0 : -1;
 }
