@@ -160,6 +160,7 @@ int pg_replace_make(struct pg_target *target, struct error *err)
 	if (!target->swaps)
 		log_info("the load will be applied row by row: %s", why);
 	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SET LOCAL default_tablespace = ''; ");
 	if (add_definition(target, &sql, err) == 0)
 		rows = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
