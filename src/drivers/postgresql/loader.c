@@ -426,20 +426,6 @@ static int send_row(struct pg_loader *loader, const struct batch *batch,
 	return mark_row(loader, batch, row, &why, err);
 }
 
-/* Which row it was: the columns' values are not told, but those of the key. */
-static void name_row(const struct batch *batch, size_t row, struct error *err)
-{
-	struct strbuf key;
-
-	if (!batch->table->key_count)
-		return;
-	strbuf_init(&key);
-	row_format_key(&key, batch, row);
-	if (!key.failed)
-		error_wrap(err, "the row with key %s", key.data);
-	strbuf_release(&key);
-}
-
 int pg_loader_write(struct pg_loader *loader, const struct batch *batch,
 		    struct error *err)
 {
@@ -448,7 +434,7 @@ int pg_loader_write(struct pg_loader *loader, const struct batch *batch,
 
 		if (rc < 0) {
 			if (err->kind == ERROR_DATA)
-				name_row(batch, row, err);
+				row_wrap_error(err, batch, row);
 			return -1;
 		}
 		loader->rows += (uint64_t)rc;
