@@ -160,6 +160,7 @@ int pg_replace_make(struct pg_target *target, struct error *err)
 	if (!target->swaps)
 		log_info("the load will be applied row by row: %s", why);
 	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SET LOCAL default_tablespace = ''; ");
 	if (add_definition(target, &sql, err) == 0)
 		rows = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
@@ -177,9 +178,10 @@ int pg_replace_begin(struct pg_target *target, struct error *err)
 	strbuf_init(&name);
 	pg_replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0)
-		target->loader = pg_loader_new(target->conn, name.data,
-					       &target->dest, target->shape,
-					       PG_LOADER_ROWS, ", FREEZE", err);
+		target->loader = pg_loader_new(
+			target->conn, name.data, &target->dest, target->shape,
+			target->swaps ? PG_LOADER_CLONE : PG_LOADER_ROWS,
+			", FREEZE", err);
 	strbuf_release(&name);
 	return target->loader ? 0 : -1;
 }
