@@ -768,3 +768,74 @@ def test_the_server_restarts_under_changes(own_target):
         world.on_source("UPDATE r SET n = n + 1 WHERE id % 2 = 0")
         target.server.start()
     wait_equal(target, "r", timeout=60)
+
+
+# ------------------------------------------------------ from PostgreSQL itself
+
+ODD = """
+CREATE TYPE public.mood AS ENUM ('sad', 'so so', 'happy');
+CREATE TYPE public.pair AS (x int, y text);
+CREATE DOMAIN public.positive AS numeric(10,2) CHECK (VALUE > 0);
+CREATE TABLE public.odd (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  n numeric, n38 numeric(38,5), f4 real, f8 double precision, m money,
+  d date, t time(3), ts timestamp, tz timestamp(0) with time zone,
+  tt time with time zone, i interval, u uuid, b bytea, j json, jb jsonb,
+  x xml, ip inet, c cidr, mac macaddr, a int[], aa text[][], r int4range,
+  tr tstzrange, e public.mood, p public.pair, pos public.positive,
+  bits bit(5), vb bit varying(7), pt point, ch char(7), nm name, o oid,
+  vec tsvector, twice numeric GENERATED ALWAYS AS (n * 2) STORED);
+"""
+
+ODD_ROWS = """
+INSERT INTO public.odd (n, n38, f4, f8, m, d, t, ts, tz, tt, i, u, b, j, jb,
+  x, ip, c, mac, a, aa, r, tr, e, p, pos, bits, vb, pt, ch, nm, o, vec) VALUES
+('1e-500', 12345.12345, 'NaN', '-Infinity', 12.34, 'infinity', '24:00',
+ '-infinity', '0044-03-15 12:00+00 BC', '10:00+02', '1 mon -3 days 04:05:06.7',
+ '6f9619ff-8b86-d011-b42d-00c04fc964ff', '\\x00ff', '{"a": 1, "a":2}',
+ '{"b": [1, null]}', '<a>b</a>', '10.0.0.0/8', '10.0.0.0/8',
+ '08:00:2b:01:02:03', '{1,NULL,3}', '{{a,"b c"},{d,NULL}}', '[1,5)',
+ '[2020-01-01 00:00+00,)', 'so so', '(1,"a,b")', 0.01, B'10101', B'101',
+ '(1.5,2)', 'abc', 'name', 4294967295, 'a fat cat'),
+('NaN', 'NaN', 1.5, 0.1, -0.01, '0044-03-15 BC', '00:00:00.123',
+ '294276-01-01', 'infinity', '23:59:59.999999-12', '-1 year',
+ NULL, '', 'null', '1', NULL, '::1', '::/0', NULL, '{}', '{}', 'empty', NULL,
+ NULL, NULL, 99.99, B'00000', B'', NULL, '', '', 0, ''),
+(DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT);
+"""
+
+
+def test_every_type_of_postgresql_to_itself(target):
+    world, server = target.world, target.server
+    source = target.database + "_from"
+    server.query(f"CREATE DATABASE {source}")
+    server.psql(ODD + ODD_ROWS, source)
+    server.psql(ODD, target.database)
+    text = server.connection_string().replace("'", "''")
+    world.control("INSERT INTO source_servers (server_name, server_type, "
+                  "connection_string) VALUES (N'from', N'postgresql', "
+                  f"N'{text}')")
+    found = world.control("SELECT MAX(server_id) FROM source_servers")[0][0]
+    mapping = target.add_mapping("odd", server_id=found,
+                                 source_database=source,
+                                 source_schema="public", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+
+    def text_of(database):
+        return server.psql("SELECT id, o.*::text FROM public.odd AS o "
+                           "ORDER BY id", database)
+    assert text_of(target.database) == text_of(source)
+    server.psql("UPDATE public.odd SET e = 'happy', a = '{7}', jb = NULL "
+                "WHERE id = 1; DELETE FROM public.odd WHERE id = 3;" +
+                ODD_ROWS, source)
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
+    assert text_of(target.database) == text_of(source)
+    server.query("INSERT INTO public.odd (n) VALUES (1)", target.database)
+    assert server.query("SELECT max(id) FROM public.odd",
+                        target.database) == [(7,)]
