@@ -839,3 +839,58 @@ def test_every_type_of_postgresql_to_itself(target):
     server.query("INSERT INTO public.odd (n) VALUES (1)", target.database)
     assert server.query("SELECT max(id) FROM public.odd",
                         target.database) == [(7,)]
+
+
+def test_identities_that_are_always_generated(target):
+    """No UPDATE may set one that is not the key: such a row is made anew, and
+    what only the destination has of it stays."""
+    world = target.world
+    world.on_source("CREATE TABLE ids (k INT NOT NULL PRIMARY KEY, "
+                    "num INT NOT NULL, v NVARCHAR(20))")
+    world.on_source("INSERT INTO ids VALUES (1, 10, N'a'), (2, 20, N'b'), "
+                    "(3, 30, N'c')")
+    world.enable_cdc("ids")
+    target.server.psql(
+        "CREATE TABLE public.ids (k int PRIMARY KEY, "
+        "num int GENERATED ALWAYS AS IDENTITY UNIQUE, v varchar(20), "
+        "note text DEFAULT 'ours')", target.database)
+    target.add_mapping("ids")
+    world.start()
+    dest = "SELECT k, num, v FROM public.ids"
+    wait_equal(target, "ids", dest_sql=dest)
+    target.query("UPDATE public.ids SET note = 'by hand'")
+    world.on_source("UPDATE ids SET num = CASE k WHEN 1 THEN 20 ELSE 10 END "
+                    "WHERE k < 3; UPDATE ids SET v = N'new' WHERE k = 3; "
+                    "INSERT INTO ids VALUES (4, 40, N'd')")
+    wait_equal(target, "ids", dest_sql=dest)
+    assert target.query("SELECT k, note FROM public.ids ORDER BY k") == [
+        (1, "by hand"), (2, "by hand"), (3, "by hand"), (4, "ours")]
+    target.query("INSERT INTO public.ids (k) VALUES (99)")
+    assert target.query("SELECT num FROM public.ids WHERE k = 99") == [(41,)]
+    assert world.errors() == []
+
+
+def test_a_collision_takes_no_rows_of_others_along(target):
+    """Setting rows aside would delete those that go with them: the mapping
+    stands still instead, and says what collides."""
+    world = target.world
+    world.on_source("CREATE TABLE par (k INT NOT NULL PRIMARY KEY, u INT)")
+    world.on_source("INSERT INTO par VALUES (1, 1), (2, 2)")
+    world.enable_cdc("par")
+    target.server.psql(
+        "CREATE TABLE public.par (k int PRIMARY KEY, u int UNIQUE); "
+        "CREATE TABLE public.kid (k int REFERENCES public.par "
+        "ON DELETE CASCADE)", target.database)
+    mapping = target.add_mapping("par")
+    world.start()
+    wait_equal(target, "par")
+    target.query("INSERT INTO public.kid VALUES (1), (2)")
+    world.on_source("UPDATE par SET u = 3 - u")
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0]
+    assert "par_u_key" in error[1], error
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+    # A constraint that waits for the commit knows no such trouble.
+    target.query("ALTER TABLE public.par DROP CONSTRAINT par_u_key, "
+                 "ADD CONSTRAINT par_u_key UNIQUE (u) DEFERRABLE")
+    wait_equal(target, "par", timeout=60)
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
