@@ -381,6 +381,14 @@ void pg_set_cancel(struct pg *conn, struct cancel *cancel)
 	conn->cancel = cancel;
 }
 
+int pg_set_query_timeout(struct pg *conn, int seconds)
+{
+	int before = conn->query_timeout_s;
+
+	conn->query_timeout_s = seconds;
+	return before;
+}
+
 bool pg_usable(const struct pg *conn)
 {
 	return !conn->unusable && PQstatus(conn->db) == CONNECTION_OK;

@@ -43,6 +43,13 @@ void pg_close(struct pg *conn); /* NULL is fine */
 /* Obey another cancel from now on: connections change hands in a pool. */
 void pg_set_cancel(struct pg *conn, struct cancel *cancel);
 
+/*
+ * Another time-out, 0 for none, until it is set again; the one that was. For
+ * statements that are known to take long: the system finds out by its keepalives
+ * when the other end is dead.
+ */
+int pg_set_query_timeout(struct pg *conn, int seconds);
+
 /* May it be used for another statement? Asks nobody. */
 bool pg_usable(const struct pg *conn);
 

@@ -440,9 +440,10 @@ static int end_load(struct pg_target *target, uint64_t *rows, struct error *err)
 	return 0;
 }
 
-int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
-		      const struct checkpoint *to, struct target_counts *counts,
-		      struct error *err)
+static int end_and_commit(struct pg_target *target,
+			  const struct checkpoint *from,
+			  const struct checkpoint *to,
+			  struct target_counts *counts, struct error *err)
 {
 	uint64_t rows;
 
@@ -455,4 +456,19 @@ int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
 	FAILPOINT(AFTER_SWAP);
 	counts->inserted = rows;
 	return 0;
+}
+
+/*
+ * Indexes of a large table are built for as long as it takes, and say nothing
+ * in the meantime; nor does its difference. Locks have a time-out of their own.
+ */
+int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
+		      const struct checkpoint *to, struct target_counts *counts,
+		      struct error *err)
+{
+	int timeout = pg_set_query_timeout(target->conn, 0);
+	int ret = end_and_commit(target, from, to, counts, err);
+
+	pg_set_query_timeout(target->conn, timeout);
+	return ret;
 }
