@@ -16,6 +16,7 @@ import pytest
 
 from support import dataflow
 from support.postgresql import Postgresql, skip_unless_installed
+from support.relay import Relay
 
 skip_unless_installed()
 
@@ -894,3 +895,32 @@ def test_a_collision_takes_no_rows_of_others_along(target):
                  "ADD CONSTRAINT par_u_key UNIQUE (u) DEFERRABLE")
     wait_equal(target, "par", timeout=60)
     assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+
+
+def test_the_network_is_cut_at_any_moment(target):
+    """Loads and changes go through a relay that breaks connections."""
+    world = target.world
+    world.on_source("CREATE TABLE cut (id INT NOT NULL PRIMARY KEY, n INT, "
+                    "u INT)")
+    world.on_source("INSERT INTO cut SELECT TOP (2000) ROW_NUMBER() OVER "
+                    "(ORDER BY (SELECT NULL)), 0, 0 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    world.enable_cdc("cut")
+    with Relay((target.server.host, target.server.port),
+               remember=False) as relay:
+        text = target.server.connection_string().replace(
+            f"{target.server.host},{target.server.port}", relay.address)
+        world.control("UPDATE target_servers SET connection_string = "
+                      f"N'{text}' WHERE target_id = {target.target_id}")
+        mapping = target.add_mapping("cut")
+        world.start()
+        dice = random.Random(7)
+        for turn in range(25):
+            world.on_source(f"UPDATE cut SET n = n + 1 WHERE id % 5 = "
+                            f"{turn % 5}; UPDATE cut SET u = u + 1")
+            if turn % 8 == 3:
+                world.request(mapping, "FULL_SYNC")
+            time.sleep(dice.uniform(0.02, 0.3))
+            relay.cut()
+        wait_equal(target, "cut", timeout=60)
+    assert target.query("SELECT count(*) FROM public.cut") == [(2000,)]
