@@ -210,9 +210,12 @@ static int list_for(const struct streams *streams, struct stream *stream,
 
 	if (!ids)
 		return error_memory(err, "mappings");
-	for (size_t i = 0; i < streams->seen_count; i++)
-		if (!strcmp(streams->seen[i].database, stream->database))
-			ids[count++] = streams->seen[i].id;
+	for (size_t i = 0; i < streams->seen_count; i++) {
+		const struct seen_mapping *seen = &streams->seen[i];
+
+		if (seen->database && !strcmp(seen->database, stream->database))
+			ids[count++] = seen->id;
+	}
 	ret = stream_list(stream, ids, count, err);
 	free(ids);
 	return ret;
