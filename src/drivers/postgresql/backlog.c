@@ -361,7 +361,7 @@ static void txn_add(struct backlog *backlog, struct backlog_txn *txn,
 		return;
 	}
 	segment = txn_room(backlog, txn, need);
-	if (!segment)
+	if (!segment || !segment->data)
 		return;
 	memcpy(segment->data + segment->len, &record, sizeof(record));
 	segment->len += sizeof(record);
@@ -469,6 +469,8 @@ static bool copy_over(struct backlog *backlog, const struct backlog_txn *txn)
 			return false;
 		append(&backlog->first, &backlog->last, to);
 	}
+	if (!to->data)
+		return false;
 	memcpy(to->data + to->len, from->data, from->len);
 	to->len += from->len;
 	return true;
