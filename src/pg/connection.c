@@ -402,6 +402,11 @@ bool pg_in_transaction(const struct pg *conn)
 	       state == PQTRANS_ACTIVE;
 }
 
+bool pg_in_failed_transaction(const struct pg *conn)
+{
+	return PQtransactionStatus(conn->db) == PQTRANS_INERROR;
+}
+
 int pg_server_version(const struct pg *conn)
 {
 	return PQserverVersion(conn->db);

@@ -56,6 +56,9 @@ bool pg_usable(const struct pg *conn);
 /* Is a transaction open, failed ones too? Asks nobody. */
 bool pg_in_transaction(const struct pg *conn);
 
+/* A transaction that has failed can only be rolled back. */
+bool pg_in_failed_transaction(const struct pg *conn);
+
 /* As libpq has it: 150018. */
 int pg_server_version(const struct pg *conn);
 

@@ -361,7 +361,7 @@ static void txn_add(struct backlog *backlog, struct backlog_txn *txn,
 		return;
 	}
 	segment = txn_room(backlog, txn, need);
-	if (!segment)
+	if (!segment || !segment->data)
 		return;
 	memcpy(segment->data + segment->len, &record, sizeof(record));
 	segment->len += sizeof(record);
@@ -469,6 +469,8 @@ static bool copy_over(struct backlog *backlog, const struct backlog_txn *txn)
 			return false;
 		append(&backlog->first, &backlog->last, to);
 	}
+	if (!to->data)
+		return false;
 	memcpy(to->data + to->len, from->data, from->len);
 	to->len += from->len;
 	return true;
@@ -635,7 +637,8 @@ void backlog_trim(struct backlog *backlog, uint64_t lsn)
 {
 	struct backlog_segment *needed = first_needed(backlog, lsn);
 
-	while (backlog->first != needed) {
+	/* A window is over for its reader only when that has ended it. */
+	while (backlog->first != needed && !backlog->first->pinned) {
 		struct backlog_segment *segment = backlog->first;
 
 		backlog->first = segment->next;

@@ -241,7 +241,7 @@ static int prove(struct postgresql_source *source,
 {
 	struct changes *changes = source->changes;
 	struct stream_mapping *place = changes->place;
-	struct slot_end end;
+	struct slot_end end = {.written = 0};
 	bool proven, asks, ahead;
 	int64_t left;
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 
 /* Who gets a table's changes, and under which number they know it. */
 struct taker {
@@ -18,14 +17,10 @@ struct taker {
 	unsigned version;
 };
 
-struct route_key {
-	uint32_t table; /* its OID */
-	uint32_t top;	/* of the streamed transaction that told it; or 0 */
-};
-
 struct feed_route {
-	UT_hash_handle hh;
-	struct route_key key;
+	struct feed_route *next; /* of its bucket */
+	uint32_t table;		 /* its OID */
+	uint32_t top; /* of the streamed transaction that told it; or 0 */
 	unsigned char *message; /* what the table looks like */
 	size_t len;
 	struct taker *takers;
@@ -34,19 +29,23 @@ struct feed_route {
 
 /* ------------------------------------------------------------------- routes */
 
+static struct feed_route **bucket_of(struct stream_feed *feed, uint32_t table)
+{
+	return &feed->routes[table % FEED_BUCKETS];
+}
+
 static struct feed_route *find_route(struct stream_feed *feed, uint32_t table,
 				     uint32_t top)
 {
-	struct route_key key = {table, top};
-	struct feed_route *route;
+	struct feed_route *route = *bucket_of(feed, table);
 
-	HASH_FIND(hh, feed->routes, &key, sizeof(key), route);
+	while (route && (route->table != table || route->top != top))
+		route = route->next;
 	return route;
 }
 
-static void route_free(struct stream_feed *feed, struct feed_route *route)
+static void route_free(struct feed_route *route)
 {
-	HASH_DEL(feed->routes, route);
 	free(route->message);
 	free(route->takers);
 	free(route);
@@ -54,9 +53,14 @@ static void route_free(struct stream_feed *feed, struct feed_route *route)
 
 static void routes_free(struct stream_feed *feed)
 {
-	struct feed_route *route, *next;
+	for (size_t i = 0; i < FEED_BUCKETS; i++) {
+		struct feed_route *route;
 
-	HASH_ITER(hh, feed->routes, route, next) route_free(feed, route);
+		while ((route = feed->routes[i])) {
+			feed->routes[i] = route->next;
+			route_free(route);
+		}
+	}
 }
 
 /* A table that was renamed is still told, so that this is seen. */
@@ -101,16 +105,16 @@ static int direct(struct stream *stream, struct feed_route *route,
 static struct feed_route *route_new(struct stream_feed *feed, uint32_t table,
 				    uint32_t top)
 {
+	struct feed_route **bucket = bucket_of(feed, table);
 	struct feed_route *route = calloc(1, sizeof(*route));
 
 	if (!route)
 		return NULL;
-	route->key = (struct route_key){table, top};
-	HASH_ADD(hh, feed->routes, key, sizeof(route->key), route);
-	if (hash_has(route))
-		return route;
-	free(route);
-	return NULL;
+	route->table = table;
+	route->top = top;
+	route->next = *bucket;
+	*bucket = route;
+	return route;
 }
 
 /*
@@ -140,34 +144,48 @@ static int set_route(struct stream *stream, uint32_t table, uint32_t top,
 
 int feed_refresh(struct stream *stream, struct error *err)
 {
-	struct feed_route *route, *next;
+	struct stream_feed *feed = stream->feed;
 
-	if (!stream->feed)
-		return 0;
-	HASH_ITER(hh, stream->feed->routes, route, next)
-	if (direct(stream, route, err) < 0)
-		return -1;
+	for (size_t i = 0; i < FEED_BUCKETS; i++)
+		for (struct feed_route *r = feed->routes[i]; r; r = r->next)
+			if (direct(stream, r, err) < 0)
+				return -1;
 	return 0;
+}
+
+/* The first one that a streamed transaction told, out of its bucket. */
+static struct feed_route *take_told(struct stream_feed *feed, uint32_t top)
+{
+	for (size_t i = 0; i < FEED_BUCKETS; i++) {
+		struct feed_route **link = &feed->routes[i];
+		struct feed_route *route;
+
+		while (*link && (*link)->top != top)
+			link = &(*link)->next;
+		route = *link;
+		if (!route)
+			continue;
+		*link = route->next;
+		return route;
+	}
+	return NULL;
 }
 
 /* What a streamed transaction told of tables, when it is over. */
 static int end_routes(struct stream *stream, uint32_t top, bool committed,
 		      struct error *err)
 {
-	struct stream_feed *feed = stream->feed;
-	struct feed_route *route, *next;
+	struct feed_route *route;
+	int ret = 0;
 
-	HASH_ITER(hh, feed->routes, route, next)
-	{
-		if (route->key.top != top)
-			continue;
-		if (committed &&
-		    set_route(stream, route->key.table, 0, route->message + 1,
-			      route->len - 1, err) < 0)
-			return -1;
-		route_free(feed, route);
+	while ((route = take_told(stream->feed, top))) {
+		if (committed && ret == 0)
+			ret = set_route(stream, route->table, 0,
+					route->message + 1, route->len - 1,
+					err);
+		route_free(route);
 	}
-	return 0;
+	return ret;
 }
 
 /* ------------------------------------------------------------- transactions */

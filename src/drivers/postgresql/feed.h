@@ -3,16 +3,18 @@
 
 #include "drivers/postgresql/stream.h"
 
+#define FEED_BUCKETS 256
+
 /*
  * Deals out what a stream brings: which table's changes go to which mappings.
  * The stream's thread alone has one; all functions want the stream's lock held.
  */
 struct stream_feed {
-	struct feed_route *routes; /* hash */
-	bool in_txn, in_stream;	   /* where the messages are */
-	uint32_t top;		   /* the transaction they belong to */
-	uint64_t commit_lsn;	   /* where it was committed; in a stream: 0 */
-	uint32_t *streamed;	   /* transactions that are streamed */
+	struct feed_route *routes[FEED_BUCKETS]; /* by table */
+	bool in_txn, in_stream;			 /* where the messages are */
+	uint32_t top;	     /* the transaction they belong to */
+	uint64_t commit_lsn; /* where it was committed; in a stream: 0 */
+	uint32_t *streamed;  /* transactions that are streamed */
 	size_t streamed_count;
 	struct stream_mapping *touched; /* by that transaction */
 };

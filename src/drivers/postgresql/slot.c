@@ -31,6 +31,7 @@ void slot_names_make(struct slot_names *names, const char *installation,
 	char id[ID_CHARS + 1];
 	size_t len = 0;
 
+	memset(names, 0, sizeof(*names));
 	for (; *installation && len < ID_CHARS; installation++)
 		if (isalnum((unsigned char)*installation))
 			id[len++] = (char)tolower((unsigned char)*installation);

@@ -210,9 +210,12 @@ static int list_for(const struct streams *streams, struct stream *stream,
 
 	if (!ids)
 		return error_memory(err, "mappings");
-	for (size_t i = 0; i < streams->seen_count; i++)
-		if (!strcmp(streams->seen[i].database, stream->database))
-			ids[count++] = streams->seen[i].id;
+	for (size_t i = 0; i < streams->seen_count; i++) {
+		const struct seen_mapping *seen = &streams->seen[i];
+
+		if (seen->database && !strcmp(seen->database, stream->database))
+			ids[count++] = seen->id;
+	}
 	ret = stream_list(stream, ids, count, err);
 	free(ids);
 	return ret;
@@ -290,11 +293,12 @@ static int keep_seen(struct streams *streams,
 	if (!streams->seen)
 		return error_memory(err, "mappings");
 	for (size_t i = 0; i < count; i++) {
-		streams->seen[i].id = mappings[i].id;
-		streams->seen[i].database = strdup(mappings[i].name.database);
-		if (!streams->seen[i].database)
+		char *database = strdup(mappings[i].name.database);
+
+		if (!database)
 			return error_memory(err, "mappings");
-		streams->seen_count++;
+		streams->seen[streams->seen_count++] =
+			(struct seen_mapping){mappings[i].id, database};
 	}
 	return 0;
 }
@@ -328,6 +332,22 @@ static void databases_release(struct databases *databases)
 	free(databases->names);
 }
 
+static int copy_names(struct pg *conn, int64_t rows, struct databases *out,
+		      struct error *err)
+{
+	out->names = calloc((size_t)rows + 1, sizeof(*out->names));
+	if (!out->names)
+		return error_memory(err, "databases");
+	for (int64_t row = 0; row < rows; row++) {
+		char *name = strdup(pg_get_text(conn, row, 0));
+
+		if (!name)
+			return error_memory(err, "databases");
+		out->names[out->count++] = name;
+	}
+	return 0;
+}
+
 static int find_databases(struct postgresql *server, struct cancel *cancel,
 			  struct databases *out, struct error *err)
 {
@@ -349,18 +369,8 @@ static int find_databases(struct postgresql *server, struct cancel *cancel,
 			"WHERE left(slot_name::text, length($1)) = $1 "
 			"AND database IS NOT NULL",
 			&prefix, 1, err);
-	if (rows >= 0)
-		out->names = calloc((size_t)rows + 1, sizeof(*out->names));
-	if (rows >= 0 && !out->names)
-		rows = error_memory(err, "databases");
-	for (int64_t row = 0; row < rows; row++) {
-		out->names[row] = strdup(pg_get_text(conn, row, 0));
-		if (!out->names[row]) {
-			rows = error_memory(err, "databases");
-			break;
-		}
-		out->count++;
-	}
+	if (rows >= 0 && copy_names(conn, rows, out, err) < 0)
+		rows = -1;
 	pg_finish(conn);
 	postgresql_give(server, "", conn);
 	return rows < 0 ? -1 : 0;

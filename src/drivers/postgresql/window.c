@@ -49,7 +49,7 @@ static bool take_record(struct backlog_reader *reader,
 {
 	struct record record;
 
-	if (reader->offset >= end_here(reader))
+	if (!reader->data || reader->offset >= end_here(reader))
 		return false;
 	memcpy(&record, reader->data + reader->offset, sizeof(record));
 	reader->offset += sizeof(record);
@@ -203,8 +203,8 @@ int backlog_read(struct backlog *backlog, uint64_t from, unsigned limit,
 			rc = look_at_marks(backlog, segment, from, limit,
 					   window, reader, &begin, err);
 	}
-	if (rc < 0 || !window->transactions)
-		return rc;
+	if (rc < 0 || !window->transactions || !begin.segment)
+		return rc < 0 ? -1 : 0;
 	return segment_enter(backlog, reader, begin.segment, begin.offset,
 			     err) < 0
 		       ? -1
