@@ -13,6 +13,11 @@
  * of the window, before only the last of each key is kept; what none of them
  * told stays as the table has it.
  *
+ * The server has no statistics of the temporary table, on purpose: it takes the
+ * changes for few, and looks each up in the index of the destination's key.
+ * Analyzed, it would read the whole of a table of a million rows for a window of
+ * some thousand changes, three times, which takes longer than to apply them.
+ *
  * Triggers of the destination fire for these rows as they do for any others:
  * what is not to happen twice is disabled there.
  */
@@ -22,13 +27,6 @@
 
 #include "base/failpoint.h"
 #include "drivers/postgresql/quote.h"
-
-/*
- * From so many changes on it pays to let the server look at them first: without
- * statistics it takes them for few, and looks up each in the destination's
- * index.
- */
-#define ANALYZE_FROM_ROWS 1000
 
 static int begin_copy(struct pg_target *target, enum pg_loader_kind kind,
 		      struct error *err)
@@ -131,27 +129,6 @@ static int fill(struct pg_target *target, struct error *err)
 	return 0;
 }
 
-static int analyze(struct pg_target *target, struct error *err)
-{
-	const struct table *shape = target->shape;
-	struct strbuf sql;
-	int64_t rows;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "ANALYZE ");
-	pg_staging_name(&sql, target);
-	strbuf_addstr(&sql, " (\"" LOADER_OP_COLUMN "\"");
-	for (size_t k = 0; k < shape->key_count; k++)
-		quote_names(&sql, ", %n",
-			    pg_dest_column(&target->dest,
-					   shape->columns[shape->key[k]].name)
-				    ->name);
-	strbuf_addch(&sql, ')');
-	rows = pg_target_run(target, &sql, NULL, 0, err);
-	strbuf_release(&sql);
-	return rows < 0 ? -1 : 0;
-}
-
 int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 		       struct error *err)
 {
@@ -163,19 +140,19 @@ int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
 	pg_staging_name(&sql, target);
-	strbuf_addstr(&sql, " AS a USING (SELECT s.ctid AS at, row_number() "
-			    "OVER (PARTITION BY ");
+	strbuf_addstr(&sql, " WHERE ctid = ANY (ARRAY(SELECT r.at FROM (SELECT "
+			    "s.ctid AS at, row_number() OVER (PARTITION BY ");
 	add_key_list(&sql, target);
 	strbuf_addstr(&sql,
 		      " ORDER BY s.\"" LOADER_SEQ_COLUMN "\" DESC) AS n FROM ");
 	pg_staging_name(&sql, target);
-	strbuf_addstr(&sql, " AS s) AS r WHERE a.ctid = r.at AND r.n > 1");
+	strbuf_addstr(&sql, " AS s) AS r WHERE r.n > 1))");
 	gone = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
 	if (gone < 0)
 		return -1;
 	*rows -= (uint64_t)gone;
-	return *rows < ANALYZE_FROM_ROWS ? 0 : analyze(target, err);
+	return 0;
 }
 
 /* `rows` changes of different keys; `deletes` is 0 if none of them deletes. */
