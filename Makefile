@@ -2,7 +2,9 @@
 #
 #   make deps      install the packages of etc/packages.debian (Debian, Ubuntu)
 #   make           build build/dbaops-dataflow and build/tdsd
-#   make demo      see it work, on a machine with nothing but Debian
+#   make demo      see it work, on a machine with nothing but Debian;
+#                  DEMO=postgresql: from a PostgreSQL to SQL Server
+#   make bench     how fast, beside the tools that one would use otherwise
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)
 #   make soak      MINUTES=60: random faults for so long, then whole tables compared
@@ -206,15 +208,19 @@ $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS +=
 deps:
 	sh etc/install-packages
 
+# DEMO names one of tests/demo/.
+DEMO ?= demo
+
 demo:
-	sh etc/install-packages build demo
+	sh etc/install-packages build demo $(DEMO:demo=)
 	$(MAKE) --no-print-directory all
-	$(PYTHON) tests/demo/demo.py
+	$(PYTHON) tests/demo/$(DEMO).py
 
 bench:
-	sh etc/install-packages build demo
+	sh etc/install-packages build demo postgresql bench
 	$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py
+	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
 
 MINUTES ?= 60
