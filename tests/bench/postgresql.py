@@ -52,7 +52,7 @@ LARGE = """UPDATE {table} SET amount = amount + 1, kind = kind + 1
 SERVER = {"shared_buffers": "256MB", "max_wal_size": "4GB",
           "checkpoint_timeout": "30min", "autovacuum": "off",
           "full_page_writes": "on", "maintenance_work_mem": "256MB"}
-LAST = "the end"
+FOLLOWED = "account"
 
 
 class Bench:
@@ -234,19 +234,17 @@ class Bench:
     # --------------------------------------------------------------- changes
 
     def prepare_changes(self):
-        """The same table three times, with those who follow it at rest."""
-        for table in ("by_builtin", "by_cdc"):
+        """One table, followed by two that are at rest now."""
+        for table in (FOLLOWED, "by_dataflow"):
             self.dest.query(f"CREATE TABLE {table} {COLUMNS}; ALTER TABLE "
                             f"{table} ADD PRIMARY KEY (id)", "bench")
-        self.source.query("DROP TABLE ledger", "bench")
-        for table in ("by_builtin", "by_cdc"):
-            self.source.query(
-                f"CREATE TABLE {table} {COLUMNS}; INSERT INTO {table} "
-                + ROWS.format(1, self.options.change_rows)
-                + f"; ALTER TABLE {table} ADD PRIMARY KEY (id)", "bench")
+        self.source.query(
+            f"DROP TABLE ledger; CREATE TABLE {FOLLOWED} {COLUMNS}; "
+            f"INSERT INTO {FOLLOWED} "
+            + ROWS.format(1, self.options.change_rows)
+            + f"; ALTER TABLE {FOLLOWED} ADD PRIMARY KEY (id); "
+            f"CREATE PUBLICATION builtin FOR TABLE {FOLLOWED}", "bench")
         self.source.query("VACUUM ANALYZE", "bench")
-        self.source.query("CREATE PUBLICATION builtin FOR TABLE by_builtin",
-                          "bench")
         self.dest.query(
             "CREATE SUBSCRIPTION builtin CONNECTION 'host="
             f"{self.source.host} port={self.source.port} dbname=bench "
@@ -256,109 +254,99 @@ class Bench:
             "SELECT 1 FROM pg_subscription_rel WHERE srsubstate = 'r'",
             "bench"), 600)
         self.dest.query("ALTER SUBSCRIPTION builtin DISABLE", "bench")
-        self.add_mapping("by_cdc", "by_cdc")
-        self.measure("SELECT 1 FROM by_cdc LIMIT 1")
+        self.add_mapping(FOLLOWED, "by_dataflow")
+        self.measure("SELECT 1 FROM by_dataflow LIMIT 1")
 
-    def run_script(self, server, sql):
-        assert self.psql(server, sql).wait() == 0
+    def run_script(self, sql):
+        assert self.psql(self.source, sql).wait() == 0
 
-    def change(self, table, number):
+    def mark(self, text):
+        """A last change; the condition by which a destination has it."""
+        self.source.query(f"UPDATE {FOLLOWED} SET name = '{text}' WHERE id = "
+                          f"{self.options.change_rows}", "bench")
+        return f"id = {self.options.change_rows} AND name = '{text}'"
+
+    def change(self, number):
         """Half in small transactions, half in a large one; a sign at last."""
-        self.source.query(f"SELECT pg_create_logical_replication_slot("
-                          f"'reader', 'pgoutput')", "bench")
-        self.run_script(self.source, SMALL.format(
-            table=table, count=self.options.transactions))
-        self.run_script(self.source, LARGE.format(
-            table=table, rows=self.options.change_rows,
-            count=self.options.transactions * 10))
-        self.source.query(f"UPDATE {table} SET name = '{LAST} {number}' WHERE "
-                          f"id = {self.options.change_rows}", "bench")
+        count = self.options.transactions
+        self.run_script(SMALL.format(table=FOLLOWED, count=count))
+        self.run_script(LARGE.format(table=FOLLOWED, count=count * 10,
+                                     rows=self.options.change_rows))
+        return self.mark(f"the end {number}")
 
-    def restore(self, table):
-        """What was deleted is there again, what was inserted is not."""
+    def restore(self, number):
+        """What was deleted is there again, what was inserted is not; and all
+        have seen it."""
         self.source.query(
-            f"DELETE FROM {table} WHERE id > 50000000; INSERT INTO {table} "
+            f"DELETE FROM {FOLLOWED} WHERE id > 50000000; "
+            f"INSERT INTO {FOLLOWED} "
             + ROWS.format(1, self.options.change_rows)
             + " ON CONFLICT (id) DO NOTHING", "bench")
-        self.source.query(f"VACUUM ANALYZE {table}", "bench")
+        self.source.query(f"VACUUM ANALYZE {FOLLOWED}", "bench")
+        end = self.mark(f"restored {number}")
+        self.builtin(end)
+        self.measure(f"SELECT 1 FROM by_dataflow WHERE {end}")
+        self.dest.query("VACUUM ANALYZE", "bench")
 
-    def is_at_end(self, table, number):
-        return (f"SELECT 1 FROM {table} WHERE id = {self.options.change_rows} "
-                f"AND name = '{LAST} {number}'")
-
-    def builtin(self, number):
+    def builtin(self, end):
         self.dest.query("ALTER SUBSCRIPTION builtin ENABLE", "bench")
         began = time.monotonic()
-        self.wait_for(self.is_at_end("by_builtin", number))
+        self.wait_for(f"SELECT 1 FROM {FOLLOWED} WHERE {end}")
         seconds = time.monotonic() - began
         self.dest.query("ALTER SUBSCRIPTION builtin DISABLE", "bench")
         return seconds
 
-    def receive(self, publication):
+    def receive(self):
         """Read what was written, to nowhere."""
         end = self.source.query("SELECT pg_current_wal_insert_lsn()", "bench")
         began = time.monotonic()
         done = subprocess.run(
             [f"{self.source.bin}/pg_recvlogical", "-d", self.url(self.source),
              "-S", "reader", "--start", "-o", "proto_version=1", "-o",
-             f"publication_names={publication}", "--endpos", end[0][0], "-f",
+             "publication_names=builtin", "--endpos", end[0][0], "-f",
              "/dev/null"], env=dict(os.environ,
                                     PGPASSWORD=self.source.password),
             check=False)
         assert done.returncode == 0
         return time.monotonic() - began
 
-    def drop_reader(self):
+    def catch_up(self, number):
+        """The same changes by each; who is first changes from round to round.
+        """
+        self.source.query("SELECT pg_create_logical_replication_slot("
+                          "'reader', 'pgoutput')", "bench")
+        end = self.change(number)
+        turns = [("a subscription", lambda: (self.builtin(end),)),
+                 ("pg_recvlogical alone", lambda: (self.receive(),)),
+                 ("dataflow", lambda: self.measure(
+                     f"SELECT 1 FROM by_dataflow WHERE {end}"))]
+        turns = turns[number % 3:] + turns[:number % 3]
+        results = {name: turn() for name, turn in turns}
         self.source.query("SELECT pg_drop_replication_slot('reader')",
                           "bench")
-
-    def catch_up(self, number):
-        """One table has changed at a time: so nobody skips another's."""
-        self.change("by_builtin", number)
-        builtin = self.builtin(number)
-        receive = self.receive("builtin")
-        self.drop_reader()
-        self.change("by_cdc", number)
-        self.drop_reader()
-        result = self.measure(self.is_at_end("by_cdc", number))
-        return builtin, receive, result
+        print(f"  round {number + 1}: " + ", ".join(
+            f"{name} {result[0]:.2f} s" for name, result in results.items()),
+              flush=True)
+        for table in (FOLLOWED, "by_dataflow"):
+            self.assert_equal(FOLLOWED, table)
+        self.restore(number)
+        return results
 
     def compare_changes(self):
         self.prepare_changes()
-        builtins, receives, results = [], [], []
-        for number in range(self.options.rounds):
-            builtin, receive, result = self.catch_up(number)
-            builtins.append(builtin)
-            receives.append(receive)
-            results.append(result)
-            print(f"  round {number + 1}: built-in {builtin:.2f} s, "
-                  f"pg_recvlogical {receive:.2f} s, dataflow "
-                  f"{result[0]:.2f} s", flush=True)
-            for table in ("by_builtin", "by_cdc"):
-                self.assert_equal(table, table)
-                self.restore(table)
-            self.builtin_follows()
-            self.measure("SELECT 1 WHERE (SELECT max(id) FROM by_cdc) = "
-                         f"{self.options.change_rows}")
+        rounds = [self.catch_up(number)
+                  for number in range(self.options.rounds)]
         changes = self.options.transactions * 20 + 1
-        seconds, cpu, memory = medians(results)
+        seconds, cpu, memory = medians([r["dataflow"] for r in rounds])
         print(f"\nchanges, PostgreSQL to PostgreSQL: {changes:,} in "
               f"{self.options.transactions:,} transactions and a large one")
-        for name, value in (("a subscription", statistics.median(builtins)),
-                            ("pg_recvlogical alone",
-                             statistics.median(receives)),
-                            ("dataflow", seconds)):
+        for name in ("a subscription", "pg_recvlogical alone", "dataflow"):
+            value = statistics.median(r[name][0] for r in rounds)
             print(f"  {name:22} {value:7.2f} s {changes / value:12,.0f} "
                   "changes/s" + (f"   dataflow is {value / seconds:.2f} times "
                                  "as fast" if name != "dataflow" else ""))
         print(f"  the daemon: {cpu / changes * 1e6:.2f} s of CPU for a "
               f"million changes, {memory:.0f} MiB at most\n", flush=True)
-
-    def builtin_follows(self):
-        self.dest.query("ALTER SUBSCRIPTION builtin ENABLE", "bench")
-        self.wait_for("SELECT 1 WHERE (SELECT max(id) FROM by_builtin) = "
-                      f"{self.options.change_rows}")
-        self.dest.query("ALTER SUBSCRIPTION builtin DISABLE", "bench")
 
     # --------------------------------------------------------------- latency
 
@@ -371,8 +359,8 @@ class Bench:
             write, look = here.cursor(), there.cursor()
             for number in range(self.options.single_rows):
                 time.sleep(0.2)
-                write.execute(f"UPDATE {table} SET kind = {number} "
-                              f"WHERE id = 1")
+                write.execute(f"UPDATE {FOLLOWED} SET kind = {number} "
+                              "WHERE id = 1")
                 began = time.monotonic()
                 while True:
                     look.execute(f"SELECT 1 FROM {table} WHERE id = 1 AND "
@@ -389,11 +377,11 @@ class Bench:
 
     def compare_latencies(self):
         self.dest.query("ALTER SUBSCRIPTION builtin ENABLE", "bench")
-        builtin = self.latencies("by_builtin")
+        builtin = self.latencies(FOLLOWED)
         self.dest.query("ALTER SUBSCRIPTION builtin DISABLE", "bench")
         daemon = dataflow.Daemon(self.environment).start()
         try:
-            own = self.latencies("by_cdc")
+            own = self.latencies("by_dataflow")
         finally:
             daemon.close()
         print("from commit to destination, one row each 0.2 s")
@@ -402,12 +390,6 @@ class Bench:
             print(f"  {name:22} {statistics.median(found) * 1000:7.1f} ms at "
                   f"the median, {found[len(found) * 95 // 100] * 1000:.1f} ms "
                   f"at 95 %, {found[-1] * 1000:.1f} ms at most")
-
-    def close(self):
-        """A subscription would hold its slot."""
-        if self.dest.is_running() and self.dest.query(
-                "SELECT 1 FROM pg_database WHERE datname = 'bench'"):
-            self.dest.query("DROP SUBSCRIPTION IF EXISTS builtin", "bench")
 
 
 def medians(results):
