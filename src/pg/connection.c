@@ -381,6 +381,14 @@ void pg_set_cancel(struct pg *conn, struct cancel *cancel)
 	conn->cancel = cancel;
 }
 
+int pg_set_query_timeout(struct pg *conn, int seconds)
+{
+	int before = conn->query_timeout_s;
+
+	conn->query_timeout_s = seconds;
+	return before;
+}
+
 bool pg_usable(const struct pg *conn)
 {
 	return !conn->unusable && PQstatus(conn->db) == CONNECTION_OK;
@@ -392,6 +400,11 @@ bool pg_in_transaction(const struct pg *conn)
 
 	return state == PQTRANS_INTRANS || state == PQTRANS_INERROR ||
 	       state == PQTRANS_ACTIVE;
+}
+
+bool pg_in_failed_transaction(const struct pg *conn)
+{
+	return PQtransactionStatus(conn->db) == PQTRANS_INERROR;
 }
 
 int pg_server_version(const struct pg *conn)

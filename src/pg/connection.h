@@ -43,11 +43,21 @@ void pg_close(struct pg *conn); /* NULL is fine */
 /* Obey another cancel from now on: connections change hands in a pool. */
 void pg_set_cancel(struct pg *conn, struct cancel *cancel);
 
+/*
+ * Another time-out, 0 for none, until it is set again; the one that was. For
+ * statements that are known to take long: the system finds out by its keepalives
+ * when the other end is dead.
+ */
+int pg_set_query_timeout(struct pg *conn, int seconds);
+
 /* May it be used for another statement? Asks nobody. */
 bool pg_usable(const struct pg *conn);
 
 /* Is a transaction open, failed ones too? Asks nobody. */
 bool pg_in_transaction(const struct pg *conn);
+
+/* A transaction that has failed can only be rolled back. */
+bool pg_in_failed_transaction(const struct pg *conn);
 
 /* As libpq has it: 150018. */
 int pg_server_version(const struct pg *conn);

@@ -45,6 +45,7 @@ static const struct {
 	{"22", ERROR_DATA, false},
 	{"23", ERROR_DATA, false},
 	{"44000", ERROR_DATA, false}, /* WITH CHECK OPTION */
+	{"P0001", ERROR_DATA, false}, /* RAISE, in a trigger that refuses */
 	{"54000", ERROR_DATA, false}, /* too long for an index */
 };
 

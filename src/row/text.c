@@ -193,3 +193,16 @@ void row_format_key(struct strbuf *out, const struct batch *batch, size_t row)
 		row_format(out, batch, table->key[k], row);
 	}
 }
+
+void row_wrap_error(struct error *err, const struct batch *batch, size_t row)
+{
+	struct strbuf key;
+
+	if (!batch->table->key_count)
+		return;
+	strbuf_init(&key);
+	row_format_key(&key, batch, row);
+	if (!key.failed)
+		error_wrap(err, "the row with key %s", key.data);
+	strbuf_release(&key);
+}

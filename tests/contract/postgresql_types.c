@@ -450,6 +450,84 @@ static void test_split(void **state)
 	table_release(&shape);
 }
 
+static void assert_part(struct source *src, struct table *shape,
+			const struct key_range *range, size_t want)
+{
+	struct row_choice choice = {.range = range};
+	struct error err = ERROR_INIT;
+	struct batch batch;
+	size_t rows = 0;
+	int rc;
+
+	MUST(src->ops->read_begin(src, shape, &choice, &err));
+	MUST(batch_init(&batch, shape, 100, 1 << 20, &err));
+	while ((rc = src->ops->next(src, &batch, &err)) > 0) {
+		for (size_t i = 0; i < batch.rows; i++)
+			rows += batch.columns[1].i64[i] == 0;
+		batch_reset(&batch);
+	}
+	MUST(rc);
+	src->ops->end(src);
+	batch_release(&batch);
+	assert_int_equal(rows, want);
+}
+
+/* The number that a range begins with, behind what names the load. */
+static size_t bound_of(const struct position *low)
+{
+	char text[32] = "";
+
+	assert_true(low->len > 16 && low->len < 16 + sizeof(text));
+	memcpy(text, low->bytes + 16, low->len - 16);
+	return (size_t)strtoul(text, NULL, 10);
+}
+
+/* The readers of a load see one moment, as long as any of them is there. */
+static void test_parts_of_one_snapshot(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct source_spec spec = {
+		.server = contract.from,
+		.name = {PG_LAB_SOURCE_DATABASE, "public", "typed"},
+	};
+	struct key_range ranges[2];
+	struct source *first, *second, *third;
+	struct table shape;
+	size_t low, high;
+
+	(void)state;
+	make_typed("k int PRIMARY KEY, n int");
+	postgresql_exec(LAB_SOURCE, "INSERT INTO public.typed SELECT i, 0 "
+				    "FROM generate_series(1, 1000) AS i");
+	open_typed(false);
+	describe_source(&shape);
+	assert_int_equal(OPS->split(SRC, &shape, ranges, 2, &err), 2);
+	low = bound_of(&ranges[1].low);
+	assert_true(low > 1 && low < 1000);
+	low--;
+	high = 1000 - low;
+	OPS->release(SRC);
+	MUST(contract.driver->source->open(&spec, &first, &err));
+	MUST(contract.driver->source->open(&spec, &second, &err));
+	MUST(contract.driver->source->open(&spec, &third, &err));
+	MUST(first->ops->connect(first, &contract.cancel, &err));
+	assert_part(first, &shape, &ranges[0], low);
+	postgresql_exec(LAB_SOURCE, "UPDATE public.typed SET n = 1");
+	MUST(second->ops->connect(second, &contract.cancel, &err));
+	assert_part(second, &shape, &ranges[1], high);
+	assert_part(first, &shape, &ranges[1], high);
+	first->ops->close(first);
+	MUST(third->ops->connect(third, &contract.cancel, &err));
+	assert_part(third, &shape, &ranges[0], low);
+	third->ops->release(third);
+	second->ops->close(second);
+	/* With all of them gone it is another moment. */
+	MUST(third->ops->connect(third, &contract.cancel, &err));
+	assert_part(third, &shape, &ranges[0], 0);
+	third->ops->close(third);
+	table_release(&shape);
+}
+
 int postgresql_types(void)
 {
 #define TEST(name) \
@@ -461,6 +539,7 @@ int postgresql_types(void)
 		TEST(test_described_columns),
 		TEST(test_partitions_and_views),
 		TEST(test_split),
+		TEST(test_parts_of_one_snapshot),
 	};
 
 	return cmocka_run_group_tests_name("types of postgresql", tests, NULL,

@@ -16,6 +16,7 @@ import pytest
 
 from support import dataflow
 from support.postgresql import Postgresql, skip_unless_installed
+from support.relay import Relay
 
 skip_unless_installed()
 
@@ -428,12 +429,12 @@ def test_a_swap_waits_for_readers_and_lets_others_read(target):
         cursor.execute("SELECT * FROM public.rich")
         mapping = target.add_mapping("rich", cdc=0)
         world.start()
-        until = time.monotonic() + 4
+        until = time.monotonic() + 5
         while time.monotonic() < until:
             began = time.monotonic()
             assert target.query("SELECT * FROM public.rich") == [
                 (1, "old", 1)]
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4
             time.sleep(0.1)
     holder.rollback()
     holder.close()
@@ -650,3 +651,276 @@ def test_a_check_names_the_rights_that_are_missing(target):
         done.stdout
     assert f'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."rich" TO ' \
         f"{login}" in done.stdout, done.stdout
+
+
+# ----------------------------------------------------------- loads in parts
+
+@pytest.fixture
+def own_target(world):
+    """On a server of its own, which may be killed."""
+    with Postgresql() as server:
+        yield Target(world, server)
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_a_load_in_parts_outlives_a_crash_of_the_server(own_target, view):
+    """With a view the load's table is not logged, and empty after a crash."""
+    target, world = own_target, own_target.world
+    world.config(load_part_rows=1000, load_readers=3)
+    world.on_source("CREATE TABLE big (k INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(1000))")
+    world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+                    "WHERE i < 30000) INSERT INTO big SELECT i, "
+                    "REPLICATE(N'v', i % 1000) FROM n "
+                    "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("big")
+    target.server.psql("CREATE TABLE public.big (k int PRIMARY KEY, "
+                       "v varchar(1000)); INSERT INTO public.big VALUES "
+                       "(1, 'old'), (-1, 'old')", target.database)
+    if view:
+        target.query("CREATE VIEW public.over_big AS SELECT * FROM big")
+    target.add_mapping("big")
+    world.start()
+
+    dataflow.wait_for(lambda: target.has_table("load_parts", "dataflow"), 30)
+    connection = target.server.connect(target.database)
+    with connection.cursor() as cursor:
+        def parts_done():
+            cursor.execute("SELECT count(*) FROM dataflow.load_parts "
+                           "WHERE is_done")
+            return cursor.fetchone()[0]
+        dataflow.wait_for(parts_done, 10, 0.002)
+    target.server.kill()
+    connection.close()
+    world.on_source("UPDATE big SET v = N'changed' WHERE k % 100 = 0")
+    target.server.start()
+    wait_equal(target, "big", timeout=60)
+    assert target.leftovers() == []
+    assert target.query("SELECT count(*) FROM dataflow.load_parts") == [(0,)]
+
+
+# ------------------------------------------------------- rows that are refused
+
+def test_refused_rows_are_put_aside_and_come_back(target):
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "n INT NULL, code NVARCHAR(20) NULL)")
+    values = ", ".join(f"({i}, {i}, N'c{i}')" for i in range(1, 301))
+    world.on_source(f"INSERT INTO t VALUES {values}")
+    world.enable_cdc("t")
+    target.server.psql(
+        "CREATE FUNCTION public.no_666() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.n = 666 THEN RAISE EXCEPTION 'never 666'; END IF; "
+        "RETURN NEW; END $$; "
+        "CREATE TABLE public.t (id int PRIMARY KEY, "
+        "n int CHECK (n < 10000), code varchar(20) UNIQUE); "
+        "CREATE TRIGGER no BEFORE UPDATE ON public.t FOR EACH ROW "
+        "EXECUTE FUNCTION public.no_666()", target.database)
+    target.add_mapping("t", on_row_error="PARK")
+    world.start()
+    wait_equal(target, "t")
+    world.on_source(
+        "BEGIN TRANSACTION; UPDATE t SET n = n + 1; "
+        "UPDATE t SET n = 13000 WHERE id = 100; "
+        "UPDATE t SET n = 666 WHERE id = 101; "
+        "UPDATE t SET code = N'zero' + NCHAR(0) WHERE id = 102; "
+        "UPDATE t SET code = CASE id WHEN 5 THEN N'c6' ELSE N'c5' END "
+        "WHERE id IN (5, 6); "
+        "DELETE FROM t WHERE id = 7; "
+        "INSERT INTO t VALUES (500, 20000, N'new'), (501, 1, N'c7'); COMMIT")
+
+    def aside():
+        return sorted(r[0] for r in target.query(
+            "SELECT row_key FROM dataflow.exceptions"))
+    try:
+        dataflow.wait_for(lambda: aside() == ["100", "101", "102", "500"], 20)
+    except AssertionError:
+        raise AssertionError(f"{aside()} {world.errors()} "
+                             f"{world.log()[-2000:]}") from None
+    assert differences(
+        target, "SELECT * FROM t WHERE id NOT IN (100, 101, 102, 500)",
+        "SELECT * FROM public.t WHERE id NOT IN (100, 101, 102, 500)") == []
+    assert target.query("SELECT n FROM public.t WHERE id IN (100, 101) "
+                        "ORDER BY id") == [(100,), (101,)]
+    world.on_source("UPDATE t SET n = 1 WHERE id IN (100, 101, 500); "
+                    "UPDATE t SET code = N'fine' WHERE id = 102")
+    wait_equal(target, "t")
+    assert aside() == []
+
+
+# ---------------------------------------------------------- a server that ends
+
+def test_the_server_restarts_under_changes(own_target):
+    target, world = own_target, own_target.world
+    world.on_source("CREATE TABLE r (id INT NOT NULL PRIMARY KEY, n INT)")
+    world.on_source("INSERT INTO r SELECT TOP (500) ROW_NUMBER() OVER (ORDER "
+                    "BY (SELECT NULL)), 0 FROM sys.all_objects")
+    world.enable_cdc("r")
+    target.add_mapping("r")
+    world.start()
+    wait_equal(target, "r")
+    for turn in range(3):
+        for i in range(20):
+            world.on_source(f"UPDATE r SET n = n + 1 WHERE id % 7 = {i % 7}")
+        if turn % 2:
+            target.server.kill()
+        else:
+            target.server.stop()
+        world.on_source("UPDATE r SET n = n + 1 WHERE id % 2 = 0")
+        target.server.start()
+    wait_equal(target, "r", timeout=60)
+
+
+# ------------------------------------------------------ from PostgreSQL itself
+
+ODD = """
+CREATE TYPE public.mood AS ENUM ('sad', 'so so', 'happy');
+CREATE TYPE public.pair AS (x int, y text);
+CREATE DOMAIN public.positive AS numeric(10,2) CHECK (VALUE > 0);
+CREATE TABLE public.odd (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  n numeric, n38 numeric(38,5), f4 real, f8 double precision, m money,
+  d date, t time(3), ts timestamp, tz timestamp(0) with time zone,
+  tt time with time zone, i interval, u uuid, b bytea, j json, jb jsonb,
+  x xml, ip inet, c cidr, mac macaddr, a int[], aa text[][], r int4range,
+  tr tstzrange, e public.mood, p public.pair, pos public.positive,
+  bits bit(5), vb bit varying(7), pt point, ch char(7), nm name, o oid,
+  vec tsvector, twice numeric GENERATED ALWAYS AS (n * 2) STORED);
+"""
+
+ODD_ROWS = """
+INSERT INTO public.odd (n, n38, f4, f8, m, d, t, ts, tz, tt, i, u, b, j, jb,
+  x, ip, c, mac, a, aa, r, tr, e, p, pos, bits, vb, pt, ch, nm, o, vec) VALUES
+('1e-500', 12345.12345, 'NaN', '-Infinity', 12.34, 'infinity', '24:00',
+ '-infinity', '0044-03-15 12:00+00 BC', '10:00+02', '1 mon -3 days 04:05:06.7',
+ '6f9619ff-8b86-d011-b42d-00c04fc964ff', '\\x00ff', '{"a": 1, "a":2}',
+ '{"b": [1, null]}', '<a>b</a>', '10.0.0.0/8', '10.0.0.0/8',
+ '08:00:2b:01:02:03', '{1,NULL,3}', '{{a,"b c"},{d,NULL}}', '[1,5)',
+ '[2020-01-01 00:00+00,)', 'so so', '(1,"a,b")', 0.01, B'10101', B'101',
+ '(1.5,2)', 'abc', 'name', 4294967295, 'a fat cat'),
+('NaN', 'NaN', 1.5, 0.1, -0.01, '0044-03-15 BC', '00:00:00.123',
+ '294276-01-01', 'infinity', '23:59:59.999999-12', '-1 year',
+ NULL, '', 'null', '1', NULL, '::1', '::/0', NULL, '{}', '{}', 'empty', NULL,
+ NULL, NULL, 99.99, B'00000', B'', NULL, '', '', 0, ''),
+(DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT);
+"""
+
+
+def test_every_type_of_postgresql_to_itself(target):
+    world, server = target.world, target.server
+    source = target.database + "_from"
+    server.query(f"CREATE DATABASE {source}")
+    server.psql(ODD + ODD_ROWS, source)
+    server.psql(ODD, target.database)
+    text = server.connection_string().replace("'", "''")
+    world.control("INSERT INTO source_servers (server_name, server_type, "
+                  "connection_string) VALUES (N'from', N'postgresql', "
+                  f"N'{text}')")
+    found = world.control("SELECT MAX(server_id) FROM source_servers")[0][0]
+    mapping = target.add_mapping("odd", server_id=found,
+                                 source_database=source,
+                                 source_schema="public", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+
+    def text_of(database):
+        return server.psql("SELECT id, o.*::text FROM public.odd AS o "
+                           "ORDER BY id", database)
+    assert text_of(target.database) == text_of(source)
+    server.psql("UPDATE public.odd SET e = 'happy', a = '{7}', jb = NULL "
+                "WHERE id = 1; DELETE FROM public.odd WHERE id = 3;" +
+                ODD_ROWS, source)
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
+    assert text_of(target.database) == text_of(source)
+    server.query("INSERT INTO public.odd (n) VALUES (1)", target.database)
+    assert server.query("SELECT max(id) FROM public.odd",
+                        target.database) == [(7,)]
+
+
+def test_identities_that_are_always_generated(target):
+    """No UPDATE may set one that is not the key: such a row is made anew, and
+    what only the destination has of it stays."""
+    world = target.world
+    world.on_source("CREATE TABLE ids (k INT NOT NULL PRIMARY KEY, "
+                    "num INT NOT NULL, v NVARCHAR(20))")
+    world.on_source("INSERT INTO ids VALUES (1, 10, N'a'), (2, 20, N'b'), "
+                    "(3, 30, N'c')")
+    world.enable_cdc("ids")
+    target.server.psql(
+        "CREATE TABLE public.ids (k int PRIMARY KEY, "
+        "num int GENERATED ALWAYS AS IDENTITY UNIQUE, v varchar(20), "
+        "note text DEFAULT 'ours')", target.database)
+    target.add_mapping("ids")
+    world.start()
+    dest = "SELECT k, num, v FROM public.ids"
+    wait_equal(target, "ids", dest_sql=dest)
+    target.query("UPDATE public.ids SET note = 'by hand'")
+    world.on_source("UPDATE ids SET num = CASE k WHEN 1 THEN 20 ELSE 10 END "
+                    "WHERE k < 3; UPDATE ids SET v = N'new' WHERE k = 3; "
+                    "INSERT INTO ids VALUES (4, 40, N'd')")
+    wait_equal(target, "ids", dest_sql=dest)
+    assert target.query("SELECT k, note FROM public.ids ORDER BY k") == [
+        (1, "by hand"), (2, "by hand"), (3, "by hand"), (4, "ours")]
+    target.query("INSERT INTO public.ids (k) VALUES (99)")
+    assert target.query("SELECT num FROM public.ids WHERE k = 99") == [(41,)]
+    assert world.errors() == []
+
+
+def test_a_collision_takes_no_rows_of_others_along(target):
+    """Setting rows aside would delete those that go with them: the mapping
+    stands still instead, and says what collides."""
+    world = target.world
+    world.on_source("CREATE TABLE par (k INT NOT NULL PRIMARY KEY, u INT)")
+    world.on_source("INSERT INTO par VALUES (1, 1), (2, 2)")
+    world.enable_cdc("par")
+    target.server.psql(
+        "CREATE TABLE public.par (k int PRIMARY KEY, u int UNIQUE); "
+        "CREATE TABLE public.kid (k int REFERENCES public.par "
+        "ON DELETE CASCADE)", target.database)
+    mapping = target.add_mapping("par")
+    world.start()
+    wait_equal(target, "par")
+    target.query("INSERT INTO public.kid VALUES (1), (2)")
+    world.on_source("UPDATE par SET u = 3 - u")
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0]
+    assert "par_u_key" in error[1], error
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+    # A constraint that waits for the commit knows no such trouble.
+    target.query("ALTER TABLE public.par DROP CONSTRAINT par_u_key, "
+                 "ADD CONSTRAINT par_u_key UNIQUE (u) DEFERRABLE")
+    wait_equal(target, "par", timeout=60)
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+
+
+def test_the_network_is_cut_at_any_moment(target):
+    """Loads and changes go through a relay that breaks connections."""
+    world = target.world
+    world.on_source("CREATE TABLE cut (id INT NOT NULL PRIMARY KEY, n INT, "
+                    "u INT)")
+    world.on_source("INSERT INTO cut SELECT TOP (2000) ROW_NUMBER() OVER "
+                    "(ORDER BY (SELECT NULL)), 0, 0 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    world.enable_cdc("cut")
+    with Relay((target.server.host, target.server.port),
+               remember=False) as relay:
+        text = target.server.connection_string().replace(
+            f"{target.server.host},{target.server.port}", relay.address)
+        world.control("UPDATE target_servers SET connection_string = "
+                      f"N'{text}' WHERE target_id = {target.target_id}")
+        mapping = target.add_mapping("cut")
+        world.start()
+        dice = random.Random(7)
+        for turn in range(25):
+            world.on_source(f"UPDATE cut SET n = n + 1 WHERE id % 5 = "
+                            f"{turn % 5}; UPDATE cut SET u = u + 1")
+            if turn % 8 == 3:
+                world.request(mapping, "FULL_SYNC")
+            time.sleep(dice.uniform(0.02, 0.3))
+            relay.cut()
+        wait_equal(target, "cut", timeout=60)
+    assert target.query("SELECT count(*) FROM public.cut") == [(2000,)]

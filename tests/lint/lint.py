@@ -211,9 +211,12 @@ def check_clang_tidy():
 
 
 def check_sql():
-    """Every T-SQL file: nothing that the tsql dialect cannot parse."""
+    """Every T-SQL file: nothing that the tsql dialect cannot parse. What psql
+    reads is run as it is by the tests."""
+    scripts = [path for path in sources("etc/*.sql")
+               if "postgresql" not in path]
     return unparsable(["schema-dataflow.sql", *sources("views/*.sql"),
-                       *sources("procedures/*.sql"), *sources("etc/*.sql"),
+                       *sources("procedures/*.sql"), *scripts,
                        *sources("src/control/sql/*.sql")])
 
 

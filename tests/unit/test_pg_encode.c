@@ -44,6 +44,7 @@ static void begin(struct trial *trial, enum row_type type, const char *receive,
 	trial->to.name = "c";
 	trial->to.receive = receive;
 	trial->to.typmod = typmod;
+	trial->to.built_in = true;
 	assert_int_equal(
 		batch_init(&trial->batch, &trial->shape, 4, ROOM, &trial->err),
 		0);
@@ -55,7 +56,7 @@ static void begin(struct trial *trial, enum row_type type, const char *receive,
 static int put(struct trial *trial, bool nulls)
 {
 	struct encoder_pg *encoder = encoder_pg_new(
-		&trial->shape, 0, &trial->to, nulls, &trial->err);
+		&trial->shape, 0, &trial->to, false, nulls, &trial->err);
 	int rc;
 
 	assert_non_null(encoder);
@@ -469,6 +470,11 @@ static void test_casts(void **state)
 	expect(&trial, "000000052d312e3530");
 	begin(&trial, ROW_TEXT, "enum_recv", -1);
 	assert_false(encode_by_cast(&trial.column, &trial.to));
+	assert_true(encode_staged_as_text(&trial.column, &trial.to));
+	trial.to.receive = "textrecv";
+	assert_false(encode_staged_as_text(&trial.column, &trial.to));
+	trial.to.built_in = false; /* citext */
+	assert_true(encode_staged_as_text(&trial.column, &trial.to));
 	end(&trial);
 }
 

@@ -655,6 +655,46 @@ static void test_shape_of_a_new_table(void **state)
 	check_end(&c);
 }
 
+/* A destination that keeps microseconds takes finer ones, and that is told. */
+static void test_losses(void **state)
+{
+	static const struct column from[] = {
+		{.name = "t",
+		 .type = ROW_TIMESTAMP,
+		 .precision = 7,
+		 .native = "datetime2(7)"},
+		{.name = "z",
+		 .type = ROW_TIMESTAMPTZ,
+		 .precision = 3,
+		 .native = "datetimeoffset(3)"},
+	};
+	struct column to[] = {from[0], from[1]};
+	struct strbuf losses;
+	struct check c;
+
+	(void)state;
+	check_begin(&c);
+	to[0].precision = to[1].precision = 6;
+	to[1].offsetless = true;
+	table_make(&c.source, "t", from, 2, NULL);
+	table_make(&c.dest, "t", to, 2, NULL);
+	check_run(&c);
+	assert_int_equal(c.rc, -1);
+	check_end(&c);
+	check_begin(&c);
+	to[0].finest = true;
+	table_make(&c.source, "t", from, 2, NULL);
+	table_make(&c.dest, "t", to, 2, NULL);
+	check_run(&c);
+	assert_int_equal(c.rc, 0);
+	strbuf_init(&losses);
+	schema_losses(&c.shape, &c.dest, &losses);
+	assert_holds(losses.data, "'t' (datetime2(7)) is rounded to 6 digits");
+	assert_holds(losses.data, "'z' (datetimeoffset(3)) keeps its moment");
+	strbuf_release(&losses);
+	check_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -673,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_full_list),
 		cmocka_unit_test(test_one_difference_in_the_singular),
 		cmocka_unit_test(test_shape_of_a_new_table),
+		cmocka_unit_test(test_losses),
 	};
 
 	return cmocka_run_group_tests_name("schema check", tests, NULL, NULL);

@@ -637,7 +637,8 @@ void backlog_trim(struct backlog *backlog, uint64_t lsn)
 {
 	struct backlog_segment *needed = first_needed(backlog, lsn);
 
-	while (backlog->first != needed) {
+	/* A window is over for its reader only when that has ended it. */
+	while (backlog->first != needed && !backlog->first->pinned) {
 		struct backlog_segment *segment = backlog->first;
 
 		backlog->first = segment->next;

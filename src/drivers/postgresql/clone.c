@@ -107,6 +107,7 @@ static const char create_sql[] =
 	"|| CASE WHEN v.number >= 120000 THEN ' INCLUDING GENERATED' ELSE '' END "
 	"|| CASE WHEN v.number >= 140000 THEN ' INCLUDING COMPRESSION' "
 	"ELSE '' END || ')' "
+	"|| CASE WHEN v.number >= 120000 THEN ' USING heap' ELSE '' END "
 	"|| COALESCE(' WITH (' || (SELECT string_agg(x.prefix "
 	"|| quote_ident(split_part(x.option, '=', 1)) || ' = ' "
 	"|| quote_literal(substr(x.option, strpos(x.option, '=') + 1)), ', ') "
@@ -172,6 +173,7 @@ static const char steps_sql[] =
 	"|| quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid) "
 	"FROM t INNER JOIN pg_constraint AS k ON k.conrelid = t.oid "
 	"AND k.contype = 'f' "
+	"AND COALESCE((to_jsonb(k) ->> 'conparentid')::oid, 0) = 0 "
 	/* An identity goes on counting where the old one was. */
 	"UNION ALL SELECT 2, 1, 'SELECT setval(' || quote_literal("
 	"pg_get_serial_sequence(t.load, q.attname)) "

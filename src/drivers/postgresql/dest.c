@@ -59,7 +59,8 @@ static const char columns_sql[] =
 	"AND e.deptype IN ('a', 'i') "
 	"AND has_sequence_privilege(q.oid, 'UPDATE') "
 	"AND has_sequence_privilege(q.oid, 'SELECT') "
-	"AND p.prosrc IN ('int2recv', 'int4recv', 'int8recv') LIMIT 1), '') "
+	"AND p.prosrc IN ('int2recv', 'int4recv', 'int8recv') LIMIT 1), ''), "
+	"(n.nspname = 'pg_catalog')::int "
 	"FROM base AS b "
 	"INNER JOIN pg_type AS t ON t.oid = b.type AND t.typtype <> 'd' "
 	"INNER JOIN pg_namespace AS n ON n.oid = t.typnamespace "
@@ -100,6 +101,7 @@ static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 		column->generated = pg_get_int(conn, i, 7) != 0;
 		column->exact = pg_get_int(conn, i, 8) != 0;
 		column->in_unique = pg_get_int(conn, i, 9) != 0;
+		column->built_in = pg_get_int(conn, i, 13) != 0;
 	}
 	out->column_count = (size_t)rows;
 	pg_finish(conn);

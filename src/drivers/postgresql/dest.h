@@ -26,6 +26,7 @@ struct pg_dest_column {
 	bool identity;
 	bool always;	/* an identity that nobody may set or update */
 	bool generated; /* from other columns */
+	bool built_in;	/* the type under any domain is the system's own */
 	bool exact;	/* what its type takes for equal is the same */
 	bool in_unique; /* of a unique index that is not the primary key */
 };

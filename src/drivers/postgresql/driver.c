@@ -34,13 +34,18 @@ static int server_new(const struct server_spec *spec, struct server **out,
 		free(server);
 		return -1;
 	}
-	if (streams_new(&server->streams, spec, err) < 0) {
-		pg_login_release(&server->login);
-		free(server);
-		return -1;
-	}
+	if (pg_snapshots_init(&server->snapshots, err) < 0)
+		goto no_snapshots;
+	if (streams_new(&server->streams, spec, err) < 0)
+		goto no_streams;
 	*out = &server->base;
 	return 0;
+no_streams:
+	pg_snapshots_release(&server->snapshots);
+no_snapshots:
+	pg_login_release(&server->login);
+	free(server);
+	return -1;
 }
 
 static void server_free(struct server *base)
@@ -48,6 +53,7 @@ static void server_free(struct server *base)
 	struct postgresql *server = (struct postgresql *)base;
 
 	streams_free(server->streams);
+	pg_snapshots_release(&server->snapshots);
 	pool_expire(server->pool, server, 0);
 	pg_login_release(&server->login);
 	free(server);

@@ -618,6 +618,18 @@ bool encode_by_cast(const struct column *from, const struct pg_dest_column *to)
 	return !find_wire(from->type, to->receive);
 }
 
+bool encode_staged_as_text(const struct column *from,
+			   const struct pg_dest_column *to)
+{
+	static const char *const picky[] = {"enum_recv", "json_recv",
+					    "jsonb_recv", "xml_recv"};
+
+	for (size_t i = 0; i < sizeof(picky) / sizeof(*picky); i++)
+		if (!strcmp(to->receive, picky[i]))
+			return true;
+	return encode_by_cast(from, to) || !to->built_in;
+}
+
 /* The limits of the destination's type, out of its typmod. */
 static void read_typmod(struct encoder_pg *encoder)
 {
@@ -643,8 +655,8 @@ static void read_typmod(struct encoder_pg *encoder)
 }
 
 struct encoder_pg *encoder_pg_new(const struct table *shape, size_t i,
-				  const struct pg_dest_column *to, bool nulls,
-				  struct error *err)
+				  const struct pg_dest_column *to, bool staged,
+				  bool nulls, struct error *err)
 {
 	const struct column *from = &shape->columns[i];
 	struct encoder_pg *encoder = calloc(1, sizeof(*encoder));
@@ -654,7 +666,9 @@ struct encoder_pg *encoder_pg_new(const struct table *shape, size_t i,
 		error_memory(err, "a load");
 		return NULL;
 	}
-	wire = find_wire(from->type, to->receive);
+	wire = staged && encode_staged_as_text(from, to)
+		       ? NULL
+		       : find_wire(from->type, to->receive);
 	encoder->from = from;
 	encoder->to = to;
 	encoder->col = i;

@@ -22,20 +22,28 @@ bool encode_is_long(const struct batch *batch, size_t row);
 struct encoder_pg;
 
 /*
- * For column `i` of `shape`, which goes into `to`. `nulls` says that NULL is
- * fine whatever `to` says. Borrows everything.
+ * Of a table of our own, is this column made as text, which the server casts to
+ * the destination's type later? So it is for every type whose binary form is
+ * its own affair: arrays, ranges, inet, interval, … And for those that do not
+ * take every text: else one bad value would end the whole load, instead of
+ * being found. And for types that people made, which a table of ours must not
+ * keep them from dropping.
  */
-struct encoder_pg *encoder_pg_new(const struct table *shape, size_t i,
-				  const struct pg_dest_column *to, bool nulls,
-				  struct error *err);
-void encoder_pg_free(struct encoder_pg *encoder); /* NULL is fine */
+bool encode_staged_as_text(const struct column *from,
+			   const struct pg_dest_column *to);
+
+/* The first of these reasons, which holds for any table. */
+bool encode_by_cast(const struct column *from, const struct pg_dest_column *to);
 
 /*
- * Does the destination's type have to be loaded as text, and cast by the
- * server afterwards? So it is for every type whose binary form is its own
- * affair: arrays, ranges, inet, interval, …
+ * For column `i` of `shape`, which goes into `to`, or with `staged` into a table
+ * of our own on the way there. `nulls` says that NULL is fine whatever `to`
+ * says. Borrows everything.
  */
-bool encode_by_cast(const struct column *from, const struct pg_dest_column *to);
+struct encoder_pg *encoder_pg_new(const struct table *shape, size_t i,
+				  const struct pg_dest_column *to, bool staged,
+				  bool nulls, struct error *err);
+void encoder_pg_free(struct encoder_pg *encoder); /* NULL is fine */
 
 /* How often the bytes of a long value lie in memory here. */
 unsigned encoder_pg_held(const struct encoder_pg *encoder);

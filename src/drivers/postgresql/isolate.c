@@ -1,13 +1,9 @@
 /*
- * Changes of which some rows are refused.
+ * Changes of which some rows are refused (drivers/refused.h).
  *
- * The window is applied in one transaction, as ever, but in steps: each is a
- * statement over a range of the changes' numbers, behind a savepoint. A step
- * that fails for what a row holds is undone and cut in two, down to the row.
- * What fails only because of the order (a unique value that another row has
- * still got) is tried again at the end, alone, and in pairs, which exchange
- * their values. What is left then is left out. Deferred constraints are looked
- * at in each step, or the commit would fail and nobody know for which row.
+ * The window is applied in one transaction, as ever, but each step stands
+ * behind a savepoint. Deferred constraints are looked at in each step, or the
+ * commit would fail and nobody know for which row.
  *
  * Trying every row in a statement of its own would be simpler, and take a
  * thousand times as long for the one bad row of a window of a thousand. So many
@@ -23,28 +19,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "drivers/postgresql/quote.h"
-
-/* So many rows are remembered: the limit, whatever was asked for. */
-#define REFUSED_MAX 20000
-
-/* Rows that are tried in pairs are no more than these. */
-#define PAIRED_MAX 32
-
-/* Rounds over rows that failed for the order, before the rest is left out. */
-#define ROUNDS_MAX 20
-
-enum phase { PHASE_DELETE, PHASE_UPDATE, PHASE_INSERT, PHASES };
-
-struct refused {
-	int64_t seq; /* 0: it is not in the table of changes */
-	enum phase phase;
-	enum row_op op; /* of one without a seq */
-	bool fixed;	/* will not go in whatever happens */
-	bool ordered;	/* it might, after others */
-	int number;
-	char *reason;
-	char *key; /* of one without a seq */
-};
+#include "drivers/refused.h"
 
 struct told {
 	struct told *next;
@@ -53,35 +28,19 @@ struct told {
 
 struct pg_isolate {
 	struct pg_target *target;
-	struct isolation *how;
-	struct refused *rows;
-	size_t count, capacity;
+	struct refused refused;
 	struct strbuf changes;	  /* the table, quoted */
 	uint64_t applied[PHASES]; /* rows */
-	uint64_t final;		  /* refused rows that no order helps */
-	struct error why;	  /* of the last step that was refused */
 	struct arena arena;	  /* what is told after the commit */
 	struct told *told, **told_end;
 };
-
-enum outcome { APPLIED, REFUSED };
-
-/* ------------------------------------------------------------ refused rows */
-
-static void forget(struct refused *row)
-{
-	free(row->reason);
-	free(row->key);
-}
 
 void pg_isolate_free(struct pg_isolate *isolate)
 {
 	if (!isolate)
 		return;
-	for (size_t i = 0; i < isolate->count; i++)
-		forget(&isolate->rows[i]);
+	refused_release(&isolate->refused);
 	strbuf_release(&isolate->changes);
-	free(isolate->rows);
 	arena_release(&isolate->arena);
 	free(isolate);
 }
@@ -102,83 +61,10 @@ static int number_of(const struct error *why)
 	return text_to_long(why->sqlstate, &number) ? (int)number : 0;
 }
 
-static int too_many(struct pg_isolate *isolate, const char *why,
-		    struct error *err)
-{
-	isolate->how->count = isolate->how->limit + 1;
-	return error_set(err, ERROR_DATA, "more than %llu rows are refused: %s",
-			 (unsigned long long)isolate->how->limit, why);
-}
-
-static struct refused *add_refused(struct pg_isolate *isolate, int64_t seq,
-				   const struct error *why, struct error *err)
-{
-	struct refused *row;
-
-	if (isolate->count >= REFUSED_MAX) {
-		too_many(isolate, why->message, err);
-		return NULL;
-	}
-	if (isolate->count == isolate->capacity) {
-		size_t capacity =
-			isolate->capacity ? isolate->capacity * 2 : 16;
-		struct refused *grown =
-			realloc(isolate->rows, capacity * sizeof(*grown));
-
-		if (!grown) {
-			error_memory(err, "refused rows");
-			return NULL;
-		}
-		isolate->rows = grown;
-		isolate->capacity = capacity;
-	}
-	row = &isolate->rows[isolate->count];
-	*row = (struct refused){
-		.seq = seq,
-		.number = number_of(why),
-		.ordered = depends_on_order(why),
-		.reason = strdup(why->message),
-	};
-	if (!row->reason) {
-		error_memory(err, "refused rows");
-		return NULL;
-	}
-	isolate->count++;
-	return row;
-}
-
-static void remove_refused(struct pg_isolate *isolate, size_t i)
-{
-	forget(&isolate->rows[i]);
-	memmove(&isolate->rows[i], &isolate->rows[i + 1],
-		(isolate->count - i - 1) * sizeof(*isolate->rows));
-	isolate->count--;
-}
-
-/* The loader found a value that does not fit. */
-static int does_not_fit(void *context, int64_t seq, enum row_op op,
-			const char *key, const struct error *why,
-			struct error *err)
-{
-	struct pg_isolate *isolate = context;
-	struct refused *row;
-
-	for (size_t i = 0; !seq && i < isolate->count; i++)
-		if (isolate->rows[i].key && !strcmp(isolate->rows[i].key, key))
-			remove_refused(isolate, i--); /* the last counts */
-	row = add_refused(isolate, seq, why, err);
-	if (!row)
-		return -1;
-	row->fixed = true;
-	row->op = op;
-	row->key = seq ? NULL : strdup(key);
-	return seq || row->key ? 0 : error_memory(err, "refused rows");
-}
-
 /* ----------------------------------------------------------------- a step */
 
-static int run_phase(struct pg_isolate *isolate, enum phase phase, int64_t low,
-		     int64_t high, int64_t too, uint64_t *rows,
+static int run_phase(struct pg_isolate *isolate, enum refused_phase phase,
+		     int64_t low, int64_t high, int64_t too, uint64_t *rows,
 		     struct error *err)
 {
 	struct pg_param params[] = {pg_int(low), pg_int(high), pg_int(too)};
@@ -203,13 +89,10 @@ static int run_phase(struct pg_isolate *isolate, enum phase phase, int64_t low,
 	}
 }
 
-/*
- * What became of a step; `isolate->why` says more. -1: something that is not
- * about rows.
- */
-static int step(struct pg_isolate *isolate, enum phase phase, int64_t low,
+static int step(void *context, enum refused_phase phase, int64_t low,
 		int64_t high, int64_t too, struct error *err)
 {
+	struct pg_isolate *isolate = context;
 	struct pg *conn = isolate->target->conn;
 	uint64_t rows = 0;
 
@@ -219,144 +102,19 @@ static int step(struct pg_isolate *isolate, enum phase phase, int64_t low,
 		isolate->applied[phase] += rows;
 		return pg_exec(conn, "RELEASE SAVEPOINT dataflow_step", err) < 0
 			       ? -1
-			       : APPLIED;
+			       : STEP_APPLIED;
 	}
 	if (err->kind != ERROR_DATA || !pg_usable(conn))
 		return -1;
-	isolate->why = *err;
+	isolate->refused.why = *err;
+	isolate->refused.why.native = number_of(err);
 	error_clear(err);
 	return pg_exec(conn,
 		       "ROLLBACK TO SAVEPOINT dataflow_step; "
 		       "RELEASE SAVEPOINT dataflow_step",
 		       err) < 0
 		       ? -1
-		       : REFUSED;
-}
-
-/* ---------------------------------------------------------- cutting in two */
-
-static int refuse(struct pg_isolate *isolate, enum phase phase, int64_t seq,
-		  struct error *err)
-{
-	struct refused *row = add_refused(isolate, seq, &isolate->why, err);
-
-	if (!row)
-		return -1;
-	row->phase = phase;
-	if (!row->ordered && ++isolate->final > isolate->how->limit)
-		return too_many(isolate, isolate->why.message, err);
-	return 0;
-}
-
-/* 0: all but those that were refused. */
-static int bisect(struct pg_isolate *isolate, enum phase phase, int64_t low,
-		  int64_t high, struct error *err)
-{
-	int64_t middle = low + (high - low) / 2;
-	int rc = step(isolate, phase, low, high, 0, err);
-
-	if (rc != REFUSED)
-		return rc;
-	if (low == high)
-		return refuse(isolate, phase, low, err);
-	if (bisect(isolate, phase, low, middle, err) < 0)
-		return -1;
-	return bisect(isolate, phase, middle + 1, high, err);
-}
-
-/* ------------------------------------------------- what depends on the order */
-
-static bool may_try_again(const struct refused *row)
-{
-	return !row->fixed && row->ordered;
-}
-
-/*
- * Each of them once more, alone, forwards and backwards in turns: in a row of
- * values that were shifted one of the two finds them all.
- */
-static int try_again(struct pg_isolate *isolate, bool forwards, bool *progress,
-		     struct error *err)
-{
-	size_t i = forwards ? 0 : isolate->count;
-
-	*progress = false;
-	while (forwards ? i < isolate->count : i-- > 0) {
-		struct refused *row = &isolate->rows[i];
-		int rc = REFUSED;
-
-		if (may_try_again(row))
-			rc = step(isolate, row->phase, row->seq, row->seq, 0,
-				  err);
-		if (rc < 0)
-			return -1;
-		if (rc == APPLIED) {
-			remove_refused(isolate, i);
-			*progress = true;
-		} else if (forwards) {
-			i++;
-		}
-	}
-	return 0;
-}
-
-/* One of these with one of the others behind it. */
-static int try_pairs_of(struct pg_isolate *isolate, size_t i, bool *progress,
-			struct error *err)
-{
-	for (size_t j = i + 1; j < isolate->count; j++) {
-		struct refused *one = &isolate->rows[i];
-		struct refused *two = &isolate->rows[j];
-		int rc = REFUSED;
-
-		if (may_try_again(one) && may_try_again(two) &&
-		    one->phase == two->phase)
-			rc = step(isolate, one->phase, one->seq, one->seq,
-				  two->seq, err);
-		if (rc < 0)
-			return -1;
-		if (rc == APPLIED) {
-			remove_refused(isolate, j);
-			remove_refused(isolate, i);
-			*progress = true;
-			break;
-		}
-	}
-	return 0;
-}
-
-static int try_pairs(struct pg_isolate *isolate, bool *progress,
-		     struct error *err)
-{
-	size_t open = 0;
-	int rc = 0;
-
-	*progress = false;
-	for (size_t i = 0; i < isolate->count; i++)
-		open += may_try_again(&isolate->rows[i]);
-	for (size_t i = 0; open <= PAIRED_MAX && i + 1 < isolate->count &&
-			   rc == 0 && !*progress;
-	     i++)
-		rc = try_pairs_of(isolate, i, progress, err);
-	return rc;
-}
-
-static int try_order(struct pg_isolate *isolate, struct error *err)
-{
-	bool progress = true;
-	int rc = 0;
-
-	for (int i = 0; i < ROUNDS_MAX && progress && rc == 0; i++) {
-		bool backwards;
-
-		rc = try_again(isolate, false, &backwards, err);
-		if (rc == 0)
-			rc = try_again(isolate, true, &progress, err);
-		progress |= backwards;
-		if (rc == 0 && !progress)
-			rc = try_pairs(isolate, &progress, err);
-	}
-	return rc;
+		       : STEP_REFUSED;
 }
 
 /* ------------------------------------------------------------ putting aside */
@@ -382,7 +140,7 @@ static int mark(struct pg_isolate *isolate, int64_t seq, struct error *err)
  * What the table of changes has of a row. 1: found; 0: a later change of its
  * key took its place.
  */
-static int look_up(struct pg_isolate *isolate, const struct refused *row,
+static int look_up(struct pg_isolate *isolate, const struct refused_row *row,
 		   struct target_exception *out, struct error *err)
 {
 	struct pg *conn = isolate->target->conn;
@@ -458,7 +216,7 @@ static int forget_key(struct pg_isolate *isolate, const char *key,
 }
 
 /* 1: the row is told of and kept; 0: a later change came after it. */
-static int put_aside(struct pg_isolate *isolate, const struct refused *row,
+static int put_aside(struct pg_isolate *isolate, const struct refused_row *row,
 		     const char *position, struct error *err)
 {
 	struct told *told = arena_calloc(&isolate->arena, 1, sizeof(*told));
@@ -475,7 +233,7 @@ static int put_aside(struct pg_isolate *isolate, const struct refused *row,
 	told->row.created_us = clock_utc_us();
 	if (!row->seq && forget_key(isolate, row->key, err) < 0)
 		return -1;
-	if (isolate->how->keep && keep(isolate, &told->row, err) < 0)
+	if (isolate->refused.how->keep && keep(isolate, &told->row, err) < 0)
 		return -1;
 	*isolate->told_end = told;
 	isolate->told_end = &told->next;
@@ -489,12 +247,12 @@ static int put_aside(struct pg_isolate *isolate, const struct refused *row,
 static int settle(struct pg_isolate *isolate, uint64_t *settled,
 		  struct error *err)
 {
-	bool keep_them = isolate->how->keep;
+	bool keep_them = isolate->refused.how->keep;
 	int rc = 0;
 
-	for (size_t i = 0; !keep_them && i < isolate->count && !rc; i++)
-		if (!isolate->rows[i].fixed)
-			rc = mark(isolate, isolate->rows[i].seq, err);
+	for (size_t i = 0; !keep_them && i < isolate->refused.count && !rc; i++)
+		if (!isolate->refused.rows[i].fixed)
+			rc = mark(isolate, isolate->refused.rows[i].seq, err);
 	if (rc < 0)
 		return -1;
 	return pg_exceptions_settle(
@@ -506,29 +264,21 @@ static int settle(struct pg_isolate *isolate, uint64_t *settled,
 static int put_all_aside(struct pg_isolate *isolate, const char *position,
 			 struct error *err)
 {
-	for (size_t i = 0; i < isolate->count; i++) {
-		struct refused *row = &isolate->rows[i];
+	for (size_t i = 0; i < isolate->refused.count; i++) {
+		struct refused_row *row = &isolate->refused.rows[i];
 		int rc = put_aside(isolate, row, position, err);
 
 		if (rc < 0)
 			return -1;
-		isolate->how->count += (uint64_t)rc;
-		if (isolate->how->count > isolate->how->limit)
-			return too_many(isolate, row->reason, err);
+		isolate->refused.how->count += (uint64_t)rc;
+		if (isolate->refused.how->count > isolate->refused.how->limit)
+			return refused_too_many(&isolate->refused, row->reason,
+						err);
 	}
 	return 0;
 }
 
 /* ------------------------------------------------------------ the transaction */
-
-static int apply_rows(struct pg_isolate *isolate, int64_t last,
-		      struct error *err)
-{
-	for (int phase = 0; phase < PHASES && last; phase++)
-		if (bisect(isolate, (enum phase)phase, 1, last, err) < 0)
-			return -1;
-	return try_order(isolate, err);
-}
 
 static int move_sequences(struct pg_isolate *isolate, struct error *err)
 {
@@ -560,7 +310,7 @@ static int make_index(struct pg_isolate *isolate, struct error *err)
 
 static void tell_refused(struct pg_isolate *isolate)
 {
-	struct isolation *how = isolate->how;
+	struct isolation *how = isolate->refused.how;
 
 	for (const struct told *t = isolate->told; t; t = t->next)
 		how->refused(how->context, &t->row);
@@ -584,7 +334,7 @@ int pg_isolate_commit(struct pg_target *target, const struct checkpoint *from,
 	    make_index(isolate, err) < 0 ||
 	    pg_exec(target->conn, "SET CONSTRAINTS ALL IMMEDIATE", err) < 0 ||
 	    pg_checkpoint_move(target, from, to, err) < 0 ||
-	    apply_rows(isolate, (int64_t)sent, err) < 0 ||
+	    refused_apply(&isolate->refused, (int64_t)sent, err) < 0 ||
 	    settle(isolate, &counts->settled, err) < 0 ||
 	    put_all_aside(isolate, position, err) < 0 ||
 	    move_sequences(isolate, err) < 0 ||
@@ -605,17 +355,18 @@ int pg_isolate_begin(struct pg_target *target, struct isolation *how,
 	if (!isolate)
 		return error_memory(err, "refused rows");
 	isolate->target = target;
-	isolate->how = how;
+	refused_init(&isolate->refused, how);
+	isolate->refused.step = step;
+	isolate->refused.ordered = depends_on_order;
+	isolate->refused.context = isolate;
 	isolate->told_end = &isolate->told;
 	arena_init(&isolate->arena, 0);
 	strbuf_init(&isolate->changes);
-	how->count = 0;
-	if (how->limit > REFUSED_MAX)
-		how->limit = REFUSED_MAX;
 	target->isolate = isolate;
 	if (pg_apply_begin(target, err) < 0)
 		return -1;
 	pg_staging_name(&isolate->changes, target);
-	pg_loader_leave_out(target->loader, does_not_fit, isolate);
+	pg_loader_leave_out(target->loader, refused_does_not_fit,
+			    &isolate->refused);
 	return strbuf_check(&isolate->changes, err);
 }

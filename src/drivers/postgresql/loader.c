@@ -55,11 +55,16 @@ static const struct pg_dest_column *find(const struct pg_dest *dest,
 	return to;
 }
 
+static bool is_of_changes(enum pg_loader_kind kind)
+{
+	return kind == PG_LOADER_CHANGES || kind == PG_LOADER_KEYED_CHANGES;
+}
+
 int pg_loader_columns(struct strbuf *sql, const struct pg_dest *dest,
 		      const struct table *shape, enum pg_loader_kind kind,
 		      struct error *err)
 {
-	bool changes = kind != PG_LOADER_ROWS;
+	bool changes = is_of_changes(kind);
 
 	if (changes)
 		strbuf_addstr(sql,
@@ -78,8 +83,9 @@ int pg_loader_columns(struct strbuf *sql, const struct pg_dest *dest,
 		strbuf_addstr(sql, i ? ", " : "");
 		quote_name(sql, to->name);
 		strbuf_addf(sql, " %s%s",
-			    encode_by_cast(&shape->columns[i], to) ? "text"
-								   : to->base,
+			    encode_staged_as_text(&shape->columns[i], to)
+				    ? "text"
+				    : to->base,
 			    to->collation);
 		if (to->not_null && (!changes || table_is_key(shape, i)))
 			strbuf_addstr(sql, " NOT NULL");
@@ -102,6 +108,7 @@ bool pg_loader_casts(const struct pg_dest *dest, const struct table *shape)
 static int extra_columns(enum pg_loader_kind kind)
 {
 	switch (kind) {
+	case PG_LOADER_CLONE:
 	case PG_LOADER_ROWS:
 		break;
 	case PG_LOADER_CHANGES:
@@ -124,7 +131,7 @@ static int make_encoders(struct pg_loader *loader, const struct pg_dest *dest,
 			 struct error *err)
 {
 	const struct table *shape = loader->shape;
-	bool changes = loader->kind != PG_LOADER_ROWS;
+	bool changes = is_of_changes(loader->kind);
 
 	for (size_t i = 0; i < shape->column_count; i++) {
 		const struct pg_dest_column *to =
@@ -133,7 +140,8 @@ static int make_encoders(struct pg_loader *loader, const struct pg_dest *dest,
 		if (!to)
 			return -1;
 		loader->encoders[i] = encoder_pg_new(
-			shape, i, to, changes && !table_is_key(shape, i), err);
+			shape, i, to, loader->kind != PG_LOADER_CLONE,
+			changes && !table_is_key(shape, i), err);
 		if (!loader->encoders[i])
 			return -1;
 		loader->count++;
@@ -294,7 +302,7 @@ static int put_front(struct pg_loader *loader, const struct batch *batch,
 static bool has_value(const struct pg_loader *loader, const struct batch *batch,
 		      size_t row, size_t col)
 {
-	if (loader->kind == PG_LOADER_ROWS || table_is_key(loader->shape, col))
+	if (!is_of_changes(loader->kind) || table_is_key(loader->shape, col))
 		return true;
 	return batch_op(batch, row) != ROW_DELETE &&
 	       !(batch->keeps && batch_unchanged(batch, col, row));
@@ -418,20 +426,6 @@ static int send_row(struct pg_loader *loader, const struct batch *batch,
 	return mark_row(loader, batch, row, &why, err);
 }
 
-/* Which row it was: the columns' values are not told, but those of the key. */
-static void name_row(const struct batch *batch, size_t row, struct error *err)
-{
-	struct strbuf key;
-
-	if (!batch->table->key_count)
-		return;
-	strbuf_init(&key);
-	row_format_key(&key, batch, row);
-	if (!key.failed)
-		error_wrap(err, "the row with key %s", key.data);
-	strbuf_release(&key);
-}
-
 int pg_loader_write(struct pg_loader *loader, const struct batch *batch,
 		    struct error *err)
 {
@@ -440,7 +434,7 @@ int pg_loader_write(struct pg_loader *loader, const struct batch *batch,
 
 		if (rc < 0) {
 			if (err->kind == ERROR_DATA)
-				name_row(batch, row, err);
+				row_wrap_error(err, batch, row);
 			return -1;
 		}
 		loader->rows += (uint64_t)rc;

@@ -22,8 +22,9 @@
 #define LOADER_KEY_MAX 4000
 
 enum pg_loader_kind {
-	PG_LOADER_ROWS,
-	PG_LOADER_CHANGES,	 /* with op, seq and kept */
+	PG_LOADER_CLONE,   /* rows into a table just like the destination */
+	PG_LOADER_ROWS,	   /* rows into one of pg_loader_columns() */
+	PG_LOADER_CHANGES, /* with op, seq and kept */
 	PG_LOADER_KEYED_CHANGES, /* with op, seq, kept and key */
 };
 
@@ -36,14 +37,14 @@ struct pg_loader;
 /*
  * Append the column definitions of such a table for the columns of `shape` as
  * `dest` has them: for changes with the extra columns in front, and with
- * everything but the key nullable. A column whose type cannot be read from a
- * binary COPY is text there. ERROR_SCHEMA when `dest` lacks one.
+ * everything but the key nullable. See encode_staged_as_text(). ERROR_SCHEMA when
+ * `dest` lacks one.
  */
 int pg_loader_columns(struct strbuf *sql, const struct pg_dest *dest,
 		      const struct table *shape, enum pg_loader_kind kind,
 		      struct error *err) __attribute__((warn_unused_result));
 
-/* Is any of them text for that reason? */
+/* Is there one that no binary COPY takes? */
 bool pg_loader_casts(const struct pg_dest *dest, const struct table *shape);
 
 /*

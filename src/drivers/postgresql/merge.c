@@ -70,7 +70,7 @@ void pg_sql_loaded(struct strbuf *sql, const struct pg_target *target, size_t i)
 
 	strbuf_addstr(sql, "s.");
 	quote_name(sql, column->name);
-	if (encode_by_cast(&target->shape->columns[i], column)) {
+	if (encode_staged_as_text(&target->shape->columns[i], column)) {
 		/* Its text depends on the locale, that of a number does not. */
 		if (!strcmp(column->receive, "cash_recv"))
 			strbuf_addstr(sql, "::numeric");

@@ -77,20 +77,6 @@ static int read_part(struct pg *conn, int64_t row, struct load_part *part,
 	return 0;
 }
 
-/* Together the parts hold every key, and each begins where one ends. */
-static bool is_whole(const struct load_plan *plan)
-{
-	size_t last = plan->count - 1;
-
-	if (plan->parts[0].range.low.len || plan->parts[last].range.high.len)
-		return false;
-	for (size_t i = 0; i < last; i++)
-		if (!position_equal(&plan->parts[i].range.high,
-				    &plan->parts[i + 1].range.low))
-			return false;
-	return true;
-}
-
 /*
  * 1: the plan is whole; 0: parts of it are missing, because somebody cleaned
  * up by hand.
@@ -121,7 +107,7 @@ static int read_parts(struct pg_target *target, struct load_plan *plan,
 			     : pg_get_int(conn, i, 4) == i;
 	}
 	pg_finish(conn);
-	return rc > 0 ? is_whole(plan) : rc;
+	return rc > 0 ? load_plan_is_whole(plan) : rc;
 }
 
 /*
@@ -300,9 +286,10 @@ int pg_plan_part_begin(struct pg_target *target, struct error *err)
 	strbuf_init(&name);
 	pg_replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0)
-		target->loader =
-			pg_loader_new(target->conn, name.data, &target->dest,
-				      target->shape, PG_LOADER_ROWS, "", err);
+		target->loader = pg_loader_new(
+			target->conn, name.data, &target->dest, target->shape,
+			target->swaps ? PG_LOADER_CLONE : PG_LOADER_ROWS, "",
+			err);
 	strbuf_release(&name);
 	return target->loader ? 0 : -1;
 }

@@ -160,6 +160,7 @@ int pg_replace_make(struct pg_target *target, struct error *err)
 	if (!target->swaps)
 		log_info("the load will be applied row by row: %s", why);
 	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SET LOCAL default_tablespace = ''; ");
 	if (add_definition(target, &sql, err) == 0)
 		rows = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
@@ -177,9 +178,10 @@ int pg_replace_begin(struct pg_target *target, struct error *err)
 	strbuf_init(&name);
 	pg_replace_table(&name, target);
 	if (strbuf_check(&name, err) == 0)
-		target->loader = pg_loader_new(target->conn, name.data,
-					       &target->dest, target->shape,
-					       PG_LOADER_ROWS, ", FREEZE", err);
+		target->loader = pg_loader_new(
+			target->conn, name.data, &target->dest, target->shape,
+			target->swaps ? PG_LOADER_CLONE : PG_LOADER_ROWS,
+			", FREEZE", err);
 	strbuf_release(&name);
 	return target->loader ? 0 : -1;
 }
@@ -438,9 +440,10 @@ static int end_load(struct pg_target *target, uint64_t *rows, struct error *err)
 	return 0;
 }
 
-int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
-		      const struct checkpoint *to, struct target_counts *counts,
-		      struct error *err)
+static int end_and_commit(struct pg_target *target,
+			  const struct checkpoint *from,
+			  const struct checkpoint *to,
+			  struct target_counts *counts, struct error *err)
 {
 	uint64_t rows;
 
@@ -453,4 +456,19 @@ int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
 	FAILPOINT(AFTER_SWAP);
 	counts->inserted = rows;
 	return 0;
+}
+
+/*
+ * Indexes of a large table are built for as long as it takes, and say nothing
+ * in the meantime; nor does its difference. Locks have a time-out of their own.
+ */
+int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
+		      const struct checkpoint *to, struct target_counts *counts,
+		      struct error *err)
+{
+	int timeout = pg_set_query_timeout(target->conn, 0);
+	int ret = end_and_commit(target, from, to, counts, err);
+
+	pg_set_query_timeout(target->conn, timeout);
+	return ret;
 }

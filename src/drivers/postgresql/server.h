@@ -2,6 +2,7 @@
 #define DRIVERS_POSTGRESQL_SERVER_H
 
 #include "drivers/driver.h"
+#include "drivers/postgresql/snapshot.h"
 #include "pg/connection.h"
 #include "pg/login.h"
 
@@ -10,8 +11,9 @@ struct postgresql {
 	struct server base;
 	int id; /* of its row in the control store */
 	struct pool *pool;
-	struct pg_login login;	 /* its database is only used by check() */
-	struct streams *streams; /* of changes, see streams.h */
+	struct pg_login login; /* its database is only used by check() */
+	struct pg_snapshots snapshots; /* of loads in parts */
+	struct streams *streams;       /* of changes, see streams.h */
 };
 
 extern const struct source_ops postgresql_source_ops;

@@ -53,6 +53,7 @@ static int source_connect(struct source *src, struct cancel *cancel,
 	struct postgresql_source *source = self_of(src);
 
 	source->changes->cancel = cancel;
+	source->cancel = cancel;
 	return postgresql_take(source->server, source->name.database, cancel,
 			       &source->conn, err);
 }
@@ -62,16 +63,30 @@ static void end_transaction(struct postgresql_source *source)
 {
 	struct error ignored = ERROR_INIT;
 
-	if (source->conn && pg_usable(source->conn) &&
-	    pg_in_transaction(source->conn) &&
+	if (source->sharing)
+		pg_snapshot_leave(&source->server->snapshots, source);
+	source->sharing = false;
+	if (pg_usable(source->conn) && pg_in_transaction(source->conn) &&
 	    pg_exec(source->conn, "ROLLBACK", &ignored) < 0)
 		source->grown = true; /* at least it is not kept */
+}
+
+/* May the transaction go on to the next part of its load? */
+static bool is_between_parts(const struct postgresql_source *source)
+{
+	return source->sharing && pg_usable(source->conn) &&
+	       !pg_in_failed_transaction(source->conn) &&
+	       (source->reading == READ_NONE || source->at_end);
 }
 
 static void source_end(struct source *src)
 {
 	struct postgresql_source *source = self_of(src);
+	bool goes_on;
 
+	if (!source->conn)
+		return;
+	goes_on = is_between_parts(source);
 	if (source->reading == READ_CHANGES)
 		pg_changes_end(source);
 	else if (source->reading == READ_TABLE)
@@ -83,7 +98,8 @@ static void source_end(struct source *src)
 	source->plan_count = 0;
 	source->grown |= source->base.rows.bytes > KEPT_BYTES;
 	source->base.rows = (struct source_rows){.bytes = 0};
-	end_transaction(source);
+	if (!goes_on)
+		end_transaction(source);
 }
 
 static void source_release(struct source *src)
@@ -93,6 +109,7 @@ static void source_release(struct source *src)
 	if (!source->conn)
 		return;
 	source_end(src);
+	end_transaction(source);
 	if (source->grown)
 		postgresql_drop(source->server, source->conn);
 	else
@@ -298,33 +315,33 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 
 /* --------------------------------------------------------------- the rows */
 
-static int use_exported(struct postgresql_source *source, struct error *err)
-{
-	struct strbuf sql;
-	int ret;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "SET TRANSACTION SNAPSHOT ");
-	quote_text(&sql, source->snapshot);
-	ret = strbuf_check(&sql, err);
-	if (ret == 0)
-		ret = pg_exec(source->conn, sql.data, err);
-	strbuf_release(&sql);
-	return ret;
-}
-
 int pg_source_begin_snapshot(struct postgresql_source *source, bool hurry,
 			     struct error *err)
 {
-	if (pg_exec(source->conn,
-		    hurry ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-			    "SET LOCAL lock_timeout = " HURRY_MS
-			  : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		    err) < 0)
-		return -1;
-	if (hurry || !source->snapshot[0])
+	if (source->sharing)
+		end_transaction(source);
+	return pg_exec(source->conn,
+		       hurry ? PG_BEGIN_SNAPSHOT
+			       "; SET LOCAL lock_timeout = " HURRY_MS
+			     : PG_BEGIN_SNAPSHOT,
+		       err);
+}
+
+/* The transaction lasts for all parts that this source reads. */
+static int begin_part(struct postgresql_source *source,
+		      const struct key_range *range, struct error *err)
+{
+	const unsigned char *load = pg_split_load(range);
+
+	if (source->sharing)
 		return 0;
-	return use_exported(source, err);
+	if (!load)
+		return pg_source_begin_snapshot(source, false, err);
+	if (pg_snapshot_join(&source->server->snapshots, load, source,
+			     source->conn, source->cancel, err) < 0)
+		return -1;
+	source->sharing = true;
+	return 0;
 }
 
 int pg_source_plan(struct postgresql_source *source, const struct table *shape,
@@ -396,7 +413,9 @@ static int begin_read(struct postgresql_source *source, struct table *shape,
 	struct strbuf sql, from;
 	int ret = -1;
 
-	if (pg_source_begin_snapshot(source, some, err) < 0)
+	if ((choice && choice->range
+		     ? begin_part(source, choice->range, err)
+		     : pg_source_begin_snapshot(source, some, err)) < 0)
 		return -1;
 	strbuf_init(&sql);
 	strbuf_init(&from);
@@ -411,6 +430,7 @@ static int begin_read(struct postgresql_source *source, struct table *shape,
 		goto done;
 	source->reading = READ_TABLE;
 	source->in_header = true;
+	source->at_end = false;
 	for (size_t i = 0; i < shape->column_count; i++)
 		shape->columns[i].charset = NULL;
 	ret = 0;
@@ -458,6 +478,7 @@ static int fetch(struct postgresql_source *source, struct error *err)
 				  &source->row_len, err);
 		if (rc <= 0) {
 			source->row = NULL;
+			source->at_end = rc == 0;
 			return rc;
 		}
 		if (!source->in_header)

@@ -5,8 +5,6 @@
 #include "drivers/postgresql/decode.h"
 #include "drivers/postgresql/server.h"
 
-#define SNAPSHOT_NAME_MAX 64
-
 /* source.c holds the connection and reads tables, changes.c reads the log. */
 struct postgresql_source {
 	struct source base;
@@ -21,15 +19,15 @@ struct postgresql_source {
 	bool grown;	 /* its buffers are too large to be kept */
 	struct catalog_table catalog;
 	bool described;
-	/* One that somebody has exported, for reads of whole tables and parts
-	 * of them; "": each read has its own. */
-	char snapshot[SNAPSHOT_NAME_MAX];
+	struct cancel *cancel;
+	bool sharing; /* a snapshot with the other readers of a load */
 
 	/* From read_begin() or pg_changes_begin() to end(). */
 	enum { READ_NONE, READ_TABLE, READ_CHANGES } reading;
 	struct pg_column_plan *plans;
 	size_t plan_count;
 	bool in_header; /* of the COPY, no row has come yet */
+	bool at_end;	/* all rows have come */
 	/* A row that was read, but the last batch had no room for it. */
 	const unsigned char *row;
 	size_t row_len;
@@ -56,6 +54,9 @@ void pg_source_add_table(struct strbuf *sql,
 int pg_source_begin_snapshot(struct postgresql_source *source, bool hurry,
 			     struct error *err)
 	__attribute__((warn_unused_result));
+
+/* The load that a range of split()'s is a part of. */
+const unsigned char *pg_split_load(const struct key_range *range);
 
 /* The ops' slots of other files. */
 int pg_longer_find(struct postgresql_source *source, const struct table *table,

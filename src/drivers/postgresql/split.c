@@ -71,21 +71,47 @@ static int count_pages(struct postgresql_source *source, int64_t *pages,
 	return 0;
 }
 
+/*
+ * An end is the load, so that its readers know each other, and the value. One of
+ * the ends of every range is there.
+ */
+const unsigned char *pg_split_load(const struct key_range *range)
+{
+	const struct position *end =
+		range->low.len ? &range->low : &range->high;
+
+	return end->len > PG_LOAD_BYTES ? end->bytes : NULL;
+}
+
+static int make_end(struct position *end,
+		    const unsigned char load[PG_LOAD_BYTES], const char *value,
+		    struct error *err)
+{
+	if (position_set(end, value, strlen(value), err) < 0)
+		return -1;
+	memmove(end->bytes + PG_LOAD_BYTES, end->bytes, end->len);
+	memcpy(end->bytes, load, PG_LOAD_BYTES);
+	end->len += PG_LOAD_BYTES;
+	return 0;
+}
+
 /* Each range but the first begins where the server says; many rows of one
  * value say so twice, and a value may be too long. */
 static int read_ranges(const struct postgresql_source *source, int64_t rows,
 		       struct key_range *ranges, size_t count,
 		       struct error *err)
 {
+	unsigned char load[PG_LOAD_BYTES];
 	size_t made = 1;
 
+	pg_snapshot_name_load(load, source);
 	for (int64_t i = 1; i < rows && made < count; i++) {
 		const char *value = pg_get_text(source->conn, i, 0);
 		struct position low;
 
-		if (!*value || strlen(value) > POSITION_MAX)
+		if (!*value || strlen(value) > POSITION_MAX - PG_LOAD_BYTES)
 			continue;
-		if (position_set(&low, value, strlen(value), err) < 0)
+		if (make_end(&low, load, value, err) < 0)
 			return -1;
 		if (position_equal(&low, &ranges[made - 1].low))
 			continue;
@@ -127,11 +153,13 @@ static int add_end(struct postgresql_source *source,
 		   struct strbuf *where, struct error *err)
 {
 	char value[POSITION_MAX + 1];
+	size_t len;
 
-	if (!end->len)
+	if (end->len <= PG_LOAD_BYTES)
 		return 0;
-	memcpy(value, end->bytes, end->len);
-	value[end->len] = '\0';
+	len = end->len - PG_LOAD_BYTES;
+	memcpy(value, end->bytes + PG_LOAD_BYTES, len);
+	value[len] = '\0';
 	if (pg_choice_set(source, setting, value, err) < 0)
 		return -1;
 	strbuf_addstr(where, where->len ? " AND " : " WHERE ");

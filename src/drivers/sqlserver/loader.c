@@ -402,20 +402,6 @@ void loader_leave_out(struct loader *loader,
 	loader->context = context;
 }
 
-/* Which row it was: the columns' values are not told, but those of the key. */
-static void name_row(const struct batch *batch, size_t row, struct error *err)
-{
-	struct strbuf key;
-
-	if (!batch->table->key_count)
-		return;
-	strbuf_init(&key);
-	row_format_key(&key, batch, row);
-	if (!key.failed)
-		error_wrap(err, "the row with key %s", key.data);
-	strbuf_release(&key);
-}
-
 int loader_write(struct loader *loader, const struct batch *batch,
 		 struct error *err)
 {
@@ -424,7 +410,7 @@ int loader_write(struct loader *loader, const struct batch *batch,
 
 		if (rc < 0) {
 			if (err->kind == ERROR_DATA)
-				name_row(batch, row, err);
+				row_wrap_error(err, batch, row);
 			/* The load cannot go on without this row. */
 			tds_mark_unusable(loader->conn);
 			return -1;
