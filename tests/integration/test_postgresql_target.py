@@ -924,3 +924,41 @@ def test_the_network_is_cut_at_any_moment(target):
             relay.cut()
         wait_equal(target, "cut", timeout=60)
     assert target.query("SELECT count(*) FROM public.cut") == [(2000,)]
+
+
+def test_a_table_is_made_as_another_postgresql_has_it(target):
+    """Its own types and collations; what is missing here becomes text."""
+    world, server = target.world, target.server
+    source = target.database + "_from"
+    server.query(f"CREATE DATABASE {source}")
+    server.psql("CREATE TYPE public.mood AS ENUM ('sad', 'happy'); "
+                "CREATE TABLE public.made (id int GENERATED ALWAYS AS "
+                "IDENTITY, a varchar(7) COLLATE \"C\", n numeric(9,3), "
+                "ts timestamp(2) with time zone, arr int[], m public.mood, "
+                "i interval, b bit(3), PRIMARY KEY (id)); "
+                "INSERT INTO public.made (a, n, ts, arr, m, i, b) VALUES "
+                "('x', 1.5, '2020-01-01 10:00+02', '{1}', 'sad', '1 day', "
+                "B'101')", source)
+    text = server.connection_string().replace("'", "''")
+    world.control("INSERT INTO source_servers (server_name, server_type, "
+                  "connection_string) VALUES (N'from', N'postgresql', "
+                  f"N'{text}')")
+    found = world.control("SELECT MAX(server_id) FROM source_servers")[0][0]
+    mapping = target.add_mapping("made", server_id=found, dest_schema="new",
+                                 source_database=source,
+                                 source_schema="public", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert target.query(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull, "
+        "attidentity FROM pg_attribute WHERE attrelid = 'new.made'::regclass "
+        "AND attnum > 0 ORDER BY attnum") == [
+        ("id", "integer", True, "d"), ("a", "character varying(7)", False, ""),
+        ("n", "numeric(9,3)", False, ""),
+        ("ts", "timestamp(2) with time zone", False, ""),
+        ("arr", "integer[]", False, ""), ("m", "text", False, ""),
+        ("i", "interval", False, ""), ("b", "bit(3)", False, "")]
+    assert server.psql("SELECT * FROM new.made", target.database) == \
+        server.psql("SELECT * FROM public.made", source)
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)

@@ -33,27 +33,22 @@ static int add_type(struct pg_target *target, const struct table *shape,
 		    struct error *err)
 {
 	static const char type_sql[] = "SELECT to_regtype($1)";
-	static const char bare_sql[] = "SELECT to_regtype(regexp_replace($1, "
-				       "'\\([0-9, -]*\\)(?=[^\"]*$)', ''))";
 	bool same = shape->system && !strcmp(shape->system, PG_SYSTEM);
-	const char *system = shape->system;
+	struct column made = *column;
 	int rc = 1;
 
-	if (same) {
+	if (same)
 		rc = knows(target, type_sql, column->native, err);
-		/* Before PostgreSQL 16 a typmod was not understood there. */
-		if (rc == 0)
-			rc = knows(target, bare_sql, column->native, err);
-	}
 	if (rc < 0)
 		return -1;
 	if (rc == 0) {
 		log_info("column '%s': type %s does not exist in the "
 			 "destination; it is made as text",
 			 column->name, column->native);
-		system = NULL;
+		made.native = NULL;
+		made.length = 0; /* an enum may get longer labels */
 	}
-	pg_type_definition(column, system, sql);
+	pg_type_definition(&made, shape->system, sql);
 	return 0;
 }
 
