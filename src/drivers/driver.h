@@ -327,10 +327,10 @@ struct source_ops {
 	/*
 	 * Changes up to `position` will never be asked for again, but those
 	 * after it may be, after a crash too: told whenever a checkpoint was
-	 * stored or found, or a load goes on that began there. Until it was
-	 * told, all that there is may be, or all after the first position(). Connects to nothing, and is not
-	 * called while something is read. NULL: the log is kept as it is,
-	 * whoever reads it.
+	 * stored or found, or a load goes on that began there; of a window,
+	 * before its end(). Until it was told, all that there is may be, or all
+	 * after the first position(). Connects to nothing. NULL: the log is
+	 * kept as it is, whoever reads it.
 	 */
 	void (*stored)(struct source *src, const struct position *position);
 

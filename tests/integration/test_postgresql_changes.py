@@ -277,7 +277,8 @@ def test_large_transaction(world):
     world.wait_same("small")
     world.wait_same("item", "id, name, n, price")
     print(f"peak {before:.0f} -> {daemon.peak_mib():.0f} MiB")
-    assert daemon.peak_mib() < 256
+    if dataflow.slowness() == 1:  # what a sanitizer keeps is no measure
+        assert daemon.peak_mib() < 128
     assert not world.errors()
 
 

@@ -512,11 +512,7 @@ int pg_changes_next(struct postgresql_source *source, struct batch *batch,
 
 void pg_changes_end(struct postgresql_source *source)
 {
-	struct stream *stream = source->changes->stream;
-
-	pthread_mutex_lock(&stream->lock);
-	backlog_read_end(&source->changes->rows.reader);
-	pthread_mutex_unlock(&stream->lock);
+	stream_read_end(source->changes->place, &source->changes->rows.reader);
 	change_rows_end(source);
 }
 

@@ -379,8 +379,24 @@ void stream_stored(struct stream_mapping *mapping, uint64_t lsn)
 
 	pthread_mutex_lock(&stream->lock);
 	mapping->stored = lsn;
-	if (mapping->fed)
-		backlog_trim(&mapping->backlog, lsn);
+	pthread_mutex_unlock(&stream->lock);
+}
+
+/* Not when it is told: the reader may still be in what can go. */
+static void trim(struct stream_mapping *mapping)
+{
+	if (mapping->fed && mapping->stored != STREAM_NEEDS_NOTHING)
+		backlog_trim(&mapping->backlog, mapping->stored);
+}
+
+void stream_read_end(struct stream_mapping *mapping,
+		     struct backlog_reader *reader)
+{
+	struct stream *stream = mapping->stream;
+
+	pthread_mutex_lock(&stream->lock);
+	backlog_read_end(reader);
+	trim(mapping);
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -562,6 +578,7 @@ int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 	pthread_mutex_lock(&stream->lock);
 	mapping->poked = false;
 	mapping->oid = oid;
+	trim(mapping);
 	if (check_gap(mapping, from->lsn, err) < 0)
 		goto done;
 	if (!is_fed(mapping, from->lsn) &&

@@ -119,6 +119,10 @@ int stream_list(struct stream *stream, const int *ids, size_t count,
 /* It has stored that it needs nothing up to here. */
 void stream_stored(struct stream_mapping *mapping, uint64_t lsn);
 
+/* The reader of its backlog is through. */
+void stream_read_end(struct stream_mapping *mapping,
+		     struct backlog_reader *reader);
+
 /*
  * It will begin at `lsn`, unless it has stored something already: nothing after
  * that may be forgotten.
