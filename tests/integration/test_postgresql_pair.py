@@ -4,7 +4,7 @@ changes, and compared. What psql prints of both tables is the same, byte by byte
 import pytest
 
 from support import dataflow, postgresql
-from support.postgresql_world import PostgresqlWorld
+from support.postgresql_world import PostgresqlPair
 
 postgresql.skip_unless_installed()
 
@@ -16,58 +16,9 @@ def servers():
         yield source, dest
 
 
-class Pair(PostgresqlWorld):
-    def __init__(self, source, control, folder, dest):
-        super().__init__(source, control, folder)
-        self.there = dest
-        dest.query(f"CREATE DATABASE {self.dst_db}")
-
-    def init(self, **config):
-        super().init(**config)
-        text = self.there.connection_string()
-        self.control("INSERT INTO target_servers (target_name, target_type, "
-                     "connection_string) VALUES (N'there', N'postgres', "
-                     f"N'{text}')")
-        self.target_id = self.control("SELECT MAX(target_id) "
-                                      "FROM target_servers")[0][0]
-
-    def add_mapping(self, table, dest_table=None, cdc=1, **columns):
-        return super().add_mapping(table, dest_table, cdc, **dict(
-            {"target_id": self.target_id, "dest_schema": "public"},
-            **columns))
-
-    def print_both(self, columns, table="every"):
-        """What psql prints of either table, under the same settings."""
-        sql = ("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; "
-               "SET extra_float_digits = 3; SET bytea_output = 'hex';\n"
-               f"SELECT {columns} FROM {table} ORDER BY id")
-        return (self.postgresql.psql(sql, self.src_db),
-                self.there.psql(sql, self.dst_db))
-
-    def has_table(self, table):
-        return bool(self.there.query(
-            "SELECT 1 FROM pg_tables WHERE schemaname = 'public' "
-            f"AND tablename = '{table}'", self.dst_db))
-
-    def wait_same(self, columns="*", table="every", timeout=60):
-        def same():
-            return self.has_table(table) and \
-                len(set(self.print_both(columns, table))) == 1
-        try:
-            dataflow.wait_for(same, timeout, 0.2)
-        except AssertionError:
-            both = self.print_both(columns, table) if self.has_table(table) \
-                else ("", "no table")
-            lines = [part.split("\n") for part in both]
-            raise AssertionError(
-                f"missing {[x for x in lines[0] if x not in lines[1]][:3]}, "
-                f"extra {[x for x in lines[1] if x not in lines[0]][:3]}; "
-                f"{self.errors()}\n{self.log()}"[:8000]) from None
-
-
 @pytest.fixture
 def pair(servers, dest_server, tmp_path):
-    world = Pair(servers[0], dest_server, tmp_path, servers[1])
+    world = PostgresqlPair(servers[0], dest_server, tmp_path, servers[1])
     world.init()
     yield world
     world.close()

@@ -57,3 +57,54 @@ class PostgresqlWorld(World):
         except AssertionError:
             raise AssertionError(f"mapping {mapping} was not loaded: "
                                  f"{self.errors()}\n{self.log()}") from None
+
+
+class PostgresqlPair(PostgresqlWorld):
+    """Its destination is another PostgreSQL, its control tables are not."""
+
+    def __init__(self, source, control, folder, dest):
+        super().__init__(source, control, folder)
+        self.there = dest
+        dest.query(f"CREATE DATABASE {self.dst_db}")
+
+    def init(self, **config):
+        super().init(**config)
+        text = self.there.connection_string()
+        self.control("INSERT INTO target_servers (target_name, target_type, "
+                     "connection_string) VALUES (N'there', N'postgres', "
+                     f"N'{text}')")
+        self.target_id = self.control("SELECT MAX(target_id) "
+                                      "FROM target_servers")[0][0]
+
+    def add_mapping(self, table, dest_table=None, cdc=1, **columns):
+        return super().add_mapping(table, dest_table, cdc, **dict(
+            {"target_id": self.target_id, "dest_schema": "public"},
+            **columns))
+
+    def print_both(self, columns, table="every", order="id"):
+        """What psql prints of either table, under the same settings."""
+        sql = ("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; "
+               "SET extra_float_digits = 3; SET bytea_output = 'hex';\n"
+               f"SELECT {columns} FROM {table} ORDER BY {order}")
+        return (self.postgresql.psql(sql, self.src_db),
+                self.there.psql(sql, self.dst_db))
+
+    def has_table(self, table):
+        return bool(self.there.query(
+            "SELECT 1 FROM pg_tables WHERE schemaname = 'public' "
+            f"AND tablename = '{table}'", self.dst_db))
+
+    def wait_same(self, columns="*", table="every", timeout=60, order="id"):
+        def same():
+            return self.has_table(table) and \
+                len(set(self.print_both(columns, table, order))) == 1
+        try:
+            dataflow.wait_for(same, timeout, 0.2)
+        except AssertionError:
+            both = self.print_both(columns, table, order) \
+                if self.has_table(table) else ("", "no table")
+            lines = [part.split("\n") for part in both]
+            raise AssertionError(
+                f"missing {[x for x in lines[0] if x not in lines[1]][:3]}, "
+                f"extra {[x for x in lines[1] if x not in lines[0]][:3]}; "
+                f"{self.errors()}\n{self.log()}"[:8000]) from None
