@@ -153,15 +153,17 @@ INSERT INTO film (title, language_id, release, stars, length, features, price,
     code, note)
 SELECT 'Film no. ' || g, 1 + g % 3, 1950 + g % 70,
     (ARRAY['G', 'PG', 'PG-13', 'R'])[1 + g % 4]::rating,
-    g * interval '1 min 0.5 s', ARRAY['a b', NULL, '"' || g], (g, 'EUR'),
+    g * interval '1 min 0.5 s', ARRAY['a b', NULL, '"' || g],
+    ROW(g, 'EUR')::money_in,
     daterange('2020-01-01', date '2020-01-01' + g), jsonb_build_object('n', g),
     '{"a":  1}', decode(md5(g::text), 'hex'), '10.0.0.1/24',
     g::bit(8), point(g, -g), CASE WHEN g % 9 = 0 THEN 'NaN'
     ELSE 10::numeric ^ 50 + g END, g / 7.0, g / 7.0, '12:00+02',
-    md5(g::text)::uuid, '<a>' || g || '</a>' FROM generate_series(1, 500) AS g;
+    md5(g::text)::uuid, ('<a>' || g || '</a>')::xml
+FROM generate_series(1, 500) AS g;
 INSERT INTO customer ("First Name", email, born, friend)
 SELECT 'Ann ' || g, CASE WHEN g % 3 > 0 THEN g || '@example.com' END,
-    CASE WHEN g % 5 = 0 THEN '-infinity' ELSE date '1980-01-01' + g END,
+    CASE WHEN g % 5 = 0 THEN date '-infinity' ELSE date '1980-01-01' + g END,
     CASE WHEN g > 1 THEN g / 2 END FROM generate_series(1, 300) AS g;
 INSERT INTO rental (rented, film_id, customer_id)
 SELECT timestamp '2025-06-01' + g * interval '7 h', 1 + g % 500, 1 + g % 300
@@ -169,7 +171,7 @@ FROM generate_series(1, 2000) AS g;
 """
 DAY = """
 BEGIN;
-UPDATE language SET id = DEFAULT WHERE name = 'Deutsch';
+UPDATE language SET name = 'German' WHERE name = 'Deutsch';
 INSERT INTO rental (rented, film_id, customer_id)
 SELECT now(), g, g FROM generate_series(1, 50) AS g;
 UPDATE rental SET rented = '2026-02-02' WHERE rented < '2025-06-05';
