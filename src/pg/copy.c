@@ -58,6 +58,7 @@ static int end_reading(struct pg *conn, struct error *err)
 	int rc;
 
 	conn->copying = COPY_DONE;
+	pg_begin_call(conn);
 	rc = pg_take_results(conn, err);
 	pg_finish(conn);
 	return rc;
@@ -66,7 +67,7 @@ static int end_reading(struct pg *conn, struct error *err)
 int pg_copy_read(struct pg *conn, int wait_ms, const unsigned char **data,
 		 size_t *len, struct error *err)
 {
-	int64_t until = wait_ms >= 0 ? clock_ms() + wait_ms : 0;
+	int64_t until = 0;
 	bool looked = false;
 	int got, rc;
 
@@ -77,11 +78,15 @@ int pg_copy_read(struct pg *conn, int wait_ms, const unsigned char **data,
 	if (conn->copying != COPY_READS && conn->copying != COPY_BOTH)
 		return error_set(err, ERROR_INTERNAL,
 				 "nothing is being copied out");
-	pg_begin_call(conn);
+	got = PQgetCopyData(conn->db, &conn->row, 1);
+	if (got == 0) /* most rows have come with others: no clock for them */
+		pg_begin_call(conn);
 	if (wait_ms >= 0)
 		conn->deadline_ms = 0;
-	while ((got = PQgetCopyData(conn->db, &conn->row, 1)) == 0) {
+	for (; got == 0; got = PQgetCopyData(conn->db, &conn->row, 1)) {
 		/* There may be something without waiting for it. */
+		if (wait_ms >= 0 && !looked)
+			until = clock_ms() + wait_ms;
 		rc = looked ? pg_await(conn, false, until, err) : 1;
 		if (rc == 0)
 			return 2;

@@ -43,7 +43,8 @@ struct encoder_pg {
 	int64_t min, max; /* of integers */
 	int length;	  /* characters of text; 0: no limit */
 	int precision, scale;
-	bool versioned; /* jsonb has a byte in front */
+	unsigned __int128 end; /* decimals are below that; 0: not so simple */
+	bool versioned;	       /* jsonb has a byte in front */
 	struct charset charset;
 	struct strbuf text; /* of values that go as text */
 	struct error *err;
@@ -176,6 +177,8 @@ static const char *check_numeric(const struct encoder_pg *encoder,
 {
 	int digits = 0;
 
+	if (encoder->end)
+		return value < encoder->end ? NULL : out_of_range;
 	if (!encoder->precision || !value)
 		return NULL;
 	while (scale > encoder->scale && value % 10 == 0) {
@@ -630,6 +633,20 @@ bool encode_staged_as_text(const struct column *from,
 	return encode_by_cast(from, to) || !to->built_in;
 }
 
+/* With no fewer decimals than come, only the whole part may be too long. */
+static void find_end(struct encoder_pg *encoder)
+{
+	int scale =
+		encoder->from->type == ROW_DECIMAL ? encoder->from->scale : 0;
+	int digits = encoder->precision - encoder->scale + scale;
+
+	if (!encoder->precision || encoder->scale < scale || digits < 0 ||
+	    digits > 38)
+		return;
+	for (encoder->end = 1; digits > 0; digits--)
+		encoder->end *= 10;
+}
+
 /* The limits of the destination's type, out of its typmod. */
 static void read_typmod(struct encoder_pg *encoder)
 {
@@ -649,6 +666,7 @@ static void read_typmod(struct encoder_pg *encoder)
 		/* Eleven bits, with a sign. */
 		encoder->scale = ((typmod - VARHDRSZ) & 0x7ff) ^ 1024;
 		encoder->scale -= 1024;
+		find_end(encoder);
 	} else {
 		encoder->scale = typmod;
 	}
