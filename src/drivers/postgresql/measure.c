@@ -120,28 +120,38 @@ static struct measure look(const struct postgresql_source *source,
 static int bound_by_pages(struct postgresql_source *source, uint64_t *bytes,
 			  struct error *err)
 {
-	static const char sql[] = CATALOG_PARTS
+	static const char before[] = CATALOG_PARTS
 		"SELECT bool_and(c.relkind IN ('r', 'm', 'p') "
 		"AND (c.reltoastrelid = 0 "
 		"OR pg_relation_size(c.reltoastrelid) = 0)), "
 		"COALESCE(sum(CASE WHEN c.relkind IN ('r', 'm') "
 		"THEN pg_relation_size(c.oid) ELSE 0 END), 0)::int8, "
-		"COALESCE(current_setting('default_toast_compression', true), "
-		"'') = 'lz4' OR EXISTS (SELECT 1 FROM part AS q "
-		"INNER JOIN pg_attribute AS a ON a.attrelid = q.oid "
-		"WHERE to_jsonb(a) ->> 'attcompression' = 'l'), "
-		"current_setting('block_size') = '8192' "
+		"current_setting('block_size') = '8192', ";
+	/* Whether LZ4 is in use: since version 14. */
+	static const char lz4[] =
+		"current_setting('default_toast_compression') = 'lz4' "
+		"OR EXISTS (SELECT 1 FROM part AS q INNER JOIN pg_attribute AS "
+		"a ON a.attrelid = q.oid WHERE a.attcompression = 'l') ";
+	static const char after[] =
 		"FROM part AS p INNER JOIN pg_class AS c ON c.oid = p.oid";
 	struct pg_param id = pg_int(source->catalog.oid);
 	struct pg *conn = source->conn;
+	struct strbuf sql;
+	int64_t rows = -1;
 
 	*bytes = 0;
-	if (pg_query(conn, sql, &id, 1, err) < 0)
+	strbuf_init(&sql);
+	strbuf_addf(&sql, "%s%s%s", before,
+		    pg_server_version(conn) >= 140000 ? lz4 : "false ", after);
+	if (strbuf_check(&sql, err) == 0)
+		rows = pg_query(conn, sql.data, &id, 1, err);
+	strbuf_release(&sql);
+	if (rows < 0)
 		return -1;
-	if (pg_get_bool(conn, 0, 0) && pg_get_bool(conn, 0, 3) &&
+	if (pg_get_bool(conn, 0, 0) && pg_get_bool(conn, 0, 2) &&
 	    pg_get_int(conn, 0, 1) > SMALL_TABLE_BYTES)
 		*bytes = PAGE_BYTES *
-			 (pg_get_bool(conn, 0, 2) ? LZ4_TIMES : PGLZ_TIMES);
+			 (pg_get_bool(conn, 0, 3) ? LZ4_TIMES : PGLZ_TIMES);
 	pg_finish(conn);
 	return 0;
 }
