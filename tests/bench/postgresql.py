@@ -170,6 +170,10 @@ class Bench:
         self.add_mapping("ledger", table)
         return self.measure(f"SELECT 1 FROM {table} LIMIT 1")
 
+    def readers(self, count):
+        self.control("UPDATE config SET config_value = ? WHERE config_key = "
+                     "'load_readers'", str(count))
+
     def measure(self, sql):
         """Run the daemon until the destination has a row for this: seconds,
         CPU seconds, peak MiB."""
@@ -201,7 +205,7 @@ class Bench:
             connection.close()
 
     def compare_loads(self):
-        pipes, others, loads = [], [], []
+        pipes, others, loads, alone = [], [], [], []
         has_pgcopydb = shutil.which("pgcopydb")
         for number in range(self.options.rounds):
             table = f"by_dataflow_{number}"
@@ -209,25 +213,32 @@ class Bench:
             if has_pgcopydb:
                 others.append(self.pgcopydb())
             loads.append(self.full_sync(table))
+            self.readers(1)
+            alone.append(self.full_sync(table + "_alone"))
+            self.readers(4)
             print(f"  round {number + 1}: pipe {pipes[-1][0]:.2f} s, with key "
                   f"{pipes[-1][1]:.2f} s, pgcopydb "
                   + (f"{others[-1]:.2f} s" if others else "not installed")
-                  + f", dataflow {loads[-1][0]:.2f} s", flush=True)
-            self.assert_equal("ledger", table)
-            self.dest.query(f"DROP TABLE {table}", "bench")
+                  + f", dataflow {loads[-1][0]:.2f} s, by one reader "
+                  f"{alone[-1][0]:.2f} s", flush=True)
+            for name in (table, table + "_alone"):
+                self.assert_equal("ledger", name)
+                self.dest.query(f"DROP TABLE {name}", "bench")
         rows = self.options.rows
         seconds, cpu, memory = medians(loads)
         print("\nfull sync, PostgreSQL to PostgreSQL")
-        alone, keyed = medians(pipes)
+        plain, keyed = medians(pipes)
+        single = medians(alone)[0]
         for name, value in (
-                ("psql | psql", alone), ("… and ADD PRIMARY KEY", keyed),
-                ("pgcopydb clone", others and statistics.median(others)),
-                ("dataflow, with key", seconds)):
+                ("psql | psql", plain), ("… and ADD PRIMARY KEY", keyed),
+                ("pgcopydb clone", others and statistics.median(others))):
             if value:
                 print(f"  {name:22} {value:7.2f} s {rows / value:12,.0f} "
-                      "rows/s" + (f"   dataflow is {value / seconds:.2f} "
-                                  "times as fast"
-                                  if value != seconds else ""))
+                      f"rows/s   dataflow is {value / seconds:.2f} times as "
+                      f"fast, by one reader {value / single:.2f}")
+        for name, value in (("dataflow, with key", seconds),
+                            ("… load_readers 1", single)):
+            print(f"  {name:22} {value:7.2f} s {rows / value:12,.0f} rows/s")
         print(f"  the daemon: {cpu / rows * 1e6:.2f} s of CPU for a million "
               f"rows, {memory:.0f} MiB at most\n", flush=True)
 

@@ -20,7 +20,7 @@
 #define WATCH_MS 10000
 
 /* How long a stream that has just begun may take to be up to date. */
-#define PROOF_WAIT_MS 1000
+#define PROOF_WAIT_MS 200
 /* And for what was just written, when somebody waits for it. */
 #define UNTIL_WAIT_MS 100
 
