@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "drivers/postgresql/quote.h"
+#include "drivers/postgresql/slot.h"
 
 static struct change_rows *rows_of(struct postgresql_source *source)
 {
@@ -268,12 +269,33 @@ static int refetch(struct postgresql_source *source, struct error *err)
 	return found < 0 ? -1 : found > 0;
 }
 
+/*
+ * A commit is in the log before others see it: once for each window, those are
+ * waited for who are just committing. Or the row would not be found, or another
+ * one that had its key before.
+ */
+static int settle(struct postgresql_source *source, struct error *err)
+{
+	struct change_rows *rows = rows_of(source);
+	struct lsn_position ignored;
+
+	if (rows->settled)
+		return 0;
+	if (slot_position(source->conn, source->catalog.oid,
+			  source->changes->cancel, &ignored, err) < 0)
+		return -1;
+	rows->settled = true;
+	return 0;
+}
+
 static int put_refetched(struct postgresql_source *source, struct batch *batch,
 			 struct error *err)
 {
 	struct change_rows *rows = rows_of(source);
-	int rc = refetch(source, err);
+	int rc = settle(source, err);
 
+	if (rc == 0)
+		rc = refetch(source, err);
 	if (rc <= 0)
 		return rc < 0 ? -1 : 1; /* what became of it comes later */
 	for (size_t i = 0; i < rows->shape->column_count; i++) {

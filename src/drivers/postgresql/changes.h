@@ -14,6 +14,7 @@ struct change_rows {
 	struct backlog_reader reader;
 	struct pgoutput_message row; /* the change at hand */
 	bool pending;		     /* a part of it has no batch yet */
+	bool settled; /* what the window tells of can be seen by reads */
 	bool deleted; /* its old key is in one, its new row is not */
 };
 
