@@ -22,7 +22,7 @@
 #include "engine/verify_plan.h"
 #include "engine/verify_result.h"
 
-#define SLICE_MS 400
+#define SLICE_MS 250
 
 /*
  * So many rows found, or after so long, it is time to look at them again; fewer

@@ -483,7 +483,7 @@ static const char *from_join(struct tr *t, const struct table_ref *ref)
 	static const char *const words[] = {
 		[JOIN_INNER] = "JOIN",		 [JOIN_LEFT] = "LEFT JOIN",
 		[JOIN_RIGHT] = "RIGHT JOIN",	 [JOIN_FULL] = "FULL JOIN",
-		[JOIN_CROSS] = "JOIN",		 [JOIN_CROSS_APPLY] = "JOIN",
+		[JOIN_CROSS] = "CROSS JOIN",	 [JOIN_CROSS_APPLY] = "JOIN",
 		[JOIN_OUTER_APPLY] = "LEFT JOIN"};
 	struct source *before = NULL, *s, *left_end = NULL;
 	const char *left, *right, *on = NULL;
