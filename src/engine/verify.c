@@ -22,6 +22,7 @@
 #include "engine/verify_plan.h"
 #include "engine/verify_result.h"
 
+/* A change waits for one slice, which may end a step later than this. */
 #define SLICE_MS 250
 
 /*

@@ -480,6 +480,8 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 
 static const char *from_join(struct tr *t, const struct table_ref *ref)
 {
+	/* SQLite keeps the order of a CROSS JOIN: who writes one puts the few
+	 * rows first, which a server would know by its statistics. */
 	static const char *const words[] = {
 		[JOIN_INNER] = "JOIN",		 [JOIN_LEFT] = "LEFT JOIN",
 		[JOIN_RIGHT] = "RIGHT JOIN",	 [JOIN_FULL] = "FULL JOIN",
