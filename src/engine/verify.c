@@ -22,7 +22,8 @@
 #include "engine/verify_plan.h"
 #include "engine/verify_result.h"
 
-#define SLICE_MS 400
+/* A change waits for one slice, which may end a step later than this. */
+#define SLICE_MS 250
 
 /*
  * So many rows found, or after so long, it is time to look at them again; fewer

@@ -517,7 +517,7 @@ static enum courier_result judge_recipients(const struct delivery *delivery,
 	return COURIER_PARTLY;
 }
 
-/* A refusal of the SMTP server: 4xx for now, 5xx for good. */
+/* A refusal of the SMTP server: 4xx may pass by itself, 5xx does not. */
 static enum courier_result judge_smtp(const struct delivery *delivery,
 				      CURLcode code, struct error *err)
 {

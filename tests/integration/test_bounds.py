@@ -91,8 +91,7 @@ def wait_same(world, *tables, then=lambda: True):
 def test_values_of_a_hundred_megabytes(world):
     """A load, changes by either log, which have to take turns, a verification
     and a repair."""
-    world.on_source("EXEC sys.sp_configure 'max text repl size', -1; "
-                    "RECONFIGURE")
+    world.allow_large_values()
     world.on_source("CREATE TABLE bin (id INT NOT NULL PRIMARY KEY, "
                     "v VARBINARY(MAX) NULL)")
     world.on_source("CREATE TABLE txt (id INT NOT NULL PRIMARY KEY, "
@@ -135,8 +134,7 @@ def test_values_of_a_hundred_megabytes(world):
 def test_a_value_that_the_limit_cannot_hold(world):
     """One error that says which, and what helps; nothing is lost by it."""
     world.config(memory_limit_mb=64)
-    world.on_source("EXEC sys.sp_configure 'max text repl size', -1; "
-                    "RECONFIGURE")
+    world.allow_large_values()
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "v VARBINARY(MAX) NULL)")
     world.on_source("INSERT INTO t VALUES (1, 0x01)")

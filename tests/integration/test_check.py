@@ -256,13 +256,8 @@ def test_large_values(world):
     result = check(world)
     result.expect("WARN", "large values", "65536 bytes into column 'v'",
                   "EXEC sp_configure 'max text repl size', -1")
-    world.source.query("EXEC sp_configure 'max text repl size', -1; "
-                       "RECONFIGURE")
-    try:
-        assert len(check(world).of("large values", "OK")) == 1
-    finally:
-        world.source.query("EXEC sp_configure 'max text repl size', 65536; "
-                           "RECONFIGURE")
+    world.allow_large_values()
+    assert len(check(world).of("large values", "OK")) == 1
 
 
 def test_collation(world):

@@ -516,7 +516,10 @@ def wait_error(poor, table, text):
 
 @pytest.fixture
 def running(poor):
-    poor.world.config(max_retry_attempts=1, retry_delay_seconds=1)
+    # A verification that falls into a moment without a right tells an error
+    # that stands until the next one.
+    poor.world.config(max_retry_attempts=1, retry_delay_seconds=1,
+                      verification_interval_minutes=0)
     poor.grant()
     poor.map_tables()
     daemon = poor.start()

@@ -143,8 +143,7 @@ class Replicated:
     def load(self, source):
         world = self.world
         world.on_source("CREATE TYPE dbo.phone FROM nvarchar(20) NULL")
-        world.on_source("EXEC sp_configure 'max text repl size', -1; "
-                        "RECONFIGURE")
+        world.allow_large_values()
         for name, (kind, literals) in TYPES.items():
             world.on_source(f"CREATE TABLE t_{name} (id INT NOT NULL PRIMARY "
                             f"KEY, c {kind} NULL)")

@@ -19,6 +19,7 @@ class World:
         self.dst_db = f"dst{number}"
         self.control_db = f"control{number}"
         self.daemons = []
+        self.repl_size = None  # of the source's server, to be put back
         for server, database in ((source, self.src_db), (dest, self.dst_db)):
             server.query(f"CREATE DATABASE {database}", "master")
 
@@ -109,6 +110,17 @@ class World:
                            "@source_schema = N'dbo', "
                            f"@source_name = N'{table}', @role_name = NULL")
 
+    def allow_large_values(self):
+        """Change capture refuses more than 64 KB otherwise."""
+        self.repl_size = self.on_source(
+            "SELECT CONVERT(INT, value_in_use) FROM sys.configurations "
+            "WHERE name = 'max text repl size (B)'")[0][0]
+        self.set_repl_size(-1)
+
+    def set_repl_size(self, size):
+        self.source.query(f"EXEC sys.sp_configure 'max text repl size', {size}; "
+                          "RECONFIGURE")
+
     def enable_tracking(self, *tables):
         if not self.on_source("SELECT 1 FROM sys.change_tracking_databases "
                               "WHERE database_id = DB_ID()"):
@@ -163,6 +175,8 @@ class World:
     def close(self):
         for daemon in self.daemons:
             daemon.close()
+        if self.repl_size is not None:
+            self.set_repl_size(self.repl_size)
         self.end_capture()
 
     def end_capture(self):

@@ -131,7 +131,7 @@ static int send_rows(struct session *s, struct plan *p, int64_t *rows,
 					     "Operation cancelled by user.");
 			break;
 		}
-		if (s->server->faults && fault_row(s, d) < 0) {
+		if (fault_row(s, d) < 0) {
 			got = -1;
 			break;
 		}

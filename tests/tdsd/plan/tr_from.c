@@ -480,10 +480,12 @@ static const char *from_apply(struct tr *t, const struct table_ref *ref)
 
 static const char *from_join(struct tr *t, const struct table_ref *ref)
 {
+	/* SQLite keeps the order of a CROSS JOIN: who writes one puts the few
+	 * rows first, which a server would know by its statistics. */
 	static const char *const words[] = {
 		[JOIN_INNER] = "JOIN",		 [JOIN_LEFT] = "LEFT JOIN",
 		[JOIN_RIGHT] = "RIGHT JOIN",	 [JOIN_FULL] = "FULL JOIN",
-		[JOIN_CROSS] = "JOIN",		 [JOIN_CROSS_APPLY] = "JOIN",
+		[JOIN_CROSS] = "CROSS JOIN",	 [JOIN_CROSS_APPLY] = "JOIN",
 		[JOIN_OUTER_APPLY] = "LEFT JOIN"};
 	struct source *before = NULL, *s, *left_end = NULL;
 	const char *left, *right, *on = NULL;
