@@ -156,7 +156,11 @@ bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 /* Slot and publication were made anew. */
 void stream_is_anew(struct stream *stream);
 
-/* With the lock held: up to where it has everything. */
+/*
+ * With the lock held. Has it all that came after `from`, up to where? False as
+ * soon as something was dropped; stream_follow() tells why.
+ */
+bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from);
 uint64_t stream_reached(const struct stream_mapping *mapping);
 
 #endif
