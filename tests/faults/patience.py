@@ -18,9 +18,9 @@ def wait(condition, timeout):
 
 
 @contextlib.contextmanager
-def no_room(daemon, limit):
-    """No file of the daemon can grow beyond `limit`, or its log's end and a
-    megabyte, which is less."""
+def no_room(daemon, limit=2**40):
+    """No file of the daemon can grow beyond `limit` bytes, and none beyond a
+    megabyte more than its log has."""
     log = os.stat(daemon.log_file.name).st_size
     pid = daemon.process.pid
     resource.prlimit(pid, resource.RLIMIT_FSIZE,

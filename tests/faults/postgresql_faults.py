@@ -192,7 +192,7 @@ def walsender_stops(stage):
 
 def spill_disk_is_full(stage):
     """Changes that wait have no room in memory, nor on disk."""
-    with no_room(stage.daemon, 2**20):
+    with no_room(stage.daemon):
         for _ in range(2):
             stage.workload.large_values()
             yield
