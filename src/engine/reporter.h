@@ -103,8 +103,9 @@ enum report_lane { REPORT_MOVING, REPORT_VERIFYING, REPORT_LANES };
 /* A run begins. */
 void report_run_begin(struct report_subject *subject, enum report_lane lane,
 		      const char *sync_type, int64_t total);
-/* Likewise, of what it moves, unless one is under way already. */
-void report_run_continue(struct report_subject *subject, const char *sync_type);
+/* Likewise, unless one is under way already. */
+void report_run_continue(struct report_subject *subject, enum report_lane lane,
+			 const char *sync_type, int64_t total);
 /* Rows that were left out of what it moves: its records_failed. */
 void report_run_refused(struct report_subject *subject, uint64_t rows);
 void report_run_progress(struct report_subject *subject, enum report_lane lane,
