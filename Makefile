@@ -2,7 +2,9 @@
 #
 #   make deps      install the packages of etc/packages.debian (Debian, Ubuntu)
 #   make           build build/dbaops-dataflow and build/tdsd
-#   make demo      see it work, on a machine with nothing but Debian
+#   make demo      see it work, on a machine with nothing but Debian;
+#                  DEMO=postgresql: from a PostgreSQL to SQL Server
+#   make bench     how fast, beside the tools that one would use otherwise
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)
 #   make soak      MINUTES=60: random faults for so long, then whole tables compared
@@ -67,6 +69,13 @@ ifeq ($(HAVE_FREETDS),1)
 FEATURES += -DHAVE_FREETDS
 SOURCES  += $(wildcard src/tds/*.c src/drivers/sqlserver/*.c) src/control/sqlserver.c
 LIBS     += -lsybdb
+endif
+
+HAVE_LIBPQ := $(shell $(PKG) --exists libpq && echo 1)
+ifeq ($(HAVE_LIBPQ),1)
+FEATURES += -DHAVE_LIBPQ $(shell $(PKG) --cflags libpq)
+SOURCES  += $(wildcard src/pg/*.c src/drivers/postgresql/*.c)
+LIBS     += $(shell $(PKG) --libs libpq)
 endif
 
 # The daemon is a small main.c over a library, which the tests link too.
@@ -199,15 +208,19 @@ $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS +=
 deps:
 	sh etc/install-packages
 
+# DEMO names one of tests/demo/.
+DEMO ?= demo
+
 demo:
-	sh etc/install-packages build demo
+	sh etc/install-packages build demo $(DEMO:demo=)
 	$(MAKE) --no-print-directory all
-	$(PYTHON) tests/demo/demo.py
+	$(PYTHON) tests/demo/$(DEMO).py
 
 bench:
-	sh etc/install-packages build demo
+	sh etc/install-packages build demo postgresql bench
 	$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py
+	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
 
 MINUTES ?= 60
@@ -245,6 +258,7 @@ install: $(O)/dbaops-dataflow
 		etc/prometheus-alerts.yml etc/grafana-dashboard.json \
 		etc/least-privilege-source.sql etc/least-privilege-destination.sql \
 		etc/least-privilege-control.sql \
+		etc/least-privilege-postgresql-destination.sql \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures

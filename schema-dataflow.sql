@@ -96,6 +96,7 @@ FROM (
     (N'create_missing_tables', N'1', N'1: a full sync creates a destination table that does not exist'),
     (N'resync_on_gap', N'1', N'1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
     (N'cdc_window_transactions', N'5000', N'Most source transactions that are applied together'),
+    (N'spill_limit_mb', N'1024', N'Most changes that wait on disk for one mapping; beyond it the mapping is loaded anew (PostgreSQL)'),
     (N'lease_seconds', N'30', N'Seconds without a sign of life after which another daemon takes a mapping over'),
     (N'lag_warning_seconds', N'60', N'Seconds behind its source from which on a mapping''s health is LAGGING'),
     (N'log_retention_days', N'30', N'Days that rows of the log tables are kept'),

@@ -412,3 +412,82 @@ void connstr_call(const struct connstr *cs, int i, char *out, size_t size)
 {
 	call_key(cs, i, cs->entries[i].key, cs->entries[i].at, out, size);
 }
+
+/* ------------------------------------------------------------------- URLs */
+
+bool connstr_is_url(const char *text)
+{
+	size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return len && !strncmp(text + len, "://", 3);
+}
+
+/* Nothing of it means anything in a URL then. */
+static void add_percent_encoded(struct strbuf *out, const char *value)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+
+	for (; *value; value++)
+		if (strchr(plain, *value))
+			strbuf_addch(out, *value);
+		else
+			strbuf_addf(out, "%%%02X", (unsigned char)*value);
+}
+
+/* How long is what has to be replaced at `s`; 0: nothing begins here. */
+static size_t replaceable(const char *url, const char *s)
+{
+	const char *end;
+
+	if (!strncmp(s, "${env:", 6) || !strncmp(s, "${file:", 7)) {
+		end = strchr(s, '}');
+		return end ? (size_t)(end - s) + 1 : 0;
+	}
+	if (s > url && strchr(":/=@", s[-1]) && secret_is_encrypted(s))
+		return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "abcdefghijklmnopqrstuvwxyz"
+				 "0123456789-_:");
+	return 0;
+}
+
+static int replace_piece(const char *piece, size_t len,
+			 struct connstr_entry *found, struct strbuf *out,
+			 struct error *err)
+{
+	char *copy = strndup(piece, len);
+	struct strbuf value;
+	int ret = -1;
+
+	if (!copy)
+		return error_memory(err, "a connection string");
+	strbuf_init(&value);
+	if (expand(copy, found, &value, err) < 0) {
+		error_wrap(err, "connection string");
+	} else if (strbuf_check(&value, err) == 0) {
+		add_percent_encoded(out, value.data);
+		ret = 0;
+	}
+	secret_release(&value);
+	secret_free(copy);
+	return ret;
+}
+
+int connstr_expand_url(const char *url, struct connstr_entry *found,
+		       struct strbuf *out, struct error *err)
+{
+	size_t len;
+
+	for (const char *s = url; *s; s += len) {
+		len = replaceable(url, s);
+		if (len && replace_piece(s, len, found, out, err) < 0)
+			return -1;
+		if (!len) {
+			strbuf_addch(out, *s);
+			len = 1;
+		}
+	}
+	return strbuf_check(out, err);
+}

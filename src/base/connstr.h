@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 #define CONNSTR_KEYS_MAX   48
 #define CONNSTR_CALLED_MAX 128
@@ -70,6 +71,20 @@ void connstr_call(const struct connstr *cs, int i, char *out, size_t size);
 
 /* -1 and ERROR_CONFIG that names the first key nobody asked for. */
 int connstr_check_unused(const struct connstr *cs, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Is it a URL, and no list of keys? */
+bool connstr_is_url(const char *text);
+
+/*
+ * Append a URL in which `${env:…}`, `${file:…}` and encrypted values are
+ * replaced by what they stand for, written so that nothing in that means
+ * anything in a URL. `found` (zeroed) says where it came from, as an entry
+ * would; its `exposed` is the caller's to free. `out` holds secrets. -1 is
+ * ERROR_CONFIG.
+ */
+int connstr_expand_url(const char *url, struct connstr_entry *found,
+		       struct strbuf *out, struct error *err)
 	__attribute__((warn_unused_result));
 
 #endif

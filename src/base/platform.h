@@ -47,6 +47,13 @@ int platform_private_dir(char *path, size_t size, struct error *err)
 /* Remove such a directory with the files in it. */
 void platform_remove_dir(const char *path);
 
+/*
+ * Make a file without a name, below TMPDIR, which is gone once it is closed,
+ * however the process ends. For reading and writing, without a buffer.
+ */
+int platform_temp_file(FILE **out, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* Replace a file's content, readable by this user only. */
 int platform_write_file(const char *path, const char *data, size_t len,
 			struct error *err) __attribute__((warn_unused_result));
@@ -91,6 +98,12 @@ void platform_check_host(const char *host, struct error *err);
 int platform_listen(const char *host, int port, int *socket, struct error *err)
 	__attribute__((warn_unused_result));
 void platform_close_socket(int socket);
+
+/*
+ * Wait up to `ms` until a socket can be read from, or, with `write`, written
+ * to; or is broken, which shows then.
+ */
+bool platform_wait_socket(int socket, bool write, int ms);
 
 /* End a connection in both directions; its owner still has to close it. */
 void platform_cut_off(int socket);

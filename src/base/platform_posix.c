@@ -111,6 +111,32 @@ int platform_private_dir(char *path, size_t size, struct error *err)
 	return 0;
 }
 
+int platform_temp_file(FILE **out, struct error *err)
+{
+	const char *base = getenv("TMPDIR");
+	char path[PATH_MAX];
+	int fd;
+
+	if (!base || !*base)
+		base = "/tmp";
+	if ((size_t)snprintf(path, sizeof(path), "%s/dbaops-dataflow-XXXXXX",
+			     base) >= sizeof(path))
+		return error_set(err, ERROR_SYSTEM,
+				 "the path in TMPDIR is too long");
+	fd = mkstemp(path);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot make a file in '%s'",
+				   base);
+	unlink(path);
+	*out = fdopen(fd, "w+b");
+	if (!*out) {
+		close(fd);
+		return error_memory(err, "a file");
+	}
+	setvbuf(*out, NULL, _IONBF, 0);
+	return 0;
+}
+
 void platform_remove_dir(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -337,6 +363,15 @@ int platform_listen(const char *host, int port, int *socket, struct error *err)
 void platform_close_socket(int socket)
 {
 	close(socket);
+}
+
+bool platform_wait_socket(int socket, bool write, int ms)
+{
+	struct pollfd wanted = {.fd = socket, .events = POLLIN};
+
+	if (write)
+		wanted.events |= POLLOUT;
+	return poll(&wanted, 1, ms) > 0;
 }
 
 void platform_cut_off(int socket)

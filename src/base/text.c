@@ -73,6 +73,29 @@ void text_make_utf8(char *s)
 	}
 }
 
+bool text_is_utf8(const char *data, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)data;
+	unsigned char last[5] = {0};
+	size_t step;
+
+	while (len > 4) {
+		step = utf8_length(s);
+		if (!step)
+			return false;
+		s += step;
+		len -= step;
+	}
+	/* Nothing behind the end is looked at. */
+	memcpy(last, s, len);
+	for (s = last; len > 0; s += step, len -= step) {
+		step = utf8_length(s);
+		if (!step || step > len)
+			return false;
+	}
+	return true;
+}
+
 bool text_equal(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));

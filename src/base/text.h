@@ -21,6 +21,9 @@ void text_trim_partial_utf8(char *s);
 /* Put a question mark for each byte that is not part of valid UTF-8. */
 void text_make_utf8(char *s);
 
+/* Is all of it valid UTF-8? It may hold NULs. */
+bool text_is_utf8(const char *data, size_t len);
+
 /* Equality; NULL equals NULL alone. */
 bool text_equal(const char *a, const char *b);
 

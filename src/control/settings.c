@@ -62,6 +62,7 @@ static const struct known {
 	FLAG("resync_on_gap", resync_on_gap, 1),
 	NUMBER("cdc_window_transactions", window_transactions, 5000, 1,
 	       1000000),
+	NUMBER("spill_limit_mb", spill_limit_mb, 1024, 1, 1048576),
 	NUMBER("lease_seconds", lease_s, 30, 3, 3600),
 	NUMBER("lag_warning_seconds", lag_warning_s, 60, 1, 1000000),
 	NUMBER("log_retention_days", log_retention_days, 30, 1, 36500),

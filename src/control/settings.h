@@ -27,6 +27,7 @@ struct settings {
 	int create_missing_tables;
 	int resync_on_gap;
 	int window_transactions;
+	int spill_limit_mb;
 	int lease_s;
 	int lag_warning_s; /* from there on it is LAGGING */
 	int log_retention_days;

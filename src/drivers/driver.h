@@ -39,12 +39,21 @@ struct server_spec {
 	const char *name;
 	const char *connection_string;
 	int login_timeout_s;
-	int query_timeout_s; /* without a byte from the server; 0: none */
-	struct pool *pool;   /* where its connections are kept */
+	int query_timeout_s;	  /* without a byte from the server; 0: none */
+	struct pool *pool;	  /* where its connections are kept */
+	const char *installation; /* tells several control stores apart */
+	uint64_t spill_bytes;	  /* of changes that wait for one mapping, on
+				   * disk, where the driver keeps any */
 };
 
 struct server {
 	const struct driver *driver;
+};
+
+/* A mapping whose changes are read from a server, in use or not. */
+struct server_mapping {
+	int id;
+	struct table_name name;
 };
 
 struct driver {
@@ -86,6 +95,19 @@ struct driver {
 	 */
 	int (*check)(struct server *server, struct cancel *cancel,
 		     struct findings *out, struct error *err);
+
+	/*
+	 * All mappings that there are whose changes are read from the server,
+	 * by any daemon of the installation, those that are switched off too:
+	 * what was set up there for others is not needed any more. Told when a
+	 * daemon begins to work and each time that they are others; then again
+	 * until it succeeds. May wait for the server, for which the caller has
+	 * reserved a connection; by another thread than the workers'. NULL:
+	 * nothing is set up.
+	 */
+	int (*mappings)(struct server *server,
+			const struct server_mapping *mappings, size_t count,
+			struct cancel *cancel, struct error *err);
 
 	const struct source_ops *source; /* NULL: cannot be read from */
 	const struct target_ops *target; /* NULL: cannot be written to */
@@ -141,6 +163,12 @@ struct source_spec {
 	 * encoding, which column.charset then names.
 	 */
 	bool native_text;
+	int mapping_id; /* 0: it is read for none */
+	/*
+	 * Poked when changes of the table have come, if the driver notices by
+	 * itself; outlives the source. NULL: nobody waits.
+	 */
+	struct cancel *sleeper;
 };
 
 #define WINDOW_NOTE_MAX 512
@@ -295,6 +323,16 @@ struct source_ops {
 	int (*changes_begin)(struct source *src, struct table *shape,
 			     const struct position *from, unsigned limit,
 			     struct window *window, struct error *err);
+
+	/*
+	 * Changes up to `position` will never be asked for again, but those
+	 * after it may be, after a crash too: told whenever a checkpoint was
+	 * stored or found, or a load goes on that began there; of a window,
+	 * before its end(). Until it was told, all that there is may be, or all
+	 * after the first position(). Connects to nothing. NULL: the log is
+	 * kept as it is, whoever reads it.
+	 */
+	void (*stored)(struct source *src, const struct position *position);
 
 	/*
 	 * Up to when everything that was committed is in the log by now, by

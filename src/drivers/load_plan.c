@@ -31,3 +31,16 @@ int load_plan_copy(struct load_plan *to, const struct load_plan *from,
 		       from->count * sizeof(*to->parts));
 	return 0;
 }
+
+bool load_plan_is_whole(const struct load_plan *plan)
+{
+	size_t last = plan->count - 1;
+
+	if (plan->parts[0].range.low.len || plan->parts[last].range.high.len)
+		return false;
+	for (size_t i = 0; i < last; i++)
+		if (!position_equal(&plan->parts[i].range.high,
+				    &plan->parts[i + 1].range.low))
+			return false;
+	return true;
+}

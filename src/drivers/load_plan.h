@@ -38,6 +38,9 @@ int load_plan_init(struct load_plan *plan, size_t count, struct error *err)
 	__attribute__((warn_unused_result));
 void load_plan_release(struct load_plan *plan); /* safe on a zeroed one */
 
+/* Do its parts together hold every key, each beginning where one ends? */
+bool load_plan_is_whole(const struct load_plan *plan);
+
 /* A plan of its own that says the same. */
 int load_plan_copy(struct load_plan *to, const struct load_plan *from,
 		   struct error *err) __attribute__((warn_unused_result));

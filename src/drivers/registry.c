@@ -12,21 +12,43 @@
 #define SQLSERVER NULL
 #endif
 
+#ifdef HAVE_LIBPQ
+#define POSTGRESQL (&postgresql_driver)
+#else
+#define POSTGRESQL NULL
+#endif
+
 static const struct {
 	const char *name;
 	const struct driver *driver; /* NULL: not in this binary */
 	const char *remedy;
 } known[] = {
 	{"sqlserver", SQLSERVER, "build with FreeTDS (freetds-dev)"},
+	{"postgresql", POSTGRESQL, "build with libpq (libpq-dev)"},
 	{"memory", &memory_driver, ""},
+};
+
+/* What else people call them. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {
+	{"postgres", "postgresql"},
 };
 
 #define KNOWN_COUNT (sizeof(known) / sizeof(*known))
 
+static const char *name_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
+		if (text_iequal(name, aliases[i].alias))
+			return aliases[i].name;
+	return name;
+}
+
 const struct driver *driver_find(const char *name, struct error *err)
 {
 	for (size_t i = 0; i < KNOWN_COUNT; i++) {
-		if (!text_iequal(name, known[i].name))
+		if (!text_iequal(name_of(name), known[i].name))
 			continue;
 		if (!known[i].driver)
 			error_set(err, ERROR_CONFIG,
@@ -36,7 +58,9 @@ const struct driver *driver_find(const char *name, struct error *err)
 		return known[i].driver;
 	}
 	error_set(err, ERROR_CONFIG,
-		  "server type '%s' is not known; 'sqlserver' is", name);
+		  "server type '%s' is not known; 'sqlserver' and 'postgresql' "
+		  "are",
+		  name);
 	return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 /* One line for each driver, in its folder's name. See registry.c. */
 extern const struct driver memory_driver;
+extern const struct driver postgresql_driver;
 extern const struct driver sqlserver_driver;
 
 #endif

@@ -88,6 +88,8 @@ static void check_control(struct checker *c)
 	else
 		finding_add(c->out, FINDING_OK, "rights",
 			    "they can be read and written");
+	text_copy(c->engine.installation, sizeof(c->engine.installation),
+		  c->snapshot.installation_id);
 	if (settings_load(&c->settings, &c->snapshot, &err) < 0)
 		finding_add(c->out, FINDING_FAIL, "config",
 			    "%s" FINDING_REMEDY

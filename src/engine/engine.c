@@ -20,6 +20,7 @@ struct engine_server {
 	char *type;
 	char *connection_string;
 	int login_timeout_s, query_timeout_s;
+	int spill_mb;
 };
 
 int engine_init(struct engine *engine, struct error *err)
@@ -118,7 +119,8 @@ static bool is_for(const struct engine_server *entry,
 	       !strcmp(entry->type, which->type) &&
 	       !strcmp(entry->connection_string, which->connection_string) &&
 	       entry->login_timeout_s == settings->connect_timeout_s &&
-	       entry->query_timeout_s == settings->query_timeout_s;
+	       entry->query_timeout_s == settings->query_timeout_s &&
+	       entry->spill_mb == settings->spill_limit_mb;
 }
 
 static void entry_free(struct engine_server *entry)
@@ -142,6 +144,8 @@ static struct engine_server *entry_new(struct engine *engine,
 		.login_timeout_s = engine->settings.connect_timeout_s,
 		.query_timeout_s = engine->settings.query_timeout_s,
 		.pool = &engine->pool,
+		.installation = engine->installation,
+		.spill_bytes = (uint64_t)engine->settings.spill_limit_mb << 20,
 	};
 
 	if (!entry) {
@@ -152,6 +156,7 @@ static struct engine_server *entry_new(struct engine *engine,
 	entry->is_target = which->is_target;
 	entry->login_timeout_s = spec.login_timeout_s;
 	entry->query_timeout_s = spec.query_timeout_s;
+	entry->spill_mb = engine->settings.spill_limit_mb;
 	entry->type = strdup(which->type);
 	entry->connection_string = strdup(which->connection_string);
 	if (!entry->type || !entry->connection_string) {

@@ -147,6 +147,9 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 			  : "loading in %zu parts",
 		   plan->count);
 	*position = plan->position;
+	/* With a checkpoint more than that is needed, until the load is done. */
+	if (rc > 0 && !link->loaded)
+		link_keep_from(link, position);
 	return parts_load(link, plan, rows, err);
 }
 
@@ -180,6 +183,7 @@ static int load(struct link *link, const struct position *position,
 		next.consistent_after_us = clock_utc_us();
 	if (link->dst->ops->commit(link->dst, NULL, &next, &counts, err) < 0)
 		return -1;
+	link_keep_from(link, &next.position);
 	link->stored = next;
 	link->reached = next.position;
 	link->stored_ms = clock_ms();

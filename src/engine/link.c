@@ -49,8 +49,11 @@ int link_open_ends(const struct link *link, struct source **src,
 		.server = link->from,
 		.name = mapping->source,
 		.trigger_column = mapping->trigger_column,
-		.change_source = mapping->change_source,
+		.change_source =
+			mapping->cdc_enabled ? mapping->change_source : NULL,
 		.native_text = link->from->driver == link->to->driver,
+		.mapping_id = mapping->id,
+		.sleeper = link->cancel,
 	};
 	struct target_spec to = {
 		.server = link->to,
@@ -132,8 +135,15 @@ void link_release(struct link *link)
 	memory_give(&link->memory);
 }
 
+void link_keep_from(struct link *link, const struct position *position)
+{
+	if (position->len && link->src->ops->stored)
+		link->src->ops->stored(link->src, position);
+}
+
 void link_moved(struct link *link, const struct checkpoint *to)
 {
+	link_keep_from(link, &to->position);
 	link->stored = *to;
 	link->reached = to->position;
 	link->stored_ms = clock_ms();
@@ -253,6 +263,21 @@ static void explain(struct link *link, const struct table *source,
 	strbuf_addf(&link->details, "\n%s", link->longer);
 }
 
+/* Once a mapping, and again when something else is lost. */
+static void tell_losses(struct link *link, const struct table *dest)
+{
+	struct strbuf losses;
+
+	strbuf_init_max(&losses, LINK_LOSSES_MAX - 1);
+	schema_losses(&link->shape, dest, &losses);
+	if (losses.len && strcmp(losses.data, link->losses) != 0)
+		report_log(link->subject, LOG_WARNING, "SCHEMA_CHECK", -1, -1,
+			   "the destination cannot keep everything: %s",
+			   losses.data);
+	text_copy(link->losses, sizeof(link->losses), losses.data);
+	strbuf_release(&losses);
+}
+
 static int check_schema(struct link *link, const struct table *source,
 			bool for_load, struct error *err)
 {
@@ -278,6 +303,7 @@ static int check_schema(struct link *link, const struct table *source,
 		} else {
 			link->longer_sought = false;
 			link->longer[0] = '\0';
+			tell_losses(link, &dest);
 		}
 	}
 	table_release(&dest);
@@ -307,6 +333,8 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 	if (rc < 0)
 		goto done;
 	link->loaded = rc > 0;
+	if (link->loaded)
+		link_keep_from(link, &link->stored.position);
 	link->reached = link->stored.position;
 	link->stored_ms = 0;
 	link->attached = true;

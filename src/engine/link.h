@@ -11,6 +11,7 @@
 #include "engine/reporter.h"
 
 #define LINK_LONGER_MAX 400
+#define LINK_LOSSES_MAX 1000
 
 /*
  * The two ends of a mapping, and what is known of how they stand to each
@@ -65,6 +66,7 @@ struct link {
 	 * take a look at every row. Lasts until the two tables fit. */
 	bool longer_sought;
 	char longer[LINK_LONGER_MAX]; /* "" when there is none */
+	char losses[LINK_LOSSES_MAX]; /* as they were told last */
 };
 
 /*
@@ -101,6 +103,9 @@ int link_connect_target(struct link *link, struct error *err)
 /* Give both back, and memory: the run is over; or the target's alone. */
 void link_release(struct link *link);
 void link_release_target(struct link *link);
+
+/* The source's log is needed after `position` alone, see stored(). */
+void link_keep_from(struct link *link, const struct position *position);
 
 /* The destination's checkpoint is `to` now. */
 void link_moved(struct link *link, const struct checkpoint *to);

@@ -290,6 +290,9 @@ static int check_verification(struct mapping *mapping,
 			 at, mapping->id);
 }
 
+/* What the column has by default: whatever log the source has. */
+#define ANY_CHANGE_SOURCE "cdc"
+
 /* Which of the source's change logs is meant: `wanted`, or the first. */
 static int choose_change_source(struct mapping *mapping, const char *wanted,
 				struct error *err)
@@ -315,6 +318,10 @@ static int choose_change_source(struct mapping *mapping, const char *wanted,
 			return 0;
 		}
 		strbuf_addf(&names, "%s'%s'", i ? ", " : "", known[i]);
+	}
+	if (text_iequal(wanted, ANY_CHANGE_SOURCE)) {
+		strbuf_release(&names);
+		return 0;
 	}
 	error_set(err, ERROR_CONFIG,
 		  "table_mappings: change_source '%s' of mapping %d is not one "

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/platform.h"
 #include "base/text.h"
+#include "engine/census.h"
 #include "engine/engine.h"
 #include "engine/lease.h"
 #include "engine/notifier.h"
@@ -24,6 +25,7 @@
 #define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
 #define STOP_NOW_MS	 3000 /* then they are interrupted, up to here */
 #define STOP_TICK_MS	 3300 /* so long a look at the tables may last */
+#define STOP_CENSUS_MS	 200  /* and servers are told of mappings */
 #define STOP_REPORTER_MS 700  /* what is left to write is written */
 
 /* How long a worker that is replaced may finish what is at hand. */
@@ -62,6 +64,7 @@ struct scheduler {
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
 	struct notifier *notifier;
+	struct census *census;
 	bool control_was_lost;
 	int64_t told_id; /* up to here the notifier knows what was told */
 
@@ -529,6 +532,7 @@ static void bring_in_line(struct scheduler *s,
 	if (!go_on(s))
 		return;
 	reconcile(s, snapshot);
+	census_see(s->census, snapshot);
 	handle_requests(s, snapshot);
 	s->pulse.control_read_us = clock_utc_us();
 	s->pulse.running = s->slots.count;
@@ -686,10 +690,18 @@ static int start(struct scheduler *s, struct error *err)
 	if (notifier_start(&s->notifier, s->engine.reporter, s->daemon, err) <
 	    0)
 		goto no_notifier;
+	s->census = census_new(&s->engine);
+	if (!s->census) {
+		error_memory(err, "the scheduler");
+		goto no_census;
+	}
 	reporter_set_notifier(s->engine.reporter, s->notifier);
 	survey_begin(&s->engine, &source);
 	monitor_watch(s->monitor, &source);
 	return 0;
+no_census:
+	if (notifier_stop(s->notifier))
+		notifier_free(s->notifier);
 no_notifier:
 	if (reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		reporter_free(s->engine.reporter);
@@ -720,12 +732,15 @@ static void stop(struct scheduler *s, bool *clean)
 	FAILPOINT(STOP_WORKED);
 	if (!errand_wait(&s->tick, began + STOP_TICK_MS - clock_ms()))
 		*clean = false;
+	if (!census_stop(s->census, STOP_CENSUS_MS))
+		*clean = false;
 	if (!notifier_stop(s->notifier))
 		*clean = false;
 	if (!reporter_stop(s->engine.reporter, STOP_REPORTER_MS))
 		*clean = false;
 	if (!*clean)
 		return;
+	census_free(s->census);
 	control_close(s->control);
 	notifier_free(s->notifier);
 	courier_global_exit();

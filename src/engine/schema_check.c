@@ -77,7 +77,7 @@ static bool text_fits(const struct column *from, const struct column *to)
 
 static bool time_fits(const struct column *from, const struct column *to)
 {
-	return from->precision <= to->precision &&
+	return (from->precision <= to->precision || to->finest) &&
 	       (from->coarse || !to->coarse);
 }
 
@@ -135,11 +135,24 @@ static void differ_unsupported(const struct column *from,
 	       from->name, from->native);
 }
 
+/*
+ * Few systems can have a key of any length, and what is in one is short: so
+ * each value is looked at when it comes.
+ */
+static bool key_fits(const struct table *source, const struct column *from,
+		     const struct column *to)
+{
+	return from->type == to->type && !from->length && !to->fixed &&
+	       (from->type == ROW_TEXT || from->type == ROW_BYTES) &&
+	       table_is_key(source, (size_t)(from - source->columns));
+}
+
 static void compare_column(const struct table *source,
 			   const struct column *from, const struct table *dest,
 			   const struct column *to, struct strbuf *differences)
 {
-	if (!same_type(source, from, dest, to) && !type_fits(from, to))
+	if (!same_type(source, from, dest, to) && !type_fits(from, to) &&
+	    !key_fits(source, from, to))
 		DIFFER(differences,
 		       "column '%s' is %s in the source, which does not fit "
 		       "into "
@@ -241,6 +254,30 @@ int schema_check(const struct table *source, const struct table *dest,
 		ret = table_project(shape, source, NULL, keep, err);
 	free(keep);
 	return ret;
+}
+
+void schema_losses(const struct table *shape, const struct table *dest,
+		   struct strbuf *out)
+{
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct column *from = &shape->columns[i];
+		const struct column *to = table_column(dest, from->name);
+
+		if (!to || from->type != to->type)
+			continue;
+		if (to->finest && from->precision > to->precision)
+			strbuf_addf(out,
+				    "%scolumn '%s' (%s) is rounded to %d "
+				    "digits of a second",
+				    out->len ? "; " : "", from->name,
+				    from->native, to->precision);
+		if (to->offsetless && !from->offsetless)
+			strbuf_addf(out,
+				    "%scolumn '%s' (%s) keeps its moment, but "
+				    "not its offset from UTC",
+				    out->len ? "; " : "", from->name,
+				    from->native);
+	}
 }
 
 int schema_shape(const struct table *source, struct table *shape,

@@ -19,6 +19,10 @@ int schema_check(const struct table *source, const struct table *dest,
 		 struct table *shape, struct strbuf *differences,
 		 struct error *err) __attribute__((warn_unused_result));
 
+/* What does not come as it was, because `dest` cannot keep it: for the log. */
+void schema_losses(const struct table *shape, const struct table *dest,
+		   struct strbuf *out);
+
 /* The shape for a destination that is still to be made. */
 int schema_shape(const struct table *source, struct table *shape,
 		 struct strbuf *differences, struct error *err)

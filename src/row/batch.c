@@ -58,7 +58,9 @@ int batch_init(struct batch *batch, const struct table *table, size_t max_rows,
 						  store_size(column->store));
 		column->nulls =
 			arena_calloc(&batch->frame, 1, batch->capacity / 8 + 1);
-		if (!column->i64 || !column->nulls)
+		column->kept =
+			arena_calloc(&batch->frame, 1, batch->capacity / 8 + 1);
+		if (!column->i64 || !column->nulls || !column->kept)
 			goto failed;
 	}
 	batch->values_cap = max_bytes > batch->frame.used
@@ -78,8 +80,16 @@ void batch_release(struct batch *batch)
 	memset(batch, 0, sizeof(*batch));
 }
 
+static void forget_kept(struct batch *batch)
+{
+	for (size_t i = 0; batch->keeps && i < batch->table->column_count; i++)
+		memset(batch->columns[i].kept, 0, batch->capacity / 8 + 1);
+	batch->keeps = false;
+}
+
 void batch_reset(struct batch *batch)
 {
+	forget_kept(batch);
 	batch->rows = 0;
 	batch->lone = false;
 	arena_reset(&batch->values);

@@ -25,7 +25,8 @@ struct batch {
 	const struct table *table; /* borrowed; outlives the batch */
 	size_t rows;
 	size_t capacity; /* rows there is room for */
-	bool lone; /* the next row, or the only one, is larger than that */
+	bool lone;  /* the next row, or the only one, is larger than that */
+	bool keeps; /* some value is marked as unchanged */
 	unsigned char *ops;
 	struct batch_column {
 		enum row_store store;
@@ -36,6 +37,7 @@ struct batch {
 			struct row_slice *slice;
 		};
 		unsigned char *nulls; /* a bit a row, set for NULL */
+		unsigned char *kept;  /* likewise, see batch_put_unchanged() */
 	} * columns;
 	struct arena frame;  /* the arrays: made once */
 	struct arena values; /* what the slices point to: reset */
@@ -84,11 +86,28 @@ static inline void batch_mark(struct batch *batch, size_t col, bool null)
 	unsigned char bit = (unsigned char)(1 << (batch->rows & 7));
 
 	*byte = null ? *byte | bit : *byte & (unsigned char)~bit;
+	if (batch->keeps)
+		batch->columns[col].kept[batch->rows >> 3] &=
+			(unsigned char)~bit;
 }
 
 static inline void batch_put_null(struct batch *batch, size_t col)
 {
 	batch_mark(batch, col, true);
+}
+
+/*
+ * The log does not tell this value of a change, since it stays as the row had
+ * it: the earlier changes of the row, if they are there, or else the
+ * destination. A row with such a mark is never new: if none has its key, there
+ * is nothing to do. Not of a key. Reads as NULL for those who do not ask.
+ */
+static inline void batch_put_unchanged(struct batch *batch, size_t col)
+{
+	batch_mark(batch, col, true);
+	batch->keeps = true;
+	batch->columns[col].kept[batch->rows >> 3] |=
+		(unsigned char)(1 << (batch->rows & 7));
 }
 
 static inline void batch_put_i64(struct batch *batch, size_t col, int64_t value)
@@ -144,6 +163,13 @@ void batch_put_borrowed(struct batch *batch, size_t col, const void *data,
 static inline bool batch_null(const struct batch *batch, size_t col, size_t row)
 {
 	return batch->columns[col].nulls[row >> 3] >> (row & 7) & 1;
+}
+
+static inline bool batch_unchanged(const struct batch *batch, size_t col,
+				   size_t row)
+{
+	return batch->keeps &&
+	       (batch->columns[col].kept[row >> 3] >> (row & 7) & 1);
 }
 
 static inline enum row_op batch_op(const struct batch *batch, size_t row)

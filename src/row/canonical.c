@@ -15,6 +15,7 @@
 
 #include <openssl/evp.h>
 
+#include "row/extended.h"
 #include "row/text.h"
 
 #define FRACTION_DIGITS 7
@@ -52,15 +53,6 @@ static void add_float(struct strbuf *out, double value)
 		strbuf_addf(out, "%.17g", value == 0 ? 0.0 : value);
 }
 
-static int64_t round_ticks(int64_t ticks, int fraction_max)
-{
-	int64_t unit = 1;
-
-	for (int i = fraction_max; i < FRACTION_DIGITS; i++)
-		unit *= 10;
-	return (ticks + unit / 2) / unit * unit;
-}
-
 /* As many digits as say it all. */
 static int fraction_digits(int64_t ticks)
 {
@@ -75,10 +67,11 @@ static int fraction_digits(int64_t ticks)
 
 static void add_timestamptz(struct strbuf *out,
 			    const struct row_timestamptz *value,
-			    int fraction_max)
+			    const struct canonical_column *column)
 {
-	int64_t utc = round_ticks(value->utc, fraction_max);
-	int offset = value->offset_minutes;
+	int64_t utc = row_round_ticks(value->utc, column->fraction_max,
+				      ROW_TICKS_END);
+	int offset = column->offsetless ? 0 : value->offset_minutes;
 	int minutes = abs(offset);
 
 	row_format_timestamp(out, utc, fraction_digits(utc));
@@ -88,10 +81,13 @@ static void add_timestamptz(struct strbuf *out,
 
 static void add_short(struct strbuf *out, const struct column *def,
 		      const struct batch_column *values, size_t row,
-		      int fraction_max)
+		      const struct canonical_column *column)
 {
+	int fraction_max = column->fraction_max;
 	int64_t ticks;
 
+	if (def->extended && row_format_extended(out, def->type, values, row))
+		return;
 	switch (def->type) {
 	case ROW_FLOAT32:
 	case ROW_FLOAT64:
@@ -107,16 +103,17 @@ static void add_short(struct strbuf *out, const struct column *def,
 		row_format_date(out, values->i64[row]);
 		break;
 	case ROW_TIME:
-		ticks = round_ticks(values->i64[row], fraction_max);
+		ticks = row_round_ticks(values->i64[row], fraction_max,
+					ROW_TICKS_PER_DAY);
 		row_format_time(out, ticks, fraction_digits(ticks));
 		break;
 	case ROW_TIMESTAMP:
-		ticks = round_ticks(values->i64[row], fraction_max);
+		ticks = row_round_ticks(values->i64[row], fraction_max,
+					ROW_TICKS_END);
 		row_format_timestamp(out, ticks, fraction_digits(ticks));
 		break;
 	case ROW_TIMESTAMPTZ:
-		add_timestamptz(out, &values->wide[row].timestamptz,
-				fraction_max);
+		add_timestamptz(out, &values->wide[row].timestamptz, column);
 		break;
 	case ROW_UUID:
 		row_format_uuid(out, &values->wide[row].uuid);
@@ -244,7 +241,7 @@ static bool is_long(const struct canonical *canonical,
 /* The length comes first, and is known when the value is written. */
 static void add_measured(struct canonical *canonical, const struct column *def,
 			 const struct batch_column *values, size_t row,
-			 int fraction_max)
+			 const struct canonical_column *column)
 {
 	struct strbuf *out = &canonical->text;
 	size_t begin, len;
@@ -252,7 +249,7 @@ static void add_measured(struct canonical *canonical, const struct column *def,
 	char *room;
 
 	begin = out->len;
-	add_short(out, def, values, row, fraction_max);
+	add_short(out, def, values, row, column);
 	len = out->len - begin;
 	snprintf(prefix, sizeof(prefix), "%zu:", len);
 	room = strbuf_reserve(out, strlen(prefix));
@@ -283,7 +280,7 @@ static int add_field(struct canonical *canonical,
 		if (add_text(canonical, column, &values->slice[row], err) < 0)
 			return error_wrap(err, "column '%s'", def->name);
 	} else {
-		add_measured(canonical, def, values, row, column->fraction_max);
+		add_measured(canonical, def, values, row, column);
 	}
 	strbuf_addch(&canonical->text, ',');
 	return 0;
@@ -291,17 +288,20 @@ static int add_field(struct canonical *canonical,
 
 /* -------------------------------------------------------------------- a row */
 
+static int at_most(int max, const struct column *column)
+{
+	return (column->coarse || column->finest) && column->precision < max
+		       ? column->precision
+		       : max;
+}
+
 /* A time that one side rounds to its own steps is compared by its digits. */
 static int fraction_that_counts(const struct column *one,
 				const struct column *other)
 {
-	int max = FRACTION_DIGITS;
+	int max = at_most(FRACTION_DIGITS, one);
 
-	if (one->coarse && one->precision < max)
-		max = one->precision;
-	if (other && other->coarse && other->precision < max)
-		max = other->precision;
-	return max;
+	return other ? at_most(max, other) : max;
 }
 
 static int init_column(struct canonical_column *column,
@@ -313,6 +313,8 @@ static int init_column(struct canonical_column *column,
 	column->index = index;
 	column->fraction_max = fraction_that_counts(
 		def, other ? &other->columns[index] : NULL);
+	column->offsetless =
+		def->offsetless || (other && other->columns[index].offsetless);
 	if (row_type_store(def->type) != ROW_STORE_SLICE ||
 	    def->type == ROW_BYTES)
 		return 0;

@@ -28,6 +28,7 @@ struct row_sum {
 struct canonical_column {
 	size_t index;	  /* in the batch's table */
 	int fraction_max; /* digits of a second's fraction that count */
+	bool offsetless;  /* and where a moment was does not */
 	struct charset charset;
 };
 

@@ -28,6 +28,12 @@ struct column {
 	 */
 	int sure_precision; /* 0: precision */
 	bool coarse;	    /* a time that is rounded to the type's own steps */
+	/*
+	 * A time that has as many digits as its system can keep: finer ones are
+	 * rounded to it, and said to be, instead of being refused.
+	 */
+	bool finest;
+	bool offsetless; /* a moment that forgets in which zone it was given */
 	bool nullable;
 	bool identity;
 	bool computed;	  /* from other columns of its row */
@@ -35,6 +41,14 @@ struct column {
 	bool unsupported; /* its values cannot be carried */
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
+	/*
+	 * Its values may be such as most systems have no room for. A decimal
+	 * may be ROW_DECIMAL_NAN; a date may be any number of days, or
+	 * ROW_INFINITE_PAST or _FUTURE; a time may be 24:00; a timestamp, with
+	 * a zone or without, counts microseconds since 2000-01-01 instead, and
+	 * may be infinite, too. Only between two ends of the same system.
+	 */
+	bool extended;
 	/*
 	 * The encoding of the text that travels in batches, an iconv name;
 	 * NULL is UTF-8. Set by a source that was asked for native text.

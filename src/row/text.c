@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "row/charset.h"
+#include "row/extended.h"
 
 void row_format_decimal(struct strbuf *out, row_int128 value, int scale)
 {
@@ -131,6 +132,8 @@ void row_format(struct strbuf *out, const struct batch *batch, size_t col,
 		strbuf_addstr(out, "NULL");
 		return;
 	}
+	if (def->extended && row_format_extended(out, def->type, values, row))
+		return;
 	switch (def->type) {
 	case ROW_BOOL:
 	case ROW_UINT8:
@@ -189,4 +192,17 @@ void row_format_key(struct strbuf *out, const struct batch *batch, size_t row)
 			strbuf_addstr(out, ", ");
 		row_format(out, batch, table->key[k], row);
 	}
+}
+
+void row_wrap_error(struct error *err, const struct batch *batch, size_t row)
+{
+	struct strbuf key;
+
+	if (!batch->table->key_count)
+		return;
+	strbuf_init(&key);
+	row_format_key(&key, batch, row);
+	if (!key.failed)
+		error_wrap(err, "the row with key %s", key.data);
+	strbuf_release(&key);
 }

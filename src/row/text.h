@@ -23,4 +23,8 @@ void row_format_uuid(struct strbuf *out, const struct row_uuid *uuid);
 /* The key of a row, its values separated by commas. */
 void row_format_key(struct strbuf *out, const struct batch *batch, size_t row);
 
+/* Put "the row with key …" in front of an error that it made; no other value of
+ * it is told. */
+void row_wrap_error(struct error *err, const struct batch *batch, size_t row);
+
 #endif

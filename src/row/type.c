@@ -43,14 +43,17 @@ int64_t row_date_join(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
 	int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5;
+	int64_t eras = y < 0 ? (399 - y) / 400 : 0;
 
-	return y * 365 + y / 4 - y / 100 + y / 400 + in_year + day - 307;
+	y += eras * 400;
+	return y * 365 + y / 4 - y / 100 + y / 400 + in_year + day - 307 -
+	       eras * 146097;
 }
 
 void row_date_split(int64_t days, int *year, int *month, int *day)
 {
 	int64_t z = days + 306; /* days since 0000-03-01 */
-	int64_t era = z / 146097;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
 	int64_t in_era = z - era * 146097;
 	int64_t y =
 		(in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) /
@@ -61,4 +64,14 @@ void row_date_split(int64_t days, int *year, int *month, int *day)
 	*day = (int)(in_year - (153 * m + 2) / 5 + 1);
 	*month = (int)(m < 10 ? m + 3 : m - 9);
 	*year = (int)(y + era * 400 + (*month <= 2));
+}
+
+int64_t row_round_ticks(int64_t ticks, int digits, int64_t end)
+{
+	int64_t unit = 1, rounded;
+
+	for (int i = digits; i < 7; i++)
+		unit *= 10;
+	rounded = (ticks + unit / 2) / unit * unit;
+	return rounded >= end ? ticks / unit * unit : rounded;
 }

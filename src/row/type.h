@@ -36,6 +36,11 @@ __extension__ typedef __int128 row_int128;
 #define ROW_TICKS_PER_SECOND INT64_C(10000000)
 #define ROW_TICKS_PER_DAY    (INT64_C(86400) * ROW_TICKS_PER_SECOND)
 
+/* What values of extended columns may be besides, see struct column. */
+#define ROW_DECIMAL_NAN	    ((row_int128)((unsigned __int128)1 << 127))
+#define ROW_INFINITE_PAST   INT64_MIN
+#define ROW_INFINITE_FUTURE INT64_MAX
+
 struct row_timestamptz {
 	int64_t utc;		/* 100 ns ticks since 0001-01-01 UTC */
 	int16_t offset_minutes; /* east of UTC is positive */
@@ -70,7 +75,16 @@ enum row_store row_type_store(enum row_type type);
 /* "int32", "timestamp", …: for messages and docs. */
 const char *row_type_name(enum row_type type);
 
-/* The calendar date of a day number, and back; years 1 to 9999. */
+/* The moment behind the last one there is. */
+#define ROW_TICKS_END (INT64_C(3652059) * ROW_TICKS_PER_DAY)
+
+/*
+ * Ticks rounded to so many digits of a second; what that would make `end` is cut
+ * instead: the last moment of a day, or of all days, stays where it is.
+ */
+int64_t row_round_ticks(int64_t ticks, int digits, int64_t end);
+
+/* The calendar date of a day number, and back; the year 0 is 1 BC. */
 void row_date_split(int64_t days, int *year, int *month, int *day);
 int64_t row_date_join(int year, int month, int day);
 

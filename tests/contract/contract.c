@@ -200,6 +200,8 @@ static void put_value(struct batch *batch, size_t col, const char *text)
 
 	if (!text || !strcmp(text, "NULL")) {
 		batch_put_null(batch, col);
+	} else if (!strcmp(text, "*")) {
+		batch_put_unchanged(batch, col);
 	} else if (batch->columns[col].store == ROW_STORE_SLICE) {
 		to = batch_put_slice(batch, col, strlen(text));
 		assert_non_null(to);
@@ -258,7 +260,10 @@ static void values_text(struct strbuf *out, const struct batch *batch,
 {
 	for (size_t col = 0; col < batch->table->column_count; col++) {
 		strbuf_addstr(out, col ? "|" : "");
-		row_format(out, batch, col, row);
+		if (batch_unchanged(batch, col, row))
+			strbuf_addch(out, '*');
+		else
+			row_format(out, batch, col, row);
 	}
 }
 

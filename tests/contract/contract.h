@@ -157,7 +157,8 @@ void describe_source(struct table *shape);
 /* A shape as a source would describe that table, without one. */
 void shape_of(struct table *shape, enum lab_table table);
 
-/* Put the rows of a text as lab->change() takes it into a batch. */
+/* Put the rows of a text as lab->change() takes it into a batch; "*" is a value
+ * that stays as it is. */
 void put_changes(struct batch *batch, const char *changes);
 
 /* One row of a batch as "+ 1|a|10|0" and a line break. */

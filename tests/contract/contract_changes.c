@@ -423,6 +423,34 @@ static void test_window_again(void **state)
 	free(again);
 }
 
+/* What is stored is told while its window is still being read. */
+static void test_stored(void **state)
+{
+	struct position at = begin(LAB_MAIN);
+	struct window window;
+	char *text;
+
+	(void)state;
+	if (OPS->stored)
+		OPS->stored(SRC, &at);
+	change(LAB_MAIN, "+1|a");
+	change(LAB_MAIN, "+2|b");
+	contract.lab->settle();
+	assert_int_equal(window_begin(&at, 1, &window), 1);
+	text = read_all(&shape, 10, BATCH_BYTES);
+	assert_text(text, "+ 1|a|NULL|NULL\n");
+	free(text);
+	if (OPS->stored)
+		OPS->stored(SRC, &window.to);
+	OPS->end(SRC);
+	assert_changes(&window.to, "+ 2|b|NULL|NULL\n");
+	/* The same again, after a crash. */
+	if (OPS->stored)
+		OPS->stored(SRC, &window.to);
+	contract_open_source(LAB_MAIN, NULL, false);
+	assert_changes(&window.to, "+ 2|b|NULL|NULL\n");
+}
+
 /* A window may be asked for by an object that was just made. */
 static void test_window_after_a_restart(void **state)
 {
@@ -582,6 +610,7 @@ int contract_run_changes(void)
 		TEST(test_foreign_changes),
 		TEST(test_window_limits),
 		TEST(test_window_again),
+		TEST(test_stored),
 		TEST(test_window_after_a_restart),
 		TEST(test_times),
 		TEST(test_gap),

@@ -349,6 +349,31 @@ static void test_apply_many_of_one_key(void **state)
 		    "6|s|NULL|NULL\n");
 }
 
+/*
+ * A value that a change leaves as it was comes from the row's earlier changes,
+ * or stays in the table; and no row is made of what is known in part.
+ */
+static void test_apply_unchanged(void **state)
+{
+	struct checkpoint at = dest_point(1), next = dest_point(2);
+	struct checkpoint last = dest_point(3);
+
+	(void)state;
+	dest_open(LAB_MAIN);
+	dest_store(TARGET_REPLACE, "+1|a|1|0 +2|b|2|0 +3|c|3|0 +4|d|4|0", NULL,
+		   1);
+	dest_begin(TARGET_APPLY);
+	dest_put("+1|*|10|* +2|x|*|* +2|*|7|* +9|*|1|*");
+	dest_put("+5|new|5|1 +5|*|6|* -3 +3|z|NULL|0 +3|*|8|* +6|p|1|0");
+	dest_put("-6 +6|*|2|* +4|e|*|1 +4|NULL|*|* +4|*|9|*");
+	dest_commit(&at, &next);
+	dest_assert("1|a|10|0\n2|x|7|0\n3|z|8|0\n4|NULL|9|1\n5|new|6|1\n");
+	dest_begin(TARGET_APPLY);
+	dest_put("+1|*|*|1 -2 +5|*|*|* +4|f|0|0");
+	dest_commit(&next, &last);
+	dest_assert("1|a|10|1\n3|z|8|0\n4|f|0|0\n5|new|6|1\n");
+}
+
 static void test_apply_pairs(void **state)
 {
 	struct checkpoint at = dest_point(1);
@@ -648,6 +673,7 @@ int contract_run_target(void)
 		TEST(test_apply),
 		TEST(test_apply_nothing),
 		TEST(test_apply_many_of_one_key),
+		TEST(test_apply_unchanged),
 		TEST(test_apply_pairs),
 		TEST(test_apply_again),
 		TEST(test_apply_many),

@@ -354,8 +354,8 @@ static void check_round_trip(struct one *one, struct batch *batch,
 		return;
 	}
 	if ((one->column.wire == WIRE_REAL || one->column.wire == WIRE_FLOAT) &&
-	    isnan(batch->columns[0].f64[0]))
-		return; /* SQL Server has none, and there are many */
+	    !isfinite(batch->columns[0].f64[0]))
+		return; /* SQL Server has none */
 	HOLDS(encode(one, one, batch) == fits);
 	if (!fits)
 		return;

@@ -196,6 +196,44 @@ static void test_zones_and_uuids(void **state)
 	end(&one, "36:f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff,");
 }
 
+/* A side that keeps microseconds, and no offsets. */
+static void assert_moment(enum row_type type, int64_t ticks, const char *want)
+{
+	struct column column = {.name = "c", .type = type, .precision = 7};
+	struct column other = {
+		.name = "c",
+		.type = type,
+		.precision = 6,
+		.finest = true,
+		.offsetless = true,
+	};
+	struct one one;
+
+	begin(&one, &column, &other);
+	if (type == ROW_TIMESTAMPTZ) {
+		union row_wide *wide = batch_put_wide(&one.batch, 0);
+
+		wide->timestamptz.utc = ticks;
+		wide->timestamptz.offset_minutes = 120;
+	} else {
+		batch_put_i64(&one.batch, 0, ticks);
+	}
+	end(&one, want);
+}
+
+static void test_microseconds(void **state)
+{
+	(void)state;
+	assert_moment(ROW_TIMESTAMP, 15, "26:0001-01-01T00:00:00.000002,");
+	assert_moment(ROW_TIMESTAMP, 14, "26:0001-01-01T00:00:00.000001,");
+	/* The last moments stay where they are. */
+	assert_moment(ROW_TIMESTAMP, ROW_TICKS_END - 1,
+		      "26:9999-12-31T23:59:59.999999,");
+	assert_moment(ROW_TIME, ROW_TICKS_PER_DAY - 1, "15:23:59:59.999999,");
+	assert_moment(ROW_TIMESTAMPTZ, 15,
+		      "33:0001-01-01T00:00:00.000002Z+00:00,");
+}
+
 /* As the Python of docs/canonical.md works it out. */
 static void test_md5s(void **state)
 {
@@ -304,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_null_is_not_empty),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_zones_and_uuids),
+		cmocka_unit_test(test_microseconds),
 		cmocka_unit_test(test_md5s),
 		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_broken_text),

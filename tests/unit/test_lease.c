@@ -71,15 +71,19 @@ static void test_first_one_has_them(void **state)
 	assert_int_equal(leases_epoch(&a, 2), 1);
 	assert_int_equal(leases_epoch(&a, 3), 0);
 	assert_int_equal(b.own_count, 0);
-	/* Whoever looks first has a new mapping. */
+	/* Whoever looks first has a new mapping, but the mappings of a source
+	 * database stay together. */
 	store_exec(spec.file,
 		   "INSERT INTO table_mappings (server_id, target_id, "
 		   "source_database, source_table, dest_database, dest_table) "
-		   "VALUES (1, 1, 'db', 't3', 'db', 't3')");
+		   "VALUES (1, 1, 'db2', 't3', 'db', 't3'), "
+		   "(1, 1, 'db', 't4', 'db', 't4')");
 	update(&b, LONG_MS);
 	update(&a, LONG_MS);
 	assert_int_equal(leases_epoch(&a, 3), 0);
 	assert_int_equal(leases_epoch(&b, 3), 1);
+	assert_int_equal(leases_epoch(&a, 4), 1);
+	assert_int_equal(leases_epoch(&b, 4), 0);
 	/* A mapping that is deleted takes its lease with it. */
 	store_exec(spec.file,
 		   "PRAGMA foreign_keys = ON; "

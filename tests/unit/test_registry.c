@@ -14,6 +14,8 @@ static void test_find(void **state)
 	assert_ptr_equal(driver_find("Memory", &err), &memory_driver);
 	assert_ptr_equal(driver_find("sqlserver", &err), &sqlserver_driver);
 	assert_ptr_equal(driver_find("SQLServer", &err), &sqlserver_driver);
+	assert_ptr_equal(driver_find("postgresql", &err), &postgresql_driver);
+	assert_ptr_equal(driver_find("Postgres", &err), &postgresql_driver);
 }
 
 static void test_unknown(void **state)
@@ -28,6 +30,7 @@ static void test_unknown(void **state)
 		assert_null(driver_find(names[i], &err));
 		assert_int_equal(err.kind, ERROR_CONFIG);
 		assert_holds(err.message, "sqlserver");
+		assert_holds(err.message, "postgresql");
 		assert_holds(err.message, names[i]);
 	}
 }
@@ -64,7 +67,7 @@ static void test_list_is_whole(void **state)
 				    t->write && t->commit && t->rollback &&
 				    t->advance && t->check);
 	}
-	assert_int_equal(count, 2);
+	assert_int_equal(count, 3);
 }
 
 static void test_libraries(void **state)

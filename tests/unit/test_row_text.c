@@ -198,6 +198,58 @@ static void assert_zoned(int64_t utc, int offset, const char *want)
 	one_end(&one, want);
 }
 
+static void assert_extended(enum row_type type, int64_t value, const char *want)
+{
+	struct column column = {.name = "c", .type = type, .extended = true};
+	struct one one;
+
+	one_begin(&one, &column);
+	if (type == ROW_TIMESTAMPTZ)
+		batch_put_wide(&one.batch, 0)->timestamptz =
+			(struct row_timestamptz){value, 0};
+	else
+		batch_put_i64(&one.batch, 0, value);
+	one_end(&one, want);
+}
+
+/* Days from 0001-01-01, microseconds from 2000-01-01. */
+static void test_extended(void **state)
+{
+	struct column column = {.name = "c",
+				.type = ROW_DECIMAL,
+				.precision = 38,
+				.scale = 2,
+				.extended = true};
+	struct one one;
+
+	(void)state;
+	assert_extended(ROW_DATE, 0, "0001-01-01");
+	assert_extended(ROW_DATE, -1, "0001-12-31 BC");
+	assert_extended(ROW_DATE, -366, "0001-01-01 BC");
+	assert_extended(ROW_DATE, -367, "0002-12-31 BC");
+	assert_extended(ROW_DATE, 3652059, "10000-01-01");
+	assert_extended(ROW_DATE, INT64_MAX, "infinity");
+	assert_extended(ROW_DATE, INT64_MIN, "-infinity");
+	assert_extended(ROW_TIMESTAMP, 0, "2000-01-01T00:00:00");
+	assert_extended(ROW_TIMESTAMP, -1, "1999-12-31T23:59:59.999999");
+	assert_extended(ROW_TIMESTAMP, 1500000, "2000-01-01T00:00:01.5");
+	assert_extended(ROW_TIMESTAMP, INT64_C(9223371331199999999),
+			"294276-12-31T23:59:59.999999");
+	assert_extended(ROW_TIMESTAMP, INT64_C(-211813488000000000),
+			"4714-11-24T00:00:00 BC");
+	assert_extended(ROW_TIMESTAMP, INT64_MIN, "-infinity");
+	assert_extended(ROW_TIMESTAMPTZ, 0, "2000-01-01T00:00:00Z");
+	assert_extended(ROW_TIMESTAMPTZ, INT64_MAX, "infinity");
+	assert_extended(ROW_TIME, ROW_TICKS_PER_DAY, "24:00:00");
+	assert_extended(ROW_INT32, 7, "7");
+	one_begin(&one, &column);
+	batch_put_wide(&one.batch, 0)->decimal = ROW_DECIMAL_NAN;
+	one_end(&one, "NaN");
+	one_begin(&one, &column);
+	batch_put_wide(&one.batch, 0)->decimal = -150;
+	one_end(&one, "-1.50");
+}
+
 static void test_zoned(void **state)
 {
 	(void)state;
@@ -292,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_floats),
 		cmocka_unit_test(test_decimals),
 		cmocka_unit_test(test_dates_and_times),
+		cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_zoned),
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_bytes_and_text),

@@ -228,6 +228,55 @@ static void test_same_native_type(void **state)
 }
 
 /* Generic types of other systems; both ways. */
+/* Of any length only where it is a key, which has to be bounded there. */
+static void test_keys_of_any_length(void **state)
+{
+	static const struct {
+		struct column from, to;
+		const char *key;
+		bool fits;
+	} cases[] = {
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 true},
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9},
+		 NULL,
+		 false},
+		{{.type = ROW_BYTES},
+		 {.type = ROW_BYTES, .length = 9},
+		 "c",
+		 true},
+		{{.type = ROW_BYTES},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 false},
+		{{.type = ROW_TEXT, .length = 10},
+		 {.type = ROW_TEXT, .length = 9},
+		 "c",
+		 false},
+		{{.type = ROW_TEXT},
+		 {.type = ROW_TEXT, .length = 9, .fixed = true},
+		 "c",
+		 false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct column from = cases[i].from, to = cases[i].to;
+		struct check c;
+
+		from.name = to.name = "c";
+		check_begin(&c);
+		table_make(&c.source, "t", &from, 1, cases[i].key);
+		table_make(&c.dest, "t", &to, 1, cases[i].key);
+		check_run(&c);
+		assert_int_equal(c.rc, cases[i].fits ? 0 : -1);
+		check_end(&c);
+	}
+}
+
 static void test_generic_types(void **state)
 {
 	static const struct {
@@ -606,12 +655,53 @@ static void test_shape_of_a_new_table(void **state)
 	check_end(&c);
 }
 
+/* A destination that keeps microseconds takes finer ones, and that is told. */
+static void test_losses(void **state)
+{
+	static const struct column from[] = {
+		{.name = "t",
+		 .type = ROW_TIMESTAMP,
+		 .precision = 7,
+		 .native = "datetime2(7)"},
+		{.name = "z",
+		 .type = ROW_TIMESTAMPTZ,
+		 .precision = 3,
+		 .native = "datetimeoffset(3)"},
+	};
+	struct column to[] = {from[0], from[1]};
+	struct strbuf losses;
+	struct check c;
+
+	(void)state;
+	check_begin(&c);
+	to[0].precision = to[1].precision = 6;
+	to[1].offsetless = true;
+	table_make(&c.source, "t", from, 2, NULL);
+	table_make(&c.dest, "t", to, 2, NULL);
+	check_run(&c);
+	assert_int_equal(c.rc, -1);
+	check_end(&c);
+	check_begin(&c);
+	to[0].finest = true;
+	table_make(&c.source, "t", from, 2, NULL);
+	table_make(&c.dest, "t", to, 2, NULL);
+	check_run(&c);
+	assert_int_equal(c.rc, 0);
+	strbuf_init(&losses);
+	schema_losses(&c.shape, &c.dest, &losses);
+	assert_holds(losses.data, "'t' (datetime2(7)) is rounded to 6 digits");
+	assert_holds(losses.data, "'z' (datetimeoffset(3)) keeps its moment");
+	strbuf_release(&losses);
+	check_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_fits),
 		cmocka_unit_test(test_what_does_not_fit),
 		cmocka_unit_test(test_same_native_type),
+		cmocka_unit_test(test_keys_of_any_length),
 		cmocka_unit_test(test_generic_types),
 		cmocka_unit_test(test_nullability),
 		cmocka_unit_test(test_missing_columns),
@@ -623,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_full_list),
 		cmocka_unit_test(test_one_difference_in_the_singular),
 		cmocka_unit_test(test_shape_of_a_new_table),
+		cmocka_unit_test(test_losses),
 	};
 
 	return cmocka_run_group_tests_name("schema check", tests, NULL, NULL);

@@ -102,6 +102,33 @@ static void test_trim_partial_of_garbage(void **state)
 	}
 }
 
+static void test_is_utf8(void **state)
+{
+	static const char *const good[] = {"",
+					   "a",
+					   "abcdefg",
+					   "z\xc3\xbc",
+					   "\xe2\x82\xac",
+					   "\xf0\x9f\x98\x80",
+					   "abcd\xf0\x9f\x98\x80"};
+	static const char *const bad[] = {"\xff",
+					  "abcd\xc3",
+					  "\xc3",
+					  "\xc0\x80",
+					  "\xed\xa0\x80",
+					  "abc\xe2\x82",
+					  "\xf4\x90\x80\x80zzzzz"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(text_is_utf8(good[i], strlen(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(text_is_utf8(bad[i], strlen(bad[i])));
+	/* What lies behind the end does not count; NULs are characters. */
+	assert_false(text_is_utf8("\xc3\xbc", 1));
+	assert_true(text_is_utf8("a\0b\0c\0d", 7));
+}
+
 static void test_iequal(void **state)
 {
 	(void)state;
@@ -192,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_trim_partial),
 		cmocka_unit_test(test_trim_partial_of_garbage),
+		cmocka_unit_test(test_is_utf8),
 		cmocka_unit_test(test_iequal),
 		cmocka_unit_test(test_istarts),
 		cmocka_unit_test(test_trim),

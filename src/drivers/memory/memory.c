@@ -64,6 +64,23 @@ static int server_check(struct server *server, struct cancel *cancel,
 	return 0;
 }
 
+static int server_mappings(struct server *server,
+			   const struct server_mapping *mappings, size_t count,
+			   struct cancel *cancel, struct error *err)
+{
+	struct memory_store *store = ((struct memory_server *)server)->store;
+
+	(void)mappings;
+	(void)cancel;
+	if (store_call(store, "server.mappings", err) < 0)
+		return -1;
+	pthread_mutex_lock(&store->lock);
+	store->mapping_count = count;
+	store->told++;
+	pthread_mutex_unlock(&store->lock);
+	return 0;
+}
+
 static const char *const change_sources[] = {"cdc", NULL};
 
 const struct driver memory_driver = {
@@ -74,6 +91,7 @@ const struct driver memory_driver = {
 	.server_new = server_new,
 	.server_free = server_free,
 	.check = server_check,
+	.mappings = server_mappings,
 	.source = &memory_source_ops,
 	.target = &memory_target_ops,
 };

@@ -55,6 +55,12 @@ void memory_watch(const char *store_name, void (*watch)(const char *slot));
  */
 void memory_refuse(const char *store_name, const char *column, int64_t value);
 
+/* The last transaction that stored() of a source said is not needed; 0: none. */
+unsigned long memory_stored(const char *store_name);
+
+/* How many mappings() of the server told last, and in `times` how often. */
+size_t memory_mappings(const char *store_name, unsigned *times);
+
 /* Throw the store away; nothing may be open on it. */
 void memory_forget(const char *store_name);
 

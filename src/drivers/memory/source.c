@@ -404,6 +404,15 @@ static int source_changes_begin(struct source *src, struct table *shape,
 }
 
 /* A change is in the log as soon as it is made. */
+static void source_stored(struct source *src, const struct position *position)
+{
+	struct memory_store *store = source_of(src)->store;
+
+	pthread_mutex_lock(&store->lock);
+	store->stored = position_number(position);
+	pthread_mutex_unlock(&store->lock);
+}
+
 static int source_captured_until(struct source *src, int64_t *until_us,
 				 struct error *err)
 {
@@ -555,6 +564,7 @@ const struct source_ops memory_source_ops = {
 	.seek = source_seek,
 	.digest = source_digest,
 	.changes_begin = source_changes_begin,
+	.stored = source_stored,
 	.captured_until = source_captured_until,
 	.next = source_next,
 	.end = source_end,

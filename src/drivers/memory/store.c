@@ -42,6 +42,7 @@ static bool value_from_batch(struct memory_value *value,
 {
 	const struct batch_column *column = &batch->columns[col];
 
+	value->kept = batch_unchanged(batch, col, row);
 	if (batch_null(batch, col, row))
 		return true;
 	switch (column->store) {
@@ -163,6 +164,7 @@ struct memory_row *row_copy(const struct memory_table *table,
 	struct memory_row *row = row_new(table);
 
 	for (size_t i = 0; row && i < table->def.column_count; i++) {
+		row->values[i].kept = from->values[i].kept;
 		if (from->values[i].null)
 			continue;
 		if (row_type_store(table->def.columns[i].type) !=
@@ -263,6 +265,37 @@ bool store_refuses(const struct memory_store *store,
 
 /* ------------------------------------------------------------------ tables */
 
+static bool is_partial(const struct memory_table *table,
+		       const struct memory_row *row)
+{
+	for (size_t i = 0; i < table->def.column_count; i++)
+		if (row->values[i].kept)
+			return true;
+	return false;
+}
+
+/* What a change leaves as it was is what the row has. -1 without memory. */
+static int fill(const struct memory_table *table, struct memory_row *row,
+		const struct memory_row *old)
+{
+	for (size_t i = 0; i < table->def.column_count; i++) {
+		struct memory_value *value = &row->values[i];
+		const struct memory_value *kept = &old->values[i];
+
+		if (!value->kept)
+			continue;
+		value->kept = false;
+		if (kept->null)
+			continue;
+		if (row_type_store(table->def.columns[i].type) !=
+		    ROW_STORE_SLICE)
+			*value = *kept;
+		else if (!value_set_slice(value, &kept->slice))
+			return -1;
+	}
+	return 0;
+}
+
 /* The row takes the place of the one with its key. -1: nothing happened. */
 static int swap_in(struct memory_table *table, struct pending *item)
 {
@@ -275,6 +308,12 @@ static int swap_in(struct memory_table *table, struct pending *item)
 			return -1;
 	}
 	HASH_FIND(hh, table->rows, row->key, row->key_len, item->displaced);
+	if (item->op == ROW_UPSERT && is_partial(table, row)) {
+		if (!item->displaced)
+			item->op = ROW_DELETE; /* of what is not there */
+		else if (fill(table, row, item->displaced) < 0)
+			return -1;
+	}
 	if (item->op == ROW_UPSERT) {
 		HASH_ADD_KEYPTR(hh, table->rows, row->key, row->key_len, row);
 		if (!hash_has(row))
@@ -585,6 +624,34 @@ unsigned long memory_calls(const char *store_name)
 	calls = store->calls;
 	pthread_mutex_unlock(&store->lock);
 	return calls;
+}
+
+unsigned long memory_stored(const char *store_name)
+{
+	struct memory_store *store = store_find(store_name);
+	unsigned long stored;
+
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	stored = (unsigned long)store->stored;
+	pthread_mutex_unlock(&store->lock);
+	return stored;
+}
+
+size_t memory_mappings(const char *store_name, unsigned *times)
+{
+	struct memory_store *store = store_find(store_name);
+	size_t count;
+
+	*times = 0;
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	count = store->mapping_count;
+	*times = store->told;
+	pthread_mutex_unlock(&store->lock);
+	return count;
 }
 
 void memory_refuse(const char *store_name, const char *column, int64_t value)

@@ -10,6 +10,7 @@
 /* A value on its own; slices own their bytes. */
 struct memory_value {
 	bool null;
+	bool kept; /* a change leaves it as the row has it */
 	union {
 		int64_t i64;
 		double f64;
@@ -90,6 +91,9 @@ struct memory_store {
 	struct memory_load *loads;
 	struct memory_exception *exceptions;
 	uint64_t exception_number;
+	uint64_t stored;      /* what source.stored() was told last */
+	size_t mapping_count; /* and what mappings() was; see told */
+	unsigned told;	      /* how often */
 	char *refused_column; /* NULL: none */
 	int64_t refused_value;
 	uint64_t commits;

@@ -7,8 +7,14 @@
  * deleted keys go, first, or their old values could collide with new ones in
  * a unique index; rows that exist are updated, the others inserted. MERGE
  * would be shorter, but has too many known defects.
+ *
+ * A change that leaves a value as it was gets it from the row's earlier changes
+ * of the window, before only the last of each key is kept; what none of them
+ * told stays as the table has it.
  */
 #include "drivers/sqlserver/target.h"
+
+#include <string.h>
 
 #include "base/failpoint.h"
 #include "drivers/sqlserver/sql.h"
@@ -75,12 +81,86 @@ static const char *kind_of_index(const struct sqlserver_target *target)
 	return bytes <= CLUSTERED_KEY_BYTES ? "CLUSTERED" : "NONCLUSTERED";
 }
 
+static void add_same_key(struct strbuf *sql,
+			 const struct sqlserver_target *target,
+			 const char *format)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t k = 0; k < shape->key_count; k++) {
+		const char *name = shape->columns[shape->key[k]].name;
+
+		strbuf_addstr(sql, k ? " AND " : "");
+		sql_names(sql, format, name, name);
+	}
+}
+
+/*
+ * What a change leaves as it was, and an earlier one of its row told: the last
+ * of those that did, unless the row was deleted after that.
+ */
+static void add_fill(struct strbuf *sql, const struct sqlserver_target *target,
+		     size_t i)
+{
+	const char *name = target->shape->columns[i].name;
+
+	strbuf_addstr(sql, "UPDATE s SET ");
+	sql_names(sql, "%n = p.%n, ", name, name);
+	strbuf_addf(sql,
+		    "[" LOADER_KEPT_COLUMN "] = STUFF(s.[" LOADER_KEPT_COLUMN
+		    "], %zu, 1, '0') FROM " CHANGES " AS s INNER JOIN " CHANGES
+		    " AS p ON ",
+		    i + 1);
+	add_same_key(sql, target, "p.%n = s.%n");
+	strbuf_addstr(sql,
+		      " AND p.[" LOADER_SEQ_COLUMN "] = (SELECT MAX(q."
+		      "[" LOADER_SEQ_COLUMN "]) FROM " CHANGES " AS q WHERE ");
+	add_same_key(sql, target, "q.%n = s.%n");
+	strbuf_addf(sql,
+		    " AND q.[" LOADER_SEQ_COLUMN "] < s.[" LOADER_SEQ_COLUMN
+		    "] AND (q.[" LOADER_OP_COLUMN "] = %d "
+		    "OR q.[" LOADER_KEPT_COLUMN "] IS NULL "
+		    "OR SUBSTRING(q.[" LOADER_KEPT_COLUMN
+		    "], %zu, 1) = '0')) WHERE p.[" LOADER_OP_COLUMN
+		    "] = %d AND SUBSTRING(s.[" LOADER_KEPT_COLUMN
+		    "], %zu, 1) = '1'; ",
+		    ROW_DELETE, i + 1, ROW_UPSERT, i + 1);
+}
+
+static int fill(struct sqlserver_target *target, uint64_t rows,
+		struct error *err)
+{
+	const struct table *shape = target->shape;
+	struct strbuf sql;
+	int ret = -1;
+
+	if (!loader_kept(target->loader, LOADER_ANY_COLUMN))
+		return 0;
+	strbuf_init(&sql);
+	if (rows >= INDEX_FROM_ROWS &&
+	    !strcmp(kind_of_index(target), "CLUSTERED")) {
+		strbuf_addstr(&sql, "CREATE INDEX by_change ON " CHANGES " (");
+		add_key_list(&sql, target);
+		strbuf_addstr(&sql, ", [" LOADER_SEQ_COLUMN "]); ");
+		target->has_changes_table = false;
+	}
+	for (size_t i = 0; i < shape->column_count; i++)
+		if (loader_kept(target->loader, i))
+			add_fill(&sql, target, i);
+	if (strbuf_check(&sql, err) == 0)
+		ret = tds_exec(target->conn, sql.data, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
 int apply_keep_last(struct sqlserver_target *target, uint64_t rows,
 		    struct error *err)
 {
 	struct strbuf sql;
 	int ret = -1;
 
+	if (fill(target, rows, err) < 0)
+		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(
 		&sql,
@@ -185,6 +265,11 @@ void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
 	strbuf_addstr(&where, " AS d WHERE ");
 	target_sql_key_match(&where, target);
 	strbuf_addch(&where, ')');
+	/* What is known in part is no new row. */
+	if (loader_kept(target->loader, LOADER_ANY_COLUMN))
+		strbuf_addstr(&where, " AND (s.[" LOADER_KEPT_COLUMN
+				      "] IS NULL OR s.[" LOADER_KEPT_COLUMN
+				      "] NOT LIKE '%1%')");
 	target_sql_insert(sql, target, CHANGES, where.data, after);
 	if (where.failed)
 		sql->failed = where.failed;

@@ -1,6 +1,7 @@
 #include "drivers/sqlserver/encode.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,8 @@ struct encoder {
 
 static const char out_of_range[] =
 	"is out of the range of the destination's type";
+static const char not_finite[] =
+	"is NaN or infinite, which SQL Server has no room for";
 static const char lacks_character[] =
 	"has a character that the destination's code page lacks";
 static const char too_long[] = "is longer than the destination's column";
@@ -138,7 +141,11 @@ static const char *encode_int8(struct encoder *encoder,
 static const char *encode_real(struct encoder *encoder,
 			       const struct batch *batch, size_t row)
 {
-	encoder->value.real = (DBREAL)get_f64(encoder, batch, row);
+	double value = get_f64(encoder, batch, row);
+
+	if (!isfinite(value))
+		return not_finite;
+	encoder->value.real = (DBREAL)value;
 	SET(real);
 	return NULL;
 }
@@ -147,6 +154,8 @@ static const char *encode_float(struct encoder *encoder,
 				const struct batch *batch, size_t row)
 {
 	encoder->value.flt = get_f64(encoder, batch, row);
+	if (!isfinite(encoder->value.flt))
+		return not_finite;
 	SET(flt);
 	return NULL;
 }

@@ -1,12 +1,8 @@
 /*
- * Changes of which some rows are refused.
+ * Changes of which some rows are refused (drivers/refused.h).
  *
- * The window is applied in one transaction, as ever, but in steps: each is a
- * statement over a range of the changes' numbers, behind a savepoint. A step
- * that fails for what a row holds is undone and cut in two, down to the row.
- * What fails only because of the order (a unique value that another row has
- * still got) is tried again at the end, alone, and in pairs, which exchange
- * their values. What is left then is left out.
+ * The window is applied in one transaction, as ever, but each step stands
+ * behind a savepoint.
  *
  * Some errors doom the whole transaction (those in triggers, and conversions).
  * Then the row is sought in transactions that are rolled back, marked, and all
@@ -23,29 +19,9 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "drivers/refused.h"
 #include "drivers/sqlserver/sql.h"
 #include "tds/message.h"
-
-/* So many rows are remembered: the limit, whatever was asked for. */
-#define REFUSED_MAX 20000
-
-/* Rows that are tried in pairs are no more than these. */
-#define PAIRED_MAX 32
-
-/* Rounds over rows that failed for the order, before the rest is left out. */
-#define ROUNDS_MAX 20
-
-enum phase { PHASE_DELETE, PHASE_UPDATE, PHASE_INSERT, PHASES };
-
-struct refused {
-	int64_t seq; /* 0: it is not in the table of changes */
-	enum phase phase;
-	enum row_op op; /* of one without a seq */
-	bool fixed;	/* will not go in whatever happens */
-	int number;
-	char *reason;
-	char *key; /* of one without a seq */
-};
 
 struct told {
 	struct told *next;
@@ -54,120 +30,32 @@ struct told {
 
 struct isolate {
 	struct sqlserver_target *target;
-	struct isolation *how;
-	struct refused *rows;
-	size_t count, capacity;
+	struct refused refused;
 	struct strbuf sql[PHASES];
 	uint64_t applied[PHASES]; /* rows */
-	uint64_t final;		  /* refused rows that no order helps */
-	uint64_t doomed;	  /* those that took a transaction with them */
-	/* Of the row or the range that the last step failed for. */
-	struct error why;
-	enum phase doomed_phase;
+	uint64_t doomed;	  /* rows that took a transaction with them */
+	/* The range of the last step that did. */
+	enum refused_phase doomed_phase;
 	int64_t doomed_low, doomed_high;
 	struct arena arena; /* what is told after the commit */
 	struct told *told, **told_end;
 };
 
-enum outcome { APPLIED, REFUSED, DOOMED };
-
-/* ------------------------------------------------------------ refused rows */
-
-static void forget(struct refused *row)
-{
-	free(row->reason);
-	free(row->key);
-}
-
 void isolate_free(struct isolate *isolate)
 {
 	if (!isolate)
 		return;
-	for (size_t i = 0; i < isolate->count; i++)
-		forget(&isolate->rows[i]);
+	refused_release(&isolate->refused);
 	for (int i = 0; i < PHASES; i++)
 		strbuf_release(&isolate->sql[i]);
-	free(isolate->rows);
 	arena_release(&isolate->arena);
 	free(isolate);
 }
 
-/* Would the row go in if others did first? */
-static bool depends_on_order(int number)
+/* A foreign key or a unique value: others may make room. */
+static bool depends_on_order(const struct error *why)
 {
-	return number == 547 || number == 2601 || number == 2627;
-}
-
-static int too_many(struct isolate *isolate, const struct error *why,
-		    struct error *err)
-{
-	isolate->how->count = isolate->how->limit + 1;
-	return error_set(err, ERROR_DATA, "more than %llu rows are refused: %s",
-			 (unsigned long long)isolate->how->limit, why->message);
-}
-
-static struct refused *add_refused(struct isolate *isolate, int64_t seq,
-				   const struct error *why, struct error *err)
-{
-	struct refused *row;
-
-	if (isolate->count >= REFUSED_MAX) {
-		too_many(isolate, why, err);
-		return NULL;
-	}
-	if (isolate->count == isolate->capacity) {
-		size_t capacity =
-			isolate->capacity ? isolate->capacity * 2 : 16;
-		struct refused *grown =
-			realloc(isolate->rows, capacity * sizeof(*grown));
-
-		if (!grown) {
-			error_memory(err, "refused rows");
-			return NULL;
-		}
-		isolate->rows = grown;
-		isolate->capacity = capacity;
-	}
-	row = &isolate->rows[isolate->count];
-	*row = (struct refused){
-		.seq = seq,
-		.number = why->native,
-		.reason = strdup(why->message),
-	};
-	if (!row->reason) {
-		error_memory(err, "refused rows");
-		return NULL;
-	}
-	isolate->count++;
-	return row;
-}
-
-static void remove_refused(struct isolate *isolate, size_t i)
-{
-	forget(&isolate->rows[i]);
-	memmove(&isolate->rows[i], &isolate->rows[i + 1],
-		(isolate->count - i - 1) * sizeof(*isolate->rows));
-	isolate->count--;
-}
-
-/* The loader found a value that does not fit. */
-static int does_not_fit(void *context, int64_t seq, enum row_op op,
-			const char *key, const struct error *why,
-			struct error *err)
-{
-	struct isolate *isolate = context;
-	struct refused *row;
-
-	for (size_t i = 0; !seq && i < isolate->count; i++)
-		if (isolate->rows[i].key && !strcmp(isolate->rows[i].key, key))
-			remove_refused(isolate, i--); /* the last counts */
-	row = add_refused(isolate, seq, why, err);
-	if (!row)
-		return -1;
-	row->fixed = true;
-	row->op = op;
-	row->key = seq ? NULL : strdup(key);
-	return seq || row->key ? 0 : error_memory(err, "refused rows");
+	return why->native == 547 || why->native == 2601 || why->native == 2627;
 }
 
 /* ----------------------------------------------------------------- a step */
@@ -241,11 +129,11 @@ static int build_steps(struct isolate *isolate, struct error *err)
 }
 
 /*
- * What became of a step; `isolate->why` says more. -1: something that is not
+ * What became of a step; `isolate->refused.why` says more. -1: something that is not
  * about rows. The end of a statement in a doomed transaction is an error of
  * its own, which tells nothing new.
  */
-static int judge_step(struct isolate *isolate, enum phase phase,
+static int judge_step(struct isolate *isolate, enum refused_phase phase,
 		      struct error *err)
 {
 	struct tds *conn = isolate->target->conn;
@@ -262,11 +150,11 @@ static int judge_step(struct isolate *isolate, enum phase phase,
 		if (tds_finish(conn, err) < 0)
 			return -1;
 		isolate->applied[phase] += rows;
-		return APPLIED;
+		return STEP_APPLIED;
 	}
 	arena_init(&arena, 0);
 	message = tds_get_text(conn, 4, &arena);
-	tds_message_to_error(&isolate->why, number, severity,
+	tds_message_to_error(&isolate->refused.why, number, severity,
 			     message ? message : "");
 	arena_release(&arena);
 	if (tds_finish(conn, &late) < 0 && !doomed) {
@@ -274,16 +162,17 @@ static int judge_step(struct isolate *isolate, enum phase phase,
 		return -1;
 	}
 	/* A trigger may have ended the transaction: nothing can go on then. */
-	if (isolate->why.kind != ERROR_DATA || !state) {
-		*err = isolate->why;
+	if (isolate->refused.why.kind != ERROR_DATA || !state) {
+		*err = isolate->refused.why;
 		return -1;
 	}
-	return doomed ? DOOMED : REFUSED;
+	return doomed ? STEP_DOOMED : STEP_REFUSED;
 }
 
-static int step(struct isolate *isolate, enum phase phase, int64_t low,
+static int step(void *context, enum refused_phase phase, int64_t low,
 		int64_t high, int64_t too, struct error *err)
 {
+	struct isolate *isolate = context;
 	struct tds *conn = isolate->target->conn;
 	struct tds_param params[] = {
 		tds_int("@low", low),
@@ -298,137 +187,10 @@ static int step(struct isolate *isolate, enum phase phase, int64_t low,
 				 "a step did not report its end");
 	if (rc > 0)
 		rc = judge_step(isolate, phase, err);
-	if (rc == DOOMED) {
+	if (rc == STEP_DOOMED) {
 		isolate->doomed_phase = phase;
 		isolate->doomed_low = low;
 		isolate->doomed_high = high;
-	}
-	return rc;
-}
-
-/* ---------------------------------------------------------- cutting in two */
-
-static int refuse(struct isolate *isolate, enum phase phase, int64_t seq,
-		  struct error *err)
-{
-	struct refused *row = add_refused(isolate, seq, &isolate->why, err);
-
-	if (!row)
-		return -1;
-	row->phase = phase;
-	if (!depends_on_order(row->number) &&
-	    ++isolate->final > isolate->how->limit)
-		return too_many(isolate, &isolate->why, err);
-	return APPLIED;
-}
-
-/* APPLIED: all but those that were refused; or DOOMED, or -1. */
-static int bisect(struct isolate *isolate, enum phase phase, int64_t low,
-		  int64_t high, struct error *err)
-{
-	int64_t middle = low + (high - low) / 2;
-	int rc = step(isolate, phase, low, high, 0, err);
-
-	if (rc != REFUSED)
-		return rc;
-	if (low == high)
-		return refuse(isolate, phase, low, err);
-	rc = bisect(isolate, phase, low, middle, err);
-	if (rc != APPLIED)
-		return rc;
-	return bisect(isolate, phase, middle + 1, high, err);
-}
-
-/* ------------------------------------------------- what depends on the order */
-
-static bool may_try_again(const struct refused *row)
-{
-	return !row->fixed && depends_on_order(row->number);
-}
-
-/*
- * Each of them once more, alone, forwards and backwards in turns: in a row of
- * values that were shifted one of the two finds them all.
- */
-static int try_again(struct isolate *isolate, bool forwards, bool *progress,
-		     struct error *err)
-{
-	size_t i = forwards ? 0 : isolate->count;
-
-	*progress = false;
-	while (forwards ? i < isolate->count : i-- > 0) {
-		struct refused *row = &isolate->rows[i];
-		int rc = REFUSED;
-
-		if (may_try_again(row))
-			rc = step(isolate, row->phase, row->seq, row->seq, 0,
-				  err);
-		if (rc < 0 || rc == DOOMED)
-			return rc;
-		if (rc == APPLIED) {
-			remove_refused(isolate, i);
-			*progress = true;
-		} else if (forwards) {
-			i++;
-		}
-	}
-	return APPLIED;
-}
-
-/* One of these with one of the others behind it. */
-static int try_pairs_of(struct isolate *isolate, size_t i, bool *progress,
-			struct error *err)
-{
-	for (size_t j = i + 1; j < isolate->count; j++) {
-		struct refused *one = &isolate->rows[i];
-		struct refused *two = &isolate->rows[j];
-		int rc = REFUSED;
-
-		if (may_try_again(one) && may_try_again(two) &&
-		    one->phase == two->phase)
-			rc = step(isolate, one->phase, one->seq, one->seq,
-				  two->seq, err);
-		if (rc < 0 || rc == DOOMED)
-			return rc;
-		if (rc == APPLIED) {
-			remove_refused(isolate, j);
-			remove_refused(isolate, i);
-			*progress = true;
-			break;
-		}
-	}
-	return APPLIED;
-}
-
-static int try_pairs(struct isolate *isolate, bool *progress, struct error *err)
-{
-	size_t open = 0;
-	int rc = APPLIED;
-
-	*progress = false;
-	for (size_t i = 0; i < isolate->count; i++)
-		open += may_try_again(&isolate->rows[i]);
-	for (size_t i = 0; open <= PAIRED_MAX && i + 1 < isolate->count &&
-			   rc == APPLIED && !*progress;
-	     i++)
-		rc = try_pairs_of(isolate, i, progress, err);
-	return rc;
-}
-
-static int try_order(struct isolate *isolate, struct error *err)
-{
-	bool progress = true;
-	int rc = APPLIED;
-
-	for (int i = 0; i < ROUNDS_MAX && progress && rc == APPLIED; i++) {
-		bool backwards;
-
-		rc = try_again(isolate, false, &backwards, err);
-		if (rc == APPLIED)
-			rc = try_again(isolate, true, &progress, err);
-		progress |= backwards;
-		if (rc == APPLIED && !progress)
-			rc = try_pairs(isolate, &progress, err);
 	}
 	return rc;
 }
@@ -462,8 +224,9 @@ static int mark(struct isolate *isolate, int64_t seq, struct error *err)
 
 static bool is_marked(const struct isolate *isolate, int64_t seq)
 {
-	for (size_t i = 0; i < isolate->count; i++)
-		if (isolate->rows[i].fixed && isolate->rows[i].seq == seq)
+	for (size_t i = 0; i < isolate->refused.count; i++)
+		if (isolate->refused.rows[i].fixed &&
+		    isolate->refused.rows[i].seq == seq)
 			return true;
 	return false;
 }
@@ -472,8 +235,8 @@ static bool is_marked(const struct isolate *isolate, int64_t seq)
 static int find_doomed(struct isolate *isolate, struct error *err)
 {
 	int64_t low = isolate->doomed_low, high = isolate->doomed_high;
-	struct error why = isolate->why;
-	struct refused *row;
+	struct error why = isolate->refused.why;
+	struct refused_row *row;
 	int rc;
 
 	while (low < high) {
@@ -482,7 +245,7 @@ static int find_doomed(struct isolate *isolate, struct error *err)
 		rc = probe(isolate, low, middle, err);
 		if (rc < 0)
 			return -1;
-		if (rc == DOOMED)
+		if (rc == STEP_DOOMED)
 			high = middle;
 		else
 			low = middle + 1;
@@ -490,25 +253,26 @@ static int find_doomed(struct isolate *isolate, struct error *err)
 	rc = probe(isolate, low, low, err);
 	if (rc < 0)
 		return -1;
-	if (rc != DOOMED || is_marked(isolate, low)) {
+	if (rc != STEP_DOOMED || is_marked(isolate, low)) {
 		*err = why;
 		return error_wrap(err, "no single row is refused");
 	}
 	if (mark(isolate, low, err) < 0)
 		return -1;
-	row = add_refused(isolate, low, &isolate->why, err);
+	row = refused_add(&isolate->refused, low, &isolate->refused.why, err);
 	if (!row)
 		return -1;
 	row->fixed = true;
-	if (++isolate->doomed > isolate->how->limit)
-		return too_many(isolate, &isolate->why, err);
+	if (++isolate->doomed > isolate->refused.how->limit)
+		return refused_too_many(&isolate->refused,
+					isolate->refused.why.message, err);
 	return 0;
 }
 
 /* ------------------------------------------------------------ putting aside */
 
 /* 1: the row is told of and kept; 0: a later change came after it. */
-static int put_aside(struct isolate *isolate, const struct refused *row,
+static int put_aside(struct isolate *isolate, const struct refused_row *row,
 		     const char *position, struct error *err)
 {
 	static const char sql[] =
@@ -548,7 +312,7 @@ static int put_aside(struct isolate *isolate, const struct refused *row,
 	p.params[p.count++] = tds_int("@seq", row->seq);
 	p.params[p.count++] = tds_int("@op", row->op);
 	p.params[p.count++] = tds_text("@key", row->key);
-	p.params[p.count++] = tds_int("@keep", isolate->how->keep);
+	p.params[p.count++] = tds_int("@keep", isolate->refused.how->keep);
 	p.params[p.count++] = tds_text("@position", position);
 	p.params[p.count++] = tds_int("@number", row->number);
 	p.params[p.count++] = tds_text("@reason", row->reason);
@@ -566,7 +330,7 @@ static int put_aside(struct isolate *isolate, const struct refused *row,
 		return -1;
 	if (!id || !told->row.key)
 		return error_memory(err, "refused rows");
-	if (isolate->how->keep)
+	if (isolate->refused.how->keep)
 		text_copy(told->row.id, sizeof(told->row.id), id);
 	*isolate->told_end = told;
 	isolate->told_end = &told->next;
@@ -586,14 +350,15 @@ static int settle(struct isolate *isolate, uint64_t *settled, struct error *err)
 	struct checkpoint_params id;
 	int rc = 0;
 
-	for (size_t i = 0; !isolate->how->keep && i < isolate->count && !rc;
+	for (size_t i = 0;
+	     !isolate->refused.how->keep && i < isolate->refused.count && !rc;
 	     i++)
-		if (!isolate->rows[i].fixed)
-			rc = mark(isolate, isolate->rows[i].seq, err);
+		if (!isolate->refused.rows[i].fixed)
+			rc = mark(isolate, isolate->refused.rows[i].seq, err);
 	if (rc < 0)
 		return -1;
 	checkpoint_identify(&id, target);
-	id.params[id.count++] = tds_int("@keep", isolate->how->keep);
+	id.params[id.count++] = tds_int("@keep", isolate->refused.how->keep);
 	rc = tds_query_row(target->conn, sql, id.params, id.count, err);
 	if (rc <= 0)
 		return rc;
@@ -604,17 +369,16 @@ static int settle(struct isolate *isolate, uint64_t *settled, struct error *err)
 static int put_all_aside(struct isolate *isolate, const char *position,
 			 struct error *err)
 {
-	for (size_t i = 0; i < isolate->count; i++) {
-		struct refused *row = &isolate->rows[i];
+	for (size_t i = 0; i < isolate->refused.count; i++) {
+		struct refused_row *row = &isolate->refused.rows[i];
 		int rc = put_aside(isolate, row, position, err);
 
 		if (rc < 0)
 			return -1;
-		isolate->how->count += (uint64_t)rc;
-		if (isolate->how->count > isolate->how->limit) {
-			error_set(&isolate->why, ERROR_DATA, "%s", row->reason);
-			return too_many(isolate, &isolate->why, err);
-		}
+		isolate->refused.how->count += (uint64_t)rc;
+		if (isolate->refused.how->count > isolate->refused.how->limit)
+			return refused_too_many(&isolate->refused, row->reason,
+						err);
 	}
 	return 0;
 }
@@ -639,34 +403,14 @@ static int move_checkpoint(struct isolate *isolate,
 	return ret;
 }
 
-/* What an earlier round has found out, but for what holds in any case. */
 static void begin_round(struct isolate *isolate)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < isolate->count; i++) {
-		if (isolate->rows[i].fixed)
-			isolate->rows[kept++] = isolate->rows[i];
-		else
-			forget(&isolate->rows[i]);
-	}
-	isolate->count = kept;
-	isolate->how->count = 0;
-	isolate->final = 0;
+	refused_begin_round(&isolate->refused);
+	isolate->refused.how->count = 0;
 	memset(isolate->applied, 0, sizeof(isolate->applied));
 	arena_reset(&isolate->arena);
 	isolate->told = NULL;
 	isolate->told_end = &isolate->told;
-}
-
-/* Everything but the commit. APPLIED, DOOMED or -1. */
-static int apply_rows(struct isolate *isolate, uint64_t rows, struct error *err)
-{
-	int rc = APPLIED;
-
-	for (int phase = 0; phase < PHASES && rc == APPLIED && rows; phase++)
-		rc = bisect(isolate, (enum phase)phase, 1, (int64_t)rows, err);
-	return rc == APPLIED ? try_order(isolate, err) : rc;
 }
 
 static int commit(struct tds *conn, struct error *err)
@@ -692,21 +436,21 @@ static int transaction(struct isolate *isolate, uint64_t rows,
 		return -1;
 	rc = move_checkpoint(isolate, from, to, err);
 	if (rc == 0)
-		rc = apply_rows(isolate, rows, err);
-	if (rc == APPLIED)
+		rc = refused_apply(&isolate->refused, (int64_t)rows, err);
+	if (rc == STEP_APPLIED)
 		rc = settle(isolate, &counts->settled, err);
-	if (rc == APPLIED)
+	if (rc == STEP_APPLIED)
 		rc = put_all_aside(isolate, position, err);
-	if (rc == APPLIED)
+	if (rc == STEP_APPLIED)
 		rc = commit(conn, err);
-	if (rc != APPLIED)
+	if (rc != STEP_APPLIED)
 		target_abandon(isolate->target);
 	return rc;
 }
 
 static void tell_refused(struct isolate *isolate)
 {
-	struct isolation *how = isolate->how;
+	struct isolation *how = isolate->refused.how;
 
 	for (const struct told *t = isolate->told; t; t = t->next)
 		how->refused(how->context, &t->row);
@@ -741,9 +485,9 @@ int isolate_commit(struct sqlserver_target *target,
 	do {
 		rc = transaction(isolate, rows, from, to, position, counts,
 				 err);
-		if (rc == DOOMED && find_doomed(isolate, err) < 0)
+		if (rc == STEP_DOOMED && find_doomed(isolate, err) < 0)
 			rc = -1;
-	} while (rc == DOOMED);
+	} while (rc == STEP_DOOMED);
 	if (rc < 0)
 		return -1;
 	counts->deleted = isolate->applied[PHASE_DELETE];
@@ -761,16 +505,17 @@ int isolate_begin(struct sqlserver_target *target, struct isolation *how,
 	if (!isolate)
 		return error_memory(err, "refused rows");
 	isolate->target = target;
-	isolate->how = how;
+	refused_init(&isolate->refused, how);
+	isolate->refused.step = step;
+	isolate->refused.ordered = depends_on_order;
+	isolate->refused.context = isolate;
 	arena_init(&isolate->arena, 0);
 	for (int i = 0; i < PHASES; i++)
 		strbuf_init(&isolate->sql[i]);
-	how->count = 0;
-	if (how->limit > REFUSED_MAX)
-		how->limit = REFUSED_MAX;
 	target->isolate = isolate;
 	if (apply_begin(target, err) < 0)
 		return -1;
-	loader_leave_out(target->loader, does_not_fit, isolate);
+	loader_leave_out(target->loader, refused_does_not_fit,
+			 &isolate->refused);
 	return 0;
 }

@@ -39,6 +39,9 @@ struct loader {
 	uint64_t rows;
 	int64_t seq;
 	unsigned char op;
+	bool keeps;	      /* some value was unchanged */
+	bool *kept;	      /* of which columns */
+	char *marks;	      /* of a row */
 	struct charset utf16; /* of keyed changes */
 	struct strbuf key;
 	int (*refused)(void *context, int64_t seq, enum row_op op,
@@ -65,8 +68,12 @@ static void add_columns(struct strbuf *sql, const struct catalog_table *dest,
 	bool changes = kind != LOADER_ROWS;
 
 	if (changes)
-		strbuf_addstr(sql, "[" LOADER_OP_COLUMN "] tinyint NOT NULL, "
-				   "[" LOADER_SEQ_COLUMN "] bigint NOT NULL, ");
+		strbuf_addf(sql,
+			    "[" LOADER_OP_COLUMN "] tinyint NOT NULL, "
+			    "[" LOADER_SEQ_COLUMN "] bigint NOT NULL, "
+			    "[" LOADER_KEPT_COLUMN "] varchar(%zu) "
+			    "COLLATE Latin1_General_BIN2 NULL, ",
+			    shape->column_count);
 	if (kind == LOADER_KEYED_CHANGES)
 		strbuf_addf(sql,
 			    "[" LOADER_KEY_COLUMN "] nvarchar(%d) "
@@ -126,9 +133,9 @@ static size_t extra_columns(const struct loader *loader)
 	case LOADER_ROWS:
 		break;
 	case LOADER_CHANGES:
-		return 2;
-	case LOADER_KEYED_CHANGES:
 		return 3;
+	case LOADER_KEYED_CHANGES:
+		return 4;
 	}
 	return 0;
 }
@@ -150,7 +157,8 @@ static int move_on(struct loader *loader, const char *then, struct error *err)
 	strbuf_init(&sql);
 	if (loader->kind != LOADER_ROWS)
 		strbuf_addstr(&columns, "[" LOADER_OP_COLUMN "], "
-					"[" LOADER_SEQ_COLUMN "]");
+					"[" LOADER_SEQ_COLUMN "], "
+					"[" LOADER_KEPT_COLUMN "]");
 	if (loader->kind == LOADER_KEYED_CHANGES)
 		strbuf_addstr(&columns, ", [" LOADER_KEY_COLUMN "]");
 	for (size_t i = 0; i < loader->count; i++)
@@ -199,9 +207,10 @@ static int make_encoders(struct loader *loader, struct error *err)
 	if (changes) {
 		loader->types[0] = TDS_HOST_INT1;
 		loader->types[1] = TDS_HOST_INT8;
+		loader->types[2] = TDS_HOST_CHAR;
 	}
 	if (loader->kind == LOADER_KEYED_CHANGES) {
-		loader->types[2] = TDS_HOST_CHAR;
+		loader->types[3] = TDS_HOST_CHAR;
 		if (charset_init(&loader->utf16, NULL, "UTF-16LE", err) < 0)
 			return -1;
 	}
@@ -240,8 +249,11 @@ struct loader *loader_new(struct tds *conn, const char *table,
 	loader->kind = kind;
 	strbuf_init(&loader->key);
 	loader->table = strdup(table);
-	loader->types = calloc(count + 3, sizeof(*loader->types));
-	if (!loader->table || !loader->types) {
+	loader->types = calloc(count + 4, sizeof(*loader->types));
+	loader->kept = calloc(count + 1, sizeof(*loader->kept));
+	loader->marks = calloc(1, count + 1);
+	if (!loader->table || !loader->types || !loader->kept ||
+	    !loader->marks) {
 		error_memory(err, "a bulk load");
 		goto failed;
 	}
@@ -265,6 +277,8 @@ void loader_free(struct loader *loader)
 	strbuf_release(&loader->key);
 	free(loader->table);
 	free(loader->types);
+	free(loader->kept);
+	free(loader->marks);
 	free(loader);
 }
 
@@ -289,8 +303,33 @@ static int set_key(struct loader *loader, const struct batch *batch, size_t row,
 	if (charset_convert(&loader->utf16, loader->key.data,
 			    strlen(loader->key.data), &utf16, &len, err) < 0)
 		return -1;
-	tds_bulk_set(loader->conn, 2, utf16, len);
+	tds_bulk_set(loader->conn, 3, utf16, len);
 	return 0;
+}
+
+/* Which of its values are unchanged. */
+static void set_marks(struct loader *loader, const struct batch *batch,
+		      size_t row)
+{
+	bool any = false;
+
+	for (size_t i = 0; batch->keeps && i < loader->count; i++) {
+		bool kept = batch_unchanged(batch, i, row);
+
+		loader->marks[i] = kept ? '1' : '0';
+		loader->kept[i] |= kept;
+		any |= kept;
+	}
+	loader->keeps |= any;
+	if (any)
+		tds_bulk_set(loader->conn, 2, loader->marks, loader->count);
+	else
+		tds_bulk_set_null(loader->conn, 2);
+}
+
+bool loader_kept(const struct loader *loader, size_t i)
+{
+	return i == LOADER_ANY_COLUMN ? loader->keeps : loader->kept[i];
 }
 
 static int set_extras(struct loader *loader, const struct batch *batch,
@@ -302,6 +341,7 @@ static int set_extras(struct loader *loader, const struct batch *batch,
 	loader->seq = (int64_t)(loader->rows + 1);
 	tds_bulk_set(loader->conn, 0, &loader->op, sizeof(loader->op));
 	tds_bulk_set(loader->conn, 1, &loader->seq, sizeof(loader->seq));
+	set_marks(loader, batch, row);
 	if (loader->kind == LOADER_CHANGES)
 		return 0;
 	return set_key(loader, batch, row, err);
@@ -362,20 +402,6 @@ void loader_leave_out(struct loader *loader,
 	loader->context = context;
 }
 
-/* Which row it was: the columns' values are not told, but those of the key. */
-static void name_row(const struct batch *batch, size_t row, struct error *err)
-{
-	struct strbuf key;
-
-	if (!batch->table->key_count)
-		return;
-	strbuf_init(&key);
-	row_format_key(&key, batch, row);
-	if (!key.failed)
-		error_wrap(err, "the row with key %s", key.data);
-	strbuf_release(&key);
-}
-
 int loader_write(struct loader *loader, const struct batch *batch,
 		 struct error *err)
 {
@@ -384,7 +410,7 @@ int loader_write(struct loader *loader, const struct batch *batch,
 
 		if (rc < 0) {
 			if (err->kind == ERROR_DATA)
-				name_row(batch, row, err);
+				row_wrap_error(err, batch, row);
 			/* The load cannot go on without this row. */
 			tds_mark_unusable(loader->conn);
 			return -1;

@@ -2,6 +2,7 @@
 #define DRIVERS_SQLSERVER_LOADER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/strbuf.h"
 #include "drivers/sqlserver/catalog.h"
@@ -12,6 +13,8 @@
 #define LOADER_OP_COLUMN  "__$dataflow_op"  /* enum row_op */
 #define LOADER_SEQ_COLUMN "__$dataflow_seq" /* order of arrival, from 1 */
 #define LOADER_KEY_COLUMN "__$dataflow_key" /* the key as text for people */
+/* A '1' for each column whose value is unchanged, '0' for others; NULL: none. */
+#define LOADER_KEPT_COLUMN "__$dataflow_kept"
 
 /* Added to the op of a row that is left out. */
 #define LOADER_REFUSED 2
@@ -21,8 +24,8 @@
 
 enum loader_kind {
 	LOADER_ROWS,
-	LOADER_CHANGES,	      /* with op and seq */
-	LOADER_KEYED_CHANGES, /* with op, seq and key */
+	LOADER_CHANGES,	      /* with op, seq and kept */
+	LOADER_KEYED_CHANGES, /* with op, seq, kept and key */
 };
 
 /*
@@ -67,6 +70,13 @@ void loader_leave_out(struct loader *loader,
 
 /* The held of a target that loads so, see driver.h. */
 unsigned loader_held(const struct loader *loader);
+
+/*
+ * Was some row's value of column `i` of the shape marked as unchanged? Of any
+ * column, without one.
+ */
+#define LOADER_ANY_COLUMN SIZE_MAX
+bool loader_kept(const struct loader *loader, size_t i);
 
 /* How many rows were sent so far. */
 uint64_t loader_rows(const struct loader *loader);

@@ -90,20 +90,6 @@ static int read_part(struct sqlserver_target *target, struct load_part *part,
 	return 0;
 }
 
-/* Together the parts hold every key, and each begins where one ends. */
-static bool is_whole(const struct load_plan *plan)
-{
-	size_t last = plan->count - 1;
-
-	if (plan->parts[0].range.low.len || plan->parts[last].range.high.len)
-		return false;
-	for (size_t i = 0; i < last; i++)
-		if (!position_equal(&plan->parts[i].range.high,
-				    &plan->parts[i + 1].range.low))
-			return false;
-	return true;
-}
-
 /*
  * 1: the plan is whole; 0: parts of it are missing, because somebody cleaned
  * up by hand.
@@ -138,7 +124,8 @@ static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
 		rc = tds_finish(target->conn, err);
 	if (rc < 0)
 		return -1;
-	return rows > 0 && rows == plan->count && counted && is_whole(plan);
+	return rows > 0 && rows == plan->count && counted &&
+	       load_plan_is_whole(plan);
 }
 
 /*

@@ -196,6 +196,26 @@ static void add_type(struct strbuf *sql, const struct column *column)
 	}
 }
 
+/* The most that the clustered index of a primary key can have, in bytes. */
+#define KEY_BYTES_MAX 900
+
+/*
+ * Keys of other systems tell upper case from lower case. One that may be of any
+ * length is as long as a key can be here; what is longer is refused, value by
+ * value.
+ */
+static void add_key_type(struct strbuf *sql, const struct column *column)
+{
+	if (column->type == ROW_TEXT && !column->length)
+		strbuf_addf(sql, "nvarchar(%d)", KEY_BYTES_MAX / 2);
+	else if (column->type == ROW_BYTES && !column->length)
+		strbuf_addf(sql, "varbinary(%d)", KEY_BYTES_MAX);
+	else
+		add_type(sql, column);
+	if (column->type == ROW_TEXT)
+		strbuf_addstr(sql, " COLLATE Latin1_General_100_BIN2");
+}
+
 static void add_table_columns(struct strbuf *sql, const struct table *shape)
 {
 	bool same = shape->system && !strcmp(shape->system, "sqlserver");
@@ -206,6 +226,8 @@ static void add_table_columns(struct strbuf *sql, const struct table *shape)
 		sql_names(sql, i ? ", %n " : "%n ", column->name, NULL);
 		if (same)
 			strbuf_addstr(sql, column->native);
+		else if (table_is_key(shape, i))
+			add_key_type(sql, column);
 		else
 			add_type(sql, column);
 		if (same && column->collation)
@@ -558,7 +580,17 @@ bool target_sql_assignments(struct strbuf *sql,
 			continue;
 		strbuf_addstr(sql, any ? ", " : "");
 		sql_names(sql, "%n = ", column->name, NULL);
-		add_loaded(sql, column);
+		if (target->loader && loader_kept(target->loader, i)) {
+			strbuf_addf(sql,
+				    "CASE WHEN SUBSTRING(s."
+				    "[" LOADER_KEPT_COLUMN "], %zu, 1) = '1' ",
+				    i + 1);
+			sql_names(sql, "THEN d.%n ELSE ", column->name, NULL);
+			add_loaded(sql, column);
+			strbuf_addstr(sql, " END");
+		} else {
+			add_loaded(sql, column);
+		}
 		any = true;
 	}
 	return any;

@@ -33,6 +33,7 @@ INSERT OR IGNORE INTO config (config_key, config_value, description) VALUES
 ('create_missing_tables', '1', '1: a full sync creates a destination table that does not exist'),
 ('resync_on_gap', '1', '1: heal a gap in the change log by a full sync; 0: stop the mapping with an error'),
 ('cdc_window_transactions', '5000', 'Most source transactions that are applied together'),
+('spill_limit_mb', '1024', 'Most changes that wait on disk for one mapping; beyond it the mapping is loaded anew (PostgreSQL)'),
 ('lease_seconds', '30', 'Seconds without a sign of life after which another daemon takes a mapping over'),
 ('lag_warning_seconds', '60', 'Seconds behind its source from which on a mapping''s health is LAGGING'),
 ('log_retention_days', '30', 'Days that rows of the log tables are kept'),

@@ -1,0 +1,58 @@
+#ifndef DRIVERS_POSTGRESQL_DEST_H
+#define DRIVERS_POSTGRESQL_DEST_H
+
+#include "base/arena.h"
+#include "pg/connection.h"
+#include "row/schema.h"
+
+/*
+ * A destination table as one who writes it has to know it, beside what
+ * describe() tells everybody.
+ */
+struct pg_dest_column {
+	const char *name;
+	const char *type; /* as it stands in CREATE TABLE, with its schema */
+	const char *base; /* the same, or the type under any domain */
+	const char *collation; /* " COLLATE …" behind it, or "" */
+	/*
+	 * How a binary COPY reads it: the source of its type's receive
+	 * function, "int4recv", under any domain. Types of extensions that
+	 * are text inside have "textrecv" as well.
+	 */
+	const char *receive;
+	const char *sequence; /* whose numbers it has, quoted; or "" */
+	int typmod;	      /* of the type under any domain; -1: none */
+	bool not_null;
+	bool identity;
+	bool always;	/* an identity that nobody may set or update */
+	bool generated; /* from other columns */
+	bool built_in;	/* the type under any domain is the system's own */
+	bool exact;	/* what its type takes for equal is the same */
+	bool in_unique; /* of a unique index that is not the primary key */
+};
+
+struct pg_dest {
+	struct arena arena;
+	unsigned oid;
+	char kind;		 /* pg_class.relkind */
+	bool ours;		 /* we have the rights of its owner */
+	bool unique_expressions; /* unique indexes look at more than columns */
+	bool delete_reaches_others; /* ON DELETE CASCADE, SET NULL, … */
+	struct pg_dest_column *columns;
+	size_t column_count;
+};
+
+/*
+ * Read it. 1: found; 0: there is no such table. ERROR_SCHEMA for what cannot be
+ * written as a table. Release only after 1.
+ */
+int pg_dest_read(struct pg *conn, const char *schema, const char *table,
+		 struct pg_dest *out, struct error *err)
+	__attribute__((warn_unused_result));
+void pg_dest_release(struct pg_dest *dest); /* safe when zeroed */
+
+/* As table_column() finds names; NULL if none. */
+const struct pg_dest_column *pg_dest_column(const struct pg_dest *dest,
+					    const char *name);
+
+#endif

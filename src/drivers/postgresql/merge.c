@@ -1,0 +1,515 @@
+/*
+ * Rows of a table of ours come into the destination, set by set.
+ *
+ * PostgreSQL looks at a unique index row by row, while an UPDATE is under way:
+ * two rows that exchange their unique values, or a thousand that move theirs up
+ * by one, fail although all is well at the end. So when an UPDATE fails for
+ * that, the rows whose unique values change are set aside: they leave the
+ * table, are changed in a temporary one, and come back. The same way goes a
+ * row whose GENERATED ALWAYS identity changed, which no UPDATE may set. Not
+ * when others are deleted along with a row (ON DELETE CASCADE and the like).
+ */
+#include "drivers/postgresql/target.h"
+
+#include <string.h>
+
+#include "drivers/postgresql/encode.h"
+#include "drivers/postgresql/quote.h"
+
+#define ASIDE "pg_temp.dataflow_aside"
+
+int64_t pg_target_run(const struct pg_target *target, const struct strbuf *sql,
+		      const struct pg_param *params, size_t count,
+		      struct error *err)
+{
+	int64_t rows;
+
+	if (strbuf_check(sql, err) < 0)
+		return -1;
+	rows = pg_query(target->conn, sql->data, params, count, err);
+	pg_finish(target->conn);
+	return rows;
+}
+
+/* ----------------------------------------------------------- pieces of SQL */
+
+static const struct pg_dest_column *column_of(const struct pg_target *target,
+					      size_t i)
+{
+	return pg_dest_column(&target->dest, target->shape->columns[i].name);
+}
+
+void pg_sql_dest(struct strbuf *sql, const struct pg_target *target)
+{
+	quote_table(sql, target->name.schema, target->name.table);
+}
+
+void pg_sql_key_match(struct strbuf *sql, const struct pg_target *target)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t k = 0; k < shape->key_count; k++) {
+		const struct pg_dest_column *column =
+			column_of(target, shape->key[k]);
+
+		strbuf_addstr(sql, k ? " AND (d." : "(d.");
+		quote_name(sql, column->name);
+		strbuf_addstr(sql, " = ");
+		pg_sql_loaded(sql, target, shape->key[k]);
+		if (!column->not_null) {
+			quote_names(sql, " OR (d.%n IS NULL AND s.%n IS NULL)",
+				    column->name);
+		}
+		strbuf_addch(sql, ')');
+	}
+}
+
+void pg_sql_loaded(struct strbuf *sql, const struct pg_target *target, size_t i)
+{
+	const struct pg_dest_column *column = column_of(target, i);
+
+	strbuf_addstr(sql, "s.");
+	quote_name(sql, column->name);
+	if (encode_staged_as_text(&target->shape->columns[i], column)) {
+		/* Its text depends on the locale, that of a number does not. */
+		if (!strcmp(column->receive, "cash_recv"))
+			strbuf_addstr(sql, "::numeric");
+		strbuf_addf(sql, "::%s", column->type);
+	} else if (strcmp(column->base, column->type) != 0) {
+		strbuf_addf(sql, "::%s", column->type);
+	}
+}
+
+void pg_sql_columns(struct strbuf *sql, const struct pg_target *target,
+		    const char *prefix)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		strbuf_addf(sql, "%s%s", i ? ", " : "", prefix);
+		quote_name(sql, column_of(target, i)->name);
+	}
+}
+
+static void add_all_loaded(struct strbuf *sql, const struct pg_target *target)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		strbuf_addstr(sql, i ? ", " : "");
+		pg_sql_loaded(sql, target, i);
+	}
+}
+
+/*
+ * By the bytes of their values, which is what *<> compares of two records: to =
+ * 1.0 is 1.00, and some types know no equality at all.
+ */
+void pg_sql_differs(struct strbuf *sql, const struct pg_target *target)
+{
+	strbuf_addstr(sql, "ROW(");
+	pg_sql_columns(sql, target, "d.");
+	strbuf_addstr(sql, ")::record *<> ROW(");
+	add_all_loaded(sql, target);
+	strbuf_addstr(sql, ")::record");
+}
+
+/* What a row has afterwards: what was loaded, or what it has, where a change
+ * leaves that as it was. */
+static void add_new_value(struct strbuf *sql, const struct pg_target *target,
+			  size_t i)
+{
+	bool kept = target->loader && pg_loader_kept(target->loader, i);
+
+	if (kept) {
+		strbuf_addf(sql,
+			    "CASE WHEN substr(s.\"" LOADER_KEPT_COLUMN
+			    "\", %zu, 1) = '1' ",
+			    i + 1);
+		quote_names(sql, "THEN d.%n ELSE ", column_of(target, i)->name);
+	}
+	pg_sql_loaded(sql, target, i);
+	strbuf_addstr(sql, kept ? " END" : "");
+}
+
+static void add_changed(struct strbuf *sql, const struct pg_target *target,
+			size_t i)
+{
+	quote_names(sql,
+		    sql->len ? " OR ROW(d.%n)::record *<> ROW("
+			     : "ROW(d.%n)::record *<> ROW(",
+		    column_of(target, i)->name);
+	add_new_value(sql, target, i);
+	strbuf_addstr(sql, ")::record");
+}
+
+/* What an UPDATE sets; false: nothing. */
+static bool add_assignments(struct strbuf *sql, const struct pg_target *target,
+			    bool always)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct pg_dest_column *column = column_of(target, i);
+
+		if ((column->always && !always) ||
+		    (table_is_key(target->shape, i) && column->exact))
+			continue;
+		quote_names(sql, any ? ", %n = " : "%n = ", column->name);
+		add_new_value(sql, target, i);
+		any = true;
+	}
+	return any;
+}
+
+/* ------------------------------------------------------------------ deleting */
+
+static int run(const struct pg_merge *merge, const struct strbuf *sql,
+	       uint64_t *rows, struct error *err)
+{
+	int64_t got = pg_target_run(merge->target, sql, merge->params,
+				    merge->param_count, err);
+
+	if (got < 0)
+		return -1;
+	*rows += (uint64_t)got;
+	return 0;
+}
+
+static void add_op(struct strbuf *sql, const struct pg_merge *merge,
+		   enum row_op op)
+{
+	if (merge->changes)
+		strbuf_addf(sql, " AND s.\"" LOADER_OP_COLUMN "\" = %d", op);
+	strbuf_addstr(sql, merge->range);
+}
+
+int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
+		    struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int ret;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "DELETE FROM ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " AS d");
+	if (merge->changes) {
+		strbuf_addf(&sql, " USING %s AS s WHERE ", merge->from);
+		pg_sql_key_match(&sql, target);
+		add_op(&sql, merge, ROW_DELETE);
+	} else if (target->shape->key_count) {
+		strbuf_addf(&sql,
+			    " WHERE NOT EXISTS (SELECT 1 FROM %s AS s "
+			    "WHERE ",
+			    merge->from);
+		pg_sql_key_match(&sql, target);
+		strbuf_addch(&sql, ')');
+	}
+	ret = run(merge, &sql, rows, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* -------------------------------------------------------------- setting aside */
+
+/* Columns of `d` that can be put into a table again. */
+static void add_whole_row(struct strbuf *sql, const struct pg_target *target,
+			  const char *prefix)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < target->dest.column_count; i++) {
+		const struct pg_dest_column *column = &target->dest.columns[i];
+
+		if (column->generated)
+			continue;
+		strbuf_addf(sql, "%s%s", any ? ", " : "", prefix);
+		quote_name(sql, column->name);
+		any = true;
+	}
+}
+
+static int make_aside(const struct pg_target *target, struct error *err)
+{
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "DROP TABLE IF EXISTS " ASIDE
+			    "; CREATE TEMPORARY TABLE dataflow_aside "
+			    "ON COMMIT DROP AS SELECT ");
+	add_whole_row(&sql, target, "d.");
+	strbuf_addstr(&sql, " FROM ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " AS d LIMIT 0");
+	if (strbuf_check(&sql, err) == 0)
+		ret = pg_exec(target->conn, sql.data, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* Out of the table go the rows that are `changed`. */
+static int move_out(const struct pg_merge *merge, const struct strbuf *changed,
+		    struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	uint64_t ignored = 0;
+	struct strbuf sql;
+	int ret;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "WITH gone AS (DELETE FROM ");
+	pg_sql_dest(&sql, target);
+	strbuf_addf(&sql, " AS d USING %s AS s WHERE ", merge->from);
+	pg_sql_key_match(&sql, target);
+	add_op(&sql, merge, ROW_UPSERT);
+	strbuf_addf(&sql, " AND (%s) RETURNING ", changed->data);
+	add_whole_row(&sql, target, "d.");
+	strbuf_addstr(&sql, ") INSERT INTO " ASIDE " SELECT * FROM gone");
+	ret = run(merge, &sql, &ignored, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+static int change_aside(const struct pg_merge *merge, struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "UPDATE " ASIDE " AS d SET ");
+	add_assignments(&sql, target, true);
+	strbuf_addf(&sql, " FROM %s AS s WHERE ", merge->from);
+	pg_sql_key_match(&sql, target);
+	if (merge->changes)
+		strbuf_addf(&sql, " AND s.\"" LOADER_OP_COLUMN "\" = %d",
+			    ROW_UPSERT);
+	rows = pg_target_run(merge->target, &sql, NULL, 0, err);
+	strbuf_release(&sql);
+	return rows < 0 ? -1 : 0;
+}
+
+static int move_in(const struct pg_merge *merge, uint64_t *rows,
+		   struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int64_t got;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "INSERT INTO ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " (");
+	add_whole_row(&sql, target, "");
+	strbuf_addstr(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+	add_whole_row(&sql, target, "d.");
+	strbuf_addstr(&sql, " FROM " ASIDE " AS d");
+	got = pg_target_run(merge->target, &sql, NULL, 0, err);
+	strbuf_release(&sql);
+	if (got < 0)
+		return -1;
+	*rows += (uint64_t)got;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ updating */
+
+/* The conditions under which an UPDATE cannot change a row, or might not. */
+static void add_aside_conditions(struct strbuf *sql,
+				 const struct pg_target *target, bool unique)
+{
+	for (size_t i = 0; i < target->shape->column_count; i++) {
+		const struct pg_dest_column *column = column_of(target, i);
+		bool in_unique =
+			column->in_unique || target->dest.unique_expressions;
+
+		if (!table_is_key(target->shape, i) &&
+		    (column->always || (unique && in_unique)))
+			add_changed(sql, target, i);
+	}
+}
+
+static int update_in_place(const struct pg_merge *merge, uint64_t *rows,
+			   struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int ret = 0;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "UPDATE ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " AS d SET ");
+	if (add_assignments(&sql, target, false)) {
+		strbuf_addf(&sql, " FROM %s AS s WHERE ", merge->from);
+		pg_sql_key_match(&sql, target);
+		add_op(&sql, merge, ROW_UPSERT);
+		if (merge->differing) {
+			strbuf_addstr(&sql, " AND ");
+			pg_sql_differs(&sql, target);
+		}
+		ret = run(merge, &sql, rows, err);
+	}
+	strbuf_release(&sql);
+	return ret;
+}
+
+static int update_aside(const struct pg_merge *merge,
+			const struct strbuf *changed, uint64_t *rows,
+			struct error *err)
+{
+	if (make_aside(merge->target, err) < 0 ||
+	    move_out(merge, changed, err) < 0 || change_aside(merge, err) < 0 ||
+	    update_in_place(merge, rows, err) < 0)
+		return -1;
+	return move_in(merge, rows, err);
+}
+
+static int begin_try(struct pg *conn, struct error *err)
+{
+	return pg_exec(conn, "SAVEPOINT dataflow_update", err);
+}
+
+static int end_try(struct pg *conn, bool undo, struct error *err)
+{
+	return pg_exec(conn,
+		       undo ? "ROLLBACK TO SAVEPOINT dataflow_update; "
+			      "RELEASE SAVEPOINT dataflow_update"
+			    : "RELEASE SAVEPOINT dataflow_update",
+		       err);
+}
+
+static bool is_collision(const struct error *err)
+{
+	return !strcmp(err->sqlstate, "23505") ||
+	       !strcmp(err->sqlstate, "23P01");
+}
+
+static bool may_set_aside(const struct pg_merge *merge)
+{
+	return !merge->target->dest.delete_reaches_others;
+}
+
+/* Plainly, and if that collides, by way of the temporary table. */
+static int update_unique(const struct pg_merge *merge,
+			 const struct strbuf *changed, uint64_t *rows,
+			 struct error *err)
+{
+	struct pg *conn = merge->target->conn;
+	struct error later = ERROR_INIT;
+	uint64_t before = *rows;
+
+	if (begin_try(conn, err) < 0)
+		return -1;
+	if (update_in_place(merge, rows, err) == 0)
+		return end_try(conn, false, err);
+	if (!is_collision(err) || !may_set_aside(merge) ||
+	    end_try(conn, true, &later) < 0)
+		return -1;
+	*rows = before;
+	/* What the second way fails for may be the way's own affair. */
+	if (update_aside(merge, changed, rows, &later) == 0) {
+		error_clear(err);
+		return 0;
+	}
+	if (later.kind != ERROR_DATA)
+		*err = later;
+	return -1;
+}
+
+int pg_merge_update(const struct pg_merge *merge, uint64_t *rows,
+		    struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf always, changed;
+	int ret = -1;
+
+	if (!target->shape->key_count)
+		return 0;
+	strbuf_init(&always);
+	strbuf_init(&changed);
+	add_aside_conditions(&always, target, false);
+	add_aside_conditions(&changed, target, true);
+	if (strbuf_check(&changed, err) < 0)
+		goto done;
+	if (always.len && may_set_aside(merge))
+		ret = update_aside(merge, &changed, rows, err);
+	else if (changed.len)
+		ret = update_unique(merge, &changed, rows, err);
+	else
+		ret = update_in_place(merge, rows, err);
+done:
+	strbuf_release(&changed);
+	strbuf_release(&always);
+	return ret;
+}
+
+/* ----------------------------------------------------------------- inserting */
+
+int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
+		    struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int ret;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "INSERT INTO ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " (");
+	pg_sql_columns(&sql, target, "");
+	strbuf_addstr(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+	add_all_loaded(&sql, target);
+	strbuf_addf(&sql, " FROM %s AS s WHERE true", merge->from);
+	add_op(&sql, merge, ROW_UPSERT);
+	/* What is known in part is no new row. */
+	if (target->loader && pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+		strbuf_addstr(&sql,
+			      " AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
+			      "\", '1'), 0) = 0");
+	if (target->shape->key_count && !merge->whole) {
+		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
+		pg_sql_dest(&sql, target);
+		strbuf_addstr(&sql, " AS d WHERE ");
+		pg_sql_key_match(&sql, target);
+		strbuf_addch(&sql, ')');
+	}
+	ret = run(merge, &sql, rows, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
+/* ----------------------------------------------------------------- sequences */
+
+static int move_sequence(const struct pg_merge *merge, size_t i,
+			 struct error *err)
+{
+	const struct pg_dest_column *column = column_of(merge->target, i);
+	struct pg_param sequence = pg_text(column->sequence);
+	struct strbuf sql;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SELECT setval($1::text::regclass, m.most) "
+			    "FROM (SELECT max(");
+	pg_sql_loaded(&sql, merge->target, i);
+	strbuf_addf(&sql,
+		    ")::bigint AS most FROM %s AS s) AS m, %s AS q, "
+		    "pg_sequence AS z WHERE z.seqrelid = $1::text::regclass "
+		    "AND m.most BETWEEN q.last_value + (q.is_called)::int "
+		    "AND z.seqmax",
+		    merge->from, column->sequence);
+	rows = pg_target_run(merge->target, &sql, &sequence, 1, err);
+	strbuf_release(&sql);
+	return rows < 0 ? -1 : 0;
+}
+
+int pg_merge_sequences(const struct pg_merge *merge, struct error *err)
+{
+	const struct pg_target *target = merge->target;
+
+	for (size_t i = 0; i < target->shape->column_count; i++)
+		if (*column_of(target, i)->sequence &&
+		    move_sequence(merge, i, err) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,166 @@
+#ifndef DRIVERS_POSTGRESQL_STREAM_H
+#define DRIVERS_POSTGRESQL_STREAM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "drivers/postgresql/backlog.h"
+#include "drivers/postgresql/lsn.h"
+#include "drivers/postgresql/slot.h"
+#include "drivers/postgresql/spill.h"
+#include "pg/login.h"
+
+/*
+ * The changes of one source database, for all its mappings of this daemon: one
+ * replication connection, read by a thread of its own, which deals out what was
+ * committed to the mappings' backlogs, wakes their workers, and confirms to the
+ * server what all of them have stored.
+ *
+ * What may be confirmed is the least position that any mapping has stored; one
+ * that is known but has told nothing yet holds it back altogether, and so does
+ * one that is switched off, at what it has stored. So the server keeps what
+ * somebody will ask for after a crash.
+ *
+ * A mapping that wants changes from before where the stream is makes it begin
+ * again at what was confirmed; the others do not notice, since they know what
+ * they have.
+ *
+ * Any thread may call; `lock` guards everything but what says otherwise.
+ */
+/* As a position: a mapping that will begin anew. */
+#define STREAM_NEEDS_NOTHING UINT64_MAX
+
+struct stream_mapping {
+	struct stream_mapping *next;
+	struct stream *stream;
+	int id;
+	char *schema, *table;
+	uint32_t oid;	/* of that table, which may be renamed; 0: not known */
+	unsigned users; /* sources that are open on it */
+	bool listed;	/* the control tables have it */
+	struct cancel *sleeper; /* of its worker, to be woken; or NULL */
+	bool poked;		/* and it has not looked since */
+	uint64_t stored; /* 0: not known, so that nothing may be confirmed */
+
+	bool wants; /* changes after `from` */
+	uint64_t from;
+	bool fed;	/* it gets them */
+	bool early;	/* while it is being loaded, before it has asked */
+	uint64_t floor; /* they are complete up to here, or the stream's own */
+	bool proven;	/* since the last start it was seen to be up to date */
+	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
+	struct error gap;   /* why it cannot get them; kind ERROR_NONE */
+	bool touched;	    /* by the transaction that comes in */
+	struct stream_mapping *next_touched;
+	struct backlog backlog;
+};
+
+struct stream {
+	struct stream *next;	      /* of its server */
+	const struct pg_login *login; /* the server's */
+	char *database;
+	struct slot_names names;
+	pthread_mutex_t setup; /* one at a time makes slot and publication */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct spill spill;
+	struct backlog_store store;
+	struct stream_mapping *mappings;
+	bool told; /* which mappings there are; before, nothing is confirmed */
+	bool spoilt; /* the slot cannot be read any more: make it anew */
+
+	/* The thread. */
+	pthread_t thread;
+	bool running, stopping;
+	struct cancel cancel;	    /* of its connection */
+	bool again;		    /* somebody wants what came before */
+	bool live;		    /* it reads */
+	struct error trouble;	    /* why not; kind ERROR_NONE: it begins */
+	struct lsn_position server; /* which it is, and where it was then */
+	uint64_t confirmed;	    /* by the slot, when the reading began */
+	uint64_t passed;	    /* what was committed up to here came */
+	int64_t commit_us;	    /* the last commit, by our clock; 0: none */
+	int64_t offset_us;	    /* our clock less the server's */
+	bool has_offset;
+	char *history; /* of the server's timelines; NULL: it is the first */
+	struct stream_feed *feed; /* see feed.h */
+};
+
+/*
+ * `login` is borrowed. A mapping's backlog may have `spill_max` bytes on disk.
+ */
+int stream_new(struct stream **out, const struct pg_login *login,
+	       const char *database, const struct slot_names *names,
+	       uint64_t spill_max, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Stops the thread; no mapping uses it any more. */
+void stream_free(struct stream *stream);
+
+/*
+ * The place of a mapping, made unless it is there; give it back. `sleeper` may
+ * be NULL and outlives that.
+ */
+struct stream_mapping *stream_join(struct stream *stream, int id,
+				   const char *schema, const char *table,
+				   struct cancel *sleeper, struct error *err);
+void stream_leave(struct stream_mapping *mapping);
+
+/*
+ * All mappings that there are in the control tables, `ids` of them, and no
+ * others.
+ */
+int stream_list(struct stream *stream, const int *ids, size_t count,
+		struct error *err) __attribute__((warn_unused_result));
+
+/* It has stored that it needs nothing up to here. */
+void stream_stored(struct stream_mapping *mapping, uint64_t lsn);
+
+/* The reader of its backlog is through. */
+void stream_read_end(struct stream_mapping *mapping,
+		     struct backlog_reader *reader);
+
+/*
+ * It will begin at `lsn`, unless it has stored something already: nothing after
+ * that may be forgotten.
+ */
+void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
+
+/*
+ * From now on it needs what is committed after `from`, and that comes, of the
+ * table of that name, and of the one with that OID, should that be renamed. Waits for
+ * the stream a moment if that is not up. 1: not yet; ERROR_GAP when it cannot
+ * get it; otherwise `err` says why the stream is not up.
+ */
+int stream_follow(struct stream_mapping *mapping, uint32_t oid,
+		  const struct lsn_position *from, struct cancel *cancel,
+		  struct error *err) __attribute__((warn_unused_result));
+
+/* The log went up to there after the stream began: see stream_prove(). */
+void stream_ask(struct stream_mapping *mapping, uint64_t lsn);
+
+/*
+ * Wait until all that was asked for has come: `proven` says so then. Once the
+ * time is over, only as long as there is nothing to do.
+ */
+void stream_prove(struct stream_mapping *mapping, int wait_ms,
+		  struct cancel *cancel);
+
+/* Wait until everything up to `lsn` has come. False: not yet. */
+bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
+		   struct cancel *cancel);
+
+/* Slot and publication were made anew. */
+void stream_is_anew(struct stream *stream);
+
+/*
+ * With the lock held. Has it all that came after `from`, up to where? False as
+ * soon as something was dropped; stream_follow() tells why.
+ */
+bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from);
+uint64_t stream_reached(const struct stream_mapping *mapping);
+
+#endif

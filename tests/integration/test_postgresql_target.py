@@ -1,0 +1,964 @@
+"""PostgreSQL as a destination: SQL Server's tables by full sync and changes, and
+what must survive when a new table is swapped in. Whole tables are compared by
+psycopg2 and python-tds, definitions by pg_dump.
+"""
+import datetime
+import decimal
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+
+from support import dataflow
+from support.postgresql import Postgresql, skip_unless_installed
+from support.relay import Relay
+
+skip_unless_installed()
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    with Postgresql() as server:
+        yield server
+
+
+class Target:
+    """A database of a PostgreSQL server, and a world whose mappings lead
+    there."""
+
+    def __init__(self, world, server):
+        self.world, self.server = world, server
+        self.database = world.dst_db
+        server.query(f"CREATE DATABASE {self.database}")
+        text = server.connection_string().replace("'", "''")
+        world.control("INSERT INTO target_servers (target_name, target_type, "
+                      f"connection_string) VALUES (N'pg', N'postgresql', "
+                      f"N'{text}')")
+        self.target_id = world.control("SELECT MAX(target_id) "
+                                       "FROM target_servers")[0][0]
+
+    def add_mapping(self, table, dest_table=None, **columns):
+        columns = {"target_id": self.target_id, "dest_schema": "public",
+                   **columns}
+        return self.world.add_mapping(table, dest_table, **columns)
+
+    def query(self, sql, parameters=None):
+        return self.server.query(sql, self.database, parameters)
+
+    def has_table(self, table, schema="public"):
+        return bool(self.query("SELECT 1 FROM pg_tables WHERE schemaname = %s "
+                               "AND tablename = %s", (schema, table)))
+
+    def dump(self, table):
+        """The definition of a table and all that belongs to it, as pg_dump
+        writes it, in an order of its own."""
+        done = subprocess.run(
+            [os.path.join(self.server.bin, "pg_dump"), "-s", "-h",
+             self.server.host, "-p", str(self.server.port), "-U",
+             self.server.user, "-t", f"public.{table}", self.database],
+            env=dict(os.environ, PGPASSWORD=self.server.password),
+            stdout=subprocess.PIPE, text=True, check=True)
+        blocks = re.split(r"\n\n+", done.stdout)
+        return sorted(b for b in blocks if not b.startswith("\\"))
+
+    def oid(self, table):
+        return self.query(f"SELECT 'public.{table}'::regclass::oid::bigint"
+                          )[0][0]
+
+    def leftovers(self):
+        return [r[0] for r in self.query(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'dataflow' "
+            "AND tablename LIKE 'load\\_%' AND tablename <> 'load_parts'")]
+
+
+@pytest.fixture
+def target(world, postgresql):
+    return Target(world, postgresql)
+
+
+def plain(value):
+    """A value as both clients can have it."""
+    if isinstance(value, memoryview):
+        return bytes(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, decimal.Decimal):
+        return value.normalize(decimal.Context(prec=60))
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        return value.astimezone(datetime.timezone.utc)
+    return value
+
+
+def sorted_rows(rows):
+    return sorted(([plain(v) for v in row] for row in rows), key=repr)
+
+
+def differences(target, source_sql, dest_sql):
+    left = sorted_rows(target.world.on_source(source_sql))
+    right = sorted_rows(target.query(dest_sql))
+    if left == right:
+        return []
+    return [f"{len(left)} rows in the source, {len(right)} in the destination",
+            *[f"missing {r}"[:900] for r in left if r not in right][:5],
+            *[f"extra {r}"[:900] for r in right if r not in left][:5]]
+
+
+def wait_equal(target, table, dest_table=None, source_sql=None, dest_sql=None,
+               timeout=30):
+    source_sql = source_sql or f"SELECT * FROM {table}"
+    dest_sql = dest_sql or f"SELECT * FROM public.{dest_table or table}"
+
+    def equal():
+        return target.has_table(dest_table or table) and \
+            not differences(target, source_sql, dest_sql)
+    try:
+        dataflow.wait_for(equal, timeout, 0.1)
+    except AssertionError:
+        found = differences(target, source_sql, dest_sql) \
+            if target.has_table(dest_table or table) else "there is no table"
+        raise AssertionError(f"{table} did not become equal: {found}\n"
+                             f"errors: {target.world.errors()}\n"
+                             f"{target.world.log()}") from None
+
+
+def wait_synced(world, mapping_id, runs=1, timeout=20):
+    def done():
+        return world.control(
+            "SELECT COUNT(*) FROM sync_status WHERE sync_type = 'FULL_SYNC' "
+            f"AND status = 'COMPLETED' AND mapping_id = {mapping_id}"
+        )[0][0] >= runs
+    try:
+        dataflow.wait_for(done, timeout, 0.1)
+    except AssertionError:
+        raise AssertionError(f"no full sync: {world.errors()}\n"
+                             f"{world.log()[-3000:]}"
+                             ) from None
+
+
+# ------------------------------------------------------------- every value
+
+COLUMNS = {
+    "bit": ("bit", ["0", "1"]),
+    "tiny": ("tinyint", ["0", "255"]),
+    "small": ("smallint", ["-32768", "32767"]),
+    "whole": ("int", ["-2147483648", "2147483647"]),
+    "big": ("bigint", ["-9223372036854775808", "9223372036854775807"]),
+    "d9": ("decimal(9,4)", ["-99999.9999", "0.0001", "0", "12"]),
+    "d38": ("decimal(38,0)", ["-99999999999999999999999999999999999999",
+                              "99999999999999999999999999999999999999"]),
+    "d38s": ("decimal(38,38)", ["0.12345678901234567890123456789012345678",
+                                "-0.99999999999999999999999999999999999999"]),
+    "cash": ("money", ["-922337203685477.5808", "922337203685477.5807"]),
+    "r": ("real", ["-3.4e38", "0.1"]),
+    "f": ("float", ["-1.79769313486231e308", "0.1"]),
+    "dt": ("date", ["'0001-01-01'", "'9999-12-31'"]),
+    "tm": ("time(6)", ["'00:00:00.000001'", "'23:59:59.999999'"]),
+    "sd": ("smalldatetime", ["'1900-01-01T00:00:00'",
+                             "'2079-06-06T23:59:00'"]),
+    "ts3": ("datetime2(3)", ["'0001-01-01T00:00:00.001'",
+                             "'9999-12-31T23:59:59.999'"]),
+    "ts6": ("datetime2(6)", ["'1582-10-10T10:10:10.123456'"]),
+    "v": ("varchar(20)", ["''", "'plain'", "'blanks  '"]),
+    "nv": ("nvarchar(20)", ["N'z\u00fcrich'", "N'\u65e5\u672c'",
+                            "N'\U0001f600'"]),
+    "nm": ("nvarchar(max)", ["REPLICATE(CONVERT(nvarchar(max), N'ab\u20ac'), "
+                             "10000)", "N''"]),
+    "b": ("varbinary(20)", ["0x", "0x00FF00"]),
+    "bm": ("varbinary(max)", ["CONVERT(varbinary(max), REPLICATE(CONVERT("
+                              "varchar(max), 'x'), 60000))"]),
+    "id2": ("uniqueidentifier", ["'6F9619FF-8B86-D011-B42D-00C04FC964FF'"]),
+}
+
+
+def test_every_type_is_created_loaded_and_followed(target):
+    world = target.world
+    world.on_source("CREATE TABLE typed (k INT NOT NULL PRIMARY KEY, " +
+                    ", ".join(f"{n} {t} NULL"
+                              for n, (t, _) in COLUMNS.items()) + ")")
+    rows = max(len(v) for _, v in COLUMNS.values())
+    names = list(COLUMNS)
+
+    def insert(key, at):
+        values = [COLUMNS[n][1][at % len(COLUMNS[n][1])] for n in names]
+        world.on_source(f"INSERT INTO typed (k, {', '.join(names)}) "
+                        f"VALUES ({key}, {', '.join(values)})")
+    for i in range(rows):
+        insert(i, i)
+    world.on_source("INSERT INTO typed (k) VALUES (100)")
+    world.enable_cdc("typed")
+    target.add_mapping("typed")
+    world.start()
+    dest = "SELECT k, " + ", ".join(
+        "r::float8" if n == "r" else n for n in names) + " FROM public.typed"
+    wait_equal(target, "typed", dest_sql=dest)
+    found = dict(target.query(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = 'public.typed'::regclass AND attnum > 0"))
+    assert found["d38s"] == "numeric(38,38)"
+    assert found["nv"] == "character varying(20)"
+    assert found["ts3"] == "timestamp(3) without time zone"
+    assert target.query("SELECT indisprimary FROM pg_index WHERE indrelid = "
+                        "'public.typed'::regclass") == [(True,)]
+    # The same values by changes.
+    for i in range(rows):
+        insert(i + 200, i + 1)
+    world.on_source("DELETE FROM typed WHERE k IN (0, 100)")
+    world.on_source("UPDATE typed SET nv = N'new', d9 = NULL WHERE k = 1")
+    wait_equal(target, "typed", dest_sql=dest)
+
+
+def test_times_that_are_too_fine(target):
+    """datetime as SQL Server shows it; 100 ns are rounded, and that is said;
+    the last moment does not become the year 10000."""
+    world = target.world
+    world.on_source("CREATE TABLE fine (k INT NOT NULL PRIMARY KEY, "
+                    "d datetime NULL, t datetime2(7) NULL, "
+                    "z datetimeoffset(7) NULL)")
+    world.on_source("INSERT INTO fine VALUES "
+                    "(1, '2020-02-29T12:34:56.127', "
+                    "'2020-01-01T00:00:00.1234565', "
+                    "'2020-01-01T10:00:00.1234564+02:00'), "
+                    "(2, '9999-12-31T23:59:59.997', "
+                    "'9999-12-31T23:59:59.9999999', NULL)")
+    mapping = target.add_mapping("fine", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert target.query("SELECT k, d::text, t::text, "
+                        "(z AT TIME ZONE 'UTC')::text FROM public.fine "
+                        "ORDER BY k") == [
+        (1, "2020-02-29 12:34:56.127", "2020-01-01 00:00:00.123457",
+         "2020-01-01 08:00:00.123456"),
+        (2, "9999-12-31 23:59:59.997", "9999-12-31 23:59:59.999999", None)]
+    said = [r[0] for r in world.control(
+        "SELECT log_message FROM sync_logs WHERE log_level = 'WARNING'")]
+    assert any("'t'" in m and "rounded to 6 digits" in m and
+               "'z'" in m and "offset" in m for m in said), said
+
+
+# ---------------------------------------------------------------- the swap
+
+RICH = """
+CREATE ROLE reader_%(n)s; CREATE ROLE owner_%(n)s;
+CREATE TABLE public.other (x int PRIMARY KEY);
+INSERT INTO public.other SELECT generate_series(1, 100);
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RETURN NEW; END $$;
+CREATE TABLE public.rich (
+  id bigint GENERATED BY DEFAULT AS IDENTITY (START 5 INCREMENT 2)
+    CONSTRAINT "the key" PRIMARY KEY,
+  name varchar(50) COLLATE "C" DEFAULT 'nobody',
+  n int CONSTRAINT small CHECK (n < 100000),
+  own serial,
+  twice int GENERATED ALWAYS AS (n * 2) STORED,
+  CONSTRAINT once UNIQUE (name) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT points FOREIGN KEY (n) REFERENCES public.other
+) WITH (fillfactor = 70, autovacuum_enabled = false);
+CREATE INDEX by_n ON public.rich (n DESC NULLS LAST) INCLUDE (name)
+  WHERE n > 3;
+CREATE UNIQUE INDEX "Odd ""name"" USING btree" ON public.rich
+  USING btree (lower(name)) WITH (fillfactor = 60);
+CREATE TRIGGER watch BEFORE UPDATE ON public.rich FOR EACH ROW
+  WHEN (OLD.n IS DISTINCT FROM NEW.n) EXECUTE FUNCTION public.touch();
+CREATE TRIGGER off AFTER INSERT ON public.rich FOR EACH STATEMENT
+  EXECUTE FUNCTION public.touch();
+ALTER TABLE public.rich DISABLE TRIGGER off;
+ALTER TABLE public.rich ALTER COLUMN n SET STATISTICS 500;
+ALTER TABLE public.rich ALTER COLUMN n SET (n_distinct = -0.5);
+ALTER TABLE public.rich ALTER COLUMN name SET STORAGE EXTERNAL;
+ALTER TABLE public.rich REPLICA IDENTITY FULL;
+ALTER TABLE public.rich CLUSTER ON by_n2;
+COMMENT ON TABLE public.rich IS 'it''s rich';
+COMMENT ON COLUMN public.rich.n IS 'a number';
+COMMENT ON INDEX public.by_n IS 'an index';
+COMMENT ON CONSTRAINT once ON public.rich IS 'a constraint';
+COMMENT ON TRIGGER watch ON public.rich IS 'a trigger';
+GRANT SELECT ON public.rich TO reader_%(n)s;
+GRANT INSERT, UPDATE ON public.rich TO PUBLIC;
+GRANT owner_%(n)s TO CURRENT_USER;
+ALTER TABLE public.rich OWNER TO owner_%(n)s;
+GRANT DELETE ON public.rich TO reader_%(n)s WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES GRANT TRUNCATE ON TABLES TO reader_%(n)s;
+INSERT INTO public.rich (name, n) SELECT 'old ' || i, i
+  FROM generate_series(1, 50) AS i;
+""".replace("ALTER TABLE public.rich CLUSTER ON by_n2;\n",
+            "CREATE INDEX by_n2 ON public.rich (n);\n"
+            "ALTER TABLE public.rich CLUSTER ON by_n2;\n")
+
+
+def make_source(world, rows=60):
+    world.on_source("CREATE TABLE rich (id BIGINT NOT NULL PRIMARY KEY, "
+                    "name VARCHAR(50) NULL, n INT NULL)")
+    values = ", ".join(f"({1000 + i}, 'new {i}', {i})"
+                       for i in range(1, rows + 1))
+    world.on_source(f"INSERT INTO rich VALUES {values}")
+
+
+RICH_DEST = "SELECT id, name, n FROM public.rich"
+
+
+def test_a_swap_keeps_all_that_the_table_has(target):
+    world = target.world
+    target.server.psql(RICH % {"n": target.database}, target.database)
+    make_source(world)
+    before, old = target.dump("rich"), target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.oid("rich") != old, world.log()
+    assert target.dump("rich") == before
+    assert target.leftovers() == []
+    # Everything works: defaults, generated columns, identities, triggers.
+    target.query("INSERT INTO public.rich (name, n) VALUES ('hand', 7)")
+    found = target.query("SELECT id, twice, own FROM public.rich "
+                         "WHERE name = 'hand'")[0]
+    assert found[0] > 1060 and found[1] == 14 and found[2] > 50
+    # And once more, over what the first swap made.
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
+    assert target.dump("rich") == before
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.query("SELECT reltuples FROM pg_class WHERE oid = "
+                        "'public.rich'::regclass")[0][0] == 60
+
+
+DEPENDENTS = {
+    "a view": "CREATE VIEW public.seen AS SELECT id, name FROM public.rich; "
+              "GRANT SELECT ON public.seen TO PUBLIC",
+    "a materialized view": "CREATE MATERIALIZED VIEW public.held AS "
+                           "SELECT count(*) FROM public.rich",
+    "a foreign key": "CREATE TABLE public.child (id int PRIMARY KEY, "
+                     "rich_id bigint REFERENCES public.rich); "
+                     "INSERT INTO public.child VALUES (1, 1001), (2, NULL)",
+    "a function": "CREATE FUNCTION public.all_rich() RETURNS SETOF "
+                  "public.rich LANGUAGE sql AS 'SELECT * FROM public.rich'",
+    "a publication": "CREATE PUBLICATION shown FOR TABLE public.rich",
+    "row security": "CREATE POLICY mine ON public.rich USING (n < 5); "
+                    "ALTER TABLE public.rich ENABLE ROW LEVEL SECURITY",
+    "a grant on a column": "GRANT SELECT (name) ON public.rich TO PUBLIC",
+    "a rule": "CREATE RULE nothing AS ON DELETE TO public.rich "
+              "WHERE OLD.id < 0 DO INSTEAD NOTHING",
+    "an heir": "CREATE TABLE public.heir () INHERITS (public.rich)",
+    "statistics": "CREATE STATISTICS public.both ON id, n FROM public.rich",
+}
+
+
+@pytest.mark.parametrize("what", DEPENDENTS)
+def test_what_depends_on_the_table_survives(target, what):
+    world = target.world
+    target.server.psql("""
+        CREATE TABLE public.rich (id bigint PRIMARY KEY, name varchar(50),
+          n int UNIQUE);
+        INSERT INTO public.rich SELECT 1000 + i, 'old', -i
+          FROM generate_series(1, 30) AS i""", target.database)
+    target.server.psql(DEPENDENTS[what], target.database)
+    make_source(world)
+    before, old = target.dump("rich"), target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert not differences(target, "SELECT * FROM rich",
+                           "SELECT * FROM ONLY public.rich")
+    assert target.oid("rich") == old
+    assert target.dump("rich") == before
+    assert target.leftovers() == []
+    if what == "a view":
+        assert len(target.query("SELECT * FROM public.seen")) == 60
+    if what == "a foreign key":
+        assert target.query("SELECT convalidated FROM pg_constraint WHERE "
+                            "conrelid = 'public.child'::regclass AND "
+                            "contype = 'f'") == [(True,)]
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_readers_see_old_or_new_rows_and_nothing_between(target, view):
+    world = target.world
+    world.on_source("CREATE TABLE seen (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO seen SELECT TOP (5000) ROW_NUMBER() OVER "
+                    "(ORDER BY (SELECT NULL)), 1 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    target.server.psql("CREATE TABLE public.seen (id int PRIMARY KEY, v int);"
+                       "INSERT INTO public.seen SELECT i, 0 FROM "
+                       "generate_series(1, 3000) AS i", target.database)
+    if view:
+        target.query("CREATE VIEW public.over_seen AS SELECT * FROM "
+                     "public.seen")
+    stop, found, longest = threading.Event(), set(), [0]
+
+    def read():
+        connection = target.server.connect(target.database)
+        with connection.cursor() as cursor:
+            while not stop.is_set():
+                began = time.monotonic()
+                cursor.execute("SELECT count(*), min(v), max(v) "
+                               "FROM public.seen")
+                found.add(cursor.fetchone())
+                longest[0] = max(longest[0], time.monotonic() - began)
+        connection.close()
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        mapping = target.add_mapping("seen", cdc=0)
+        world.start()
+        wait_synced(world, mapping)
+        time.sleep(0.3)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert found == {(3000, 0, 0), (5000, 1, 1)}
+    assert longest[0] < 5
+
+
+def test_a_swap_waits_for_readers_and_lets_others_read(target):
+    """A reader who holds the table holds up the swap, not other readers."""
+    world = target.world
+    make_source(world)
+    target.server.psql("CREATE TABLE public.rich (id bigint PRIMARY KEY, name "
+                       "varchar(50), n int); INSERT INTO public.rich VALUES "
+                       "(1, 'old', 1)", target.database)
+    holder = target.server.connect(target.database)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT * FROM public.rich")
+        mapping = target.add_mapping("rich", cdc=0)
+        world.start()
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            began = time.monotonic()
+            assert target.query("SELECT * FROM public.rich") == [
+                (1, "old", 1)]
+            assert time.monotonic() - began < 4
+            time.sleep(0.1)
+    holder.rollback()
+    holder.close()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+
+
+# --------------------------------------------------------------- the changes
+
+def test_unique_values_change_places(target):
+    """PostgreSQL looks at unique values row by row, SQL Server at the end."""
+    world = target.world
+    world.on_source("CREATE TABLE seats (id INT NOT NULL PRIMARY KEY, "
+                    "seat INT NOT NULL, who NVARCHAR(20) NULL)")
+    world.on_source("INSERT INTO seats SELECT TOP (300) n.i, n.i, N'somebody' "
+                    "FROM (SELECT ROW_NUMBER() OVER (ORDER BY (SELECT NULL)) "
+                    "AS i FROM sys.all_objects) AS n")
+    world.enable_cdc("seats")
+    target.server.psql(
+        "CREATE TABLE public.seats (id int PRIMARY KEY, seat int NOT NULL, "
+        "who varchar(20), note text DEFAULT 'untouched', "
+        "UNIQUE (seat))", target.database)
+    target.add_mapping("seats")
+    world.start()
+    dest = "SELECT id, seat, who FROM public.seats"
+    wait_equal(target, "seats", dest_sql=dest)
+    target.query("UPDATE public.seats SET note = 'by hand' WHERE id = 1")
+    world.on_source("UPDATE seats SET seat = CASE id WHEN 1 THEN 2 ELSE 1 END "
+                    "WHERE id IN (1, 2)")
+    wait_equal(target, "seats", dest_sql=dest)
+    world.on_source("UPDATE seats SET seat = seat + 1")
+    world.on_source("UPDATE seats SET who = N'first' WHERE id = 1")
+    wait_equal(target, "seats", dest_sql=dest)
+    assert target.query("SELECT note FROM public.seats WHERE id = 1") == [
+        ("by hand",)]
+    assert world.errors() == []
+
+
+def test_a_type_that_only_the_server_reads(target):
+    """Text into inet, interval, an array, an enum, a domain and jsonb."""
+    world = target.world
+    world.on_source("CREATE TABLE texts (id INT NOT NULL PRIMARY KEY, "
+                    "a VARCHAR(40), i VARCHAR(50), r VARCHAR(50), "
+                    "m VARCHAR(5), d VARCHAR(50))")
+    world.on_source("INSERT INTO texts VALUES (1, '10.0.0.1', "
+                    "'1 day 02:03:04', '{1,2,NULL}', 'sad', 'abc'), "
+                    "(2, NULL, NULL, NULL, NULL, NULL)")
+    world.enable_cdc("texts")
+    target.server.psql(
+        "CREATE TYPE public.mood AS ENUM ('sad', 'happy'); "
+        "CREATE DOMAIN public.short AS varchar(50) CHECK (VALUE <> 'bad'); "
+        "CREATE TABLE public.texts (id int PRIMARY KEY, a inet, i interval, "
+        "r int[], m public.mood, d public.short)", target.database)
+    target.add_mapping("texts")
+    world.start()
+    dest = ("SELECT id, host(a), to_char(i, 'DD HH24:MI:SS'), r::text, "
+            "m::text, d FROM public.texts")
+
+    def expect(rows):
+        try:
+            dataflow.wait_for(lambda: sorted(target.query(dest)) == rows, 30)
+        except AssertionError:
+            raise AssertionError(f"{target.query(dest)}, {world.errors()}"
+                                 ) from None
+    expect([(1, "10.0.0.1", "01 02:03:04", "{1,2,NULL}", "sad", "abc"),
+            (2, None, None, None, None, None)])
+    world.on_source("UPDATE texts SET m = 'happy', r = '{}' WHERE id = 1")
+    world.on_source("DELETE FROM texts WHERE id = 2")
+    expect([(1, "10.0.0.1", "01 02:03:04", "{}", "happy", "abc")])
+
+
+def test_text_with_a_zero_is_refused_and_named(target):
+    world = target.world
+    world.on_source("CREATE TABLE zeros (id INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(20))")
+    world.on_source("INSERT INTO zeros VALUES (1, N'a'), "
+                    "(2, N'a' + NCHAR(0) + N'b')")
+    mapping = target.add_mapping("zeros", cdc=0)
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0]
+    assert "key 2" in error[1] and "'v'" in error[1], error
+    assert "number 0" in error[1], error
+
+
+# -------------------------------------------------------------------- faults
+
+def test_kills_in_the_middle(target):
+    """kill -9 while it loads and applies, again and again."""
+    world = target.world
+    world.on_source("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, "
+                    "n INT NOT NULL, v NVARCHAR(20) NULL)")
+    world.on_source("INSERT INTO w (id, n) SELECT TOP (3000) ROW_NUMBER() OVER"
+                    " (ORDER BY (SELECT NULL)), 0 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    world.enable_cdc("w")
+    mapping = target.add_mapping("w")
+    world.config(cdc_window_transactions=20)
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    for turn in range(8):
+        daemon = world.start()
+        if turn % 3 == 1:
+            world.request(mapping, "FULL_SYNC")
+        until = time.monotonic() + dice.uniform(0.1, 1.5)
+        while time.monotonic() < until:
+            low = dice.randrange(1, 3000)
+            world.on_source(f"UPDATE w SET n = n + 1 WHERE id BETWEEN {low} "
+                            f"AND {low + 30}; DELETE FROM w WHERE id = {low}")
+        daemon.kill()
+    world.start()
+    wait_equal(target, "w", timeout=60)
+    world.request(mapping, "FULL_SYNC")
+    dataflow.wait_for(lambda: target.leftovers() == [], 30)
+    wait_equal(target, "w")
+
+
+# --------------------------------------------------------------- verification
+
+def test_a_copy_on_postgresql_is_verified_and_repaired(target):
+    world = target.world
+    make_source(world)
+    world.enable_cdc("rich")
+    mapping = target.add_mapping("rich")
+    world.start()
+    wait_equal(target, "rich")
+
+    def verify():
+        last = world.control("SELECT MAX(verification_id) FROM "
+                             "verification_logs")[0][0] or 0
+        world.request(mapping, "VERIFY")
+        return dataflow.wait_for(lambda: world.control(
+            "SELECT verification_status, mismatches_found "
+            f"FROM verification_logs WHERE verification_id > {last}"), 60)[0]
+    assert verify() == ("PASSED", 0), world.log()
+    target.query("UPDATE public.rich SET name = 'wrong' WHERE id = 1005")
+    target.query("DELETE FROM public.rich WHERE id = 1006")
+    assert verify() == ("FAILED", 2), world.log()
+    world.request(mapping, "REPAIR")
+    wait_equal(target, "rich")
+
+
+# --------------------------------------------------------------------- rights
+
+SCRIPT = os.path.join(dataflow.TOP, "etc",
+                      "least-privilege-postgresql-destination.sql")
+
+
+def give_rights(target, login, tables, swap):
+    """Run the script as a DBA would, with the lines between the rulers
+    changed."""
+    with open(SCRIPT, encoding="utf-8") as file:
+        text = file.read()
+    for old, new in (
+            (r"\set login dataflow_writer", rf"\set login {login}"),
+            (r"\set password ''", r"\set password 'Least-pass-42'"),
+            (r"\set may_swap 0", rf"\set may_swap {int(swap)}"),
+            ("('public', 'orders'),\n('sales', NULL);", tables + ";")):
+        assert old in text, old
+        text = text.replace(old, new)
+    for _ in range(2):  # running it again changes nothing
+        target.server.psql(text, target.database)
+
+
+def use_login(target, login):
+    text = target.server.connection_string(
+        database=target.database, **{"user id": login,
+                                     "password": "Least-pass-42"})
+    target.world.control(f"UPDATE target_servers SET connection_string = "
+                         f"N'{text}' WHERE target_id = {target.target_id}")
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_rights_of_the_script_are_enough(target, swap):
+    world, login = target.world, f"least_{target.database}"
+    make_source(world)
+    world.enable_cdc("rich")
+    target.server.psql("CREATE TABLE public.rich (id bigint PRIMARY KEY, "
+                       "name varchar(50), n serial); INSERT INTO public.rich "
+                       "VALUES (1, 'old', 1)", target.database)
+    give_rights(target, login, "('public', 'rich'), ('public', 'made')",
+                swap)
+    use_login(target, login)
+    world.on_source("UPDATE rich SET n = 0 WHERE n IS NULL")
+    world.on_source("ALTER TABLE rich ALTER COLUMN n INT NOT NULL")
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich")
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert " 0 FAIL" in done.stdout, done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert (target.oid("rich") != old) == swap, world.log()
+    world.on_source("UPDATE rich SET name = 'changed' WHERE id = 1005; "
+                    "DELETE FROM rich WHERE id = 1006")
+    wait_equal(target, "rich")
+    assert world.errors() == []
+    if swap:
+        assert target.query("SELECT tableowner FROM pg_tables WHERE "
+                            "tablename = 'rich'") == [("dataflow_destination",
+                                                       )]
+
+
+def test_a_check_names_the_rights_that_are_missing(target):
+    world, login = target.world, f"poor_{target.database}"
+    make_source(world)
+    target.server.psql(f"CREATE ROLE {login} LOGIN PASSWORD 'Least-pass-42'; "
+                       "CREATE TABLE public.rich (id bigint PRIMARY KEY, "
+                       "name varchar(50), n int)", target.database)
+    use_login(target, login)
+    target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert f"CREATE SCHEMA dataflow AUTHORIZATION {login}" in done.stdout, \
+        done.stdout
+    assert f'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."rich" TO ' \
+        f"{login}" in done.stdout, done.stdout
+
+
+# ----------------------------------------------------------- loads in parts
+
+@pytest.fixture
+def own_target(world):
+    """On a server of its own, which may be killed."""
+    with Postgresql() as server:
+        yield Target(world, server)
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_a_load_in_parts_outlives_a_crash_of_the_server(own_target, view):
+    """With a view the load's table is not logged, and empty after a crash."""
+    target, world = own_target, own_target.world
+    world.config(load_part_rows=1000, load_readers=3)
+    world.on_source("CREATE TABLE big (k INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(1000))")
+    world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+                    "WHERE i < 30000) INSERT INTO big SELECT i, "
+                    "REPLICATE(N'v', i % 1000) FROM n "
+                    "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("big")
+    target.server.psql("CREATE TABLE public.big (k int PRIMARY KEY, "
+                       "v varchar(1000)); INSERT INTO public.big VALUES "
+                       "(1, 'old'), (-1, 'old')", target.database)
+    if view:
+        target.query("CREATE VIEW public.over_big AS SELECT * FROM big")
+    target.add_mapping("big")
+    world.start()
+
+    dataflow.wait_for(lambda: target.has_table("load_parts", "dataflow"), 30)
+    connection = target.server.connect(target.database)
+    with connection.cursor() as cursor:
+        def parts_done():
+            cursor.execute("SELECT count(*) FROM dataflow.load_parts "
+                           "WHERE is_done")
+            return cursor.fetchone()[0]
+        dataflow.wait_for(parts_done, 10, 0.002)
+    target.server.kill()
+    connection.close()
+    world.on_source("UPDATE big SET v = N'changed' WHERE k % 100 = 0")
+    target.server.start()
+    wait_equal(target, "big", timeout=60)
+    assert target.leftovers() == []
+    assert target.query("SELECT count(*) FROM dataflow.load_parts") == [(0,)]
+
+
+# ------------------------------------------------------- rows that are refused
+
+def test_refused_rows_are_put_aside_and_come_back(target):
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "n INT NULL, code NVARCHAR(20) NULL)")
+    values = ", ".join(f"({i}, {i}, N'c{i}')" for i in range(1, 301))
+    world.on_source(f"INSERT INTO t VALUES {values}")
+    world.enable_cdc("t")
+    target.server.psql(
+        "CREATE FUNCTION public.no_666() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.n = 666 THEN RAISE EXCEPTION 'never 666'; END IF; "
+        "RETURN NEW; END $$; "
+        "CREATE TABLE public.t (id int PRIMARY KEY, "
+        "n int CHECK (n < 10000), code varchar(20) UNIQUE); "
+        "CREATE TRIGGER no BEFORE UPDATE ON public.t FOR EACH ROW "
+        "EXECUTE FUNCTION public.no_666()", target.database)
+    target.add_mapping("t", on_row_error="PARK")
+    world.start()
+    wait_equal(target, "t")
+    world.on_source(
+        "BEGIN TRANSACTION; UPDATE t SET n = n + 1; "
+        "UPDATE t SET n = 13000 WHERE id = 100; "
+        "UPDATE t SET n = 666 WHERE id = 101; "
+        "UPDATE t SET code = N'zero' + NCHAR(0) WHERE id = 102; "
+        "UPDATE t SET code = CASE id WHEN 5 THEN N'c6' ELSE N'c5' END "
+        "WHERE id IN (5, 6); "
+        "DELETE FROM t WHERE id = 7; "
+        "INSERT INTO t VALUES (500, 20000, N'new'), (501, 1, N'c7'); COMMIT")
+
+    def aside():
+        return sorted(r[0] for r in target.query(
+            "SELECT row_key FROM dataflow.exceptions"))
+    try:
+        dataflow.wait_for(lambda: aside() == ["100", "101", "102", "500"], 20)
+    except AssertionError:
+        raise AssertionError(f"{aside()} {world.errors()} "
+                             f"{world.log()[-2000:]}") from None
+    assert differences(
+        target, "SELECT * FROM t WHERE id NOT IN (100, 101, 102, 500)",
+        "SELECT * FROM public.t WHERE id NOT IN (100, 101, 102, 500)") == []
+    assert target.query("SELECT n FROM public.t WHERE id IN (100, 101) "
+                        "ORDER BY id") == [(100,), (101,)]
+    world.on_source("UPDATE t SET n = 1 WHERE id IN (100, 101, 500); "
+                    "UPDATE t SET code = N'fine' WHERE id = 102")
+    wait_equal(target, "t")
+    assert aside() == []
+
+
+# ---------------------------------------------------------- a server that ends
+
+def test_the_server_restarts_under_changes(own_target):
+    target, world = own_target, own_target.world
+    world.on_source("CREATE TABLE r (id INT NOT NULL PRIMARY KEY, n INT)")
+    world.on_source("INSERT INTO r SELECT TOP (500) ROW_NUMBER() OVER (ORDER "
+                    "BY (SELECT NULL)), 0 FROM sys.all_objects")
+    world.enable_cdc("r")
+    target.add_mapping("r")
+    world.start()
+    wait_equal(target, "r")
+    for turn in range(3):
+        for i in range(20):
+            world.on_source(f"UPDATE r SET n = n + 1 WHERE id % 7 = {i % 7}")
+        if turn % 2:
+            target.server.kill()
+        else:
+            target.server.stop()
+        world.on_source("UPDATE r SET n = n + 1 WHERE id % 2 = 0")
+        target.server.start()
+    wait_equal(target, "r", timeout=60)
+
+
+# ------------------------------------------------------ from PostgreSQL itself
+
+ODD = """
+CREATE TYPE public.mood AS ENUM ('sad', 'so so', 'happy');
+CREATE TYPE public.pair AS (x int, y text);
+CREATE DOMAIN public.positive AS numeric(10,2) CHECK (VALUE > 0);
+CREATE TABLE public.odd (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  n numeric, n38 numeric(38,5), f4 real, f8 double precision, m money,
+  d date, t time(3), ts timestamp, tz timestamp(0) with time zone,
+  tt time with time zone, i interval, u uuid, b bytea, j json, jb jsonb,
+  x xml, ip inet, c cidr, mac macaddr, a int[], aa text[][], r int4range,
+  tr tstzrange, e public.mood, p public.pair, pos public.positive,
+  bits bit(5), vb bit varying(7), pt point, ch char(7), nm name, o oid,
+  vec tsvector, twice numeric GENERATED ALWAYS AS (n * 2) STORED);
+"""
+
+ODD_ROWS = """
+INSERT INTO public.odd (n, n38, f4, f8, m, d, t, ts, tz, tt, i, u, b, j, jb,
+  x, ip, c, mac, a, aa, r, tr, e, p, pos, bits, vb, pt, ch, nm, o, vec) VALUES
+('1e-500', 12345.12345, 'NaN', '-Infinity', 12.34, 'infinity', '24:00',
+ '-infinity', '0044-03-15 12:00+00 BC', '10:00+02', '1 mon -3 days 04:05:06.7',
+ '6f9619ff-8b86-d011-b42d-00c04fc964ff', '\\x00ff', '{"a": 1, "a":2}',
+ '{"b": [1, null]}', '<a>b</a>', '10.0.0.0/8', '10.0.0.0/8',
+ '08:00:2b:01:02:03', '{1,NULL,3}', '{{a,"b c"},{d,NULL}}', '[1,5)',
+ '[2020-01-01 00:00+00,)', 'so so', '(1,"a,b")', 0.01, B'10101', B'101',
+ '(1.5,2)', 'abc', 'name', 4294967295, 'a fat cat'),
+('NaN', 'NaN', 1.5, 0.1, -0.01, '0044-03-15 BC', '00:00:00.123',
+ '294276-01-01', 'infinity', '23:59:59.999999-12', '-1 year',
+ NULL, '', 'null', '1', NULL, '::1', '::/0', NULL, '{}', '{}', 'empty', NULL,
+ NULL, NULL, 99.99, B'00000', B'', NULL, '', '', 0, ''),
+(DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT, DEFAULT,
+ DEFAULT);
+"""
+
+
+def test_every_type_of_postgresql_to_itself(target):
+    world, server = target.world, target.server
+    source = target.database + "_from"
+    server.query(f"CREATE DATABASE {source}")
+    server.psql(ODD + ODD_ROWS, source)
+    server.psql(ODD, target.database)
+    text = server.connection_string().replace("'", "''")
+    world.control("INSERT INTO source_servers (server_name, server_type, "
+                  "connection_string) VALUES (N'from', N'postgresql', "
+                  f"N'{text}')")
+    found = world.control("SELECT MAX(server_id) FROM source_servers")[0][0]
+    mapping = target.add_mapping("odd", server_id=found,
+                                 source_database=source,
+                                 source_schema="public", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+
+    def text_of(database):
+        return server.psql("SELECT id, o.*::text FROM public.odd AS o "
+                           "ORDER BY id", database)
+    assert text_of(target.database) == text_of(source)
+    server.psql("UPDATE public.odd SET e = 'happy', a = '{7}', jb = NULL "
+                "WHERE id = 1; DELETE FROM public.odd WHERE id = 3;" +
+                ODD_ROWS, source)
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
+    assert text_of(target.database) == text_of(source)
+    server.query("INSERT INTO public.odd (n) VALUES (1)", target.database)
+    assert server.query("SELECT max(id) FROM public.odd",
+                        target.database) == [(7,)]
+
+
+def test_identities_that_are_always_generated(target):
+    """No UPDATE may set one that is not the key: such a row is made anew, and
+    what only the destination has of it stays."""
+    world = target.world
+    world.on_source("CREATE TABLE ids (k INT NOT NULL PRIMARY KEY, "
+                    "num INT NOT NULL, v NVARCHAR(20))")
+    world.on_source("INSERT INTO ids VALUES (1, 10, N'a'), (2, 20, N'b'), "
+                    "(3, 30, N'c')")
+    world.enable_cdc("ids")
+    target.server.psql(
+        "CREATE TABLE public.ids (k int PRIMARY KEY, "
+        "num int GENERATED ALWAYS AS IDENTITY UNIQUE, v varchar(20), "
+        "note text DEFAULT 'ours')", target.database)
+    target.add_mapping("ids")
+    world.start()
+    dest = "SELECT k, num, v FROM public.ids"
+    wait_equal(target, "ids", dest_sql=dest)
+    target.query("UPDATE public.ids SET note = 'by hand'")
+    world.on_source("UPDATE ids SET num = CASE k WHEN 1 THEN 20 ELSE 10 END "
+                    "WHERE k < 3; UPDATE ids SET v = N'new' WHERE k = 3; "
+                    "INSERT INTO ids VALUES (4, 40, N'd')")
+    wait_equal(target, "ids", dest_sql=dest)
+    assert target.query("SELECT k, note FROM public.ids ORDER BY k") == [
+        (1, "by hand"), (2, "by hand"), (3, "by hand"), (4, "ours")]
+    target.query("INSERT INTO public.ids (k) VALUES (99)")
+    assert target.query("SELECT num FROM public.ids WHERE k = 99") == [(41,)]
+    assert world.errors() == []
+
+
+def test_a_collision_takes_no_rows_of_others_along(target):
+    """Setting rows aside would delete those that go with them: the mapping
+    stands still instead, and says what collides."""
+    world = target.world
+    world.on_source("CREATE TABLE par (k INT NOT NULL PRIMARY KEY, u INT)")
+    world.on_source("INSERT INTO par VALUES (1, 1), (2, 2)")
+    world.enable_cdc("par")
+    target.server.psql(
+        "CREATE TABLE public.par (k int PRIMARY KEY, u int UNIQUE); "
+        "CREATE TABLE public.kid (k int REFERENCES public.par "
+        "ON DELETE CASCADE)", target.database)
+    mapping = target.add_mapping("par")
+    world.start()
+    wait_equal(target, "par")
+    target.query("INSERT INTO public.kid VALUES (1), (2)")
+    world.on_source("UPDATE par SET u = 3 - u")
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0]
+    assert "par_u_key" in error[1], error
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+    # A constraint that waits for the commit knows no such trouble.
+    target.query("ALTER TABLE public.par DROP CONSTRAINT par_u_key, "
+                 "ADD CONSTRAINT par_u_key UNIQUE (u) DEFERRABLE")
+    wait_equal(target, "par", timeout=60)
+    assert target.query("SELECT count(*) FROM public.kid") == [(2,)]
+
+
+def test_the_network_is_cut_at_any_moment(target):
+    """Loads and changes go through a relay that breaks connections."""
+    world = target.world
+    world.on_source("CREATE TABLE cut (id INT NOT NULL PRIMARY KEY, n INT, "
+                    "u INT)")
+    world.on_source("INSERT INTO cut SELECT TOP (2000) ROW_NUMBER() OVER "
+                    "(ORDER BY (SELECT NULL)), 0, 0 FROM sys.all_objects AS a "
+                    "CROSS JOIN sys.all_objects AS b")
+    world.enable_cdc("cut")
+    with Relay((target.server.host, target.server.port),
+               remember=False) as relay:
+        text = target.server.connection_string().replace(
+            f"{target.server.host},{target.server.port}", relay.address)
+        world.control("UPDATE target_servers SET connection_string = "
+                      f"N'{text}' WHERE target_id = {target.target_id}")
+        mapping = target.add_mapping("cut")
+        world.start()
+        dice = random.Random(7)
+        for turn in range(25):
+            world.on_source(f"UPDATE cut SET n = n + 1 WHERE id % 5 = "
+                            f"{turn % 5}; UPDATE cut SET u = u + 1")
+            if turn % 8 == 3:
+                world.request(mapping, "FULL_SYNC")
+            time.sleep(dice.uniform(0.02, 0.3))
+            relay.cut()
+        wait_equal(target, "cut", timeout=60)
+    assert target.query("SELECT count(*) FROM public.cut") == [(2000,)]
+
+
+def test_a_table_is_made_as_another_postgresql_has_it(target):
+    """Its own types and collations; what is missing here becomes text."""
+    world, server = target.world, target.server
+    source = target.database + "_from"
+    server.query(f"CREATE DATABASE {source}")
+    server.psql("CREATE TYPE public.mood AS ENUM ('sad', 'happy'); "
+                "CREATE TABLE public.made (id int GENERATED ALWAYS AS "
+                "IDENTITY, a varchar(7) COLLATE \"C\", n numeric(9,3), "
+                "ts timestamp(2) with time zone, arr int[], m public.mood, "
+                "i interval, b bit(3), PRIMARY KEY (id)); "
+                "INSERT INTO public.made (a, n, ts, arr, m, i, b) VALUES "
+                "('x', 1.5, '2020-01-01 10:00+02', '{1}', 'sad', '1 day', "
+                "B'101')", source)
+    text = server.connection_string().replace("'", "''")
+    world.control("INSERT INTO source_servers (server_name, server_type, "
+                  "connection_string) VALUES (N'from', N'postgresql', "
+                  f"N'{text}')")
+    found = world.control("SELECT MAX(server_id) FROM source_servers")[0][0]
+    mapping = target.add_mapping("made", server_id=found, dest_schema="new",
+                                 source_database=source,
+                                 source_schema="public", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    assert target.query(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull, "
+        "attidentity FROM pg_attribute WHERE attrelid = 'new.made'::regclass "
+        "AND attnum > 0 ORDER BY attnum") == [
+        ("id", "integer", True, "d"), ("a", "character varying(7)", False, ""),
+        ("n", "numeric(9,3)", False, ""),
+        ("ts", "timestamp(2) with time zone", False, ""),
+        ("arr", "integer[]", False, ""), ("m", "text", False, ""),
+        ("i", "interval", False, ""), ("b", "bit(3)", False, "")]
+    assert server.psql("SELECT * FROM new.made", target.database) == \
+        server.psql("SELECT * FROM public.made", source)
+    world.request(mapping, "FULL_SYNC")
+    wait_synced(world, mapping, 2)
