@@ -12,6 +12,7 @@
  */
 #include "format/parquet_chunk.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "format/parquet_encode.h"
@@ -268,20 +269,25 @@ static int try_encoding(const struct parquet_chunk *chunk,
 }
 
 /*
- * How many different values there will be, if chance chose the ones so far of
- * so many: with n taken, about n²/2N meet one of the others.
+ * How many different values there will be, if chance chose the ones so far from
+ * among so many with equal odds: of N, n picks find N(1 - e^(-n/N)).
  */
 static double expected_entries(const struct parquet_chunk *chunk, bool more)
 {
-	double count = (double)chunk->count, entries = chunk->dict.count;
-	double repeats = count - entries;
+	double count = (double)chunk->count, found = chunk->dict.count;
+	double low = found, high = (double)DICT_BYTES_MAX;
 
-	if (!more)
-		return entries;
-	if (repeats < 1)
-		repeats = 0.5;
-	count = count * count / (2 * repeats);
-	return count > entries ? count : entries;
+	if (!more || high * (1 - exp(-count / high)) < found)
+		return more ? high : found;
+	for (int i = 0; i < 40; i++) {
+		double middle = (low + high) / 2;
+
+		if (middle * (1 - exp(-count / middle)) < found)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
 }
 
 /* What pages and dictionary will take; more than anything, if too much. */

@@ -5,6 +5,7 @@
 #include "format/format.h"
 #include "format/parquet.h"
 #include "format/thrift.h"
+#include "row/batch.h"
 #include "row/schema.h"
 
 /* How values are held on their way to a page, and compared. */

@@ -106,6 +106,28 @@ char *words_date(char *to, int64_t days)
 	return put_pair(to, (unsigned)day);
 }
 
+void words_pattern_init(struct words_pattern *pattern, const char *text)
+{
+	memset(pattern, 0, sizeof(*pattern));
+	pattern->len = strlen(text);
+	memcpy(pattern->text, text, pattern->len);
+	pattern->year = (size_t)(strstr(text, "YYYY") - text);
+	pattern->month = (size_t)(strstr(text, "MM") - text);
+	pattern->day = (size_t)(strstr(text, "DD") - text);
+}
+
+char *words_date_as(char *to, int64_t days, const struct words_pattern *pattern)
+{
+	int year, month, day;
+
+	row_date_split(days, &year, &month, &day);
+	memcpy(to, pattern->text, pattern->len);
+	put_digits(to + pattern->year, (uint64_t)year, 4);
+	put_pair(to + pattern->month, (unsigned)month);
+	put_pair(to + pattern->day, (unsigned)day);
+	return to + pattern->len;
+}
+
 char *words_time(char *to, int64_t ticks, int digits)
 {
 	unsigned seconds = (unsigned)(ticks / ROW_TICKS_PER_SECOND);

@@ -49,23 +49,42 @@ char *words_hex(char *to, const unsigned char *data, size_t len);
 char *words_base64(char *to, const unsigned char *data, size_t len);
 #define WORDS_BASE64_LEN(len) (((len) + 2) / 3 * 4)
 
+/*
+ * Where year, month and day stand in a date that is made after a pattern like
+ * "DD.MM.YYYY": dates are as long as their pattern.
+ */
+struct words_pattern {
+	char text[WORDS_MAX / 2];
+	size_t len, year, month, day;
+};
+
+/* The pattern has YYYY, MM and DD once each, and is no longer than `text`. */
+void words_pattern_init(struct words_pattern *pattern, const char *text);
+char *words_date_as(char *to, int64_t days,
+		    const struct words_pattern *pattern);
+
 /* ------------------------------------------------------------------ reading */
 
 /*
- * The reverse, of all `len` bytes of `s`; false for what no function above
- * would have written for the type, more or less.
+ * The reverse, of all `len` bytes of `s`. False for what no function above
+ * writes, and for a date or time that there is not.
  */
 bool words_read_int(const char *s, size_t len, int64_t *out);
 bool words_read_uint(const char *s, size_t len, uint64_t *out);
-/* Of at most `precision` digits; fewer behind the point than `scale` will do. */
+/* Of at most `precision` digits, at most `scale` of them behind the point. */
 bool words_read_decimal(const char *s, size_t len, int precision, int scale,
 			row_int128 *out);
+bool words_read_date_as(const char *s, size_t len,
+			const struct words_pattern *pattern, int64_t *out);
 bool words_read_time(const char *s, size_t len, int digits, int64_t *out);
+bool words_read_timestamp(const char *s, size_t len, int digits, int64_t *out);
 bool words_read_offset(const char *s, size_t len, int *out);
+bool words_read_timestamptz(const char *s, size_t len, int digits,
+			    struct row_timestamptz *out);
 bool words_read_uuid(const char *s, size_t len, struct row_uuid *out);
 bool words_read_double(const char *s, size_t len, double *out);
 bool words_read_float(const char *s, size_t len, double *out);
-/* Into `to`, which has room for half as many, or three quarters. */
+/* Into `to`, which has room for half as many bytes, or three quarters. */
 bool words_read_hex(const char *s, size_t len, unsigned char *to);
 bool words_read_base64(const char *s, size_t len, unsigned char *to,
 		       size_t *out_len);
