@@ -132,11 +132,11 @@ static int read_parquet(struct format_options *options, struct connstr *cs,
 
 /* ---------------------------------------------------------------------- CSV */
 
-/* A sign that can mean nothing else in a file. */
+/* A sign that stands in no number, time, or bytes: those need no quotes. */
 static bool is_sign(char c)
 {
 	return c == '\t' ||
-	       (c > ' ' && c < 0x7f && !strchr("+-.", c) &&
+	       (c > ' ' && c < 0x7f && !strchr("+-./:=", c) &&
 		!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') &&
 		!(c >= 'A' && c <= 'Z'));
 }
@@ -163,7 +163,7 @@ static int read_delimiter(struct format_options *options, struct connstr *cs,
 	if (!is_sign(sign))
 		return refuse(names,
 			      "comma, semicolon, tab, pipe, or one ASCII sign "
-			      "that is no letter, digit, point, plus or minus",
+			      "that is no letter, digit or one of + - . / : =",
 			      err);
 	options->delimiter = sign;
 	return 0;
@@ -177,8 +177,8 @@ static int read_quote(struct format_options *options, struct connstr *cs,
 
 	if (value && (strlen(value) != 1 || !is_sign(value[0])))
 		return refuse(names,
-			      "one ASCII sign that is no letter, digit, point, "
-			      "plus or minus",
+			      "one ASCII sign that is no letter, digit or one "
+			      "of + - . / : =",
 			      err);
 	if (value)
 		options->quote = value[0];
@@ -208,8 +208,8 @@ static int read_null(struct format_options *options, struct connstr *cs,
 	return 0;
 }
 
-/* YYYY, MM and DD once each, and signs that are no letters or digits. */
-static bool is_date_format(const char *format, const char *forbidden)
+/* YYYY, MM and DD once each, and signs that mean nothing else in a file. */
+static bool is_date_format(const char *format)
 {
 	static const char *const parts[] = {"YYYY", "MM", "DD"};
 	int found[3] = {0};
@@ -223,7 +223,7 @@ static bool is_date_format(const char *format, const char *forbidden)
 		len = i < 3 ? strlen(parts[i]) : 1;
 		if (i < 3)
 			found[i]++;
-		else if (!strchr("-./ ", *format) || strchr(forbidden, *format))
+		else if (!strchr("-./ ", *format))
 			return false;
 		format += len;
 	}
@@ -235,16 +235,13 @@ static int read_date(struct format_options *options, struct connstr *cs,
 {
 	static const char names[] = "date_format|csv_date_format";
 	const char *value = connstr_get(cs, names);
-	const char forbidden[] = {options->delimiter, options->quote, '\0'};
 
 	if (!value)
 		return 0;
-	if (strlen(value) >= sizeof(options->date) ||
-	    !is_date_format(value, forbidden))
+	if (strlen(value) >= sizeof(options->date) || !is_date_format(value))
 		return refuse(names,
 			      "made of YYYY, MM and DD, once each, with - . / "
-			      "or blanks in between that are not the delimiter "
-			      "or quote, as in DD.MM.YYYY",
+			      "or blanks in between, as in DD.MM.YYYY",
 			      err);
 	text_copy(options->date, sizeof(options->date), value);
 	return 0;
@@ -273,6 +270,7 @@ static int read_csv(struct format_options *options, struct connstr *cs,
 static int read_jsonl(struct format_options *options, struct connstr *cs,
 		      struct error *err)
 {
+	options->base64 = true;
 	return get_flag(cs, "decimals|json_decimals", "number or string",
 			"number", "string", &options->decimal_text, err);
 }
