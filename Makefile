@@ -49,9 +49,10 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl \
+          zlib libzstd snappy 2>/dev/null) -lm
 
-SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
+SOURCES := $(wildcard src/base/*.c src/row/*.c src/format/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
@@ -157,7 +158,7 @@ FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c $(1)/fuzz_%.c,$(wildcard $(1)/*.c)))
 
 .PHONY: tests
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(O)/tests/format/rowfile
 
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)/libdataflow.a
 	$(say) LINK $@
@@ -175,6 +176,11 @@ $(O)/tests/unit/test_answers: $(O)/tests/fuzz/dblib.o $(O)/tests/fuzz/fuzz.o
 $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/contract) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# What the tests in Python write and read files with.
+$(O)/tests/format/%: $(O)/tests/format/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # libFuzzer comes with clang.
 .PHONY: fuzz fuzzers
@@ -201,7 +207,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
+-include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract fuzz format))
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint

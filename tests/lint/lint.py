@@ -25,7 +25,7 @@ C_FILES = sources("src/**/*.c")
 HEADERS = sources("src/**/*.h")
 TEST_C = sources("tests/tdsd/**/*.c", "tests/tdsd/**/*.h", "tests/unit/*.c",
                  "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h",
-                 "tests/fuzz/*.c", "tests/fuzz/*.h")
+                 "tests/fuzz/*.c", "tests/fuzz/*.h", "tests/format/*.c")
 
 
 def run(command):
@@ -46,12 +46,13 @@ ARROWS = {
     "monitor": ["monitor", "base"],
     "notify": ["notify", "base"],
     "control": ["control", "tds", "base"],
-    "drivers": ["drivers", "row", "base"],
+    "drivers": ["drivers", "format/format.h", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
     "drivers/sqlserver": ["drivers", "tds", "row", "base"],
     "drivers/postgresql": ["drivers", "pg", "row", "base"],
     "tds": ["tds", "base"],
     "pg": ["pg", "base"],
+    "format": ["format", "row", "base"],
     "row": ["row", "base"],
     "base": ["base"],
 }
@@ -69,6 +70,8 @@ CLIENTS = {
     r"microhttpd\.h": ("src/monitor/http.c",),
     r"curl/.*": ("src/notify/courier.c",),
     r"libpq.*|postgres.*": ("src/pg/",),
+    r"zlib\.h|zstd\.h": ("src/format/codec.c", "src/format/stream.c"),
+    r"snappy.*\.h": ("src/format/codec.c",),
     r"mysql.*|sql\.h|sqlext\.h": (),
 }
 
