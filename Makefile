@@ -49,10 +49,11 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl expat 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
+             src/s3/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
 SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c

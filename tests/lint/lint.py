@@ -52,6 +52,7 @@ ARROWS = {
     "drivers/postgresql": ["drivers", "pg", "row", "base"],
     "tds": ["tds", "base"],
     "pg": ["pg", "base"],
+    "s3": ["s3", "base"],
     "row": ["row", "base"],
     "base": ["base"],
 }
@@ -67,7 +68,8 @@ CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
     r"microhttpd\.h": ("src/monitor/http.c",),
-    r"curl/.*": ("src/notify/courier.c",),
+    r"curl/.*": ("src/notify/courier.c", "src/s3/http.c"),
+    r"expat\.h": ("src/s3/xml.c",),
     r"libpq.*|postgres.*": ("src/pg/",),
     r"mysql.*|sql\.h|sqlext\.h": (),
 }
