@@ -16,6 +16,7 @@
 
 #include <curl/curl.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -204,12 +205,11 @@ static int add_header(struct curl_slist **list, const char *name,
 	struct strbuf line;
 
 	strbuf_init(&line);
-	strbuf_addf(&line, "%s: %s", name, value);
-	if (!*value) /* without the blank: "name;" is an empty one to libcurl */
-		line.data[line.len - 2] = ';';
+	/* To libcurl "name;" is a header without a value. */
+	strbuf_addf(&line, *value ? "%s: %s" : "%s;%s", name, value);
 	if (!line.failed)
 		grown = curl_slist_append(*list, line.data);
-	strbuf_release(&line);
+	secret_release(&line); /* it may be a token */
 	if (!grown)
 		return error_memory(err, "a request");
 	*list = grown;

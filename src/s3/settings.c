@@ -260,6 +260,7 @@ static int read_credentials(struct s3_settings *s, struct connstr *cs,
 		{"auto", S3_CREDENTIALS_ANY},
 		{"row", S3_CREDENTIALS_ROW},
 		{"environment", S3_CREDENTIALS_ENVIRONMENT},
+		{"web_identity", S3_CREDENTIALS_WEB_IDENTITY},
 		{"profile", S3_CREDENTIALS_PROFILE},
 		{"container", S3_CREDENTIALS_CONTAINER},
 		{"instance", S3_CREDENTIALS_INSTANCE},
@@ -284,7 +285,8 @@ static int read_credentials(struct s3_settings *s, struct connstr *cs,
 		    "~/.aws/config",
 		    err) < 0 ||
 	    take_word(&source, cs, "credentials", sources,
-		      "auto, row, environment, profile, container or instance",
+		      "auto, row, environment, web_identity, profile, "
+		      "container or instance",
 		      err) < 0)
 		return -1;
 	s->source = (enum s3_credential_source)source;
