@@ -48,19 +48,6 @@ static bool has_control(const char *key)
 	return false;
 }
 
-static void add_escaped(struct strbuf *out, const char *s)
-{
-	for (; *s; s++)
-		if (*s == '&')
-			strbuf_addstr(out, "&amp;");
-		else if (*s == '<')
-			strbuf_addstr(out, "&lt;");
-		else if (*s == '>')
-			strbuf_addstr(out, "&gt;");
-		else
-			strbuf_addch(out, *s);
-}
-
 /* The first refusal of those that an answer lists. */
 struct refusal {
 	char key[S3_KEY_MAX + 1];
@@ -181,7 +168,7 @@ static int delete_some(struct s3_client *client, const char *const *keys,
 			continue;
 		}
 		strbuf_addstr(&body, "<Object><Key>");
-		add_escaped(&body, keys[i]);
+		s3_add_escaped(&body, keys[i]);
 		strbuf_addstr(&body, "</Key></Object>");
 		listed++;
 	}

@@ -259,6 +259,8 @@ static int prepare(struct http *http, const struct http_request *request,
 	http->host[strcspn(http->host, "/?")] = '\0';
 	if (set_common(http, err) < 0 || set_method(http, request, err) < 0)
 		return -1;
+	if (request->timeout_s)
+		SET(CURLOPT_TIMEOUT, (long)request->timeout_s);
 	SET(CURLOPT_URL, request->url);
 	SET(CURLOPT_HTTPHEADER, headers);
 	return 0;

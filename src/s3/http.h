@@ -42,6 +42,7 @@ struct http_request {
 	size_t header_count;
 	const void *body; /* NULL: none, which is not the same as empty */
 	size_t body_len;
+	int timeout_s; /* for all of it, instead of the options'; 0: theirs */
 
 	/* What answers with a status of 2xx bring goes to `sink`; all else, and
 	 * without one that too, into the text that http_body() has, of which

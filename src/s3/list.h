@@ -21,7 +21,7 @@ struct s3_item {
 
 struct s3_list {
 	struct s3_client *client;
-	char *prefix, *after, *delimiter, *token;
+	char *prefix, *after, *delimiter;
 	struct s3_page *page;
 	size_t next; /* of the page */
 	bool ended;

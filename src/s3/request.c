@@ -22,6 +22,7 @@
 #define SECOND_US      INT64_C(1000000)
 #define PAUSE_MS       200
 #define PAUSE_MAX_MS   20000
+#define BRIEF_S	       5
 #define RETRY_MAX_S    60
 #define ERROR_BODY_MAX ((size_t)64 << 10)
 
@@ -226,6 +227,7 @@ static void read_headers(struct attempt *attempt)
 	struct s3_answer *answer = attempt->answer;
 	struct http *http = attempt->http;
 	const char *modified = http_header_of(http, "last-modified");
+	const char *type = http_header_of(http, "x-amz-checksum-type");
 	int64_t seconds = modified ? http_date(modified) : -1;
 
 	answer->status = http_status(http);
@@ -237,6 +239,7 @@ static void read_headers(struct attempt *attempt)
 	copy_header(http, "x-amz-checksum-sha256", answer->info.sha256,
 		    sizeof(answer->info.sha256));
 	copy_header(http, S3_MARK_HEADER, answer->mark, sizeof(answer->mark));
+	answer->whole_checksum = type && text_iequal(type, "FULL_OBJECT");
 }
 
 static int pass_on(const void *data, size_t len, void *arg, struct error *err)
@@ -324,6 +327,7 @@ static int send_draft(struct attempt *attempt, const struct draft *draft,
 		.header_count = draft->header_count,
 		.body = request->body,
 		.body_len = request->body_len,
+		.timeout_s = request->brief ? BRIEF_S : 0,
 		.sink = request->sink ? pass_on : NULL,
 		.arg = attempt,
 		.body_max = request->answer_max > ERROR_BODY_MAX
@@ -435,7 +439,7 @@ static int wrap(struct s3_client *client, const struct s3_request *request,
 int s3_perform(struct s3_client *client, const struct s3_request *request,
 	       struct s3_answer *answer, struct error *err)
 {
-	int most = client->s3->settings.attempts;
+	int most = request->brief ? 1 : client->s3->settings.attempts;
 	char hash[SIGV4_HASH_SIZE];
 	enum s3_next next;
 	int64_t wait_ms;

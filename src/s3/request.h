@@ -25,6 +25,9 @@ struct s3_request {
 	const void *body; /* NULL: none */
 	size_t body_len;
 
+	/* One attempt of a few seconds: for what is good, but not needed. */
+	bool brief;
+
 	/* For messages: "put", "s3:PutObject". */
 	const char *verb, *permission;
 
@@ -49,6 +52,7 @@ struct s3_answer {
 	int status; /* 0: there was none */
 	struct s3_info info;
 	char mark[UUID_TEXT_MAX]; /* which upload of ours made the object */
+	bool whole_checksum;	  /* an upload will have one of all its bytes */
 	struct strbuf body;
 	struct s3_fault fault;
 	int attempts;

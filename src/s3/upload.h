@@ -9,11 +9,10 @@
  * outlive it.
  *
  * Bytes are collected until they make a part. Parts have the size of the
- * settings at first; every thousand of them it doubles, up to 512 MiB, so that
- * the 10,000 parts that S3 allows hold its largest object, 5 TiB (and that with
- * 8 MiB at first), while a file of some hundred MiB is written with a buffer of
- * the smallest size. That buffer is all the memory there is. What fits into the
- * first part is put in one request.
+ * settings at first; every thousand of them it doubles, up to 512 MiB. S3 allows
+ * 10,000 parts: that is 2.4 TiB with 8 MiB at first, and its largest object,
+ * 5 TiB, with 512. The buffer for one part is all the memory there is. What fits
+ * into the first part is put in one request.
  *
  * Each part is sent with its checksum, and again when that fails. The checksum
  * of the whole, and its size, are held against what the server has in the end.
@@ -43,9 +42,9 @@ int s3_upload_complete(struct s3_upload *upload, struct s3_info *out,
 		       struct error *err) __attribute__((warn_unused_result));
 
 /*
- * Forget about it: what was sent is removed from the server, if that can be
- * reached within a few seconds; s3_abort_uploads() does it otherwise. Frees the
- * upload. NULL is fine.
+ * Forget about it: what was sent is removed from the server, if that answers
+ * within a few seconds and nobody said CANCEL_NOW; s3_abort_uploads() does it
+ * otherwise. Frees the upload. NULL is fine.
  */
 void s3_upload_abort(struct s3_upload *upload);
 

@@ -151,3 +151,16 @@ int s3_xml_read(const char *data, size_t len, s3_xml_element *element,
 	XML_ParserFree(reading.parser);
 	return ret;
 }
+
+void s3_add_escaped(struct strbuf *out, const char *s)
+{
+	for (; *s; s++)
+		if (*s == '&')
+			strbuf_addstr(out, "&amp;");
+		else if (*s == '<')
+			strbuf_addstr(out, "&lt;");
+		else if (*s == '>')
+			strbuf_addstr(out, "&gt;");
+		else
+			strbuf_addch(out, *s);
+}

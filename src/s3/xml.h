@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 /*
  * Reads the XML that S3 answers with. Any thread may call.
@@ -24,5 +25,8 @@ typedef int s3_xml_element(const char *path, const char *text, void *arg,
 int s3_xml_read(const char *data, size_t len, s3_xml_element *element,
 		void *arg, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* Append text so that it means itself, between two tags. */
+void s3_add_escaped(struct strbuf *out, const char *s);
 
 #endif
