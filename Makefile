@@ -154,11 +154,13 @@ $(O)/gen/status_page.h: src/control/sql/embed.sh src/monitor/status.html
 # Each test_*.c and fuzz_*.c of these folders is a program; the folder's other
 # sources are linked into all of them.
 TEST_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c tests/contract/test_*.c))
+# Parts of the daemon that the tests in Python drive from outside.
+PROBES := $(patsubst %.c,$(O)/%,$(wildcard tests/integration/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c $(1)/fuzz_%.c,$(wildcard $(1)/*.c)))
 
 .PHONY: tests
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(PROBES)
 
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)/libdataflow.a
 	$(say) LINK $@
@@ -176,6 +178,10 @@ $(O)/tests/unit/test_answers: $(O)/tests/fuzz/dblib.o $(O)/tests/fuzz/fuzz.o
 $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/contract) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(PROBES): $(O)/%: $(O)/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # libFuzzer comes with clang.
 .PHONY: fuzz fuzzers
@@ -202,7 +208,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
+-include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/integration/*.d $(O)/tests/fuzz/*.d)
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint

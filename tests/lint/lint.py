@@ -25,7 +25,7 @@ C_FILES = sources("src/**/*.c")
 HEADERS = sources("src/**/*.h")
 TEST_C = sources("tests/tdsd/**/*.c", "tests/tdsd/**/*.h", "tests/unit/*.c",
                  "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h",
-                 "tests/fuzz/*.c", "tests/fuzz/*.h")
+                 "tests/integration/*.c", "tests/fuzz/*.c", "tests/fuzz/*.h")
 
 
 def run(command):
