@@ -57,18 +57,21 @@ static int decode(char *s, struct error *err)
 {
 	char *to = s;
 
-	for (; *s; s++) {
+	while (*s) {
 		int high = *s == '%' ? hex(s[1]) : 0;
 		int low = *s == '%' && high >= 0 ? hex(s[2]) : 0;
 
-		if (high < 0 || low < 0 || (*s == '%' && !high && !low))
+		if (*s != '%') {
+			*to++ = (char)(*s == '+' ? ' ' : *s);
+			s++;
+			continue;
+		}
+		if (high < 0 || low < 0 || (!high && !low))
 			return error_set(err, ERROR_DATA,
 					 "a key in its list is not encoded as "
 					 "it should be");
-		*to++ = (char)(*s == '%'   ? high << 4 | low
-			       : *s == '+' ? ' '
-					   : *s);
-		s += *s == '%' ? 2 : 0;
+		*to++ = (char)(high << 4 | low);
+		s += 3;
 	}
 	*to = '\0';
 	return 0;

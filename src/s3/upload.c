@@ -383,29 +383,30 @@ static int composite(const struct s3_upload *upload, char *out, size_t size,
 	return ret;
 }
 
-/* What the server says about the whole is what it should be, or nothing. */
+/*
+ * What the server says about the whole is what it should be, or nothing. Not all
+ * of them write how many parts a checksum of checksums is made of.
+ */
 static int check_whole(const struct s3_upload *upload,
 		       const struct s3_info *info, struct error *err)
 {
 	const char *theirs = s3_checksum_in(info, kind_of(upload));
-	char ours[S3_CHECKSUM_MAX];
+	size_t len = strcspn(theirs, "-");
+	char whole[S3_CHECKSUM_MAX] = "", parts[S3_CHECKSUM_MAX];
 
 	if (!*theirs)
 		return 0;
-	if (strchr(theirs, '-')) {
-		if (composite(upload, ours, sizeof(ours), err) < 0)
-			return -1;
-	} else if (kind_of(upload) == S3_CHECKSUM_CRC32C) {
-		s3_crc32c_text(upload->crc, ours);
-	} else {
-		return 0; /* of parts alone, says S3 */
-	}
-	if (!strcmp(ours, theirs))
+	if (composite(upload, parts, sizeof(parts), err) < 0)
+		return -1;
+	if (kind_of(upload) == S3_CHECKSUM_CRC32C)
+		s3_crc32c_text(upload->crc, whole);
+	if (!strcmp(theirs, whole) || !strcmp(theirs, parts) ||
+	    (!theirs[len] && parts[len] == '-' && !strncmp(theirs, parts, len)))
 		return 0;
 	return error_set(err, ERROR_DATA,
 			 "the server has put together other bytes than were "
-			 "sent: its checksum is %s instead of %s",
-			 theirs, ours);
+			 "sent: its checksum is %s instead of %s or %s",
+			 theirs, *whole ? whole : "none", parts);
 }
 
 static int read_complete(const struct s3_answer *answer, void *arg,
