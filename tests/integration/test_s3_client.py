@@ -79,7 +79,7 @@ def crc32c(data):
 # ---------------------------------------------------------------- one request
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 3 * MEGABYTE])
-def test_put_and_get(client, boto, write, tmp_path, size):
+def test_put_and_get(client, boto, server, write, tmp_path, size):
     data = content(size)
     put = client.put(key=f"one/{size}", file=write(data))
     assert stored(boto, f"one/{size}") == data
@@ -90,9 +90,9 @@ def test_put_and_get(client, boto, write, tmp_path, size):
     got = client.get(key=f"one/{size}", file=str(tmp_path / "out"))
     assert got["found"] == 1 and got["size"] == size
     assert (tmp_path / "out").read_bytes() == data
-    if size == 1000:
+    if size == 1000 and server.checksums:
         assert head["crc32c"] == crc32c(data)
-        assert put["crc32c"] in ("", head["crc32c"])  # moto does not say
+        assert put["crc32c"] == head["crc32c"]
     client.put(key=f"one/{size}", file=write(b"another"))
     assert stored(boto, f"one/{size}") == b"another"
 
@@ -134,7 +134,7 @@ def test_what_is_not_there(client, tmp_path):
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_odd_keys(client, boto, write, tmp_path, key, server):
-    if isinstance(server, s3.Versitygw) and key.endswith("."):
+    if not server.any_name and key.endswith("."):
         pytest.skip("it keeps objects in files")
     key = "odd/" + key
     data = key.encode()
@@ -246,8 +246,10 @@ def test_abandoned_uploads(client, boto, server, write):
             other.process.returncode = 0
     assert len(uploads(boto)) == 3
     hour = int((time.time() - 3600) * 1e6)
-    assert client.abort_uploads(prefix="left/", before_us=hour)["count"] == 0
-    assert len(uploads(boto)) == 3
+    if server.knows_uploads:
+        assert client.abort_uploads(prefix="left/",
+                                    before_us=hour)["count"] == 0
+        assert len(uploads(boto)) == 3
     soon = int((time.time() + 60) * 1e6)
     assert client.abort_uploads(prefix="left/", before_us=soon)["count"] == 2
     assert [u["Key"] for u in uploads(boto)] == ["kept/c"]
@@ -255,7 +257,9 @@ def test_abandoned_uploads(client, boto, server, write):
     assert not uploads(boto)
 
 
-def test_upload_that_somebody_else_aborts(client, boto, write):
+def test_upload_that_somebody_else_aborts(client, boto, server, write):
+    if not server.knows_uploads:
+        pytest.skip("it answers with status 500")
     client.begin(key="aborted")
     client.write(file=write(content(6 * MEGABYTE)))
     for upload in uploads(boto):
@@ -290,8 +294,8 @@ def test_conditions(client, boto, server, write):
         assert failed.value.kind == "conflict"
         assert "PreconditionFailed" in failed.value.message
         assert stored(boto, "once") == b"first"
-    if isinstance(server, s3.Moto):
-        return  # it knows If-None-Match alone
+    if not server.conditions:
+        return
     client.put(key="once", file=write(b"second"), if_match=first["etag"])
     with pytest.raises(Failed) as failed:
         client.put(key="once", file=write(b"third"), if_match=first["etag"])
@@ -311,16 +315,18 @@ def test_checksums(server, boto, write, tmp_path, kind):
             client.get(key=key, file=str(tmp_path / "out"))
             assert (tmp_path / "out").read_bytes() == data
         head = client.head(key="sum/small")
+    if not server.checksums:
+        return
     if kind == "sha256":
         want = base64.b64encode(hashlib.sha256(small).digest()).decode()
-        assert head["sha256"] == want and told["sha256"] in ("", want)
+        assert head["sha256"] == want and told["sha256"] == want
     elif kind == "crc32c":
         assert head["crc32c"] == crc32c(small)
 
 
 def test_checksum_of_a_whole_upload(server, write):
-    if isinstance(server, s3.Moto):
-        pytest.skip("it has checksums of parts alone")
+    if not server.checksums:
+        pytest.skip("it does not keep checksums")
     data = content(MEGABYTE, 6) * 11
     with Client(server.connection_string(BUCKET, part_size_mb=5)) as client:
         told = client.upload("sum/whole", write(data))
@@ -353,8 +359,8 @@ def test_wrong_settings_are_named(server):
         ({"region": "us-west-2"}, "config", f"write region={s3.REGION}"),
     ]
     for change, kind, word in cases:
-        if "region" in change and isinstance(server, s3.Moto):
-            continue  # it has no regions
+        if "region" in change and not server.regions:
+            continue
         with Client(server.connection_string(BUCKET, **change)) as client:
             for call in (lambda: client.list(prefix=""),
                          lambda: client.head(key="x"),
@@ -505,5 +511,6 @@ def everything(client, write):
     client.write(file=write(content(6 * MEGABYTE)))
     client.abort_uploads(prefix="landing/", before_us=int(
         (time.time() + 60) * 1e6))
-    client.delete(keys=["landing/a", "landing/b"])
+    client.delete(keys=["landing/a"])  # moto judges lists of keys otherwise
+    client.delete(keys=["landing/b"])
     assert client.list(prefix="landing/")["items"] == []

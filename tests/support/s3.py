@@ -57,6 +57,13 @@ class Server:
     """One process; start() again after kill() is a restart: same data, port."""
     scheme = "http"
 
+    # What not all of them have.
+    regions = True
+    checksums = True      # of objects, kept and told
+    conditions = True     # If-Match
+    knows_uploads = True  # when they began, and that they were aborted
+    any_name = True       # an object's may be what a file's cannot
+
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="dataflow-s3-")
         self.host, self.port = "127.0.0.1", 0
@@ -157,6 +164,8 @@ class Versitygw(Server):
     """With a certificate (paths of certificate and key) it speaks TLS; with a
     domain each bucket has a host of its own, too."""
 
+    any_name = False
+
     def __init__(self, certificate=None, domain=None):
         super().__init__()
         self.certificate, self.domain = certificate, domain
@@ -189,6 +198,7 @@ class Versitygw(Server):
 class Moto(Server):
     """A user of it is made before signatures and policies count; the policy
     allows everything unless another one is given."""
+    regions = checksums = conditions = knows_uploads = False
 
     def command(self):
         return [os.path.join(PEERS, "bin/moto_server"), "-H", self.host, "-p",
