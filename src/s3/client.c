@@ -133,7 +133,7 @@ int s3_put(struct s3_client *client, const char *key, const void *data,
 
 /*
  * An answer to HEAD has no words. A GET that is refused for the same reason has
- * some.
+ * some. 0: it is not refused, or not any more.
  */
 static int ask_why(struct s3_client *client, const char *key, struct error *err)
 {
@@ -142,21 +142,21 @@ static int ask_why(struct s3_client *client, const char *key, struct error *err)
 		.key = key,
 		.verb = "look at",
 		.permission = "s3:GetObject",
-		.answer_max = 1,
 	};
 	struct s3_answer answer;
-	struct error why = ERROR_INIT;
+	int ret;
 
 	s3_request_header(&request, "range", "bytes=0-0");
 	s3_answer_init(&answer);
-	if (s3_perform(client, &request, &answer, &why) < 0)
-		*err = why;
+	ret = s3_perform(client, &request, &answer, err);
+	if (answer.status == 416) /* an object without a byte */
+		ret = 0;
 	s3_answer_release(&answer);
-	return -1;
+	return ret;
 }
 
-static int head(struct s3_client *client, const char *key,
-		struct s3_answer *answer, struct error *err)
+static int head_once(struct s3_client *client, const char *key,
+		     struct s3_answer *answer, struct error *err)
 {
 	struct s3_request request = {
 		.method = "HEAD",
@@ -165,18 +165,30 @@ static int head(struct s3_client *client, const char *key,
 		.permission = "s3:GetObject and s3:ListBucket",
 	};
 
-	if (s3_check_key(client, key, err) < 0)
-		return -1;
 	s3_request_header(&request, "x-amz-checksum-mode", "ENABLED");
 	if (s3_perform(client, &request, answer, err) == 0)
 		return 1;
-	if (answer->status == 404) {
-		error_clear(err);
-		return 0;
+	if (answer->status != 404)
+		return -1;
+	error_clear(err);
+	return 0;
+}
+
+static int head(struct s3_client *client, const char *key,
+		struct s3_answer *answer, struct error *err)
+{
+	int most = client->s3->settings.attempts, ret;
+
+	if (s3_check_key(client, key, err) < 0)
+		return -1;
+	for (int attempt = 1;; attempt++) {
+		ret = head_once(client, key, answer, err);
+		if (ret >= 0 || answer->status < 300 ||
+		    answer->status >= 500 || attempt == most)
+			return ret;
+		if (ask_why(client, key, err) < 0)
+			return -1;
 	}
-	return answer->status >= 300 && answer->status < 500
-		       ? ask_why(client, key, err)
-		       : -1;
 }
 
 int s3_head(struct s3_client *client, const char *key, struct s3_info *out,

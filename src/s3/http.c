@@ -16,6 +16,7 @@
 
 #include <curl/curl.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -37,6 +38,8 @@ struct http {
 	struct strbuf body;
 	struct error failure; /* of a callback */
 	bool failed;
+	int64_t moved;	  /* bytes in both directions */
+	int64_t moved_ms; /* when that was last found to have grown */
 };
 
 /* --------------------------------------------------------------- callbacks */
@@ -153,8 +156,6 @@ static int set_common(struct http *http, struct error *err)
 	SET(CURLOPT_USERAGENT, "dbaops-dataflow/" DATAFLOW_VERSION);
 	SET(CURLOPT_ERRORBUFFER, http->curl_error);
 	SET(CURLOPT_CONNECTTIMEOUT, (long)http->options.connect_timeout_s);
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long)http->options.stall_timeout_s);
 	SET(CURLOPT_TIMEOUT, (long)http->options.timeout_s);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_HEADERFUNCTION, take_header);
@@ -353,6 +354,31 @@ static int judge(struct http *http, CURLcode code, struct error *err)
 
 /* ------------------------------------------------------------- performance */
 
+/*
+ * libcurl's own watch, CURLOPT_LOW_SPEED_TIME, goes by an average over several
+ * seconds. While a connection is made, the time-out is that for it.
+ */
+static int check_stall(struct http *http, struct error *err)
+{
+	curl_off_t up = 0, down = 0, begun_us = 0;
+	int64_t now = clock_ms(), moved;
+
+	curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+	curl_easy_getinfo(http->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	curl_easy_getinfo(http->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
+	moved = (int64_t)up + (int64_t)down + (int64_t)http->header_bytes;
+	if (moved != http->moved || !begun_us) {
+		http->moved = moved;
+		http->moved_ms = now;
+	}
+	if (now - http->moved_ms <
+	    1000 * (int64_t)http->options.stall_timeout_s)
+		return 0;
+	return error_set(err, ERROR_CONNECTION,
+			 "no answer from '%s' in time: not a byte for %d s",
+			 http->host, http->options.stall_timeout_s);
+}
+
 /* The handle is in libcurl's hands. 1: it has come to its end. */
 static int go_on(struct http *http, CURLcode *code, struct error *err)
 {
@@ -367,7 +393,7 @@ static int go_on(struct http *http, CURLcode *code, struct error *err)
 		return error_set(err, ERROR_SYSTEM, "libcurl: %s",
 				 curl_multi_strerror(rc));
 	if (running)
-		return 0;
+		return check_stall(http, err);
 	do {
 		done = curl_multi_info_read(http->multi, &left);
 	} while (done && done->msg != CURLMSG_DONE);
@@ -386,6 +412,8 @@ static int run(struct http *http, struct cancel *cancel, struct error *err)
 	if (rc)
 		return error_set(err, ERROR_SYSTEM, "libcurl: %s",
 				 curl_multi_strerror(rc));
+	http->moved = 0;
+	http->moved_ms = clock_ms();
 	while (!got) {
 		got = cancel ? cancel_check_now(cancel, err) : 0;
 		if (got == 0)

@@ -340,7 +340,8 @@ static int send_draft(struct attempt *attempt, const struct draft *draft,
 						  draft->headers[i].value};
 	if (http_perform(attempt->http, &http, cancel, err) == 0)
 		return look_at(attempt, next, err);
-	if (err->retryable && !attempt->answer->sink_failed) {
+	if ((err->retryable || err->kind == ERROR_DATA) &&
+	    !attempt->answer->sink_failed) {
 		*next = S3_AGAIN;
 		attempt->answer->unclear = true;
 	}

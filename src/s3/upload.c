@@ -334,7 +334,6 @@ int s3_upload_write(struct s3_upload *upload, const void *data, size_t len,
 /* ----------------------------------------------------------------- complete */
 
 struct completion {
-	const struct s3_upload *upload;
 	struct s3_info info;
 	bool seen; /* the result, which is not an error */
 };
@@ -419,10 +418,10 @@ static int read_complete(const struct s3_answer *answer, void *arg,
 	if (s3_xml_read(answer->body.data, answer->body.len, take_result, c,
 			err) < 0)
 		return -1;
-	if (!c->seen)
-		return error_set(err, ERROR_DATA,
-				 "it does not say that the upload is complete");
-	return check_whole(c->upload, &c->info, err);
+	if (c->seen)
+		return 0;
+	return error_set(err, ERROR_DATA,
+			 "it does not say that the upload is complete");
 }
 
 static void write_list(const struct s3_upload *upload, struct strbuf *out)
@@ -481,54 +480,66 @@ static int ask_to_complete(struct s3_upload *upload, struct completion *c,
 	return ret;
 }
 
-/* The object that is there is ours: is it as long as it should be? */
-static int check_size(struct s3_upload *upload, const struct s3_info *info,
-		      struct error *err)
+/* The object that is there is ours: is it what it should be? */
+static int check_object(struct s3_upload *upload, const struct s3_info *info,
+			struct error *err)
 {
 	if (info->size != upload->size)
-		error_set(err, ERROR_DATA,
-			  "the server has put together %lld bytes instead of "
-			  "%lld",
-			  (long long)info->size, (long long)upload->size);
-	else if (check_whole(upload, info, err) == 0)
-		return 0;
-	return s3_wrap(upload->client, "complete the upload of", upload->key,
-		       err);
+		return error_set(err, ERROR_DATA,
+				 "the server has put together %lld bytes "
+				 "instead of %lld",
+				 (long long)info->size,
+				 (long long)upload->size);
+	return check_whole(upload, info, err);
+}
+
+/* By the checksum that came with the answer, or by asking for the object. */
+static int check_completed(struct s3_upload *upload, struct s3_info *info,
+			   struct error *err)
+{
+	int ret;
+
+	if (*s3_checksum_in(info, kind_of(upload)))
+		return check_whole(upload, info, err);
+	ret = s3_head(upload->client, upload->key, info, err);
+	if (!ret)
+		return error_set(err, ERROR_DATA,
+				 "it is not there, after it was completed");
+	return ret < 0 ? -1 : check_object(upload, info, err);
+}
+
+/* The answer was lost, or spoke of an upload that is gone: was it done? */
+static bool was_completed(struct s3_upload *upload, struct s3_info *info)
+{
+	struct error ignored;
+
+	return s3_has_mark(upload->client, upload->key, upload->mark, info,
+			   &ignored) > 0;
 }
 
 static int complete_parts(struct s3_upload *upload, struct s3_info *out,
 			  bool *done, struct error *err)
 {
-	struct completion c = {.upload = upload};
-	struct error ignored;
+	struct completion c = {.seen = false};
 	struct s3_answer answer;
-	int ret, ours;
+	int ret;
 
 	if (upload->len && flush(upload, err) < 0)
 		return -1;
 	s3_answer_init(&answer);
 	ret = ask_to_complete(upload, &c, &answer, err);
 	*done = ret == 0;
-	*out = c.info;
-	if (ret == 0 && !*s3_checksum_in(&c.info, kind_of(upload))) {
-		ret = s3_head(upload->client, upload->key, out, err);
-		if (ret > 0)
-			ret = check_size(upload, out, err);
-		else if (!ret)
-			ret = error_set(err, ERROR_DATA,
-					"'s3://%s/%s' is not there, after its "
-					"upload was completed",
-					upload->client->s3->settings.bucket,
-					upload->key);
-	} else if (ret < 0 && answer.unclear) {
-		ours = s3_has_mark(upload->client, upload->key, upload->mark,
-				   out, &ignored);
-		if (ours > 0) {
-			*done = true;
-			error_clear(err);
-			ret = check_size(upload, out, err);
-		}
+	if (ret == 0) {
+		ret = check_completed(upload, &c.info, err);
+	} else if (answer.unclear && was_completed(upload, &c.info)) {
+		*done = true;
+		error_clear(err);
+		ret = check_object(upload, &c.info, err);
 	}
+	if (*done && ret < 0)
+		s3_wrap(upload->client, "complete the upload of", upload->key,
+			err);
+	*out = c.info;
 	s3_answer_release(&answer);
 	return ret;
 }
