@@ -194,8 +194,10 @@ def change(function):
     def do(request, forward):
         made = forward()
         function(made)
-        made.headers = {name: value for name, value in made.headers.items()
-                        if name.lower() != "content-length"}
+        if request.command != "HEAD":
+            made.headers = {name: value for name, value in
+                            made.headers.items()
+                            if name.lower() != "content-length"}
         return made
     return do
 
