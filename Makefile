@@ -50,10 +50,11 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 # ------------------------------------------------- libraries, drivers, sources
 
 LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl \
-          zlib libzstd snappy 2>/dev/null) -lm
+          expat zlib libzstd snappy 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/format/*.c src/drivers/*.c \
              src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
+             src/s3/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
 SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
@@ -154,11 +155,13 @@ $(O)/gen/status_page.h: src/control/sql/embed.sh src/monitor/status.html
 # Each test_*.c and fuzz_*.c of these folders is a program; the folder's other
 # sources are linked into all of them.
 TEST_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c tests/contract/test_*.c))
+# Parts of the daemon that the tests in Python drive from outside.
+PROBES := $(patsubst %.c,$(O)/%,$(wildcard tests/integration/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c $(1)/fuzz_%.c,$(wildcard $(1)/*.c)))
 
 .PHONY: tests
-tests: $(TEST_PROGRAMS) $(O)/tests/format/rowfile
+tests: $(TEST_PROGRAMS) $(PROBES) $(O)/tests/format/rowfile
 
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)/libdataflow.a
 	$(say) LINK $@
@@ -179,6 +182,10 @@ $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/co
 
 # What the tests in Python write and read files with.
 $(O)/tests/format/%: $(O)/tests/format/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(PROBES): $(O)/%: $(O)/%.o $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -207,7 +214,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract fuzz format))
+-include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract integration fuzz format))
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint

@@ -25,7 +25,8 @@ C_FILES = sources("src/**/*.c")
 HEADERS = sources("src/**/*.h")
 TEST_C = sources("tests/tdsd/**/*.c", "tests/tdsd/**/*.h", "tests/unit/*.c",
                  "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h",
-                 "tests/fuzz/*.c", "tests/fuzz/*.h", "tests/format/*.c")
+                 "tests/integration/*.c", "tests/fuzz/*.c", "tests/fuzz/*.h",
+                 "tests/format/*.c")
 
 
 def run(command):
@@ -53,6 +54,7 @@ ARROWS = {
     "tds": ["tds", "base"],
     "pg": ["pg", "base"],
     "format": ["format", "row", "base"],
+    "s3": ["s3", "base"],
     "row": ["row", "base"],
     "base": ["base"],
 }
@@ -68,7 +70,8 @@ CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
     r"microhttpd\.h": ("src/monitor/http.c",),
-    r"curl/.*": ("src/notify/courier.c",),
+    r"curl/.*": ("src/notify/courier.c", "src/s3/http.c"),
+    r"expat\.h": ("src/s3/xml.c",),
     r"libpq.*|postgres.*": ("src/pg/",),
     r"zlib\.h|zstd\.h": ("src/format/codec.c", "src/format/stream.c"),
     r"snappy.*\.h": ("src/format/codec.c",),
