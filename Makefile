@@ -53,11 +53,13 @@ LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl \
           expat zlib libzstd snappy 2>/dev/null) -lm
 
 SOURCES := $(wildcard src/base/*.c src/row/*.c src/format/*.c src/drivers/*.c \
-             src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
+             src/drivers/memory/*.c src/drivers/files/*.c \
+             src/monitor/*.c src/notify/*.c \
              src/s3/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
-SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
+SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) \
+           src/base/platform_posix.c src/base/platform_posix_files.c
 
 # Moments to end the daemon at, see base/failpoint.h: for tests alone.
 ifdef FAILPOINTS

@@ -34,3 +34,35 @@ void position_format(char out[POSITION_TEXT_MAX], const struct position *pos)
 	}
 	out[at] = '\0';
 }
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int position_parse(struct position *pos, const char *text, struct error *err)
+{
+	size_t len = strlen(text);
+
+	pos->len = 0;
+	if (!len)
+		return 0;
+	if (strncmp(text, "0x", 2) != 0 || len % 2 || len == 2 ||
+	    len / 2 - 1 > POSITION_MAX)
+		return error_set(err, ERROR_DATA, "'%.40s' is no position",
+				 text);
+	for (text += 2; *text; text += 2) {
+		int high = digit(text[0]), low = digit(text[1]);
+
+		if (high < 0 || low < 0)
+			return error_set(err, ERROR_DATA,
+					 "'%.40s' is no position's digits",
+					 text);
+		pos->bytes[pos->len++] = (unsigned char)(high << 4 | low);
+	}
+	return 0;
+}

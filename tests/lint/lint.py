@@ -48,6 +48,7 @@ ARROWS = {
     "notify": ["notify", "base"],
     "control": ["control", "tds", "base"],
     "drivers": ["drivers", "format/format.h", "row", "base"],
+    "drivers/files": ["drivers", "format/format.h", "s3", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
     "drivers/sqlserver": ["drivers", "tds", "row", "base"],
     "drivers/postgresql": ["drivers", "pg", "row", "base"],
