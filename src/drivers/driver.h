@@ -384,6 +384,12 @@ struct target {
 	 * then has all windows of that time. 0: each is applied when it comes.
 	 */
 	int64_t gather_ms;
+	/*
+	 * What it collects rows in takes memory of its own, from begin() to the
+	 * end of that: `room_least` bytes, and `room_most` make the best of it.
+	 * Whoever calls begin() may set `room`, how much it may be.
+	 */
+	size_t room_least, room_most, room;
 };
 
 struct target_spec {

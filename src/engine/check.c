@@ -435,6 +435,10 @@ static int check_to(struct checker *c, struct link *link, struct peer *peer,
 	int rc, ret = 0;
 
 	table_init(&dest);
+	if (source && link_offer_shape(link, source, &err) < 0) {
+		finding_error(c->out, FINDING_FAIL, "schema", &err);
+		goto done;
+	}
 	rc = link->dst->ops->describe(link->dst, &dest, &err);
 	if (rc < 0 && err.kind == ERROR_SCHEMA) {
 		finding_error(c->out, FINDING_FAIL, "table", &err);

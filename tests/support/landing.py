@@ -1,0 +1,217 @@
+"""Tables that were landed as files, as somebody sees them who knows the layout of
+docs/files.md alone, and reads them with DuckDB."""
+import decimal
+import datetime
+import glob
+import hashlib
+import json
+import os
+import uuid
+
+from support import dataflow
+
+OWN = ("_op", "_position", "_commit_time", "_seq", "_unchanged")
+
+
+def plain(value):
+    """A source's value as DuckDB's comes, see duck_server.py."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, decimal.Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return value
+
+
+def rows(found):
+    return sorted((tuple(map(plain, row)) for row in found), key=repr)
+
+
+class Landing:
+    """The folder of one table."""
+
+    def __init__(self, duck, folder, extension="parquet"):
+        self.duck, self.folder = duck, str(folder)
+        self.extension = extension
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def read_json(self, *parts):
+        with open(self.path(*parts), encoding="utf-8") as file:
+            return json.load(file)
+
+    def is_loaded(self):
+        return os.path.exists(self.path("latest.json"))
+
+    def latest(self):
+        return self.read_json("latest.json")
+
+    def manifest(self, run=None):
+        return self.read_json("full", run or self.latest()["run"],
+                              "manifest.json")
+
+    def state(self):
+        return self.read_json("_dataflow/state.json")
+
+    def runs(self):
+        return sorted(os.listdir(self.path("full")))
+
+    def _glob(self, *parts):
+        return sorted(glob.glob(self.path(*parts), recursive=True))
+
+    def parts(self, run=None):
+        return self._glob("full", run or self.latest()["run"], "**",
+                          f"*part-*.{self.extension}")
+
+    def changes(self):
+        return self._glob("changes", "**", f"*.{self.extension}")
+
+    def temporaries(self):
+        return self._glob("_dataflow/tmp/*")
+
+    def everything(self):
+        """Each visible file of rows, and what is in it."""
+        found = {}
+        for path in self._glob("full/**/*part-*") + self._glob("changes/**"):
+            if os.path.isfile(path):
+                try:
+                    with open(path, "rb") as file:
+                        found[path] = hashlib.sha256(file.read()).hexdigest()
+                except FileNotFoundError:
+                    pass  # removed meanwhile
+        return found
+
+    # -- what a reader does
+
+    def scan(self, paths):
+        """Such files as one table for DuckDB."""
+        files = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
+        if self.extension == "parquet":
+            return (f"read_parquet([{files}], union_by_name = true, "
+                    "hive_partitioning = false)")
+        if self.extension.startswith("csv"):
+            return (f"read_csv([{files}], union_by_name = true, header = true, "
+                    "hive_partitioning = false, all_varchar = true, "
+                    "quote = '\"', escape = '\"')")
+        return (f"read_json([{files}], format = 'newline_delimited', "
+                "union_by_name = true, hive_partitioning = false)")
+
+    def replay(self, key, columns=None):
+        """SQL for the table as it is now: the latest load, and what came after.
+
+        Of each column the last value counts that a change of the row told,
+        since the row was deleted last; rows whose last change is a delete are
+        not there."""
+        latest = self.latest()
+        parts, changes = self.scan(self.parts()), self.changes()
+        if not changes:
+            names = self.duck.names(f"SELECT * FROM {parts} LIMIT 0")
+            return f"SELECT {self._list(columns or names)} FROM {parts}"
+        changes = self.scan(changes)
+        names = self.duck.names(
+            f"SELECT * FROM {parts} UNION ALL BY NAME SELECT * EXCLUDE "
+            f"({', '.join(OWN)}) FROM {changes} LIMIT 0")
+        keys = [k.strip() for k in key.split(",")]
+        values = ", ".join(
+            self._quote(n) if n in keys else
+            f"(arg_max({{'v': {self._quote(n)}}}, _seq) FILTER (_op = 'U' AND "
+            f"_seq > coalesce(gone, -2) AND NOT coalesce(list_contains("
+            f"_unchanged::VARCHAR[], '{n}'), false))).v AS {self._quote(n)}"
+            for n in columns or names)
+        group = self._list(keys)
+        return f"""
+            WITH events AS (
+                SELECT 'U' AS _op, -1 AS _seq, NULL AS _unchanged, *
+                FROM {parts}
+                UNION ALL BY NAME
+                SELECT * EXCLUDE (_position, _commit_time) FROM {changes}
+                WHERE _seq >= {latest["first_seq"]}),
+            marked AS (
+                SELECT *, max(CASE WHEN _op = 'D' THEN _seq END)
+                    OVER (PARTITION BY {group}) AS gone
+                FROM events)
+            SELECT {values} FROM marked GROUP BY {group}
+            HAVING arg_max(_op, _seq) = 'U'"""
+
+    @staticmethod
+    def _quote(name):
+        return '"' + name.replace('"', '""') + '"'
+
+    def _list(self, names):
+        return ", ".join(map(self._quote, names))
+
+    def rows(self, key="id", columns=None):
+        return rows(self.duck.query(self.replay(key, columns)))
+
+
+class Lake:
+    """A target server for a world's mappings: files below a folder."""
+
+    def __init__(self, world, duck, folder, kind="file", **options):
+        self.world, self.duck, self.folder = world, duck, str(folder)
+        self.options = dict({"file_age_seconds": 1}, **options)
+        self.extension = {"csv": "csv", "json": "jsonl"}.get(
+            options.get("file_format"), "parquet")
+        self.target_id = self.add_target(kind)
+
+    def connection_string(self):
+        parts = {"path": self.folder, **self.options}
+        return ";".join(f"{key}={value}" for key, value in parts.items())
+
+    def add_target(self, kind):
+        text = self.connection_string().replace("'", "''")
+        control = self.world.control
+        control("INSERT INTO target_servers (target_name, target_type, "
+                f"connection_string) VALUES (N'lake', N'{kind}', N'{text}')")
+        return control("SELECT MAX(target_id) FROM target_servers")[0][0]
+
+    def set_options(self, **options):
+        self.options.update(options)
+        text = self.connection_string().replace("'", "''")
+        self.world.control("UPDATE target_servers SET connection_string = "
+                           f"N'{text}' WHERE target_id = {self.target_id}")
+
+    def add_mapping(self, table, cdc=1, **columns):
+        return self.world.add_mapping(table, cdc=cdc, **dict(
+            {"target_id": self.target_id, "dest_database": "lake",
+             "dest_schema": "dbo"}, **columns))
+
+    def landing(self, table):
+        prefix = self.options.get("prefix", "")
+        return Landing(self.duck, os.path.join(
+            self.folder, prefix, f"lake.dbo.{table}"), self.extension)
+
+    def source_rows(self, table, columns="*"):
+        return rows(self.world.on_source(f"SELECT {columns} FROM {table}"))
+
+    def differences(self, table, key="id", most=5):
+        landing = self.landing(table)
+        if not landing.is_loaded():
+            return ["no load"]
+        source, found = self.source_rows(table), landing.rows(key)
+        if source == found:
+            return []
+        missing = [r for r in source if r not in set(found)]
+        extra = [r for r in found if r not in set(source)]
+        return [f"{len(source)} rows in the source, {len(found)} in files"] + \
+            [f"missing {r}"[:2000] for r in missing[:most]] + \
+            [f"extra {r}"[:2000] for r in extra[:most]]
+
+    def wait_equal(self, table, key="id", timeout=30):
+        try:
+            dataflow.wait_for(lambda: not self.differences(table, key),
+                              timeout, 0.2)
+        except AssertionError:
+            raise AssertionError(
+                f"{table} did not become equal: "
+                f"{self.differences(table, key)}\n"
+                f"errors: {self.world.errors()}\n"
+                f"{self.world.log()}"[-20000:]) from None
