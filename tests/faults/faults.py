@@ -13,6 +13,7 @@ import time
 
 from support import dataflow
 
+import files_end
 from patience import no_room, wait
 from postgresql_faults import faults_of
 
@@ -86,7 +87,8 @@ def at_failpoint(action, name):
     def fault(stage):
         nth = stage.dice.choice([1, 1, 2, 3])
         if name not in ("WINDOW_READ", "WINDOW_STAGED", "BEFORE_COMMIT",
-                        "AFTER_COMMIT", "BEFORE_MIRROR", "START_CLAIMED",
+                        "AFTER_COMMIT", "BEFORE_PUBLISH", "AFTER_PUBLISH",
+                        "BEFORE_MIRROR", "START_CLAIMED",
                         "LOAD_PART"):
             nth = 1
         stage.daemon.stop()
@@ -397,8 +399,11 @@ def catalogue(cast):
               clock_jumps, ddl]
     faults += [at_failpoint("kill", name) for name in failpoints()]
     faults += [at_failpoint("freeze", name) for name in
-               ("WINDOW_STAGED", "BEFORE_SWAP")]
+               ("WINDOW_STAGED", "BEFORE_SWAP", "BEFORE_PUBLISH")]
     for side, kind in (("source", cast.source), ("dest", cast.dest)):
+        if kind == "file":
+            faults += files_end.FAULTS
+            continue
         faults += [restart_server(side), cut(side), half_open(side)]
         faults += faults_of(side) if kind == "postgresql" else \
             sqlserver_faults(side)

@@ -1,0 +1,94 @@
+"""A destination on the stage that is a folder of files, as DuckDB reads it, and
+what may go wrong with one."""
+import fcntl
+import glob
+import os
+import time
+
+from support import duck
+from support.landing import Landing
+
+from patience import no_room
+
+KEYS = {"pair": "b,a"}
+
+
+class FilesEnd:
+    """It has no server that could be killed, and no tables to be altered."""
+    kind = "file"
+    schema = "dbo"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.duck = duck.Duck()
+        self.seen = {}  # what was in each file that was ever visible
+
+    def connection_string(self):
+        return (f"path={self.folder};file_age_seconds=1;keep_full_loads=1;"
+                "partition_by=hour")
+
+    def landing(self, database, table):
+        return Landing(self.duck, os.path.join(
+            self.folder, f"{database}.{self.schema}.{table}"))
+
+    def query(self, _sql, _database="master"):
+        """Whatever a DBA would do to a database: there is none."""
+        return []
+
+    def has_table(self, database, table):
+        return self.landing(database, table).is_loaded()
+
+    def rows(self, database, table):
+        return self.landing(database, table).rows(KEYS.get(table, "id"))
+
+    def checkpoints(self, database):
+        found = {}
+        for path in glob.glob(f"{self.folder}/{database}.*/_dataflow/"
+                              "state.json"):
+            state = self.landing(database, path.split("/")[-3].rsplit(
+                ".", 1)[1]).state()
+            if state["checkpoint"]:
+                found[state["mapping"]] = state["checkpoint"]["position"][2:]
+        return found
+
+    def changed_files(self):
+        """Files whose content is not what it was once: there must be none."""
+        changed = []
+        for path in glob.glob(f"{self.folder}/*.dbo.*"):
+            for name, content in Landing(self.duck, path).everything().items():
+                if self.seen.setdefault(name, content) != content:
+                    changed.append(name)
+        return changed
+
+    def leftovers(self):
+        return glob.glob(f"{self.folder}/*/_dataflow/tmp/*")
+
+    def clear(self):
+        pass
+
+    def close(self):
+        self.duck.close()
+
+
+def disk_is_full(stage):
+    """No file grows beyond some hundred bytes, or some thousand."""
+    with no_room(stage.daemon, stage.dice.choice([100, 1500, 6000])):
+        yield
+        time.sleep(1.5)
+        if stage.dice.random() < 0.3:
+            stage.ask_for_load()
+        yield
+        time.sleep(1)
+
+
+def table_is_locked(stage):
+    """By somebody who stands still in the middle of a write."""
+    paths = glob.glob(f"{stage.ends['dest'].folder}/*/_dataflow/lock")
+    with open(stage.dice.choice(paths), "w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        time.sleep(stage.dice.uniform(0.5, 3))
+        yield
+
+
+FAULTS = [disk_is_full, disk_is_full, table_is_locked]
