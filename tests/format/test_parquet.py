@@ -340,7 +340,7 @@ def mixed_rows(count, seed=5):
     return [(1000 + i, 700000 + i // 50, random_.choice(cities),
              b"note %d %d" % (i, random_.getrandbits(40)),
              None if i % 11 == 0 else random_.randrange(10 ** 7),
-             random_.random(), i % 7 == 0) for i in range(count)]
+             random_.random(), int(i % 7 == 0)) for i in range(count)]
 
 
 def test_row_groups(tmp_path):
