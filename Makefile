@@ -243,7 +243,7 @@ test: deps
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(PYTHON) tests/run
 
 check: all tests
-	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)
+	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract format tdsd integration fuzz)
 
 lint: all
 	BUILD=$(O) $(PYTHON) tests/lint/lint.py
