@@ -190,7 +190,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
-		$(O)/tests/unit/utf8.o $(O)/tests/unit/sanitizer.o $(O)/libdataflow.a
+		$(patsubst %,$(O)/tests/unit/%.o,utf8 sanitizer memfile) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 

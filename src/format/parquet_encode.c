@@ -210,21 +210,21 @@ static int64_t difference(int64_t value, int64_t before, bool narrow)
 	return (int64_t)((uint64_t)value - (uint64_t)before);
 }
 
-/* `count` differences of values to the ones before them; the least of them. */
+/* `count` differences, from the first value on; the least of them. */
 static int64_t take_differences(const int64_t *values, size_t count,
 				bool narrow, int64_t *to)
 {
 	int64_t least = INT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		to[i] = difference(values[i], values[i - 1], narrow);
+		to[i] = difference(values[i + 1], values[i], narrow);
 		if (to[i] < least)
 			least = to[i];
 	}
 	return least;
 }
 
-/* At least one difference, at most a block. */
+/* At least one difference from the first value on, at most a block of them. */
 static void put_block(struct strbuf *out, const int64_t *values, size_t count,
 		      bool narrow)
 {
@@ -262,6 +262,6 @@ void parquet_put_delta(struct strbuf *out, const int64_t *values, size_t count,
 	put_varint(out, count);
 	put_zigzag(out, count ? values[0] : 0);
 	for (size_t at = 1; at < count; at += BLOCK)
-		put_block(out, values + at,
+		put_block(out, values + at - 1,
 			  count - at < BLOCK ? count - at : BLOCK, width == 4);
 }
