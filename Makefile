@@ -182,6 +182,11 @@ $(O)/tests/format/%: $(O)/tests/format/%.o $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# What the benchmarks write files with.
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # libFuzzer comes with clang.
 .PHONY: fuzz fuzzers
 fuzz:
@@ -207,7 +212,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract fuzz format))
+-include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract fuzz format bench))
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint
@@ -228,6 +233,7 @@ bench:
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
+	$(PYTHON) tests/bench/formats.py
 
 MINUTES ?= 60
 

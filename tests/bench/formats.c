@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 	double best = 1e9, took;
 	struct table table;
 	struct connstr cs;
-	size_t rows, count;
+	size_t rows = 0, count;
 	FILE *file;
 
 	if (argc != 6 || !format_find(argv[2]))
