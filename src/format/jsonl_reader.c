@@ -114,7 +114,7 @@ static int read_escape(struct jsonl_reader *reader, struct strbuf *out,
 		       struct error *err)
 {
 	static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
-	char byte;
+	char byte = '\0';
 
 	if (need_byte(reader, &byte, err) < 0)
 		return -1;
@@ -144,7 +144,7 @@ static void take_run(struct stream_in *in, struct strbuf *out)
 static int read_string(struct jsonl_reader *reader, struct strbuf *out,
 		       struct error *err)
 {
-	char byte;
+	char byte = '\0';
 
 	for (;;) {
 		take_run(&reader->in, out);
@@ -190,7 +190,7 @@ static int read_value(struct jsonl_reader *reader, struct cell_value *value,
 		      char *behind, struct error *err)
 {
 	struct strbuf *bytes = &reader->row.bytes;
-	char byte;
+	char byte = '\0';
 
 	value->start = bytes->len;
 	if (need_byte(reader, &byte, err) < 0)
@@ -255,12 +255,12 @@ static int read_member(struct jsonl_reader *reader, char *behind,
 
 static int read_members(struct jsonl_reader *reader, struct error *err)
 {
-	char byte;
+	char byte = '\0';
 
 	if (need_byte(reader, &byte, err) < 0)
 		return -1;
 	while (byte != '}') {
-		char behind;
+		char behind = '\0';
 
 		if (byte != '"')
 			return damaged(reader, "a key is no string", err);
@@ -282,7 +282,7 @@ static int read_members(struct jsonl_reader *reader, struct error *err)
 /* 0: that was all. */
 static int read_row(struct jsonl_reader *reader, struct error *err)
 {
-	char byte;
+	char byte = '\0';
 	int rc = stream_in_byte(&reader->in, &byte, err);
 
 	if (rc <= 0)

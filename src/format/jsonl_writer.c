@@ -62,7 +62,9 @@ static size_t escape(unsigned char byte, char *to)
 			return 2;
 		}
 	}
-	memcpy(to + 1, "u00", 3);
+	to[1] = 'u';
+	to[2] = '0';
+	to[3] = '0';
 	words_hex(to + 4, &byte, 1);
 	return 6;
 }

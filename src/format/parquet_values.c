@@ -47,23 +47,21 @@ void parquet_values_release(struct parquet_values *values)
 	strbuf_release(&values->text);
 }
 
+/* The row of a batch in which value number `i` stands. */
+static size_t row_of(const struct taking *taking, size_t i)
+{
+	return taking->first + taking->values->pick[i];
+}
+
 /* -1, with the value's column and row told; `i` is its place in `pick`. */
 static int refuse(const struct taking *taking, size_t i, const char *why,
 		  struct error *err)
 {
 	error_set(err, ERROR_DATA, "the value of column '%s' %s",
 		  taking->leaf->column->name, why);
-	row_wrap_error(err, taking->batch,
-		       taking->first + taking->values->pick[i]);
+	row_wrap_error(err, taking->batch, row_of(taking, i));
 	return -1;
 }
-
-/* The loop of all that follow: `row` is the row of value number `i`. */
-#define EACH(taking, i, row)                                               \
-	size_t i = 0, row;                                                 \
-	i < (taking)->values->count &&                                     \
-		(row = (taking)->first + (taking)->values->pick[i], true); \
-	i++
 
 /* ----------------------------------------------------------------- numbers */
 
@@ -84,7 +82,9 @@ static int take_ints(struct taking *taking, struct error *err)
 	const int64_t *from = taking->column->i64;
 	int64_t *to = taking->values->numbers;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		to[i] = from[row];
 		if (from[row] < min || from[row] > max)
 			return refuse(taking, i, out_of_range, err);
@@ -96,7 +96,9 @@ static int take_dates(struct taking *taking, struct error *err)
 {
 	const int64_t *from = taking->column->i64;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		if (from[row] < 0 || from[row] > LAST_DAY)
 			return refuse(taking, i, out_of_years, err);
 		taking->values->numbers[i] = from[row] - DAYS_TO_1970;
@@ -132,7 +134,9 @@ static int take_times(struct taking *taking, int64_t zero, int64_t end,
 	const char *why;
 	int64_t ticks;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		ticks = zoned ? taking->column->wide[row].timestamptz.utc
 			      : taking->column->i64[row];
 		why = to_units(taking->leaf, ticks, zero, end,
@@ -149,7 +153,9 @@ static int take_floats(struct taking *taking)
 	uint32_t bits;
 	float value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = (float)from[row];
 		memcpy(&bits, &value, sizeof(bits));
 		taking->values->numbers[i] = bits;
@@ -161,8 +167,9 @@ static int take_doubles(struct taking *taking)
 {
 	const double *from = taking->column->f64;
 
-	for (EACH(taking, i, row))
-		memcpy(&taking->values->numbers[i], &from[row], sizeof(*from));
+	for (size_t i = 0; i < taking->values->count; i++)
+		memcpy(&taking->values->numbers[i], &from[row_of(taking, i)],
+		       sizeof(*from));
 	return 0;
 }
 
@@ -173,7 +180,9 @@ static int take_small_decimals(struct taking *taking, struct error *err)
 	int64_t end = (int64_t)parquet_power(taking->leaf->precision);
 	row_int128 value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = taking->column->wide[row].decimal;
 		if (value <= -end || value >= end)
 			return refuse(taking, i, too_wide, err);
@@ -198,7 +207,9 @@ static int take_decimals(struct taking *taking, struct error *err)
 	unsigned char *to = taking->values->fixed;
 	row_int128 value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = is_uint ? (row_int128)(uint64_t)taking->column->i64[row]
 				: taking->column->wide[row].decimal;
 		if (value <= -end || value >= end)
@@ -214,10 +225,10 @@ static int take_decimals(struct taking *taking, struct error *err)
 
 static int take_uuids(struct taking *taking)
 {
-	for (EACH(taking, i, row))
-		taking->values->slices[i] =
-			(struct row_slice){taking->column->wide[row].uuid.bytes,
-					   taking->leaf->width};
+	for (size_t i = 0; i < taking->values->count; i++)
+		taking->values->slices[i] = (struct row_slice){
+			taking->column->wide[row_of(taking, i)].uuid.bytes,
+			taking->leaf->width};
 	return 0;
 }
 
@@ -253,7 +264,8 @@ static int convert_texts(struct taking *taking, struct error *err)
 	size_t len;
 
 	strbuf_reset(&values->text);
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
 		const struct row_slice *from = &taking->column->slice[row];
 
 		if (charset_convert(&values->charset, from->data, from->len,
@@ -281,7 +293,9 @@ static int take_slices(struct taking *taking, size_t col, struct error *err)
 		return -1;
 	if (name && convert_texts(taking, err) < 0)
 		return -1;
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		if (!name)
 			slices[i] = taking->column->slice[row];
 		if (slices[i].len > PARQUET_VALUE_MAX)
@@ -338,7 +352,9 @@ static int take_words(struct taking *taking, struct error *err)
 	const char *why;
 
 	strbuf_reset(&values->text);
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		why = is_uuid ? NULL : check_moment(taking, row);
 		if (why)
 			return refuse(taking, i, why, err);

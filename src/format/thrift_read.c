@@ -104,7 +104,7 @@ int64_t thrift_get_int(struct thrift_reader *reader,
 	int64_t value = min;
 
 	if (field->type == THRIFT_BYTE)
-		value = (signed char)next_byte(reader);
+		value = (int64_t)(next_byte(reader) ^ 0x80) - 0x80;
 	else if (field->type >= THRIFT_I16 && field->type <= THRIFT_I64)
 		value = thrift_next_int(reader);
 	else
