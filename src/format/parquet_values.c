@@ -6,12 +6,6 @@
 #include "format/words.h"
 #include "row/text.h"
 
-#define DAYS_TO_1970	719162	/* from 0001-01-01 */
-#define LAST_DAY	3652058 /* 9999-12-31 */
-#define TICKS_TO_1970	(DAYS_TO_1970 * ROW_TICKS_PER_DAY)
-#define TICKS_PER_MICRO 10
-#define NANOS_PER_TICK	100
-
 /* Why a value cannot be stored. */
 static const char out_of_range[] = "is out of the range of its type";
 static const char out_of_years[] = "is not in the years 1 to 9999";
@@ -67,21 +61,11 @@ static int refuse(const struct taking *taking, size_t i, const char *why,
 
 static int take_ints(struct taking *taking, struct error *err)
 {
-	static const struct {
-		int64_t min, max;
-	} ranges[] = {
-		[ROW_BOOL] = {0, 1},
-		[ROW_UINT8] = {0, UINT8_MAX},
-		[ROW_INT8] = {INT8_MIN, INT8_MAX},
-		[ROW_INT16] = {INT16_MIN, INT16_MAX},
-		[ROW_INT32] = {INT32_MIN, INT32_MAX},
-		[ROW_INT64] = {INT64_MIN, INT64_MAX},
-	};
-	enum row_type type = taking->leaf->column->type;
-	int64_t min = ranges[type].min, max = ranges[type].max;
+	row_int128 min = 0, max = 0;
 	const int64_t *from = taking->column->i64;
 	int64_t *to = taking->values->numbers;
 
+	row_type_range(taking->leaf->column->type, &min, &max);
 	for (size_t i = 0; i < taking->values->count; i++) {
 		size_t row = row_of(taking, i);
 
@@ -99,9 +83,9 @@ static int take_dates(struct taking *taking, struct error *err)
 	for (size_t i = 0; i < taking->values->count; i++) {
 		size_t row = row_of(taking, i);
 
-		if (from[row] < 0 || from[row] > LAST_DAY)
+		if (from[row] < 0 || from[row] > PARQUET_LAST_DAY)
 			return refuse(taking, i, out_of_years, err);
-		taking->values->numbers[i] = from[row] - DAYS_TO_1970;
+		taking->values->numbers[i] = from[row] - PARQUET_DAYS_TO_1970;
 	}
 	return 0;
 }
@@ -116,14 +100,16 @@ static const char *to_units(const struct parquet_leaf *leaf, int64_t ticks,
 	if (ticks < 0 || ticks >= end)
 		return out_of_years;
 	if (leaf->nanos)
-		return __builtin_mul_overflow(ticks - zero, NANOS_PER_TICK, out)
+		return __builtin_mul_overflow(ticks - zero,
+					      PARQUET_NANOS_PER_TICK, out)
 			       ? out_of_nanos
 			       : NULL;
-	if (leaf->rounds && (ticks % TICKS_PER_MICRO || leaf->digits < 6))
+	if (leaf->rounds &&
+	    (ticks % PARQUET_TICKS_PER_MICRO || leaf->digits < 6))
 		ticks = row_round_ticks(ticks, leaf->digits, end);
-	if (ticks % TICKS_PER_MICRO)
+	if (ticks % PARQUET_TICKS_PER_MICRO)
 		return too_fine;
-	*out = (ticks - zero) / TICKS_PER_MICRO;
+	*out = (ticks - zero) / PARQUET_TICKS_PER_MICRO;
 	return NULL;
 }
 
@@ -418,7 +404,8 @@ int parquet_values_take(struct parquet_values *values,
 		return take_times(&taking, 0, ROW_TICKS_PER_DAY, err);
 	case PARQUET_AS_TIMESTAMP:
 	case PARQUET_AS_TIMESTAMPTZ:
-		return take_times(&taking, TICKS_TO_1970, ROW_TICKS_END, err);
+		return take_times(&taking, PARQUET_TICKS_TO_1970, ROW_TICKS_END,
+				  err);
 	case PARQUET_AS_SMALL_DECIMAL:
 		return take_small_decimals(&taking, err);
 	case PARQUET_AS_DECIMAL:

@@ -8,6 +8,12 @@
 #include "unit/memfile.h"
 #include "unit/rows.h"
 
+#define MUST_OF(trial, call)                                             \
+	do {                                                             \
+		if ((call) < 0)                                          \
+			fail_msg("%s: %s", #call, (trial)->err.message); \
+	} while (0)
+
 static const struct column columns[] = {
 	{.name = "id", .type = ROW_INT64},
 	{.name = "name", .type = ROW_TEXT, .nullable = true},
@@ -41,148 +47,146 @@ static void add_row(struct batch *batch, int64_t id)
 	batch_add_row(batch, id % 2 ? ROW_UPSERT : ROW_DELETE);
 }
 
-static void write_rows(struct memfile *file, const struct format_options *how,
-		       const struct table *table, int64_t count,
+/* A file of each format, one after the other. */
+struct trial {
+	struct format_options how;
+	struct table table;
+	struct memfile file;
+	struct batch batch;
+	struct error err;
+};
+
+static const char *const kinds[] = {"parquet", "csv", "json"};
+
+static void trial_begin(struct trial *trial, const char *kind,
+			const char *options)
+{
+	memset(trial, 0, sizeof(*trial));
+	options_of(&trial->how, kind, options);
+	table_make(&trial->table, "t", columns, COUNT_OF(columns), NULL);
+	memfile_init(&trial->file);
+	batch_make(&trial->batch, &trial->table);
+}
+
+static void trial_end(struct trial *trial)
+{
+	batch_release(&trial->batch);
+	memfile_release(&trial->file);
+	table_release(&trial->table);
+}
+
+static struct format_writer *new_writer(struct trial *trial,
+					struct byte_sink *sink)
+{
+	struct format_writer *writer;
+
+	MUST_OF(trial, format_writer_new(&writer, &trial->how, &trial->table,
+					 NULL, NULL, 0, sink, &trial->err));
+	return writer;
+}
+
+static void write_rows(struct trial *trial, int64_t count,
 		       struct format_counts *counts)
 {
-	struct error err = ERROR_INIT;
-	struct format_writer *writer;
-	struct batch batch;
+	struct format_writer *writer = new_writer(trial, &trial->file.sink);
 
-	batch_make(&batch, table);
-	MUST(format_writer_new(&writer, how, table, NULL, NULL, 0, &file->sink,
-			       &err));
 	for (int64_t i = 0; i < count; i++)
-		add_row(&batch, i);
-	MUST(format_writer_write(writer, &batch, &err));
-	MUST(format_writer_end(writer, counts, &err));
+		add_row(&trial->batch, i);
+	MUST_OF(trial, format_writer_write(writer, &trial->batch, &trial->err));
+	MUST_OF(trial, format_writer_end(writer, counts, &trial->err));
 	format_writer_free(writer);
-	batch_release(&batch);
+	batch_reset(&trial->batch);
 }
 
 static void test_every_format(void **state)
 {
-	static const char *const kinds[][2] = {
+	static const char *const packed[][2] = {
 		{"parquet", "compression=snappy"}, {"csv", "compression=zstd"},
 		{"json", "compression=gzip"},	   {"CSV", "compression=none"},
 		{"jsonl", "compression=none"},
 	};
-	struct error err = ERROR_INIT;
+	struct format_reader *reader;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", columns, COUNT_OF(columns), NULL);
-	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_reader *reader;
-		struct memfile file;
-		struct batch batch;
-
-		memfile_init(&file);
-		options_of(&how, kinds[i][0], kinds[i][1]);
-		write_rows(&file, &how, &table, 6, &counts);
+	for (size_t i = 0; i < COUNT_OF(packed); i++) {
+		trial_begin(&t, packed[i][0], packed[i][1]);
+		write_rows(&t, 6, &counts);
 		assert_int_equal(counts.rows, 6);
-		assert_int_equal(counts.bytes, file.source.size);
-		batch_make(&batch, &table);
-		MUST(format_reader_new(&reader, &how, &table, &file.source,
-				       1 << 20, &err));
+		assert_int_equal(counts.bytes, t.file.source.size);
+		MUST_OF(&t, format_reader_new(&reader, &t.how, &t.table,
+					      &t.file.source, 1 << 20, &t.err));
 		assert_null(format_reader_value(reader, "key"));
-		assert_int_equal(format_reader_next(reader, &batch, &err), 1);
-		assert_rows(&batch, "+ 0||NULL\n+ 1|a name|1.00\n"
-				    "+ 2|a name|2.00\n+ 3||3.00\n"
-				    "+ 4|a name|4.00\n+ 5|a name|NULL\n");
-		batch_reset(&batch);
-		assert_int_equal(format_reader_next(reader, &batch, &err), 0);
+		assert_int_equal(format_reader_next(reader, &t.batch, &t.err),
+				 1);
+		assert_rows(&t.batch, "+ 0||NULL\n+ 1|a name|1.00\n"
+				      "+ 2|a name|2.00\n+ 3||3.00\n"
+				      "+ 4|a name|4.00\n+ 5|a name|NULL\n");
+		batch_reset(&t.batch);
+		assert_int_equal(format_reader_next(reader, &t.batch, &t.err),
+				 0);
 		format_reader_free(reader);
-		batch_release(&batch);
-		memfile_release(&file);
+		trial_end(&t);
 	}
 	assert_null(format_find("xml"));
-	table_release(&table);
 }
 
 /* Deletes hold NULL outside of their key, even in columns that are NOT NULL. */
 static void test_sparse_rows(void **state)
 {
 	static const bool required[] = {true, false, false};
-	static const struct column not_null[] = {
-		{.name = "id", .type = ROW_INT64},
-		{.name = "name", .type = ROW_TEXT},
-		{.name = "n", .type = ROW_INT32},
-	};
-	static const char *const kinds[] = {"parquet", "csv", "json"};
-	struct error err = ERROR_INIT;
+	struct format_writer *writer;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", not_null, COUNT_OF(not_null), NULL);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_writer *writer;
-		struct memfile file;
-		struct batch batch;
-
-		memfile_init(&file);
-		batch_make(&batch, &table);
-		batch_put_i64(&batch, 0, 1);
-		batch_put_null(&batch, 1);
-		batch_put_unchanged(&batch, 2);
-		batch_add_row(&batch, ROW_DELETE);
-		options_of(&how, kinds[i], "compression=none");
-		MUST(format_writer_new(&writer, &how, &table, required, NULL, 0,
-				       &file.sink, &err));
-		MUST(format_writer_write(writer, &batch, &err));
-		MUST(format_writer_end(writer, &counts, &err));
+		trial_begin(&t, kinds[i], "compression=none");
+		t.table.columns[1].nullable = false;
+		batch_put_i64(&t.batch, 0, 1);
+		batch_put_null(&t.batch, 1);
+		batch_put_unchanged(&t.batch, 2);
+		batch_add_row(&t.batch, ROW_DELETE);
+		MUST_OF(&t,
+			format_writer_new(&writer, &t.how, &t.table, required,
+					  NULL, 0, &t.file.sink, &t.err));
+		MUST_OF(&t, format_writer_write(writer, &t.batch, &t.err));
+		MUST_OF(&t, format_writer_end(writer, &counts, &t.err));
 		format_writer_free(writer);
-		MUST(format_writer_new(&writer, &how, &table, NULL, NULL, 0,
-				       &file.sink, &err));
-		MUST_FAIL(format_writer_write(writer, &batch, &err),
-			  ERROR_DATA);
-		assert_holds(err.message, "'name'");
+		writer = new_writer(&t, &t.file.sink);
+		assert_int_equal(format_writer_write(writer, &t.batch, &t.err),
+				 -1);
+		assert_int_equal(t.err.kind, ERROR_DATA);
+		assert_holds(t.err.message, "'name'");
 		format_writer_free(writer);
-		batch_release(&batch);
-		memfile_release(&file);
+		trial_end(&t);
 	}
-	table_release(&table);
 }
 
 /* Who ends a file by its length can see it grow. */
 static void test_length_so_far(void **state)
 {
-	static const char *const kinds[] = {"parquet", "csv", "json"};
-	struct error err = ERROR_INIT;
+	struct format_writer *writer;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	uint64_t before, after;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", columns, COUNT_OF(columns), NULL);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_writer *writer;
-		struct memfile file;
-		struct batch batch;
-		uint64_t before, after;
-
-		memfile_init(&file);
-		batch_make(&batch, &table);
-		options_of(&how, kinds[i], "compression=none");
-		MUST(format_writer_new(&writer, &how, &table, NULL, NULL, 0,
-				       &file.sink, &err));
+		trial_begin(&t, kinds[i], "compression=none");
+		writer = new_writer(&t, &t.file.sink);
 		before = format_writer_bytes(writer);
 		for (int64_t row = 0; row < 4000; row++)
-			add_row(&batch, row * 7919);
-		MUST(format_writer_write(writer, &batch, &err));
+			add_row(&t.batch, row * 7919);
+		MUST_OF(&t, format_writer_write(writer, &t.batch, &t.err));
 		after = format_writer_bytes(writer);
 		assert_true(after > before + 20000);
-		MUST(format_writer_end(writer, &counts, &err));
+		MUST_OF(&t, format_writer_end(writer, &counts, &t.err));
 		assert_true(counts.bytes < 4 * after);
 		format_writer_free(writer);
-		batch_release(&batch);
-		memfile_release(&file);
+		trial_end(&t);
 	}
-	table_release(&table);
 }
 
 static int fail_write(struct byte_sink *sink, const void *data, size_t len,
@@ -196,98 +200,88 @@ static int fail_write(struct byte_sink *sink, const void *data, size_t len,
 
 static void test_sink_that_is_full(void **state)
 {
-	static const char *const kinds[] = {"parquet", "csv", "json"};
 	struct byte_sink sink = {fail_write};
-	struct error err = ERROR_INIT;
+	struct format_writer *writer;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", columns, COUNT_OF(columns), NULL);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_writer *writer;
-
-		options_of(&how, kinds[i], "compression=gzip");
-		MUST(format_writer_new(&writer, &how, &table, NULL, NULL, 0,
-				       &sink, &err));
-		MUST_FAIL(format_writer_end(writer, &counts, &err),
-			  ERROR_SYSTEM);
-		assert_holds(err.message, "the disk is full");
+		trial_begin(&t, kinds[i], "compression=gzip");
+		writer = new_writer(&t, &sink);
+		assert_int_equal(format_writer_end(writer, &counts, &t.err),
+				 -1);
+		assert_int_equal(t.err.kind, ERROR_SYSTEM);
+		assert_string_equal(t.err.message, "the disk is full");
 		format_writer_free(writer);
+		trial_end(&t);
 	}
-	table_release(&table);
 }
 
 /* A reader has a limit, whatever a file says. */
 static void test_memory_of_readers(void **state)
 {
-	static const char *const kinds[] = {"parquet", "csv", "json"};
-	struct error err = ERROR_INIT;
+	struct format_reader *reader;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", columns, COUNT_OF(columns), NULL);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_reader *reader;
-		struct memfile file;
-		struct batch batch;
-		int rc;
-
-		memfile_init(&file);
-		options_of(&how, kinds[i], "compression=none");
-		write_rows(&file, &how, &table, 4000, &counts);
-		batch_make(&batch, &table);
-		rc = format_reader_new(&reader, &how, &table, &file.source, 2,
-				       &err);
-		if (rc == 0) {
-			MUST_FAIL(format_reader_next(reader, &batch, &err),
-				  ERROR_MEMORY);
+		trial_begin(&t, kinds[i], "compression=none");
+		write_rows(&t, 4000, &counts);
+		if (format_reader_new(&reader, &t.how, &t.table, &t.file.source,
+				      2, &t.err) == 0) {
+			assert_int_equal(
+				format_reader_next(reader, &t.batch, &t.err),
+				-1);
 			format_reader_free(reader);
 		}
-		assert_int_equal(err.kind, ERROR_MEMORY);
-		batch_release(&batch);
-		memfile_release(&file);
+		assert_int_equal(t.err.kind, ERROR_MEMORY);
+		trial_end(&t);
 	}
-	table_release(&table);
 }
 
 /* Rows that do not fit into a batch come in the next one, or alone. */
 static void test_small_batches(void **state)
 {
-	static const char *const kinds[] = {"parquet", "csv", "json"};
-	struct error err = ERROR_INIT;
+	struct format_reader *reader;
 	struct format_counts counts;
-	struct format_options how;
-	struct table table;
+	struct trial t;
 
 	(void)state;
-	table_make(&table, "t", columns, COUNT_OF(columns), NULL);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		struct format_reader *reader;
-		struct memfile file;
-		struct batch batch;
 		size_t rows = 0, batches = 0;
 
-		memfile_init(&file);
-		options_of(&how, kinds[i], "compression=none");
-		write_rows(&file, &how, &table, 100, &counts);
-		MUST(batch_init(&batch, &table, 7, 1, &err));
-		MUST(format_reader_new(&reader, &how, &table, &file.source,
-				       1 << 20, &err));
-		while (format_reader_next(reader, &batch, &err) == 1) {
-			rows += batch.rows;
+		trial_begin(&t, kinds[i], "compression=none");
+		write_rows(&t, 100, &counts);
+		batch_release(&t.batch);
+		MUST_OF(&t, batch_init(&t.batch, &t.table, 7, 1, &t.err));
+		MUST_OF(&t, format_reader_new(&reader, &t.how, &t.table,
+					      &t.file.source, 1 << 20, &t.err));
+		while (format_reader_next(reader, &t.batch, &t.err) == 1) {
+			rows += t.batch.rows;
 			batches++;
-			batch_reset(&batch);
+			batch_reset(&t.batch);
 		}
 		assert_int_equal(rows, 100);
 		assert_int_equal(batches, 100);
 		format_reader_free(reader);
-		batch_release(&batch);
-		memfile_release(&file);
+		trial_end(&t);
 	}
+}
+
+static void assert_no_place(const char *kind, const struct column *column)
+{
+	struct error err = ERROR_INIT;
+	struct format_options how;
+	struct table table, held;
+
+	options_of(&how, kind, "compression=none");
+	table_make(&table, "t", column, 1, NULL);
+	table_init(&held);
+	MUST_FAIL(format_table(&how, &table, &held, &err), ERROR_SCHEMA);
+	assert_holds(err.message, "'c'");
+	table_release(&held);
 	table_release(&table);
 }
 
@@ -299,30 +293,12 @@ static void test_columns_that_no_file_can_hold(void **state)
 	};
 	static const struct column odd = {
 		.name = "c", .type = ROW_DECIMAL, .precision = 39};
-	static const char *const kinds[] = {"parquet", "csv", "json"};
-	struct error err = ERROR_INIT;
-	struct format_options how;
-	struct table table, held;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		options_of(&how, kinds[i], "compression=none");
-		for (size_t b = 0; b < COUNT_OF(bad); b++) {
-			table_make(&table, "t", &bad[b], 1, NULL);
-			table_init(&held);
-			MUST_FAIL(format_table(&how, &table, &held, &err),
-				  ERROR_SCHEMA);
-			assert_holds(err.message, "'c'");
-			table_release(&held);
-			table_release(&table);
-		}
-	}
-	options_of(&how, "parquet", "compression=none");
-	table_make(&table, "t", &odd, 1, NULL);
-	table_init(&held);
-	MUST_FAIL(format_table(&how, &table, &held, &err), ERROR_SCHEMA);
-	table_release(&held);
-	table_release(&table);
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		for (size_t b = 0; b < COUNT_OF(bad); b++)
+			assert_no_place(kinds[i], &bad[b]);
+	assert_no_place("parquet", &odd);
 }
 
 int main(void)
