@@ -40,7 +40,7 @@ static void *read_whole(const char *folder, const char *name, const char *kind,
 	char path[4096];
 	FILE *file;
 	void *data;
-	long size;
+	long size = -1;
 
 	snprintf(path, sizeof(path), "%s/%s.%s", folder, name, kind);
 	file = fopen(path, "rb");

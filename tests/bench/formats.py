@@ -4,8 +4,8 @@ DuckDB writing the same rows, and how large they become.
 
     tests/bench/formats.py [ROWS]       5,000,000 unless given
 
-Each program writes to memory (DuckDB: to /dev/null), three times; the fastest
-counts, in seconds of CPU time. A ratio above 1 is in our favour for speed, below
+Each program writes to memory (DuckDB: to a file, and from its own table in
+memory), three times; the fastest counts, in seconds of CPU time. A ratio above 1 is in our favour for speed, below
 1 for size. All of it is one process after the other, so that each has the
 machine for itself.
 """
