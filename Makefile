@@ -170,7 +170,7 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # On a machine that is short of everything: see tests/unit/scarce/scarce.h.
-SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation module)
+SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation module format)
 WRAPPED := malloc calloc realloc strdup strndup pthread_create
 $(SCARCE): $(O)/tests/unit/scarce/scarce.o
 $(SCARCE): ALL_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
@@ -187,6 +187,11 @@ $(O)/tests/format/%: $(O)/tests/format/%.o $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# What the benchmarks write files with.
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 $(PROBES): $(O)/%: $(O)/%.o $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -199,7 +204,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
-		$(O)/tests/unit/utf8.o $(O)/tests/unit/sanitizer.o $(O)/libdataflow.a
+		$(patsubst %,$(O)/tests/unit/%.o,utf8 sanitizer memfile) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
@@ -216,7 +221,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract integration fuzz format))
+-include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract integration fuzz format bench))
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint
@@ -237,6 +242,7 @@ bench:
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
+	$(PYTHON) tests/bench/formats.py
 
 MINUTES ?= 60
 
@@ -252,7 +258,7 @@ test: deps
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-15} $(PYTHON) tests/run
 
 check: all tests
-	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)
+	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract format tdsd integration fuzz)
 
 lint: all
 	BUILD=$(O) $(PYTHON) tests/lint/lint.py

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "format/format_ops.h"
 #include "row/text.h"
 
 #define LAST_DAY      3652058 /* 9999-12-31 */
@@ -26,18 +27,6 @@ static int refuse(const struct cell *cell, const struct batch *batch,
 	return -1;
 }
 
-static int refuse_column(const struct column *column, const char *why,
-			 struct error *err)
-{
-	return error_set(err, ERROR_SCHEMA,
-			 "column '%s' (%s) cannot be stored in a file: %s; "
-			 "leave it out of the source's table or view",
-			 column->name,
-			 column->native ? column->native
-					: row_type_name(column->type),
-			 why);
-}
-
 int cell_init(struct cell *cell, const struct column *column,
 	      const struct format_options *options, bool optional,
 	      struct error *err)
@@ -48,14 +37,7 @@ int cell_init(struct cell *cell, const struct column *column,
 	cell->between = options->blank ? ' ' : 'T';
 	cell->base64 = options->base64;
 	words_pattern_init(&cell->date, options->date);
-	if (column->unsupported)
-		return refuse_column(column, "its values cannot be carried",
-				     err);
-	if (column->extended)
-		return refuse_column(
-			column,
-			"it may hold values that only its own system has", err);
-	return 0;
+	return format_check_column(column, err);
 }
 
 void cell_release(struct cell *cell)

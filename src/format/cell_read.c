@@ -4,23 +4,6 @@
 
 #include "base/text.h"
 
-/* What values of an integer type can be. */
-static bool int_fits(enum row_type type, int64_t value)
-{
-	switch (type) {
-	case ROW_UINT8:
-		return value >= 0 && value <= UINT8_MAX;
-	case ROW_INT8:
-		return value >= INT8_MIN && value <= INT8_MAX;
-	case ROW_INT16:
-		return value >= INT16_MIN && value <= INT16_MAX;
-	case ROW_INT32:
-		return value >= INT32_MIN && value <= INT32_MAX;
-	default:
-		return true;
-	}
-}
-
 static bool read_bool(const char *s, size_t len, int64_t *out)
 {
 	*out = len == 4 && !memcmp(s, "true", 4);
@@ -62,6 +45,8 @@ static bool read_timestamptz(const struct cell *cell, const char *s, size_t len,
 static bool read_number(const struct cell *cell, const char *s, size_t len,
 			int64_t *out)
 {
+	row_int128 min, max;
+
 	switch (cell->column->type) {
 	case ROW_BOOL:
 		return read_bool(s, len, out);
@@ -75,7 +60,8 @@ static bool read_number(const struct cell *cell, const char *s, size_t len,
 		return read_timestamp(cell, s, len, out);
 	default:
 		return words_read_int(s, len, out) &&
-		       int_fits(cell->column->type, *out);
+		       row_type_range(cell->column->type, &min, &max) &&
+		       *out >= min && *out <= max;
 	}
 }
 

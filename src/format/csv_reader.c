@@ -7,23 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/cell_row.h"
 #include "format/csv.h"
-#include "format/stream.h"
+#include "format/text_reader.h"
 
 #define NOWHERE SIZE_MAX
 
 struct csv_reader {
-	struct format_reader base;
-	const struct table *table;
+	struct text_reader text;
 	struct format_options options;
-	struct stream_in in;
-	struct cell_row row;
 	size_t *places; /* for each field, its column in the table */
 	size_t field_count;
 	size_t null_len;
-	uint64_t line; /* rows that were read, for messages */
-	bool ended;
 };
 
 static int damaged(const struct csv_reader *reader, const char *why,
@@ -31,7 +25,7 @@ static int damaged(const struct csv_reader *reader, const char *why,
 {
 	return error_set(err, ERROR_DATA,
 			 "row %llu of a CSV file cannot be read: %s",
-			 (unsigned long long)reader->line, why);
+			 (unsigned long long)reader->text.row, why);
 }
 
 /* How a field ended. */
@@ -50,7 +44,7 @@ static int read_line_end(struct csv_reader *reader, char first,
 	int rc = 1;
 
 	if (crlf && first == '\r')
-		rc = stream_in_byte(&reader->in, &byte, err);
+		rc = stream_in_byte(&reader->text.in, &byte, err);
 	if (rc < 0)
 		return -1;
 	if (rc == 0 || byte != '\n' || (crlf && first != '\r'))
@@ -82,7 +76,7 @@ static int look_behind(struct csv_reader *reader, int rc, char byte,
 static void take_run(struct csv_reader *reader, bool quoted, struct strbuf *out)
 {
 	const struct format_options *options = &reader->options;
-	struct stream_in *in = &reader->in;
+	struct stream_in *in = &reader->text.in;
 	const char *begin = in->at;
 
 	while (in->at < in->end && *in->at != options->quote &&
@@ -101,13 +95,13 @@ static int read_quoted(struct csv_reader *reader, struct strbuf *out,
 
 	for (;;) {
 		take_run(reader, true, out);
-		rc = stream_in_byte(&reader->in, &byte, err);
+		rc = stream_in_byte(&reader->text.in, &byte, err);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
 			return damaged(reader, "a quote is not closed", err);
 		if (byte == quote) {
-			rc = stream_in_byte(&reader->in, &byte, err);
+			rc = stream_in_byte(&reader->text.in, &byte, err);
 			if (rc <= 0 || byte != quote)
 				break;
 		}
@@ -141,7 +135,7 @@ static int read_plain(struct csv_reader *reader, char first, struct strbuf *out,
 		take_run(reader, false, out);
 		if (out->failed)
 			return strbuf_check(out, err);
-		rc = stream_in_byte(&reader->in, &byte, err);
+		rc = stream_in_byte(&reader->text.in, &byte, err);
 		if (rc < 0)
 			return -1;
 	}
@@ -151,9 +145,9 @@ static int read_plain(struct csv_reader *reader, char first, struct strbuf *out,
 static int read_field(struct csv_reader *reader, bool first, bool *quoted,
 		      enum behind *behind, struct error *err)
 {
-	struct strbuf *out = &reader->row.bytes;
+	struct strbuf *out = &reader->text.bytes;
 	char byte = '\0';
-	int rc = stream_in_byte(&reader->in, &byte, err);
+	int rc = stream_in_byte(&reader->text.in, &byte, err);
 
 	if (rc < 0 || (rc == 0 && first))
 		return rc;
@@ -172,12 +166,12 @@ static int read_field(struct csv_reader *reader, bool first, bool *quoted,
 static void set_value(struct csv_reader *reader, size_t place, size_t start,
 		      bool quoted)
 {
-	struct strbuf *bytes = &reader->row.bytes;
+	struct strbuf *bytes = &reader->text.bytes;
 	size_t len = bytes->len - start;
 
 	if (place == NOWHERE)
 		return;
-	reader->row.values[place] = (struct cell_value){
+	reader->text.values[place] = (struct text_value){
 		.null = !quoted && len == reader->null_len &&
 			!memcmp(bytes->data + start, reader->options.null_text,
 				len),
@@ -186,17 +180,16 @@ static void set_value(struct csv_reader *reader, size_t place, size_t start,
 	};
 }
 
-/* 0: that was all. */
-static int read_row(struct csv_reader *reader, struct error *err)
+/* See struct text_reader. */
+static int read_row(struct text_reader *text, struct error *err)
 {
+	struct csv_reader *reader = (struct csv_reader *)text;
 	enum behind behind = BEHIND_DELIMITER;
 	size_t field = 0;
 	bool quoted;
 
-	cell_row_reset(&reader->row);
-	reader->line++;
 	for (; behind == BEHIND_DELIMITER; field++) {
-		size_t start = reader->row.bytes.len;
+		size_t start = reader->text.bytes.len;
 		int rc = read_field(reader, field == 0, &quoted, &behind, err);
 
 		if (rc <= 0)
@@ -210,33 +203,7 @@ static int read_row(struct csv_reader *reader, struct error *err)
 	/* Ours end with a line end: anything else was cut off. */
 	if (behind == BEHIND_FILE)
 		return damaged(reader, "the file is cut off in it", err);
-	reader->row.loaded = true;
 	return 1;
-}
-
-static int next_rows(struct format_reader *base, struct batch *batch,
-		     struct error *err)
-{
-	struct csv_reader *reader = (struct csv_reader *)base;
-	int rc;
-
-	while (!batch_full(batch)) {
-		if (!reader->row.loaded && !reader->ended) {
-			rc = read_row(reader, err);
-			if (rc < 0)
-				return -1;
-			reader->ended = rc == 0;
-		}
-		if (reader->ended)
-			break;
-		rc = cell_row_put(&reader->row, batch, err);
-		if (rc < 0)
-			return error_wrap(err, "row %llu",
-					  (unsigned long long)reader->line);
-		if (rc == 0)
-			break;
-	}
-	return batch->rows > 0;
 }
 
 /* -------------------------------------------------------------------- header */
@@ -274,7 +241,7 @@ static bool has_place(const struct csv_reader *reader, size_t place)
 static int read_header(struct csv_reader *reader, struct error *err)
 {
 	enum behind behind = BEHIND_DELIMITER;
-	struct strbuf *bytes = &reader->row.bytes;
+	struct strbuf *bytes = &reader->text.bytes;
 	bool quoted;
 
 	while (behind == BEHIND_DELIMITER) {
@@ -283,7 +250,8 @@ static int read_header(struct csv_reader *reader, struct error *err)
 		strbuf_reset(bytes);
 		if (read_field(reader, false, &quoted, &behind, err) < 0)
 			return -1;
-		place = find_column(reader->table, bytes->data, bytes->len);
+		place = find_column(reader->text.table, bytes->data,
+				    bytes->len);
 		if (place != NOWHERE && has_place(reader, place))
 			return damaged(reader, "a column is named twice", err);
 		if (add_place(reader, place, err) < 0)
@@ -298,20 +266,15 @@ static int find_places(struct csv_reader *reader, struct error *err)
 {
 	if (reader->options.header)
 		return read_header(reader, err);
-	for (size_t i = 0; i < reader->table->column_count; i++)
+	for (size_t i = 0; i < reader->text.table->column_count; i++)
 		if (add_place(reader, i, err) < 0)
 			return -1;
 	return 0;
 }
 
-static void free_reader(struct format_reader *base)
+static void release(struct text_reader *text)
 {
-	struct csv_reader *reader = (struct csv_reader *)base;
-
-	cell_row_release(&reader->row);
-	stream_in_release(&reader->in);
-	free(reader->places);
-	free(reader);
+	free(((struct csv_reader *)text)->places);
 }
 
 int csv_reader_new(struct format_reader **out,
@@ -323,17 +286,16 @@ int csv_reader_new(struct format_reader **out,
 
 	if (!reader)
 		return error_memory(err, "a CSV file");
-	reader->base =
-		(struct format_reader){.next = next_rows, .free = free_reader};
-	reader->table = table;
+	reader->text.read = read_row;
+	reader->text.release = release;
 	reader->options = *options;
 	reader->null_len = strlen(options->null_text);
-	if (cell_row_init(&reader->row, table, options, max_bytes, err) < 0 ||
-	    stream_in_init(&reader->in, options, source, err) < 0 ||
+	if (text_reader_init(&reader->text, options, table, source, max_bytes,
+			     err) < 0 ||
 	    find_places(reader, err) < 0) {
-		free_reader(&reader->base);
+		text_reader_free(&reader->text);
 		return -1;
 	}
-	*out = &reader->base;
+	*out = &reader->text.base;
 	return 0;
 }

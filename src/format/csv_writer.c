@@ -6,20 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/cell.h"
 #include "format/csv.h"
-#include "format/stream.h"
+#include "format/text_writer.h"
 
 /* Of long bytes, so many at a time: as hexadecimal digits or in Base64, they fit
  * into the stream's buffer. */
 #define PIECE ((size_t)48 * 1024)
 
 struct csv_writer {
-	struct format_writer base;
-	const struct table *table;
-	struct cell *cells;
-	struct stream_out out;
-	uint64_t rows;
+	struct text_writer text;
 	bool crlf, base64;
 	char delimiter, quote;
 	size_t null_len;
@@ -29,15 +24,15 @@ struct csv_writer {
 
 static int add_sign(struct csv_writer *writer, char sign, struct error *err)
 {
-	if (stream_out_room(&writer->out, 1, err) < 0)
+	if (stream_out_room(&writer->text.out, 1, err) < 0)
 		return -1;
-	writer->out.buffer[writer->out.used++] = sign;
+	writer->text.out.buffer[writer->text.out.used++] = sign;
 	return 0;
 }
 
 static int end_row(struct csv_writer *writer, struct error *err)
 {
-	return stream_out_add(&writer->out, writer->crlf ? "\r\n" : "\n",
+	return stream_out_add(&writer->text.out, writer->crlf ? "\r\n" : "\n",
 			      writer->crlf ? 2 : 1, err);
 }
 
@@ -98,13 +93,13 @@ static int add_quoted(struct csv_writer *writer, const char *data, size_t len,
 	while (len && (found = memchr(data, writer->quote, len))) {
 		size_t some = (size_t)(found - data) + 1;
 
-		if (stream_out_add(&writer->out, data, some, err) < 0 ||
+		if (stream_out_add(&writer->text.out, data, some, err) < 0 ||
 		    add_sign(writer, writer->quote, err) < 0)
 			return -1;
 		data += some;
 		len -= some;
 	}
-	if (stream_out_add(&writer->out, data, len, err) < 0)
+	if (stream_out_add(&writer->text.out, data, len, err) < 0)
 		return -1;
 	return add_sign(writer, writer->quote, err);
 }
@@ -115,7 +110,7 @@ static int add_text(struct csv_writer *writer, const struct row_slice *text,
 	if (needs_quotes(writer, text->data, text->len))
 		return add_quoted(writer, (const char *)text->data, text->len,
 				  err);
-	return stream_out_add(&writer->out, text->data, text->len, err);
+	return stream_out_add(&writer->text.out, text->data, text->len, err);
 }
 
 /* ------------------------------------------------------------------- values */
@@ -131,12 +126,12 @@ static int add_long_bytes(struct csv_writer *writer,
 		size_t some = len < PIECE ? len : PIECE;
 		char *to, *end;
 
-		if (stream_out_room(&writer->out, 2 * some + 4, err) < 0)
+		if (stream_out_room(&writer->text.out, 2 * some + 4, err) < 0)
 			return -1;
-		to = writer->out.buffer + writer->out.used;
+		to = writer->text.out.buffer + writer->text.out.used;
 		end = writer->base64 ? words_base64(to, data, some)
 				     : words_hex(to, data, some);
-		writer->out.used += (size_t)(end - to);
+		writer->text.out.used += (size_t)(end - to);
 		data += some;
 		len -= some;
 	}
@@ -162,7 +157,7 @@ static int add_bytes(struct csv_writer *writer, const struct row_slice *bytes,
 static int add_slice(struct csv_writer *writer, const struct batch *batch,
 		     size_t col, size_t row, struct error *err)
 {
-	struct cell *cell = &writer->cells[col];
+	struct cell *cell = &writer->text.cells[col];
 	struct row_slice slice;
 
 	if (cell_slice(cell, batch, col, row, &slice, err) < 0)
@@ -177,40 +172,42 @@ static int add_words(struct csv_writer *writer, const struct batch *batch,
 	char word[WORDS_MAX], *to;
 	int len;
 
-	if (stream_out_room(&writer->out, WORDS_MAX, err) < 0)
+	if (stream_out_room(&writer->text.out, WORDS_MAX, err) < 0)
 		return -1;
-	to = writer->out.buffer + writer->out.used;
-	len = cell_words(&writer->cells[col], batch, col, row, to, err);
+	to = writer->text.out.buffer + writer->text.out.used;
+	len = cell_words(&writer->text.cells[col], batch, col, row, to, err);
 	if (len < 0)
 		return -1;
 	if (is_null_text(writer, to, (size_t)len)) {
 		memcpy(word, to, (size_t)len);
 		return add_quoted(writer, word, (size_t)len, err);
 	}
-	writer->out.used += (size_t)len;
+	writer->text.out.used += (size_t)len;
 	return 0;
 }
 
 static int add_null(struct csv_writer *writer, const struct batch *batch,
 		    size_t col, size_t row, struct error *err)
 {
-	if (cell_check_null(&writer->cells[col], batch, row, err) < 0)
+	if (cell_check_null(&writer->text.cells[col], batch, row, err) < 0)
 		return -1;
-	return stream_out_add(&writer->out, writer->null_text, writer->null_len,
-			      err);
+	return stream_out_add(&writer->text.out, writer->null_text,
+			      writer->null_len, err);
 }
 
-static int add_row(struct csv_writer *writer, const struct batch *batch,
+static int add_row(struct text_writer *text, const struct batch *batch,
 		   size_t row, struct error *err)
 {
-	for (size_t i = 0; i < writer->table->column_count; i++) {
+	struct csv_writer *writer = (struct csv_writer *)text;
+
+	for (size_t i = 0; i < text->table->column_count; i++) {
 		int rc;
 
 		if (i && add_sign(writer, writer->delimiter, err) < 0)
 			return -1;
 		if (batch_null(batch, i, row))
 			rc = add_null(writer, batch, i, row, err);
-		else if (cell_is_slice(&writer->cells[i]))
+		else if (cell_is_slice(&text->cells[i]))
 			rc = add_slice(writer, batch, i, row, err);
 		else
 			rc = add_words(writer, batch, i, row, err);
@@ -220,24 +217,12 @@ static int add_row(struct csv_writer *writer, const struct batch *batch,
 	return end_row(writer, err);
 }
 
-static int write_rows(struct format_writer *base, const struct batch *batch,
-		      struct error *err)
-{
-	struct csv_writer *writer = (struct csv_writer *)base;
-
-	for (size_t row = 0; row < batch->rows; row++)
-		if (add_row(writer, batch, row, err) < 0)
-			return -1;
-	writer->rows += batch->rows;
-	return 0;
-}
-
 /* -------------------------------------------------------------- begin and end */
 
 static int add_header(struct csv_writer *writer, struct error *err)
 {
-	for (size_t i = 0; i < writer->table->column_count; i++) {
-		const char *name = writer->table->columns[i].name;
+	for (size_t i = 0; i < writer->text.table->column_count; i++) {
+		const char *name = writer->text.table->columns[i].name;
 
 		if ((i && add_sign(writer, writer->delimiter, err) < 0) ||
 		    add_text(writer,
@@ -249,41 +234,10 @@ static int add_header(struct csv_writer *writer, struct error *err)
 	return end_row(writer, err);
 }
 
-static uint64_t count_bytes(const struct format_writer *base)
-{
-	const struct csv_writer *writer = (const struct csv_writer *)base;
-
-	return writer->out.written + writer->out.used;
-}
-
-static int end_file(struct format_writer *base, struct format_counts *counts,
-		    struct error *err)
-{
-	struct csv_writer *writer = (struct csv_writer *)base;
-
-	if (stream_out_end(&writer->out, err) < 0)
-		return -1;
-	counts->rows = writer->rows;
-	counts->bytes = writer->out.written;
-	return 0;
-}
-
-static void free_writer(struct format_writer *base)
-{
-	struct csv_writer *writer = (struct csv_writer *)base;
-
-	cells_free(writer->cells, writer->table->column_count);
-	stream_out_release(&writer->out);
-	free(writer);
-}
-
 static void init_writer(struct csv_writer *writer,
 			const struct format_options *options)
 {
-	writer->base = (struct format_writer){.write = write_rows,
-					      .bytes = count_bytes,
-					      .end = end_file,
-					      .free = free_writer};
+	writer->text.add_row = add_row;
 	writer->crlf = options->crlf;
 	writer->base64 = options->base64;
 	writer->delimiter = options->delimiter;
@@ -309,14 +263,12 @@ int csv_writer_new(struct format_writer **out,
 	if (!writer)
 		return error_memory(err, "a CSV file");
 	init_writer(writer, options);
-	writer->table = table;
-	writer->cells = cells_new(table, options, required, err);
-	if (!writer->cells ||
-	    stream_out_init(&writer->out, options, sink, err) < 0 ||
+	if (text_writer_init(&writer->text, options, table, required, sink,
+			     err) < 0 ||
 	    (options->header && add_header(writer, err) < 0)) {
-		free_writer(&writer->base);
+		text_writer_free(&writer->text);
 		return -1;
 	}
-	*out = &writer->base;
+	*out = &writer->text.base;
 	return 0;
 }

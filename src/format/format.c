@@ -37,6 +37,30 @@ void format_extension(const struct format_options *options,
 		 behind);
 }
 
+int format_refuse_column(const struct column *column, const char *why,
+			 struct error *err)
+{
+	return error_set(err, ERROR_SCHEMA,
+			 "column '%s' (%s) cannot be stored in a file: %s; "
+			 "leave it out of the source's table or view",
+			 column->name,
+			 column->native ? column->native
+					: row_type_name(column->type),
+			 why);
+}
+
+int format_check_column(const struct column *column, struct error *err)
+{
+	if (column->unsupported)
+		return format_refuse_column(
+			column, "its values cannot be carried", err);
+	if (column->extended)
+		return format_refuse_column(
+			column,
+			"it may hold values that only its own system has", err);
+	return 0;
+}
+
 int format_table(const struct format_options *options, const struct table *from,
 		 struct table *to, struct error *err)
 {

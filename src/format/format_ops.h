@@ -46,6 +46,14 @@ struct format_reader {
 	void (*free)(struct format_reader *reader);
 };
 
+/* -1 and ERROR_SCHEMA: no file can hold this column, and why. */
+int format_refuse_column(const struct column *column, const char *why,
+			 struct error *err);
+
+/* Likewise for what no format can hold; 0: nothing is known against it. */
+int format_check_column(const struct column *column, struct error *err)
+	__attribute__((warn_unused_result));
+
 extern const struct format format_parquet, format_csv, format_jsonl;
 
 #endif

@@ -6,22 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/cell_row.h"
 #include "format/jsonl.h"
-#include "format/stream.h"
+#include "format/text_reader.h"
 
 #define NOWHERE SIZE_MAX
 
 struct jsonl_reader {
-	struct format_reader base;
-	const struct table *table;
-	struct stream_in in;
-	struct cell_row row;
+	struct text_reader text;
 	struct strbuf key;
 	bool *seen;	 /* the columns of the row at hand */
 	size_t expected; /* the column whose key comes next, most likely */
-	uint64_t line;
-	bool ended;
 };
 
 static int damaged(const struct jsonl_reader *reader, const char *why,
@@ -29,13 +23,13 @@ static int damaged(const struct jsonl_reader *reader, const char *why,
 {
 	return error_set(err, ERROR_DATA,
 			 "line %llu of a JSON file cannot be read: %s",
-			 (unsigned long long)reader->line, why);
+			 (unsigned long long)reader->text.row, why);
 }
 
 /* The next byte, which has to be there. */
 static int need_byte(struct jsonl_reader *reader, char *out, struct error *err)
 {
-	int rc = stream_in_byte(&reader->in, out, err);
+	int rc = stream_in_byte(&reader->text.in, out, err);
 
 	return rc == 0 ? damaged(reader, "it is cut off", err) : rc;
 }
@@ -114,7 +108,7 @@ static int read_escape(struct jsonl_reader *reader, struct strbuf *out,
 		       struct error *err)
 {
 	static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
-	char byte;
+	char byte = '\0';
 
 	if (need_byte(reader, &byte, err) < 0)
 		return -1;
@@ -144,10 +138,10 @@ static void take_run(struct stream_in *in, struct strbuf *out)
 static int read_string(struct jsonl_reader *reader, struct strbuf *out,
 		       struct error *err)
 {
-	char byte;
+	char byte = '\0';
 
 	for (;;) {
-		take_run(&reader->in, out);
+		take_run(&reader->text.in, out);
 		if (need_byte(reader, &byte, err) < 0)
 			return -1;
 		if (byte == '"')
@@ -186,11 +180,11 @@ static int read_bare(struct jsonl_reader *reader, char first,
 	return 0;
 }
 
-static int read_value(struct jsonl_reader *reader, struct cell_value *value,
+static int read_value(struct jsonl_reader *reader, struct text_value *value,
 		      char *behind, struct error *err)
 {
-	struct strbuf *bytes = &reader->row.bytes;
-	char byte;
+	struct strbuf *bytes = &reader->text.bytes;
+	char byte = '\0';
 
 	value->start = bytes->len;
 	if (need_byte(reader, &byte, err) < 0)
@@ -212,7 +206,7 @@ static int read_value(struct jsonl_reader *reader, struct cell_value *value,
 
 static bool is_column(const struct jsonl_reader *reader, size_t i)
 {
-	const char *name = reader->table->columns[i].name;
+	const char *name = reader->text.table->columns[i].name;
 
 	return strlen(name) == reader->key.len &&
 	       !memcmp(name, reader->key.data, reader->key.len);
@@ -220,7 +214,7 @@ static bool is_column(const struct jsonl_reader *reader, size_t i)
 
 static size_t find_column(struct jsonl_reader *reader)
 {
-	size_t count = reader->table->column_count;
+	size_t count = reader->text.table->column_count;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t at = (reader->expected + i) % count;
@@ -236,7 +230,7 @@ static size_t find_column(struct jsonl_reader *reader)
 static int read_member(struct jsonl_reader *reader, char *behind,
 		       struct error *err)
 {
-	struct cell_value ignored;
+	struct text_value ignored;
 	size_t at;
 
 	strbuf_reset(&reader->key);
@@ -249,18 +243,18 @@ static int read_member(struct jsonl_reader *reader, char *behind,
 	if (at != NOWHERE)
 		reader->seen[at] = true;
 	return read_value(reader,
-			  at != NOWHERE ? &reader->row.values[at] : &ignored,
+			  at != NOWHERE ? &reader->text.values[at] : &ignored,
 			  behind, err);
 }
 
 static int read_members(struct jsonl_reader *reader, struct error *err)
 {
-	char byte;
+	char byte = '\0';
 
 	if (need_byte(reader, &byte, err) < 0)
 		return -1;
 	while (byte != '}') {
-		char behind;
+		char behind = '\0';
 
 		if (byte != '"')
 			return damaged(reader, "a key is no string", err);
@@ -279,60 +273,28 @@ static int read_members(struct jsonl_reader *reader, struct error *err)
 	return need_sign(reader, '\n', err);
 }
 
-/* 0: that was all. */
-static int read_row(struct jsonl_reader *reader, struct error *err)
+/* See struct text_reader. */
+static int read_row(struct text_reader *text, struct error *err)
 {
-	char byte;
-	int rc = stream_in_byte(&reader->in, &byte, err);
+	struct jsonl_reader *reader = (struct jsonl_reader *)text;
+	char byte = '\0';
+	int rc = stream_in_byte(&text->in, &byte, err);
 
 	if (rc <= 0)
 		return rc;
-	reader->line++;
 	if (byte != '{')
 		return damaged(reader, "it is no object", err);
-	cell_row_reset(&reader->row);
-	memset(reader->seen, 0, reader->table->column_count);
+	memset(reader->seen, 0, text->table->column_count);
 	reader->expected = 0;
-	if (read_members(reader, err) < 0)
-		return -1;
-	reader->row.loaded = true;
-	return 1;
+	return read_members(reader, err) < 0 ? -1 : 1;
 }
 
-static int next_rows(struct format_reader *base, struct batch *batch,
-		     struct error *err)
+static void release(struct text_reader *text)
 {
-	struct jsonl_reader *reader = (struct jsonl_reader *)base;
-	int rc;
+	struct jsonl_reader *reader = (struct jsonl_reader *)text;
 
-	while (!batch_full(batch)) {
-		if (!reader->row.loaded && !reader->ended) {
-			rc = read_row(reader, err);
-			if (rc < 0)
-				return -1;
-			reader->ended = rc == 0;
-		}
-		if (reader->ended)
-			break;
-		rc = cell_row_put(&reader->row, batch, err);
-		if (rc < 0)
-			return error_wrap(err, "line %llu",
-					  (unsigned long long)reader->line);
-		if (rc == 0)
-			break;
-	}
-	return batch->rows > 0;
-}
-
-static void free_reader(struct format_reader *base)
-{
-	struct jsonl_reader *reader = (struct jsonl_reader *)base;
-
-	cell_row_release(&reader->row);
-	stream_in_release(&reader->in);
 	strbuf_release(&reader->key);
 	free(reader->seen);
-	free(reader);
 }
 
 int jsonl_reader_new(struct format_reader **out,
@@ -344,19 +306,20 @@ int jsonl_reader_new(struct format_reader **out,
 
 	if (!reader)
 		return error_memory(err, "a JSON file");
-	reader->base =
-		(struct format_reader){.next = next_rows, .free = free_reader};
-	reader->table = table;
+	reader->text.read = read_row;
+	reader->text.release = release;
 	strbuf_init_max(&reader->key, max_bytes);
+	if (text_reader_init(&reader->text, options, table, source, max_bytes,
+			     err) < 0)
+		goto failed;
 	reader->seen = calloc(table->column_count + 1, sizeof(*reader->seen));
-	if (!reader->seen)
+	if (!reader->seen) {
 		error_memory(err, "the columns of a file");
-	if (!reader->seen ||
-	    cell_row_init(&reader->row, table, options, max_bytes, err) < 0 ||
-	    stream_in_init(&reader->in, options, source, err) < 0) {
-		free_reader(&reader->base);
-		return -1;
+		goto failed;
 	}
-	*out = &reader->base;
+	*out = &reader->text.base;
 	return 0;
+failed:
+	text_reader_free(&reader->text);
+	return -1;
 }

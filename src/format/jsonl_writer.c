@@ -6,18 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/cell.h"
 #include "format/jsonl.h"
-#include "format/stream.h"
+#include "format/text_writer.h"
 
 #define PIECE ((size_t)48 * 1024) /* of long bytes, at a time */
 
 struct jsonl_writer {
-	struct format_writer base;
-	const struct table *table;
-	struct cell *cells;
-	struct stream_out out;
-	uint64_t rows;
+	struct text_writer text;
 	bool decimal_text;
 	struct strbuf keys; /* `{"first":`, `,"second":`, … */
 	size_t *ends;	    /* of each of them */
@@ -62,7 +57,9 @@ static size_t escape(unsigned char byte, char *to)
 			return 2;
 		}
 	}
-	memcpy(to + 1, "u00", 3);
+	to[1] = 'u';
+	to[2] = '0';
+	to[3] = '0';
 	words_hex(to + 4, &byte, 1);
 	return 6;
 }
@@ -124,7 +121,7 @@ static int add_bytes(struct stream_out *out, const struct row_slice *bytes,
 static bool is_string(const struct jsonl_writer *writer,
 		      const struct batch *batch, size_t col, size_t row)
 {
-	switch (writer->cells[col].column->type) {
+	switch (writer->text.cells[col].column->type) {
 	case ROW_FLOAT32:
 	case ROW_FLOAT64:
 		return !isfinite(batch->columns[col].f64[row]);
@@ -145,14 +142,14 @@ static int add_words(struct jsonl_writer *writer, const struct batch *batch,
 		     size_t col, size_t row, struct error *err)
 {
 	bool quoted = is_string(writer, batch, col, row);
-	struct stream_out *out = &writer->out;
+	struct stream_out *out = &writer->text.out;
 	char *to;
 	int len;
 
 	if (stream_out_room(out, WORDS_MAX + 2, err) < 0)
 		return -1;
 	to = out->buffer + out->used;
-	len = cell_words(&writer->cells[col], batch, col, row, to + quoted,
+	len = cell_words(&writer->text.cells[col], batch, col, row, to + quoted,
 			 err);
 	if (len < 0)
 		return -1;
@@ -168,20 +165,20 @@ static int add_words(struct jsonl_writer *writer, const struct batch *batch,
 static int add_slice(struct jsonl_writer *writer, const struct batch *batch,
 		     size_t col, size_t row, struct error *err)
 {
-	struct cell *cell = &writer->cells[col];
+	struct cell *cell = &writer->text.cells[col];
 	struct row_slice slice;
 
 	if (cell_slice(cell, batch, col, row, &slice, err) < 0)
 		return -1;
 	return cell->column->type == ROW_BYTES
-		       ? add_bytes(&writer->out, &slice, err)
-		       : add_string(&writer->out, &slice, err);
+		       ? add_bytes(&writer->text.out, &slice, err)
+		       : add_string(&writer->text.out, &slice, err);
 }
 
 static int add_value(struct jsonl_writer *writer, const struct batch *batch,
 		     size_t col, size_t row, struct error *err)
 {
-	struct cell *cell = &writer->cells[col];
+	struct cell *cell = &writer->text.cells[col];
 
 	if (!batch_null(batch, col, row))
 		return cell_is_slice(cell)
@@ -189,47 +186,36 @@ static int add_value(struct jsonl_writer *writer, const struct batch *batch,
 			       : add_words(writer, batch, col, row, err);
 	if (cell_check_null(cell, batch, row, err) < 0)
 		return -1;
-	return stream_out_add(&writer->out, "null", 4, err);
+	return stream_out_add(&writer->text.out, "null", 4, err);
 }
 
-static int add_row(struct jsonl_writer *writer, const struct batch *batch,
+static int add_row(struct text_writer *text, const struct batch *batch,
 		   size_t row, struct error *err)
 {
-	size_t count = writer->table->column_count, start = 0;
+	struct jsonl_writer *writer = (struct jsonl_writer *)text;
+	size_t count = text->table->column_count, start = 0;
 
 	for (size_t i = 0; i < count; start = writer->ends[i++])
-		if (stream_out_add(&writer->out, writer->keys.data + start,
+		if (stream_out_add(&text->out, writer->keys.data + start,
 				   writer->ends[i] - start, err) < 0 ||
 		    add_value(writer, batch, i, row, err) < 0)
 			return -1;
-	return count ? stream_out_add(&writer->out, "}\n", 2, err)
-		     : stream_out_add(&writer->out, "{}\n", 3, err);
-}
-
-static int write_rows(struct format_writer *base, const struct batch *batch,
-		      struct error *err)
-{
-	struct jsonl_writer *writer = (struct jsonl_writer *)base;
-
-	for (size_t row = 0; row < batch->rows; row++)
-		if (add_row(writer, batch, row, err) < 0)
-			return -1;
-	writer->rows += batch->rows;
-	return 0;
+	return count ? stream_out_add(&text->out, "}\n", 2, err)
+		     : stream_out_add(&text->out, "{}\n", 3, err);
 }
 
 /* -------------------------------------------------------------- begin and end */
 
 static int make_keys(struct jsonl_writer *writer, struct error *err)
 {
-	size_t count = writer->table->column_count;
+	size_t count = writer->text.table->column_count;
 	char escaped[6];
 
 	writer->ends = calloc(count + 1, sizeof(*writer->ends));
 	if (!writer->ends)
 		return error_memory(err, "the columns of a file");
 	for (size_t i = 0; i < count; i++) {
-		const char *s = writer->table->columns[i].name;
+		const char *s = writer->text.table->columns[i].name;
 
 		strbuf_addstr(&writer->keys, i ? ",\"" : "{\"");
 		for (; *s; s++) {
@@ -245,34 +231,12 @@ static int make_keys(struct jsonl_writer *writer, struct error *err)
 	return strbuf_check(&writer->keys, err);
 }
 
-static uint64_t count_bytes(const struct format_writer *base)
+static void release(struct text_writer *text)
 {
-	const struct jsonl_writer *writer = (const struct jsonl_writer *)base;
+	struct jsonl_writer *writer = (struct jsonl_writer *)text;
 
-	return writer->out.written + writer->out.used;
-}
-
-static int end_file(struct format_writer *base, struct format_counts *counts,
-		    struct error *err)
-{
-	struct jsonl_writer *writer = (struct jsonl_writer *)base;
-
-	if (stream_out_end(&writer->out, err) < 0)
-		return -1;
-	counts->rows = writer->rows;
-	counts->bytes = writer->out.written;
-	return 0;
-}
-
-static void free_writer(struct format_writer *base)
-{
-	struct jsonl_writer *writer = (struct jsonl_writer *)base;
-
-	cells_free(writer->cells, writer->table->column_count);
-	stream_out_release(&writer->out);
 	strbuf_release(&writer->keys);
 	free(writer->ends);
-	free(writer);
 }
 
 int jsonl_writer_new(struct format_writer **out,
@@ -287,19 +251,16 @@ int jsonl_writer_new(struct format_writer **out,
 	(void)pair_count;
 	if (!writer)
 		return error_memory(err, "a JSON file");
-	writer->base = (struct format_writer){.write = write_rows,
-					      .bytes = count_bytes,
-					      .end = end_file,
-					      .free = free_writer};
-	writer->table = table;
+	writer->text.add_row = add_row;
+	writer->text.release = release;
 	writer->decimal_text = options->decimal_text;
 	strbuf_init(&writer->keys);
-	writer->cells = cells_new(table, options, required, err);
-	if (!writer->cells || make_keys(writer, err) < 0 ||
-	    stream_out_init(&writer->out, options, sink, err) < 0) {
-		free_writer(&writer->base);
+	if (text_writer_init(&writer->text, options, table, required, sink,
+			     err) < 0 ||
+	    make_keys(writer, err) < 0) {
+		text_writer_free(&writer->text);
 		return -1;
 	}
-	*out = &writer->base;
+	*out = &writer->text.base;
 	return 0;
 }

@@ -59,7 +59,8 @@ enum parquet_order {
 #define PARQUET_PAGE_BYTES ((size_t)1 << 20)
 #define PARQUET_GROUP_ROWS ((size_t)1 << 20)
 
-/* A page's length is a signed 32-bit number in its header. */
-#define PARQUET_VALUE_MAX ((size_t)INT32_MAX - (1 << 20))
+/* A page's length is a signed 32-bit number in its header; a page may have some
+ * values before a long one. */
+#define PARQUET_VALUE_MAX ((size_t)INT32_MAX - (4 << 20))
 
 #endif

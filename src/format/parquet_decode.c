@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "format/varint.h"
+
 #define BLOCK_MAX ((uint64_t)1 << 24)
 
 uint64_t parquet_get_le(const unsigned char *from, size_t bytes)
@@ -11,33 +13,6 @@ uint64_t parquet_get_le(const unsigned char *from, size_t bytes)
 	for (size_t i = bytes; i-- > 0;)
 		value = value << 8 | from[i];
 	return value;
-}
-
-static bool get_varint(const unsigned char **at, const unsigned char *end,
-		       uint64_t *out)
-{
-	*out = 0;
-	for (int shift = 0; shift < 64 && *at < end; shift += 7) {
-		unsigned byte = *(*at)++;
-
-		if (shift == 63 && byte > 1)
-			return false;
-		*out |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return false;
-}
-
-static bool get_zigzag(const unsigned char **at, const unsigned char *end,
-		       int64_t *out)
-{
-	uint64_t value;
-
-	if (!get_varint(at, end, &value))
-		return false;
-	*out = (int64_t)(value >> 1 ^ (0 - (value & 1)));
-	return true;
 }
 
 /* The next `width` bits, from the lowest up; they are known to be there. */
@@ -75,7 +50,7 @@ static bool begin_run(struct parquet_hybrid *hybrid)
 	size_t bytes = ((size_t)hybrid->width + 7) / 8;
 	uint64_t head, room;
 
-	if (!get_varint(&hybrid->at, hybrid->end, &head) || head < 2)
+	if (!varint_get(&hybrid->at, hybrid->end, &head) || head < 2)
 		return false;
 	room = (uint64_t)(hybrid->end - hybrid->at);
 	hybrid->packed = head & 1;
@@ -116,10 +91,10 @@ bool parquet_delta_init(struct parquet_delta *delta, const void *data,
 	delta->at = data;
 	delta->end = delta->at + len;
 	delta->narrow = width == 4;
-	if (!get_varint(&delta->at, delta->end, &delta->block) ||
-	    !get_varint(&delta->at, delta->end, &delta->miniblocks) ||
-	    !get_varint(&delta->at, delta->end, &delta->left) ||
-	    !get_zigzag(&delta->at, delta->end, &delta->value))
+	if (!varint_get(&delta->at, delta->end, &delta->block) ||
+	    !varint_get(&delta->at, delta->end, &delta->miniblocks) ||
+	    !varint_get(&delta->at, delta->end, &delta->left) ||
+	    !varint_get_signed(&delta->at, delta->end, &delta->value))
 		return false;
 	if (!delta->block || delta->block > BLOCK_MAX || !delta->miniblocks ||
 	    delta->block % delta->miniblocks)
@@ -131,7 +106,7 @@ bool parquet_delta_init(struct parquet_delta *delta, const void *data,
 
 static bool begin_block(struct parquet_delta *delta)
 {
-	if (!get_zigzag(&delta->at, delta->end, &delta->least) ||
+	if (!varint_get_signed(&delta->at, delta->end, &delta->least) ||
 	    delta->miniblocks > (uint64_t)(delta->end - delta->at))
 		return false;
 	delta->widths = delta->at;

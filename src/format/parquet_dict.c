@@ -76,7 +76,7 @@ static const struct parquet_dict_key *slice_keys(
 /* The upper bits of a hash choose the slot: they depend on all of a number. */
 static uint32_t first_slot(const struct parquet_dict *dict, uint32_t hash)
 {
-	return hash >> (32 - dict->bits);
+	return (uint32_t)((uint64_t)hash << dict->bits >> 32);
 }
 
 static void put_slot(struct parquet_dict *dict, uint32_t hash, uint32_t entry)

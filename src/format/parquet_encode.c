@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "format/varint.h"
+
 #define GROUP 8 /* values that take a whole number of bytes in any width */
 
 /* A bit-packed run's header is one byte then, written before the run's end is
@@ -15,22 +17,6 @@
 int parquet_bit_width(uint32_t most)
 {
 	return most ? 32 - __builtin_clz(most) : 1;
-}
-
-static void put_varint(struct strbuf *out, uint64_t value)
-{
-	char bytes[10];
-	size_t len = 0;
-
-	for (; value >= 0x80; value >>= 7)
-		bytes[len++] = (char)(value | 0x80);
-	bytes[len++] = (char)value;
-	strbuf_add(out, bytes, len);
-}
-
-static void put_zigzag(struct strbuf *out, int64_t value)
-{
-	put_varint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
 }
 
 /* `count` numbers of `width` bits, from the lowest bit up. The end of it. */
@@ -60,7 +46,7 @@ static void put_run(struct strbuf *out, size_t count, uint64_t value,
 	unsigned char le[8];
 
 	parquet_put_le(le, value, sizeof(le));
-	put_varint(out, (uint64_t)count << 1);
+	varint_put(out, (uint64_t)count << 1);
 	strbuf_add(out, le, bytes);
 }
 
@@ -210,21 +196,21 @@ static int64_t difference(int64_t value, int64_t before, bool narrow)
 	return (int64_t)((uint64_t)value - (uint64_t)before);
 }
 
-/* `count` differences of values to the ones before them; the least of them. */
+/* `count` differences, from the first value on; the least of them. */
 static int64_t take_differences(const int64_t *values, size_t count,
 				bool narrow, int64_t *to)
 {
 	int64_t least = INT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		to[i] = difference(values[i], values[i - 1], narrow);
+		to[i] = difference(values[i + 1], values[i], narrow);
 		if (to[i] < least)
 			least = to[i];
 	}
 	return least;
 }
 
-/* At least one difference, at most a block. */
+/* At least one difference from the first value on, at most a block of them. */
 static void put_block(struct strbuf *out, const int64_t *values, size_t count,
 		      bool narrow)
 {
@@ -233,7 +219,7 @@ static void put_block(struct strbuf *out, const int64_t *values, size_t count,
 	int64_t least = take_differences(values, count, narrow, steps);
 	unsigned char *widths, *to;
 
-	put_zigzag(out, least);
+	varint_put_signed(out, least);
 	widths = (unsigned char *)strbuf_reserve(out, BLOCK_BYTES);
 	if (!widths)
 		return;
@@ -257,11 +243,11 @@ static void put_block(struct strbuf *out, const int64_t *values, size_t count,
 void parquet_put_delta(struct strbuf *out, const int64_t *values, size_t count,
 		       size_t width)
 {
-	put_varint(out, BLOCK);
-	put_varint(out, MINIBLOCKS);
-	put_varint(out, count);
-	put_zigzag(out, count ? values[0] : 0);
+	varint_put(out, BLOCK);
+	varint_put(out, MINIBLOCKS);
+	varint_put(out, count);
+	varint_put_signed(out, count ? values[0] : 0);
 	for (size_t at = 1; at < count; at += BLOCK)
-		put_block(out, values + at,
+		put_block(out, values + at - 1,
 			  count - at < BLOCK ? count - at : BLOCK, width == 4);
 }

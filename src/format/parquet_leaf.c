@@ -1,6 +1,7 @@
 #include "format/parquet_leaf.h"
 
 #include "base/strbuf.h"
+#include "format/format_ops.h"
 
 #define DECIMAL_MAX    38
 #define INT32_DIGITS   9
@@ -66,18 +67,6 @@ static void set(struct parquet_leaf *leaf, enum parquet_form form,
 			     : PARQUET_NUMBERS;
 }
 
-static int refuse(const struct column *column, const char *why,
-		  struct error *err)
-{
-	return error_set(err, ERROR_SCHEMA,
-			 "column '%s' (%s) cannot be stored in a file: %s; "
-			 "leave it out of the source's table or view",
-			 column->name,
-			 column->native ? column->native
-					: row_type_name(column->type),
-			 why);
-}
-
 /* A numeric(3,5) of PostgreSQL has five digits, all of them behind the point. */
 static int set_decimal(struct parquet_leaf *leaf, struct error *err)
 {
@@ -89,7 +78,8 @@ static int set_decimal(struct parquet_leaf *leaf, struct error *err)
 	leaf->is_signed = true;
 	if (leaf->precision < 1 || leaf->precision > DECIMAL_MAX ||
 	    leaf->scale < 0)
-		return refuse(column, "it has no fixed number of digits", err);
+		return format_refuse_column(
+			column, "it has no fixed number of digits", err);
 	if (leaf->precision <= INT32_DIGITS)
 		set(leaf, PARQUET_AS_SMALL_DECIMAL, PARQUET_INT32, 4);
 	else if (leaf->precision <= INT64_DIGITS)
@@ -144,12 +134,8 @@ int parquet_leaf_init(struct parquet_leaf *leaf, const struct column *column,
 		      struct error *err)
 {
 	*leaf = (struct parquet_leaf){.column = column, .optional = optional};
-	if (column->unsupported)
-		return refuse(column, "its values cannot be carried", err);
-	if (column->extended)
-		return refuse(column,
-			      "it may hold values that only its own system has",
-			      err);
+	if (format_check_column(column, err) < 0)
+		return -1;
 	switch (column->type) {
 	case ROW_BOOL:
 		set(leaf, PARQUET_AS_INT, PARQUET_BOOLEAN, 0);

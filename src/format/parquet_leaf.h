@@ -8,6 +8,13 @@
 #include "row/batch.h"
 #include "row/schema.h"
 
+/* Parquet counts from 1970, we from 0001-01-01. */
+#define PARQUET_DAYS_TO_1970	719162
+#define PARQUET_TICKS_TO_1970	(PARQUET_DAYS_TO_1970 * ROW_TICKS_PER_DAY)
+#define PARQUET_TICKS_PER_MICRO 10
+#define PARQUET_NANOS_PER_TICK	100
+#define PARQUET_LAST_DAY	3652058 /* 9999-12-31 */
+
 /* How values are held on their way to a page, and compared. */
 enum parquet_kind {
 	PARQUET_NUMBERS, /* int64: BOOLEAN, INT32, INT64 */

@@ -6,26 +6,11 @@
 #include "base/text.h"
 #include "format/words.h"
 
-#define DAYS_TO_1970	719162
-#define LAST_DAY	3652058 /* 9999-12-31 */
-#define TICKS_TO_1970	(DAYS_TO_1970 * ROW_TICKS_PER_DAY)
-#define TICKS_PER_MICRO 10
-#define NANOS_PER_TICK	100
-
 static bool int_fits(enum row_type type, int64_t value)
 {
-	switch (type) {
-	case ROW_BOOL:
-		return value == 0 || value == 1;
-	case ROW_UINT8:
-		return value >= 0 && value <= UINT8_MAX;
-	case ROW_INT8:
-		return value >= INT8_MIN && value <= INT8_MAX;
-	case ROW_INT16:
-		return value >= INT16_MIN && value <= INT16_MAX;
-	default:
-		return true; /* as the file's own type has it */
-	}
+	row_int128 min, max;
+
+	return row_type_range(type, &min, &max) && value >= min && value <= max;
 }
 
 /* Ticks from the file's units since `zero`, between 0 and `end`. */
@@ -33,10 +18,11 @@ static bool to_ticks(const struct parquet_leaf *leaf, int64_t value,
 		     int64_t zero, int64_t end, int64_t *out)
 {
 	if (leaf->nanos) {
-		if (value % NANOS_PER_TICK)
+		if (value % PARQUET_NANOS_PER_TICK)
 			return false;
-		*out = value / NANOS_PER_TICK;
-	} else if (__builtin_mul_overflow(value, TICKS_PER_MICRO, out)) {
+		*out = value / PARQUET_NANOS_PER_TICK;
+	} else if (__builtin_mul_overflow(value, PARQUET_TICKS_PER_MICRO,
+					  out)) {
 		return false;
 	}
 	return !__builtin_add_overflow(*out, zero, out) && *out >= 0 &&
@@ -76,7 +62,7 @@ static bool put_time(const struct parquet_column *column, struct batch *batch,
 	bool is_time = leaf->form == PARQUET_AS_TIME;
 	int64_t ticks;
 
-	if (!to_ticks(leaf, column->number, is_time ? 0 : TICKS_TO_1970,
+	if (!to_ticks(leaf, column->number, is_time ? 0 : PARQUET_TICKS_TO_1970,
 		      is_time ? ROW_TICKS_PER_DAY : ROW_TICKS_END, &ticks))
 		return false;
 	if (leaf->form == PARQUET_AS_TIMESTAMPTZ)
@@ -151,9 +137,10 @@ static int put_value(const struct parquet_column *column, struct batch *batch,
 		batch_put_i64(batch, col, number);
 		return int_fits(column->leaf.column->type, number) ? 1 : -1;
 	case PARQUET_AS_DATE:
-		batch_put_i64(batch, col, number + DAYS_TO_1970);
-		return number >= -DAYS_TO_1970 &&
-				       number + DAYS_TO_1970 <= LAST_DAY
+		batch_put_i64(batch, col, number + PARQUET_DAYS_TO_1970);
+		return number >= -PARQUET_DAYS_TO_1970 &&
+				       number + PARQUET_DAYS_TO_1970 <=
+					       PARQUET_LAST_DAY
 			       ? 1
 			       : -1;
 	case PARQUET_AS_TIME:

@@ -19,22 +19,29 @@ struct parquet_reader {
 
 /* -------------------------------------------------------------------- schema */
 
-/* Is a column of the file what we would write for one of the table? */
-static bool element_fits(const struct parquet_file_column *column,
-			 struct parquet_leaf *leaf)
+/* A column of the file must be what we would write for one of the table. */
+static int check_element(const struct parquet_file_column *column,
+			 struct parquet_leaf *leaf, struct error *err)
 {
 	struct thrift_writer writer;
 	struct strbuf element;
 	bool same;
+	int ret;
 
 	leaf->optional = column->optional;
 	strbuf_init(&element);
 	thrift_writer_init(&writer, &element);
 	parquet_leaf_write(leaf, &writer);
-	same = !element.failed && element.len == column->element_len &&
+	same = element.len == column->element_len &&
 	       !memcmp(element.data, column->element, element.len);
+	ret = strbuf_check(&element, err);
 	strbuf_release(&element);
-	return same;
+	if (ret == 0 && !same)
+		return error_set(err, ERROR_DATA,
+				 "column '%s' of a Parquet file is of another "
+				 "type than the table's",
+				 column->name);
+	return ret;
 }
 
 /* 0: there is none of that name. */
@@ -61,11 +68,9 @@ static int match_column(struct parquet_reader *reader,
 				 "a Parquet file has no column '%s', which is "
 				 "NOT NULL",
 				 column->name);
-	if (place && !element_fits(&reader->footer.columns[place - 1], &leaf))
-		return error_set(err, ERROR_DATA,
-				 "column '%s' of a Parquet file is of another "
-				 "type than the table's",
-				 column->name);
+	if (place &&
+	    check_element(&reader->footer.columns[place - 1], &leaf, err) < 0)
+		return -1;
 	reader->places[col] = place;
 	parquet_column_init(&reader->columns[col], &leaf);
 	return 0;

@@ -6,12 +6,6 @@
 #include "format/words.h"
 #include "row/text.h"
 
-#define DAYS_TO_1970	719162	/* from 0001-01-01 */
-#define LAST_DAY	3652058 /* 9999-12-31 */
-#define TICKS_TO_1970	(DAYS_TO_1970 * ROW_TICKS_PER_DAY)
-#define TICKS_PER_MICRO 10
-#define NANOS_PER_TICK	100
-
 /* Why a value cannot be stored. */
 static const char out_of_range[] = "is out of the range of its type";
 static const char out_of_years[] = "is not in the years 1 to 9999";
@@ -47,44 +41,34 @@ void parquet_values_release(struct parquet_values *values)
 	strbuf_release(&values->text);
 }
 
+/* The row of a batch in which value number `i` stands. */
+static size_t row_of(const struct taking *taking, size_t i)
+{
+	return taking->first + taking->values->pick[i];
+}
+
 /* -1, with the value's column and row told; `i` is its place in `pick`. */
 static int refuse(const struct taking *taking, size_t i, const char *why,
 		  struct error *err)
 {
 	error_set(err, ERROR_DATA, "the value of column '%s' %s",
 		  taking->leaf->column->name, why);
-	row_wrap_error(err, taking->batch,
-		       taking->first + taking->values->pick[i]);
+	row_wrap_error(err, taking->batch, row_of(taking, i));
 	return -1;
 }
-
-/* The loop of all that follow: `row` is the row of value number `i`. */
-#define EACH(taking, i, row)                                               \
-	size_t i = 0, row;                                                 \
-	i < (taking)->values->count &&                                     \
-		(row = (taking)->first + (taking)->values->pick[i], true); \
-	i++
 
 /* ----------------------------------------------------------------- numbers */
 
 static int take_ints(struct taking *taking, struct error *err)
 {
-	static const struct {
-		int64_t min, max;
-	} ranges[] = {
-		[ROW_BOOL] = {0, 1},
-		[ROW_UINT8] = {0, UINT8_MAX},
-		[ROW_INT8] = {INT8_MIN, INT8_MAX},
-		[ROW_INT16] = {INT16_MIN, INT16_MAX},
-		[ROW_INT32] = {INT32_MIN, INT32_MAX},
-		[ROW_INT64] = {INT64_MIN, INT64_MAX},
-	};
-	enum row_type type = taking->leaf->column->type;
-	int64_t min = ranges[type].min, max = ranges[type].max;
+	row_int128 min = 0, max = 0;
 	const int64_t *from = taking->column->i64;
 	int64_t *to = taking->values->numbers;
 
-	for (EACH(taking, i, row)) {
+	row_type_range(taking->leaf->column->type, &min, &max);
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		to[i] = from[row];
 		if (from[row] < min || from[row] > max)
 			return refuse(taking, i, out_of_range, err);
@@ -96,10 +80,12 @@ static int take_dates(struct taking *taking, struct error *err)
 {
 	const int64_t *from = taking->column->i64;
 
-	for (EACH(taking, i, row)) {
-		if (from[row] < 0 || from[row] > LAST_DAY)
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
+		if (from[row] < 0 || from[row] > PARQUET_LAST_DAY)
 			return refuse(taking, i, out_of_years, err);
-		taking->values->numbers[i] = from[row] - DAYS_TO_1970;
+		taking->values->numbers[i] = from[row] - PARQUET_DAYS_TO_1970;
 	}
 	return 0;
 }
@@ -114,14 +100,16 @@ static const char *to_units(const struct parquet_leaf *leaf, int64_t ticks,
 	if (ticks < 0 || ticks >= end)
 		return out_of_years;
 	if (leaf->nanos)
-		return __builtin_mul_overflow(ticks - zero, NANOS_PER_TICK, out)
+		return __builtin_mul_overflow(ticks - zero,
+					      PARQUET_NANOS_PER_TICK, out)
 			       ? out_of_nanos
 			       : NULL;
-	if (leaf->rounds && (ticks % TICKS_PER_MICRO || leaf->digits < 6))
+	if (leaf->rounds &&
+	    (ticks % PARQUET_TICKS_PER_MICRO || leaf->digits < 6))
 		ticks = row_round_ticks(ticks, leaf->digits, end);
-	if (ticks % TICKS_PER_MICRO)
+	if (ticks % PARQUET_TICKS_PER_MICRO)
 		return too_fine;
-	*out = (ticks - zero) / TICKS_PER_MICRO;
+	*out = (ticks - zero) / PARQUET_TICKS_PER_MICRO;
 	return NULL;
 }
 
@@ -132,7 +120,9 @@ static int take_times(struct taking *taking, int64_t zero, int64_t end,
 	const char *why;
 	int64_t ticks;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		ticks = zoned ? taking->column->wide[row].timestamptz.utc
 			      : taking->column->i64[row];
 		why = to_units(taking->leaf, ticks, zero, end,
@@ -149,7 +139,9 @@ static int take_floats(struct taking *taking)
 	uint32_t bits;
 	float value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = (float)from[row];
 		memcpy(&bits, &value, sizeof(bits));
 		taking->values->numbers[i] = bits;
@@ -161,8 +153,9 @@ static int take_doubles(struct taking *taking)
 {
 	const double *from = taking->column->f64;
 
-	for (EACH(taking, i, row))
-		memcpy(&taking->values->numbers[i], &from[row], sizeof(*from));
+	for (size_t i = 0; i < taking->values->count; i++)
+		memcpy(&taking->values->numbers[i], &from[row_of(taking, i)],
+		       sizeof(*from));
 	return 0;
 }
 
@@ -173,7 +166,9 @@ static int take_small_decimals(struct taking *taking, struct error *err)
 	int64_t end = (int64_t)parquet_power(taking->leaf->precision);
 	row_int128 value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = taking->column->wide[row].decimal;
 		if (value <= -end || value >= end)
 			return refuse(taking, i, too_wide, err);
@@ -198,7 +193,9 @@ static int take_decimals(struct taking *taking, struct error *err)
 	unsigned char *to = taking->values->fixed;
 	row_int128 value;
 
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		value = is_uint ? (row_int128)(uint64_t)taking->column->i64[row]
 				: taking->column->wide[row].decimal;
 		if (value <= -end || value >= end)
@@ -214,10 +211,10 @@ static int take_decimals(struct taking *taking, struct error *err)
 
 static int take_uuids(struct taking *taking)
 {
-	for (EACH(taking, i, row))
-		taking->values->slices[i] =
-			(struct row_slice){taking->column->wide[row].uuid.bytes,
-					   taking->leaf->width};
+	for (size_t i = 0; i < taking->values->count; i++)
+		taking->values->slices[i] = (struct row_slice){
+			taking->column->wide[row_of(taking, i)].uuid.bytes,
+			taking->leaf->width};
 	return 0;
 }
 
@@ -253,7 +250,8 @@ static int convert_texts(struct taking *taking, struct error *err)
 	size_t len;
 
 	strbuf_reset(&values->text);
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
 		const struct row_slice *from = &taking->column->slice[row];
 
 		if (charset_convert(&values->charset, from->data, from->len,
@@ -281,7 +279,9 @@ static int take_slices(struct taking *taking, size_t col, struct error *err)
 		return -1;
 	if (name && convert_texts(taking, err) < 0)
 		return -1;
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		if (!name)
 			slices[i] = taking->column->slice[row];
 		if (slices[i].len > PARQUET_VALUE_MAX)
@@ -338,7 +338,9 @@ static int take_words(struct taking *taking, struct error *err)
 	const char *why;
 
 	strbuf_reset(&values->text);
-	for (EACH(taking, i, row)) {
+	for (size_t i = 0; i < taking->values->count; i++) {
+		size_t row = row_of(taking, i);
+
 		why = is_uuid ? NULL : check_moment(taking, row);
 		if (why)
 			return refuse(taking, i, why, err);
@@ -402,7 +404,8 @@ int parquet_values_take(struct parquet_values *values,
 		return take_times(&taking, 0, ROW_TICKS_PER_DAY, err);
 	case PARQUET_AS_TIMESTAMP:
 	case PARQUET_AS_TIMESTAMPTZ:
-		return take_times(&taking, TICKS_TO_1970, ROW_TICKS_END, err);
+		return take_times(&taking, PARQUET_TICKS_TO_1970, ROW_TICKS_END,
+				  err);
 	case PARQUET_AS_SMALL_DECIMAL:
 		return take_small_decimals(&taking, err);
 	case PARQUET_AS_DECIMAL:

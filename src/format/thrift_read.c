@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "format/varint.h"
+
 void thrift_reader_init(struct thrift_reader *reader, const void *data,
 			size_t len)
 {
@@ -27,27 +29,22 @@ static unsigned next_byte(struct thrift_reader *reader)
 
 static uint64_t next_varint(struct thrift_reader *reader)
 {
-	uint64_t value = 0;
-	unsigned byte;
+	uint64_t value;
 
-	for (int shift = 0; shift < 70; shift += 7) {
-		byte = next_byte(reader);
-		/* The tenth byte has room for one bit alone. */
-		if (shift == 63 && byte > 1)
-			break;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return reader->broken ? 0 : value;
-	}
+	if (varint_get(&reader->at, reader->end, &value))
+		return value;
 	thrift_refuse(reader);
 	return 0;
 }
 
 int64_t thrift_next_int(struct thrift_reader *reader)
 {
-	uint64_t value = next_varint(reader);
+	int64_t value;
 
-	return (int64_t)(value >> 1 ^ (0 - (value & 1)));
+	if (varint_get_signed(&reader->at, reader->end, &value))
+		return value;
+	thrift_refuse(reader);
+	return 0;
 }
 
 const char *thrift_next_binary(struct thrift_reader *reader, size_t *len)
@@ -104,7 +101,7 @@ int64_t thrift_get_int(struct thrift_reader *reader,
 	int64_t value = min;
 
 	if (field->type == THRIFT_BYTE)
-		value = (signed char)next_byte(reader);
+		value = (int64_t)(next_byte(reader) ^ 0x80) - 0x80;
 	else if (field->type >= THRIFT_I16 && field->type <= THRIFT_I64)
 		value = thrift_next_int(reader);
 	else

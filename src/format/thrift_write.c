@@ -2,22 +2,7 @@
 
 #include <string.h>
 
-static void add_varint(struct strbuf *out, uint64_t value)
-{
-	char bytes[10];
-	size_t len = 0;
-
-	for (; value >= 0x80; value >>= 7)
-		bytes[len++] = (char)(value | 0x80);
-	bytes[len++] = (char)value;
-	strbuf_add(out, bytes, len);
-}
-
-/* Small numbers of either sign are short. */
-static void add_zigzag(struct strbuf *out, int64_t value)
-{
-	add_varint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
-}
+#include "format/varint.h"
 
 void thrift_writer_init(struct thrift_writer *writer, struct strbuf *out)
 {
@@ -50,7 +35,7 @@ static void add_field(struct thrift_writer *writer, int id,
 		strbuf_addch(writer->out, (char)(step << 4 | (int)type));
 	} else {
 		strbuf_addch(writer->out, (char)type);
-		add_zigzag(writer->out, id);
+		varint_put_signed(writer->out, id);
 	}
 	*last = id;
 }
@@ -69,19 +54,19 @@ void thrift_put_byte(struct thrift_writer *writer, int id, int value)
 void thrift_put_i16(struct thrift_writer *writer, int id, int value)
 {
 	add_field(writer, id, THRIFT_I16);
-	add_zigzag(writer->out, value);
+	varint_put_signed(writer->out, value);
 }
 
 void thrift_put_i32(struct thrift_writer *writer, int id, int32_t value)
 {
 	add_field(writer, id, THRIFT_I32);
-	add_zigzag(writer->out, value);
+	varint_put_signed(writer->out, value);
 }
 
 void thrift_put_i64(struct thrift_writer *writer, int id, int64_t value)
 {
 	add_field(writer, id, THRIFT_I64);
-	add_zigzag(writer->out, value);
+	varint_put_signed(writer->out, value);
 }
 
 void thrift_put_binary(struct thrift_writer *writer, int id, const void *data,
@@ -111,7 +96,7 @@ void thrift_put_list(struct thrift_writer *writer, int id,
 		return;
 	}
 	strbuf_addch(writer->out, (char)(0xf0 | type));
-	add_varint(writer->out, count);
+	varint_put(writer->out, count);
 }
 
 void thrift_put_written(struct thrift_writer *writer, int id, const void *data,
@@ -128,12 +113,12 @@ void thrift_add_bool(struct thrift_writer *writer, bool value)
 
 void thrift_add_int(struct thrift_writer *writer, int64_t value)
 {
-	add_zigzag(writer->out, value);
+	varint_put_signed(writer->out, value);
 }
 
 void thrift_add_binary(struct thrift_writer *writer, const void *data,
 		       size_t len)
 {
-	add_varint(writer->out, len);
+	varint_put(writer->out, len);
 	strbuf_add(writer->out, data, len);
 }

@@ -272,10 +272,9 @@ static char *put_shortest(char *to, struct shortest value)
 
 static char *put_word(char *to, const char *word)
 {
-	size_t len = strlen(word);
-
-	memcpy(to, word, len);
-	return to + len;
+	while (*word)
+		*to++ = *word++;
+	return to;
 }
 
 /* `bits` of a significand, whose first one is not stored, behind a biased

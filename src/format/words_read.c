@@ -121,7 +121,7 @@ static bool read_special(const char *s, size_t len, double *out)
 	return true;
 }
 
-bool words_read_double(const char *s, size_t len, double *out)
+static bool read_real(const char *s, size_t len, bool single, double *out)
 {
 	char text[WORDS_MAX], *end;
 
@@ -129,20 +129,18 @@ bool words_read_double(const char *s, size_t len, double *out)
 		return true;
 	if (!copy_number(s, len, text))
 		return false;
-	*out = strtod(text, &end);
+	*out = single ? (double)strtof(text, &end) : strtod(text, &end);
 	return !*end && isfinite(*out);
+}
+
+bool words_read_double(const char *s, size_t len, double *out)
+{
+	return read_real(s, len, false, out);
 }
 
 bool words_read_float(const char *s, size_t len, double *out)
 {
-	char text[WORDS_MAX], *end;
-
-	if (read_special(s, len, out))
-		return true;
-	if (!copy_number(s, len, text))
-		return false;
-	*out = (double)strtof(text, &end);
-	return !*end && isfinite(*out);
+	return read_real(s, len, true, out);
 }
 
 /* -------------------------------------------------------------------- times */

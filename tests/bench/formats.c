@@ -40,7 +40,7 @@ static void *read_whole(const char *folder, const char *name, const char *kind,
 	char path[4096];
 	FILE *file;
 	void *data;
-	long size;
+	long size = -1;
 
 	snprintf(path, sizeof(path), "%s/%s.%s", folder, name, kind);
 	file = fopen(path, "rb");
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 	double best = 1e9, took;
 	struct table table;
 	struct connstr cs;
-	size_t rows, count;
+	size_t rows = 0, count;
 	FILE *file;
 
 	if (argc != 6 || !format_find(argv[2]))

@@ -381,12 +381,13 @@ int main(int argc, char **argv)
 {
 	struct format_options options;
 	const struct format *format;
-	struct connstr cs;
+	struct connstr cs = {0};
 
 	expect(argc >= 4, "arguments");
 	format = format_find(argv[2]);
 	expect(format != NULL, argv[2]);
-	MUST(connstr_parse(&cs, argv[3], &err));
+	if (*argv[3])
+		MUST(connstr_parse(&cs, argv[3], &err));
 	MUST(format_options_read(&options, format, &cs, &err));
 	MUST(connstr_check_unused(&cs, &err));
 	connstr_release(&cs);
