@@ -419,6 +419,7 @@ enum target_mode {
 	TARGET_APPLY,	/* changes by key */
 };
 
+/* Who cannot tell new rows from others counts them as new. */
 struct target_counts {
 	uint64_t inserted;
 	uint64_t updated;

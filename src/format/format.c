@@ -73,6 +73,8 @@ int format_table(const struct format_options *options, const struct table *from,
 		if (options->format->describe(options, column, &to->arena,
 					      err) < 0)
 			return -1;
+		/* Every number of so many digits fits into a file. */
+		column->sure_precision = 0;
 		column->identity = false;
 		column->generated = false;
 		column->collation = NULL;

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 
-from support import dataflow, landing
+from support import dataflow, duck
 from support.world import World
 
 from ends import ENDS
@@ -105,7 +105,7 @@ class Stage(World):
     def differences(self, table, dest_table=None):
         rows = self.source.rows(self.src_db, table)
         if self.dest.kind == "file":
-            rows = landing.rows(rows)
+            rows = duck.rows(rows)
         return differences(rows,
                            self.dest.rows(self.dst_db, dest_table or table))
 

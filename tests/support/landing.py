@@ -1,37 +1,14 @@
 """Tables that were landed as files, as somebody sees them who knows the layout of
 docs/files.md alone, and reads them with DuckDB."""
-import decimal
-import datetime
 import glob
 import hashlib
 import json
 import os
-import uuid
 
 from support import dataflow
+from support.duck import rows
 
 OWN = ("_op", "_position", "_commit_time", "_seq", "_unchanged")
-
-
-def plain(value):
-    """A source's value as DuckDB's comes, see duck_server.py."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, decimal.Decimal):
-        return format(value.normalize(), "f")
-    if isinstance(value, datetime.datetime) and value.tzinfo:
-        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).hex()
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    return value
-
-
-def rows(found):
-    return sorted((tuple(map(plain, row)) for row in found), key=repr)
 
 
 class Landing:

@@ -79,8 +79,8 @@ static void test_runs(void **state)
 
 	(void)state;
 	layout_run(run, INT64_C(1769864459123456), 7);
-	assert_string_equal(run, "20260131T130059123Z-7");
-	layout_run(later, INT64_C(1769864459124456), 7);
+	assert_string_equal(run, "20260131T130059123456Z-7");
+	layout_run(later, INT64_C(1769864459123457), 7);
 	assert_true(strcmp(later, run) > 0);
 }
 

@@ -221,7 +221,7 @@ void layout_run(char out[LAYOUT_RUN_MAX], int64_t now_us, int64_t epoch)
 	char now[CLOCK_TEXT_MAX];
 
 	clock_format(now, now_us);
-	snprintf(out, LAYOUT_RUN_MAX, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3sZ-%" PRId64,
+	snprintf(out, LAYOUT_RUN_MAX, "%.4s%.2s%.2sT%.2s%.2s%.2s%.6sZ-%" PRId64,
 		 now, now + 5, now + 8, now + 11, now + 14, now + 17, now + 20,
 		 epoch);
 }

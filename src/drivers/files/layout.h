@@ -45,7 +45,7 @@ int layout_check_naming(const char *naming, struct error *err)
 
 #define LAYOUT_RUN_MAX 64
 
-/* A load's own name; names that are given later are greater. */
+/* A load's own name; later ones are greater, as long as the clock goes on. */
 void layout_run(char out[LAYOUT_RUN_MAX], int64_t now_us, int64_t epoch);
 
 /* How names are made for one table. Strings are borrowed. */

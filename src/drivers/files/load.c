@@ -59,6 +59,22 @@ static int open_file(struct files_target *target, struct load_file *file,
 	return ret;
 }
 
+/*
+ * What was written a moment ago is gone: that is what whoever takes a table over
+ * does to the files of others. Nothing that counts was lost.
+ */
+static int was_taken(struct files_target *target, struct error *err)
+{
+	struct error why = *err;
+
+	if (files_check_owned(target, err) < 0)
+		return -1;
+	*err = why;
+	err->kind = ERROR_SYSTEM;
+	err->retryable = true;
+	return -1;
+}
+
 /* End it, and make it visible. Its place is free then. */
 static int close_file(struct files_target *target, struct load_file *file,
 		      struct error *err)
@@ -80,6 +96,8 @@ static int close_file(struct files_target *target, struct load_file *file,
 		.crc32c = done.crc32c,
 	};
 	ret = store->ops->publish(store, done.key, done.token, err);
+	if (ret < 0 && err->kind == ERROR_GAP)
+		ret = was_taken(target, err);
 	if (ret == 0)
 		ret = manifest_add(&target->load.manifest, &entry, err);
 	outfile_done_release(&done);
@@ -288,6 +306,25 @@ done:
 	return ret;
 }
 
+static bool is_known(const struct table_state *state, const char *run)
+{
+	bool known = !strcmp(state->loading, run);
+
+	for (size_t i = 0; i < state->load_count; i++)
+		known |= !strcmp(state->loads[i].run, run);
+	for (size_t i = 0; i < state->obsolete_count; i++)
+		known |= !strcmp(state->obsolete[i], run);
+	return known;
+}
+
+/* A name that no load has: clocks stand still, and are set back. */
+static void make_run(struct files_target *target, int64_t now_us)
+{
+	do
+		layout_run(target->load.run, now_us++, target->epoch);
+	while (is_known(&target->state, target->load.run));
+}
+
 int files_load_begin(struct files_target *target, struct error *err)
 {
 	struct files_load *load = &target->load;
@@ -298,7 +335,7 @@ int files_load_begin(struct files_target *target, struct error *err)
 	if (manifest_init(manifest, target->shape, err) < 0)
 		return -1;
 	manifest->began_us = clock_utc_us();
-	layout_run(load->run, manifest->began_us, target->epoch);
+	make_run(target, manifest->began_us);
 	manifest->run = load->run;
 	manifest->source = target->origin;
 	manifest->format = format_name(format->format);

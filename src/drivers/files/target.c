@@ -91,7 +91,9 @@ static int target_describe(struct target *dst, struct table *out,
 
 	if (!target->created)
 		return 0;
-	return table_copy(out, &target->dest, NULL, err) < 0 ? -1 : 1;
+	return table_copy(out, &target->dest, &target->layout.table, err) < 0
+		       ? -1
+		       : 1;
 }
 
 static int target_create(struct target *dst, const struct table *shape,
@@ -181,8 +183,10 @@ static int finish(struct files_target *target, const struct checkpoint *to,
 		  struct error *err)
 {
 	if (target->doing == FILES_LOADING) {
+		if (files_load_end(target, to, next, err) < 0)
+			return -1;
 		counts->inserted = target->load.manifest.rows;
-		return files_load_end(target, to, next, err);
+		return 0;
 	}
 	counts->inserted = target->changes.upserts;
 	counts->deleted = target->changes.deletes;
