@@ -377,8 +377,8 @@ struct source_ops {
 
 struct target {
 	const struct target_ops *ops;
-	unsigned held; /* since begin(): how often a row that is written lies in
-			* its memory, at most */
+	unsigned held; /* since begin() at the latest: how often a row that is
+			* written lies in its memory, at most */
 	/*
 	 * So long changes are worth gathering, in milliseconds: one transaction
 	 * then has all windows of that time. 0: each is applied when it comes.

@@ -75,7 +75,7 @@ def provoke(stage, name):
     """See to it that the daemon comes by the failpoint."""
     if "LOAD" in name or "SWAP" in name or "RESET" in name:
         stage.ask_for_load()
-    elif name == "REPAIR_STAGED":
+    elif name == "REPAIR_STAGED" and stage.dest.kind != "file":
         stage.on_dest("UPDATE lob SET n = -7; DELETE FROM uuid WHERE n = 0")
         for table in ("lob", "uuid"):
             stage.control(

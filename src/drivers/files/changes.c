@@ -51,8 +51,9 @@ static int open_file(struct files_target *target, struct error *err)
 			 ? target->state.loads[target->state.load_count - 1].run
 			 : ""},
 	};
+	struct format_options format = target->server->settings.format;
 	struct outfile_spec spec = {
-		.format = &target->server->settings.format,
+		.format = &format,
 		.table = &changes->view.table,
 		.pairs = pairs,
 		.pair_count = sizeof(pairs) / sizeof(*pairs),
@@ -60,6 +61,7 @@ static int open_file(struct files_target *target, struct error *err)
 		.arg = target,
 	};
 
+	format.row_group_bytes = files_group_bytes(target, 1);
 	changes->from = changes->before;
 	strbuf_reset(&changes->times);
 	layout_times(&changes->times, target->server->settings.times,

@@ -19,6 +19,8 @@
 /* Of one load. Beyond that the columns are the wrong ones. */
 #define FILES_MAX 100000
 
+#define MEGABYTE ((size_t)1 << 20)
+
 /* ------------------------------------------------------------------ one file */
 
 static int open_file(struct files_target *target, struct load_file *file,
@@ -45,8 +47,7 @@ static int open_file(struct files_target *target, struct load_file *file,
 				 "'file_size_mb', or choose other "
 				 "'partition_columns'",
 				 FILES_MAX);
-	if (load->column_count)
-		format.row_group_bytes /= LOAD_OPEN_MAX;
+	format.row_group_bytes = files_group_bytes(target, load->open_max);
 	strbuf_init(&key);
 	layout_part(&key, &target->layout, load->run,
 		    file->partition ? file->partition : "", load->next_number++,
@@ -106,6 +107,18 @@ static int close_file(struct files_target *target, struct load_file *file,
 
 /* ------------------------------------------------------------------ partitions */
 
+/* As many as have a megabyte each. */
+static size_t find_open_max(const struct files_target *target)
+{
+	size_t room =
+		target->base.room ? target->base.room : target->base.room_most;
+	size_t most = room / (target->store->buffer_bytes + MEGABYTE);
+
+	if (most > LOAD_OPEN_MAX)
+		return LOAD_OPEN_MAX;
+	return most ? most : 1;
+}
+
 static int find_columns(struct files_target *target, struct error *err)
 {
 	const char *list = target->server->settings.partition_columns;
@@ -133,6 +146,7 @@ static int find_columns(struct files_target *target, struct error *err)
 	memcpy(load->columns, named.key,
 	       named.key_count * sizeof(*load->columns));
 	load->column_count = named.key_count;
+	load->open_max = find_open_max(target);
 	ret = 0;
 done:
 	table_release(&named);
@@ -145,7 +159,7 @@ static int find_file(struct files_target *target, const char *partition,
 {
 	struct load_file *files = target->load.files, *choice = &files[0];
 
-	for (size_t i = 0; i < LOAD_OPEN_MAX; i++) {
+	for (size_t i = 0; i < target->load.open_max; i++) {
 		if (files[i].file && !strcmp(files[i].partition, partition)) {
 			*out = &files[i];
 			return 0;
@@ -332,6 +346,7 @@ int files_load_begin(struct files_target *target, struct error *err)
 	const struct format_options *format = &target->server->settings.format;
 
 	memset(load, 0, sizeof(*load));
+	load->open_max = 1;
 	if (manifest_init(manifest, target->shape, err) < 0)
 		return -1;
 	manifest->began_us = clock_utc_us();

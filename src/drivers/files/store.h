@@ -31,6 +31,7 @@ struct store {
 	 * key.
 	 */
 	uint64_t nameless_bytes;
+	size_t buffer_bytes; /* memory that each file takes while it is written */
 };
 
 #define STORE_TAG_MAX 136

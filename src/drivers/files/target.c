@@ -10,7 +10,45 @@
  * them, and compressed. */
 #define HELD 3
 
+/* What files take that have no row groups, and the least of those that have. */
+#define OTHER_BYTES ((size_t)2 << 20)
+#define LEAST_BYTES ((size_t)256 << 10)
+
 /* ---------------------------------------------------------------- open, close */
+
+/* What a row group may take, and files of other formats do. */
+static size_t format_bytes(const struct files_server *server)
+{
+	const struct format_options *format = &server->settings.format;
+
+	return format->format == format_find("parquet")
+		       ? format->row_group_bytes
+		       : OTHER_BYTES;
+}
+
+/* One file at a time; with partition_columns several, in the same memory. */
+static void ask_for_room(struct files_target *target)
+{
+	size_t buffer = target->store->buffer_bytes;
+	size_t files =
+		target->server->settings.partition_columns ? LOAD_OPEN_MAX : 1;
+
+	target->base.room_least = buffer ? buffer + LEAST_BYTES : 0;
+	target->base.room_most = format_bytes(target->server) + files * buffer;
+}
+
+size_t files_group_bytes(const struct files_target *target, size_t files)
+{
+	size_t room =
+		target->base.room ? target->base.room : target->base.room_most;
+	size_t wanted = format_bytes(target->server);
+
+	room /= files;
+	room = room > target->store->buffer_bytes + LEAST_BYTES
+		       ? room - target->store->buffer_bytes
+		       : LEAST_BYTES;
+	return room < wanted ? room : wanted;
+}
 
 static int target_open(const struct target_spec *spec, struct target **out,
 		       struct error *err)
@@ -21,6 +59,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	if (!target)
 		return error_memory(err, "a target");
 	target->base.ops = &files_target_ops;
+	target->base.held = HELD;
 	target->base.gather_ms = server->settings.age_s * INT64_C(1000);
 	target->server = server;
 	target->layout.naming = server->settings.naming;
@@ -36,6 +75,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 		error_memory(err, "a target");
 	else if (files_open_store(server, &spec->name, &target->store, err) ==
 		 0) {
+		ask_for_room(target);
 		*out = &target->base;
 		return 0;
 	}
@@ -61,7 +101,6 @@ static void end(struct files_target *target, bool keep)
 		files_changes_release(target, keep);
 	target->doing = FILES_NOTHING;
 	target->shape = NULL;
-	target->base.held = 0;
 }
 
 static void target_rollback(struct target *dst)
@@ -119,7 +158,6 @@ static int target_begin(struct target *dst, enum target_mode mode,
 	if (files_check_owned(target, err) < 0)
 		return -1;
 	target->shape = shape;
-	target->base.held = HELD;
 	target->doing = load ? FILES_LOADING : FILES_CHANGING;
 	return load ? files_load_begin(target, err)
 		    : files_changes_begin(target, err);

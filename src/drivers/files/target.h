@@ -35,6 +35,7 @@ struct files_load {
 		uint64_t number;
 		uint64_t used; /* the turn in which it was written to last */
 	} files[LOAD_OPEN_MAX];
+	size_t open_max; /* of these, how many there may be */
 	uint64_t turn, next_number;
 	struct batch *piece; /* the rows of one folder; NULL: not needed yet */
 };
@@ -89,6 +90,10 @@ static inline struct files_target *files_target_of(struct target *dst)
 }
 
 extern const struct target_ops files_target_ops;
+
+/* How much memory a row group may take of a file, when so many are written at
+ * the same time. */
+size_t files_group_bytes(const struct files_target *target, size_t files);
 
 /* The server's place for the table; connects to nothing. */
 int files_open_store(const struct files_server *server,
