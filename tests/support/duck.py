@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(TOP, "build/python"))
 try:
     import duckdb
     import pyarrow.parquet
+    Error = duckdb.Error
 except ImportError:
     duckdb = None
 

@@ -77,7 +77,7 @@ class Landing:
         if self.extension.startswith("csv"):
             return (f"read_csv([{files}], union_by_name = true, header = true, "
                     "hive_partitioning = false, all_varchar = true, "
-                    "quote = '\"', escape = '\"')")
+                    "quote = '\"', escape = '\"', allow_quoted_nulls = false)")
         return (f"read_json([{files}], format = 'newline_delimited', "
                 "union_by_name = true, hive_partitioning = false)")
 
@@ -96,12 +96,13 @@ class Landing:
         names = self.duck.names(
             f"SELECT * FROM {parts} UNION ALL BY NAME SELECT * EXCLUDE "
             f"({', '.join(OWN)}) FROM {changes} LIMIT 0")
-        keys = [k.strip() for k in key.split(",")]
+        keys = key if isinstance(key, list) else key.split(",")
         values = ", ".join(
             self._quote(n) if n in keys else
             f"(arg_max({{'v': {self._quote(n)}}}, _seq) FILTER (_op = 'U' AND "
             f"_seq > coalesce(gone, -2) AND NOT coalesce(list_contains("
-            f"_unchanged::VARCHAR[], '{n}'), false))).v AS {self._quote(n)}"
+            f"_unchanged::VARCHAR[], {self._text(n)}), false))).v "
+            f"AS {self._quote(n)}"
             for n in columns or names)
         group = self._list(keys)
         return f"""
@@ -109,18 +110,24 @@ class Landing:
                 SELECT 'U' AS _op, -1 AS _seq, NULL AS _unchanged, *
                 FROM {parts}
                 UNION ALL BY NAME
-                SELECT * EXCLUDE (_position, _commit_time) FROM {changes}
-                WHERE _seq >= {latest["first_seq"]}),
+                SELECT * EXCLUDE (_position, _commit_time)
+                REPLACE (_seq::BIGINT AS _seq) FROM {changes}
+                WHERE _seq::BIGINT >= {latest["first_seq"]}),
             marked AS (
                 SELECT *, max(CASE WHEN _op = 'D' THEN _seq END)
                     OVER (PARTITION BY {group}) AS gone
                 FROM events)
             SELECT {values} FROM marked GROUP BY {group}
-            HAVING arg_max(_op, _seq) = 'U'"""
+            HAVING arg_max(_op, _seq) = 'U' AND bool_or(_op = 'U' AND
+                _seq > coalesce(gone, -2) AND _unchanged IS NULL)"""
 
     @staticmethod
     def _quote(name):
         return '"' + name.replace('"', '""') + '"'
+
+    @staticmethod
+    def _text(name):
+        return "'" + name.replace("'", "''") + "'"
 
     def _list(self, names):
         return ", ".join(map(self._quote, names))
@@ -137,11 +144,14 @@ class Lake:
         self.options = dict({"file_age_seconds": 1}, **options)
         self.extension = {"csv": "csv", "json": "jsonl"}.get(
             options.get("file_format"), "parquet")
+        if self.extension != "parquet" and "compression" in options:
+            self.extension += {"gzip": ".gz", "zstd": ".zst"}[
+                options["compression"]]
         self.target_id = self.add_target(kind)
 
     def connection_string(self):
         parts = {"path": self.folder, **self.options}
-        return ";".join(f"{key}={value}" for key, value in parts.items())
+        return ";".join(f'{key}="{value}"' for key, value in parts.items())
 
     def add_target(self, kind):
         text = self.connection_string().replace("'", "''")
