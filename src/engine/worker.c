@@ -289,6 +289,12 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
+	if (!link->to->driver->source) {
+		verify_refuse_orders(&worker->verify,
+				     "a destination of this type cannot be "
+				     "verified");
+		return 0;
+	}
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
