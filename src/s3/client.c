@@ -183,8 +183,8 @@ static int head(struct s3_client *client, const char *key,
 		return -1;
 	for (int attempt = 1;; attempt++) {
 		ret = head_once(client, key, answer, err);
-		if (ret >= 0 || answer->status < 300 ||
-		    answer->status >= 500 || attempt == most)
+		if (ret >= 0 || answer->status < 300 || answer->status >= 500 ||
+		    attempt == most)
 			return ret;
 		if (ask_why(client, key, err) < 0)
 			return -1;
