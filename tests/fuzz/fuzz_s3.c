@@ -20,7 +20,7 @@
 #include "s3/server.h"
 #include "s3/sources.h"
 
-#define SECRET "CANARY"
+#define SECRET "CAN4RY" /* no word of letters, as codes are */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
