@@ -7,7 +7,6 @@
 #include <openssl/evp.h>
 
 #include "base/crc32c.h"
-#include "base/text.h"
 #include "s3/checksum.h"
 #include "s3/request.h"
 #include "s3/server.h"

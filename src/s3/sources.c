@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "base/text.h"
 #include "s3/profile.h"
 #include "s3/xml.h"
 

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "s3/checksum.h"
