@@ -135,7 +135,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
-        return self if self.is_running() else self.start()
+        try:
+            return self if self.is_running() else self.start()
+        except BaseException:  # nothing may be left running
+            self.close()
+            raise
 
     def __exit__(self, *_):
         self.close()
