@@ -7,7 +7,6 @@
 #include <openssl/evp.h>
 
 #include "base/crc32c.h"
-#include "base/text.h"
 #include "s3/checksum.h"
 #include "s3/request.h"
 #include "s3/server.h"
@@ -183,8 +182,8 @@ static int head(struct s3_client *client, const char *key,
 		return -1;
 	for (int attempt = 1;; attempt++) {
 		ret = head_once(client, key, answer, err);
-		if (ret >= 0 || answer->status < 300 ||
-		    answer->status >= 500 || attempt == most)
+		if (ret >= 0 || answer->status < 300 || answer->status >= 500 ||
+		    attempt == most)
 			return ret;
 		if (ask_why(client, key, err) < 0)
 			return -1;

@@ -120,7 +120,8 @@ static const struct rule {
 	 "the server does not know the access key; check 'access_key', and "
 	 "'endpoint'"},
 	{"SignatureDoesNotMatch", S3_RENEW, ERROR_CONFIG,
-	 "the secret key is not that of the access key; check 'secret_key'"},
+	 "the secret key is not that of the access key; check 'secret_key' and "
+	 "'access_key'"},
 	{"InvalidSecurity", S3_FAIL, ERROR_CONFIG,
 	 "the credentials are not valid; check 'access_key' and 'secret_key'"},
 	{"AccessDenied*", S3_FAIL, ERROR_PERMISSION, "access is denied"},

@@ -7,7 +7,6 @@
 
 #include "base/secret.h"
 #include "base/strbuf.h"
-#include "base/text.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 #define BLANKS	       " \t\r"

@@ -8,7 +8,6 @@
 #include "s3/request.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/rand.h>
@@ -17,7 +16,6 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "s3/server.h"
-#include "s3/xml.h"
 
 #define SECOND_US      INT64_C(1000000)
 #define PAUSE_MS       200

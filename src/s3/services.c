@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "s3/http.h"
@@ -379,12 +378,13 @@ int s3_source_instance(const struct s3_settings *settings,
 static void add_sts_url(struct strbuf *out, const struct s3_settings *settings)
 {
 	const char *endpoint = variable("AWS_ENDPOINT_URL_STS");
+	const char *region = settings->region ? settings->region : "us-east-1";
 
 	if (endpoint)
 		strbuf_addstr(out, endpoint);
 	else
-		strbuf_addf(out, "https://sts.%s.amazonaws.com/",
-			    settings->region ? settings->region : "us-east-1");
+		strbuf_addf(out, "https://sts.%s.amazonaws.com%s/", region,
+			    strncmp(region, "cn-", 3) ? "" : ".cn");
 }
 
 static void add_sts_form(struct strbuf *out, const char *role,

@@ -31,13 +31,22 @@ static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* ---------------------------------------------------------------- encoding */
 
+static void encode_byte(char out[4], char c, char also)
+{
+	if (strchr(unreserved, c) || (also && c == also))
+		snprintf(out, 4, "%c", c);
+	else
+		snprintf(out, 4, "%%%02X", (unsigned char)c);
+}
+
 static void add_encoded(struct strbuf *out, const char *s, char also)
 {
-	for (; *s; s++)
-		if (strchr(unreserved, *s) || (also && *s == also))
-			strbuf_addch(out, *s);
-		else
-			strbuf_addf(out, "%%%02X", (unsigned char)*s);
+	char encoded[4];
+
+	for (; *s; s++) {
+		encode_byte(encoded, *s, also);
+		strbuf_addstr(out, encoded);
+	}
 }
 
 void sigv4_add_path(struct strbuf *out, const char *path)
@@ -50,22 +59,21 @@ void sigv4_add_encoded(struct strbuf *out, const char *value)
 	add_encoded(out, value, '\0');
 }
 
-/* By name, then by value: of their encoded forms, which matters beyond ASCII. */
+/* Of their encoded forms, which matters beyond ASCII. */
 static int compare_encoded(const char *a, const char *b)
 {
-	struct strbuf one, other;
-	int order;
+	char one[4] = "", other[4] = "";
 
-	strbuf_init(&one);
-	strbuf_init(&other);
-	sigv4_add_encoded(&one, a);
-	sigv4_add_encoded(&other, b);
-	order = strcmp(one.data, other.data);
-	strbuf_release(&one);
-	strbuf_release(&other);
-	return order;
+	while (*a && *a == *b)
+		a++, b++;
+	if (*a)
+		encode_byte(one, *a, '\0');
+	if (*b)
+		encode_byte(other, *b, '\0');
+	return strcmp(one, other);
 }
 
+/* By name, then by value. */
 static int compare_parameters(const void *a, const void *b)
 {
 	const struct sigv4_pair *one = a, *other = b;

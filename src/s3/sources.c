@@ -7,9 +7,12 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "base/text.h"
 #include "s3/profile.h"
 #include "s3/xml.h"
+
+#define LETTERS                      \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static const char *variable(const char *name)
 {
@@ -157,6 +160,7 @@ int s3_credentials_from_json(struct s3_credentials *out, const char *text,
 	const char *code;
 	int ret = -1;
 
+	memset(out, 0, sizeof(*out));
 	if (!root)
 		return err->kind == ERROR_MEMORY
 			       ? -1
@@ -164,7 +168,9 @@ int s3_credentials_from_json(struct s3_credentials *out, const char *text,
 					   "the answer is no JSON");
 	code = json_string_value(json_object_get(root, "Code"));
 	if (code && strcmp(code, "Success") != 0)
-		error_set(err, ERROR_SERVER, "the answer is '%.40s'", code);
+		/* One word, or who knows what it is. */
+		error_set(err, ERROR_SERVER, "the answer is '%.60s'",
+			  code[strspn(code, LETTERS)] ? "" : code);
 	else
 		ret = set_with_time(
 			out,

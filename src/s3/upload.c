@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "s3/checksum.h"
@@ -31,6 +29,7 @@
 struct part {
 	char etag[S3_ETAG_MAX];
 	char checksum[S3_CHECKSUM_MAX];
+	bool kept; /* the server has it, too */
 };
 
 struct s3_upload {
@@ -223,6 +222,7 @@ static int check_part(const struct s3_answer *answer, void *arg,
 				 theirs, check->part->checksum);
 	text_copy(check->part->etag, sizeof(check->part->etag),
 		  answer->info.etag);
+	check->part->kept = *theirs != '\0';
 	return 0;
 }
 
@@ -424,6 +424,7 @@ static int read_complete(const struct s3_answer *answer, void *arg,
 			 "it does not say that the upload is complete");
 }
 
+/* A server that knows no checksums may know no such elements either. */
 static void write_list(const struct s3_upload *upload, struct strbuf *out)
 {
 	const char *name = s3_checksum_name(kind_of(upload));
@@ -437,7 +438,7 @@ static void write_list(const struct s3_upload *upload, struct strbuf *out)
 			    i + 1);
 		s3_add_escaped(out, part->etag);
 		strbuf_addstr(out, "</ETag>");
-		if (name)
+		if (name && part->kept)
 			strbuf_addf(out, "<Checksum%s>%s</Checksum%s>", name,
 				    part->checksum, name);
 		strbuf_addstr(out, "</Part>");

@@ -7,6 +7,7 @@
 #include "s3/xml.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <expat.h>
@@ -130,6 +131,9 @@ static int parse(struct reading *reading, const char *data, size_t len)
 			 XML_ErrorString(code));
 }
 
+/* Named, so that tests can make it scarce. */
+static const XML_Memory_Handling_Suite memory = {malloc, realloc, free};
+
 int s3_xml_read(const char *data, size_t len, s3_xml_element *element,
 		void *arg, struct error *err)
 {
@@ -142,7 +146,7 @@ int s3_xml_read(const char *data, size_t len, s3_xml_element *element,
 
 	if (len > (size_t)1 << 30)
 		return error_set(err, ERROR_DATA, "its XML is too long");
-	reading.parser = XML_ParserCreate("UTF-8");
+	reading.parser = XML_ParserCreate_MM("UTF-8", &memory, NULL);
 	if (!reading.parser)
 		return error_memory(err, "reading XML");
 	strbuf_init(&reading.text);

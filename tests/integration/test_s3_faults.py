@@ -1,6 +1,7 @@
 """What a network, a proxy or an S3 server can do to the S3 client: every
 request of an upload cut or refused, answers that are garbage, servers that are
 killed, slow or overloaded."""
+import os
 import random
 import re
 import subprocess
@@ -203,6 +204,8 @@ def test_words_for_an_answer_without_any(client, front):
     assert [r[0] for r in front.requests] == ["HEAD", "GET"]
 
 
+@pytest.mark.skipif(bool(os.environ.get("DATAFLOW_SANITIZE")),
+                    reason="faketime and sanitizers want to be first")
 def test_clock(server):
     """The real server finds that this machine's clock is an hour off."""
     for offset, word in (("-1h", "behind"), ("+1h", "ahead of")):
@@ -491,11 +494,12 @@ def test_silence_in_the_middle_of_a_part(server, files):
             error = refused(lambda: client.write(file=str(files / "large")),
                             "connection", "in time", "2 attempts")
             assert error.ms < 8000
-            client.abort()  # which nobody hears
-    assert len(uploads(server, "silent")) == 1
+            client.abort()  # which is heard when the relay thaws, or never
+    left = len(uploads(server, "silent"))
+    assert left <= 1
     with Client(server.connection_string(BUCKET)) as client:
         assert client.abort_uploads(prefix="silent", before_us=int(
-            (time.time() + 60) * 1e6))["count"] == 1
+            (time.time() + 60) * 1e6))["count"] <= left
     assert not uploads(server, "silent")
 
 

@@ -1,14 +1,17 @@
 """S3 servers for tests, real ones that check signatures, in a temporary folder.
 
-Versitygw keeps buckets in folders; it knows the newer checksums and conditions.
-Moto keeps them in memory; it knows policies, roles and their session tokens. Both
-are in etc/packages.peers. What looks into them is boto3, Debian's.
+Versitygw keeps objects in files; it knows the newer checksums and conditions.
+Swift is OpenStack's, with its S3 API. Moto keeps objects in memory; it knows
+policies, roles and their session tokens. Swift and boto3, which looks into all of
+them, are Debian's, the others are in etc/packages.peers.
 """
+import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -28,6 +31,8 @@ def why_not():
     for program in ("versitygw", "moto_server"):
         if not os.access(os.path.join(PEERS, "bin", program), os.X_OK):
             return f"{program} is not installed (sh etc/install-packages)"
+    if importlib.util.find_spec("swift") is None:
+        return "Swift is not installed (apt: python3-swift)"
     return None
 
 
@@ -60,9 +65,10 @@ class Server:
     # What not all of them have.
     regions = True
     checksums = True      # of objects, kept and told
-    conditions = True     # If-Match
+    conditions = "all"    # "new": If-None-Match alone
     knows_uploads = True  # when they began, and that they were aborted
     any_name = True       # an object's may be what a file's cannot
+    fast = True
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="dataflow-s3-")
@@ -129,7 +135,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
-        return self if self.is_running() else self.start()
+        try:
+            return self if self.is_running() else self.start()
+        except BaseException:  # nothing may be left running
+            self.close()
+            raise
 
     def __exit__(self, *_):
         self.close()
@@ -195,10 +205,26 @@ class Versitygw(Server):
         return super().boto(service, **options)
 
 
+class Swift(Server):
+    """All of its servers in one process: see swift_server.py."""
+    checksums, conditions, fast = False, None, False
+
+    def __init__(self):
+        super().__init__()
+        self.access_key, self.secret_key = "test:tester", "Swift/Secret+42"
+
+    def command(self):
+        return [sys.executable, os.path.join(os.path.dirname(__file__),
+                                             "swift_server.py"),
+                self.folder, str(self.port), self.access_key,
+                self.secret_key, REGION]
+
+
 class Moto(Server):
     """A user of it is made before signatures and policies count; the policy
     allows everything unless another one is given."""
-    regions = checksums = conditions = knows_uploads = False
+    regions = checksums = knows_uploads = fast = False
+    conditions = "new"
 
     def command(self):
         return [os.path.join(PEERS, "bin/moto_server"), "-H", self.host, "-p",

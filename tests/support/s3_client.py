@@ -4,11 +4,10 @@ import os
 import subprocess
 import threading
 
-from support import s3
+from support import dataflow, s3
 
-BUILD = os.path.dirname(os.environ.get("DATAFLOW") or
-                        os.path.join(s3.TOP, "build/dbaops-dataflow"))
-PROGRAM = os.path.join(BUILD, "tests/integration/s3_client")
+PROGRAM = os.path.join(os.path.dirname(dataflow.program()),
+                       "tests/integration/s3_client")
 
 
 class Failed(AssertionError):
@@ -31,7 +30,8 @@ class Client:
         self.process = subprocess.Popen(
             [PROGRAM, connection_string], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=s3.clean_environment(**environment))
+            env=s3.clean_environment(**dataflow.sanitizer_environment(),
+                                     **environment))
         self.stderr = ""
         self.reader = threading.Thread(target=self._read_stderr)
         self.reader.start()
