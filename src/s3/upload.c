@@ -4,7 +4,7 @@
  * does not belong to it any more: so the last one is never empty, and an object
  * of exactly one part is put whole.
  */
-#include "s3/upload.h"
+#include "s3/upload_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "s3/checksum.h"
-#include "s3/page.h"
 #include "s3/request.h"
 #include "s3/server.h"
 #include "s3/xml.h"
@@ -22,33 +21,10 @@
 #define PARTS_MAX     10000
 #define PARTS_A_SIZE  1000
 #define PART_MAX      (512 * MEGABYTE)
-#define ANSWER_MAX    ((size_t)16 << 20)
 #define CHECKSUM_RAW  32
 #define UPLOAD_ID_MAX 4096
 
-struct part {
-	char etag[S3_ETAG_MAX];
-	char checksum[S3_CHECKSUM_MAX];
-	bool kept; /* the server has it, too */
-};
-
-struct s3_upload {
-	struct s3_client *client;
-	char *key, *content_type, *if_match;
-	struct s3_put how;
-	char mark[UUID_TEXT_MAX];
-	char *id;	     /* the server's; NULL: not begun */
-	bool whole_checksum; /* it keeps one of all bytes */
-
-	unsigned char *buffer;
-	size_t len, room;
-	struct part *parts;
-	size_t count, parts_room;
-	int64_t size;
-	uint32_t crc; /* of all parts that were sent */
-};
-
-static void upload_free(struct s3_upload *upload)
+void s3_upload_free(struct s3_upload *upload)
 {
 	free(upload->key);
 	free(upload->content_type);
@@ -74,12 +50,13 @@ int s3_upload_begin(struct s3_upload **out, struct s3_client *client,
 	struct s3_upload *upload;
 	bool failed = false;
 
-	if (s3_check_key(client, key, err) < 0)
+	if (key && s3_check_key(client, key, err) < 0)
 		return -1;
 	upload = calloc(1, sizeof(*upload));
 	if (!upload)
 		return error_memory(err, "an upload");
 	upload->client = client;
+	upload->kind = client->s3->settings.checksum;
 	upload->key = copy(key, &failed);
 	if (how) {
 		upload->content_type = copy(how->content_type, &failed);
@@ -90,21 +67,28 @@ int s3_upload_begin(struct s3_upload **out, struct s3_client *client,
 	upload->how.if_match = upload->if_match;
 	uuid_make(upload->mark);
 	if (failed) {
-		upload_free(upload);
+		s3_upload_free(upload);
 		return error_memory(err, "an upload");
 	}
 	*out = upload;
 	return 0;
 }
 
+int s3_upload_set_key(struct s3_upload *upload, const char *key,
+		      struct error *err)
+{
+	if (s3_check_key(upload->client, key, err) < 0)
+		return -1;
+	if (upload->key)
+		return error_set(err, ERROR_INTERNAL,
+				 "an upload has its key already");
+	upload->key = strdup(key);
+	return upload->key ? 0 : error_memory(err, "an upload");
+}
+
 int64_t s3_upload_size(const struct s3_upload *upload)
 {
 	return upload->size;
-}
-
-static enum s3_checksum kind_of(const struct s3_upload *upload)
-{
-	return upload->client->s3->settings.checksum;
 }
 
 /* -------------------------------------------------------------------- begin */
@@ -138,7 +122,7 @@ static int read_begin(const struct s3_answer *answer, void *arg,
 
 static int begin(struct s3_upload *upload, struct error *err)
 {
-	enum s3_checksum kind = kind_of(upload);
+	enum s3_checksum kind = upload->kind;
 	struct s3_request request = {
 		.method = "POST",
 		.key = upload->key,
@@ -151,6 +135,9 @@ static int begin(struct s3_upload *upload, struct error *err)
 	struct s3_answer answer;
 	int ret;
 
+	if (!upload->key)
+		return error_set(err, ERROR_INTERNAL,
+				 "an upload has no key, and more than a part");
 	s3_request_query(&request, "uploads", "");
 	s3_add_put_headers(upload->client, &request, &upload->how);
 	s3_request_header(&request, S3_MARK_HEADER, upload->mark);
@@ -182,7 +169,7 @@ static size_t part_size(const struct s3_upload *upload)
 static int room_for_part(struct s3_upload *upload, struct error *err)
 {
 	size_t room = upload->parts_room ? 2 * upload->parts_room : 16;
-	struct part *grown;
+	struct s3_part *grown;
 
 	if (upload->count == PARTS_MAX)
 		return error_set(err, ERROR_DATA,
@@ -202,7 +189,7 @@ static int room_for_part(struct s3_upload *upload, struct error *err)
 
 struct part_check {
 	enum s3_checksum kind;
-	struct part *part;
+	struct s3_part *part;
 };
 
 static int check_part(const struct s3_answer *answer, void *arg,
@@ -229,7 +216,7 @@ static int check_part(const struct s3_answer *answer, void *arg,
 static int send_part(struct s3_upload *upload, const void *data, size_t len,
 		     struct error *err)
 {
-	enum s3_checksum kind = kind_of(upload);
+	enum s3_checksum kind = upload->kind;
 	struct part_check check = {.kind = kind};
 	struct s3_request request = {
 		.method = "PUT",
@@ -292,12 +279,13 @@ static int make_room(struct s3_upload *upload, size_t len, size_t most,
 	return 0;
 }
 
-static int flush(struct s3_upload *upload, struct error *err)
+int s3_upload_flush(struct s3_upload *upload, struct error *err)
 {
+	static const unsigned char empty[1];
 	size_t len = upload->len;
 
 	upload->len = 0;
-	return send_part(upload, upload->buffer, len, err);
+	return send_part(upload, len ? upload->buffer : empty, len, err);
 }
 
 int s3_upload_write(struct s3_upload *upload, const void *data, size_t len,
@@ -310,7 +298,7 @@ int s3_upload_write(struct s3_upload *upload, const void *data, size_t len,
 		size_t most = part_size(upload), count = most - upload->len;
 
 		if (!count) {
-			if (flush(upload, err) < 0)
+			if (s3_upload_flush(upload, err) < 0)
 				return -1;
 			continue;
 		}
@@ -374,7 +362,7 @@ static int composite(const struct s3_upload *upload, char *out, size_t size,
 		strbuf_add(&all, one, len > 0 ? (size_t)len : 0);
 	}
 	if (strbuf_check(&all, err) < 0 ||
-	    s3_checksum(kind_of(upload), all.data, all.len, text, err) < 0)
+	    s3_checksum(upload->kind, all.data, all.len, text, err) < 0)
 		ret = -1;
 	else
 		snprintf(out, size, "%.48s-%zu", text, upload->count);
@@ -389,7 +377,7 @@ static int composite(const struct s3_upload *upload, char *out, size_t size,
 static int check_whole(const struct s3_upload *upload,
 		       const struct s3_info *info, struct error *err)
 {
-	const char *theirs = s3_checksum_in(info, kind_of(upload));
+	const char *theirs = s3_checksum_in(info, upload->kind);
 	size_t len = strcspn(theirs, "-");
 	char whole[S3_CHECKSUM_MAX] = "", parts[S3_CHECKSUM_MAX];
 
@@ -397,7 +385,7 @@ static int check_whole(const struct s3_upload *upload,
 		return 0;
 	if (composite(upload, parts, sizeof(parts), err) < 0)
 		return -1;
-	if (kind_of(upload) == S3_CHECKSUM_CRC32C)
+	if (upload->kind == S3_CHECKSUM_CRC32C)
 		s3_crc32c_text(upload->crc, whole);
 	if (!strcmp(theirs, whole) || !strcmp(theirs, parts) ||
 	    (!theirs[len] && parts[len] == '-' && !strncmp(theirs, parts, len)))
@@ -427,12 +415,12 @@ static int read_complete(const struct s3_answer *answer, void *arg,
 /* A server that knows no checksums may know no such elements either. */
 static void write_list(const struct s3_upload *upload, struct strbuf *out)
 {
-	const char *name = s3_checksum_name(kind_of(upload));
+	const char *name = s3_checksum_name(upload->kind);
 
 	strbuf_addstr(out, "<CompleteMultipartUpload xmlns=\"http://"
 			   "s3.amazonaws.com/doc/2006-03-01/\">");
 	for (size_t i = 0; i < upload->count; i++) {
-		const struct part *part = &upload->parts[i];
+		const struct s3_part *part = &upload->parts[i];
 
 		strbuf_addf(out, "<Part><PartNumber>%zu</PartNumber><ETag>",
 			    i + 1);
@@ -444,6 +432,11 @@ static void write_list(const struct s3_upload *upload, struct strbuf *out)
 		strbuf_addstr(out, "</Part>");
 	}
 	strbuf_addstr(out, "</CompleteMultipartUpload>");
+}
+
+static bool is_gone(const struct s3_answer *answer)
+{
+	return !strcmp(answer->fault.code, "NoSuchUpload");
 }
 
 static int ask_to_complete(struct s3_upload *upload, struct completion *c,
@@ -500,7 +493,7 @@ static int check_completed(struct s3_upload *upload, struct s3_info *info,
 {
 	int ret;
 
-	if (*s3_checksum_in(info, kind_of(upload)))
+	if (*s3_checksum_in(info, upload->kind))
 		return check_whole(upload, info, err);
 	ret = s3_head(upload->client, upload->key, info, err);
 	if (!ret)
@@ -509,35 +502,32 @@ static int check_completed(struct s3_upload *upload, struct s3_info *info,
 	return ret < 0 ? -1 : check_object(upload, info, err);
 }
 
-/* The answer was lost, or spoke of an upload that is gone: was it done? */
-static bool was_completed(struct s3_upload *upload, struct s3_info *info)
-{
-	struct error ignored;
-
-	return s3_has_mark(upload->client, upload->key, upload->mark, info,
-			   &ignored) > 0;
-}
-
-static int complete_parts(struct s3_upload *upload, struct s3_info *out,
-			  bool *done, struct error *err)
+int s3_upload_put_together(struct s3_upload *upload, struct s3_info *out,
+			   struct error *err)
 {
 	struct completion c = {.seen = false};
+	struct error ignored;
 	struct s3_answer answer;
-	int ret;
+	bool done;
+	int ret, there = 0;
 
-	if (upload->len && flush(upload, err) < 0)
-		return -1;
 	s3_answer_init(&answer);
 	ret = ask_to_complete(upload, &c, &answer, err);
-	*done = ret == 0;
+	/* The answer was lost, or spoke of an upload that is gone: was it
+	 * done? */
+	if (ret < 0 && (answer.unclear || is_gone(&answer)))
+		there = s3_has_mark(upload->client, upload->key, upload->mark,
+				    &c.info, &ignored);
+	done = ret == 0 || there > 0;
 	if (ret == 0) {
-		ret = check_completed(upload, &c.info, err);
-	} else if (answer.unclear && was_completed(upload, &c.info)) {
-		*done = true;
+		ret = check_completed(upload, &c.info, err) < 0 ? -1 : 1;
+	} else if (there > 0) {
 		error_clear(err);
-		ret = check_object(upload, &c.info, err);
+		ret = check_object(upload, &c.info, err) < 0 ? -1 : 1;
+	} else if (there == 0 && is_gone(&answer)) {
+		ret = 0;
 	}
-	if (*done && ret < 0)
+	if (done && ret < 0)
 		s3_wrap(upload->client, "complete the upload of", upload->key,
 			err);
 	*out = c.info;
@@ -549,28 +539,31 @@ int s3_upload_complete(struct s3_upload *upload, struct s3_info *out,
 		       struct error *err)
 {
 	struct s3_info info = {.size = 0};
-	bool done = false;
-	int ret;
+	bool begun = upload->id != NULL;
+	int rc;
 
-	if (upload->id)
-		ret = complete_parts(upload, &info, &done, err);
+	if (!begun)
+		rc = s3_put(upload->client, upload->key, upload->buffer,
+			    upload->len, &upload->how, &info, err);
+	else if (upload->len && s3_upload_flush(upload, err) < 0)
+		rc = -1;
 	else
-		ret = s3_put(upload->client, upload->key, upload->buffer,
-			     upload->len, &upload->how, &info, err);
+		rc = s3_upload_put_together(upload, &info, err);
 	info.size = upload->size;
 	if (out)
 		*out = info;
-	if (ret == 0 || done)
-		upload_free(upload);
+	if (rc > 0 || (rc == 0 && !begun))
+		s3_upload_free(upload);
 	else
 		s3_upload_abort(upload);
-	return ret;
+	/* What is gone has left its reason. */
+	return rc > 0 || (rc == 0 && !begun) ? 0 : -1;
 }
 
 /* -------------------------------------------------------------------- abort */
 
-static int abort_one(struct s3_client *client, const char *key, const char *id,
-		     bool brief, struct error *err)
+int s3_upload_abort_by_id(struct s3_client *client, const char *key,
+			  const char *id, bool brief, struct error *err)
 {
 	struct s3_request request = {
 		.method = "DELETE",
@@ -600,98 +593,8 @@ void s3_upload_abort(struct s3_upload *upload)
 
 	if (!upload)
 		return;
-	if (upload->id && abort_one(upload->client, upload->key, upload->id,
-				    true, &ignored) < 0)
+	if (upload->id && s3_upload_abort_by_id(upload->client, upload->key,
+						upload->id, true, &ignored) < 0)
 		upload->len = 0; /* s3_abort_uploads() will find it */
-	upload_free(upload);
-}
-
-static int read_uploads(const struct s3_answer *answer, void *arg,
-			struct error *err)
-{
-	struct s3_page *page = arg;
-
-	if (s3_page_read(page, answer->body.data, answer->body.len, err) < 0)
-		return -1;
-	if (page->truncated && !page->key_marker)
-		return error_set(err, ERROR_DATA,
-				 "its list breaks off without saying where to "
-				 "go on");
-	return 0;
-}
-
-static int list_uploads(struct s3_client *client, const char *prefix,
-			const char *key_marker, const char *id_marker,
-			struct s3_page *page, struct error *err)
-{
-	struct s3_request request = {
-		.method = "GET",
-		.verb = "list the uploads of",
-		.permission = "s3:ListBucketMultipartUploads",
-		.answer_max = ANSWER_MAX,
-		.accept = read_uploads,
-		.accept_arg = page,
-	};
-	struct s3_answer answer;
-	int ret;
-
-	s3_request_query(&request, "uploads", "");
-	s3_request_query(&request, "encoding-type", "url");
-	s3_request_query(&request, "prefix", prefix);
-	if (key_marker)
-		s3_request_query(&request, "key-marker", key_marker);
-	if (key_marker && id_marker)
-		s3_request_query(&request, "upload-id-marker", id_marker);
-	s3_answer_init(&answer);
-	ret = s3_perform(client, &request, &answer, err);
-	s3_answer_release(&answer);
-	return ret;
-}
-
-static int abort_listed(struct s3_client *client, const struct s3_page *page,
-			const char *prefix, int64_t before_us, int64_t *count,
-			struct error *err)
-{
-	for (size_t i = 0; i < page->count; i++) {
-		const struct s3_entry *entry = &page->entries[i];
-		const char *key = s3_page_text(page, entry->key);
-
-		/* A server that does not say when it began has to keep it. */
-		if (!entry->id || !entry->info.modified_us ||
-		    entry->info.modified_us >= before_us ||
-		    strncmp(key, prefix, strlen(prefix)) != 0)
-			continue;
-		if (abort_one(client, key, s3_page_text(page, entry->id), false,
-			      err) < 0)
-			return -1;
-		++*count;
-	}
-	return 0;
-}
-
-int64_t s3_abort_uploads(struct s3_client *client, const char *prefix,
-			 int64_t before_us, struct error *err)
-{
-	char *key_marker = NULL, *id_marker = NULL;
-	struct s3_page page;
-	int64_t count = 0;
-	int ret;
-
-	s3_page_init(&page);
-	do {
-		ret = list_uploads(client, prefix, key_marker, id_marker, &page,
-				   err);
-		if (ret == 0)
-			ret = abort_listed(client, &page, prefix, before_us,
-					   &count, err);
-		free(key_marker);
-		free(id_marker);
-		key_marker = page.key_marker;
-		id_marker = page.id_marker;
-		page.key_marker = page.id_marker = NULL;
-	} while (ret == 0 && page.truncated);
-	free(key_marker);
-	free(id_marker);
-	s3_page_release(&page);
-	return ret < 0 ? -1 : count;
+	s3_upload_free(upload);
 }

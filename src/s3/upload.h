@@ -21,6 +21,7 @@
  */
 struct s3_upload;
 
+/* `key` may be NULL, until s3_upload_set_key(). */
 int s3_upload_begin(struct s3_upload **out, struct s3_client *client,
 		    const char *key, const struct s3_put *how,
 		    struct error *err) __attribute__((warn_unused_result));
@@ -28,6 +29,10 @@ int s3_upload_begin(struct s3_upload **out, struct s3_client *client,
 /* On -1 nothing but s3_upload_abort() makes sense. */
 int s3_upload_write(struct s3_upload *upload, const void *data, size_t len,
 		    struct error *err) __attribute__((warn_unused_result));
+
+/* Once, and before more was written than `part_size_mb` says. */
+int s3_upload_set_key(struct s3_upload *upload, const char *key,
+		      struct error *err) __attribute__((warn_unused_result));
 
 /* How many bytes were written. */
 int64_t s3_upload_size(const struct s3_upload *upload);
@@ -49,6 +54,31 @@ int s3_upload_complete(struct s3_upload *upload, struct s3_info *out,
 void s3_upload_abort(struct s3_upload *upload);
 
 /*
+ * Send all of it, and leave the rest to others: `token`, a text without control
+ * signs that is appended, is what they need to know. Nobody sees the object
+ * before s3_upload_publish(), in this process or in another one, which looks at
+ * no condition. Frees the upload; on -1 it is aborted.
+ */
+int s3_upload_prepare(struct s3_upload *upload, struct strbuf *token,
+		      struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Now the object is there. 1: it is, or was before; 0: the upload was aborted,
+ * by a lifecycle rule perhaps, and what it had is lost. On -1 it may be asked
+ * again. `out` may be NULL.
+ */
+int s3_upload_publish(struct s3_client *client, const char *key,
+		      const char *token, struct s3_info *out, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Or forget about it, as far as that can be told to the server. */
+void s3_upload_discard(struct s3_client *client, const char *key,
+		       const char *token);
+
+/* Is it the upload with that id that a token speaks of? */
+bool s3_upload_is(const char *token, const char *id);
+
+/*
  * Remove what was sent by uploads below a prefix that began before `before_us`
  * (UTC) and that nobody will complete any more: a daemon that was killed leaves
  * them behind, they cost money, and no list of objects shows them. How many
@@ -56,6 +86,20 @@ void s3_upload_abort(struct s3_upload *upload);
  */
 int64_t s3_abort_uploads(struct s3_client *client, const char *prefix,
 			 int64_t before_us, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Which of the uploads below a prefix; zeroed: all. */
+struct s3_choice {
+	int64_t before_us; /* that began before; 0: whenever */
+	/* But for these; NULL: for none. */
+	bool (*keep)(void *arg, const char *key, const char *id);
+	/* Asked between looking and removing: -1 ends it. NULL: go on. */
+	int (*check)(void *arg, struct error *err);
+	void *arg;
+};
+
+int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,
+			const struct s3_choice *choice, struct error *err)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -235,6 +235,73 @@ static int do_complete(struct probe *p, struct error *err)
 	return ret;
 }
 
+static int do_set_key(struct probe *p, struct error *err)
+{
+	return s3_upload_set_key(p->upload, text(p, "key"), err);
+}
+
+static int do_prepare(struct probe *p, struct error *err)
+{
+	struct strbuf token;
+	int ret;
+
+	strbuf_init(&token);
+	ret = s3_upload_prepare(p->upload, &token, err);
+	p->upload = NULL;
+	if (ret == 0)
+		tell(p, "token", token.data);
+	strbuf_release(&token);
+	return ret;
+}
+
+static int do_publish(struct probe *p, struct error *err)
+{
+	struct s3_info info;
+	int rc = s3_upload_publish(&p->client, text(p, "key"), text(p, "token"),
+				   &info, err);
+
+	tell_number(p, "found", rc);
+	if (rc > 0)
+		tell_info(p, &info);
+	return rc;
+}
+
+static int do_discard(struct probe *p, struct error *err)
+{
+	(void)err;
+	s3_upload_discard(&p->client, text(p, "key"), text(p, "token"));
+	return 0;
+}
+
+static bool is_kept(void *arg, const char *key, const char *id)
+{
+	struct probe *p = arg;
+
+	(void)key;
+	return s3_upload_is(text(p, "token"), id);
+}
+
+static int may_go_on(void *arg, struct error *err)
+{
+	struct probe *p = arg;
+
+	return json_is_true(json_object_get(p->in, "fenced"))
+		       ? error_set(err, ERROR_CONFLICT, "fenced out")
+		       : 0;
+}
+
+/* All uploads but the one of a token. */
+static int do_abort_others(struct probe *p, struct error *err)
+{
+	struct s3_choice choice = {
+		.keep = is_kept, .check = may_go_on, .arg = p};
+	int64_t count =
+		s3_abort_chosen(&p->client, text(p, "prefix"), &choice, err);
+
+	tell_number(p, "count", count);
+	return count < 0 ? -1 : 0;
+}
+
 static int do_abort(struct probe *p, struct error *err)
 {
 	(void)err;
@@ -328,6 +395,11 @@ static const struct {
 	{"delete", do_delete},
 	{"begin", do_begin},
 	{"write", do_write},
+	{"set_key", do_set_key},
+	{"prepare", do_prepare},
+	{"publish", do_publish},
+	{"discard", do_discard},
+	{"abort_others", do_abort_others},
 	{"complete", do_complete},
 	{"abort", do_abort},
 	{"abort_uploads", do_abort_uploads},

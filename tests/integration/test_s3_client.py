@@ -237,6 +237,86 @@ def test_nobody_sees_half_an_upload(client, boto, write):
     assert stored(boto, "half") == b"as it was"
 
 
+# ------------------------------------------------- prepared by one, published by others
+
+@pytest.mark.parametrize("size", [0, 1, 5 * MEGABYTE, 5 * MEGABYTE + 1,
+                                  12 * MEGABYTE + 345])
+def test_prepared_and_published(client, boto, server, write, size):
+    """By another process; again and again, whoever does it."""
+    data, key = content(size, size), f"later/{size}"
+    client.begin(key=key, content_type="text/csv")
+    client.write(file=write(data))
+    token = client.prepare()["token"]
+    assert token.isprintable()
+    with pytest.raises(boto.exceptions.ClientError):
+        boto.head_object(Bucket=BUCKET, Key=key)
+    with Client(server.connection_string(BUCKET)) as other:
+        told = other.publish(key=key, token=token)
+        assert told["found"] == 1 and told["size"] == size
+    assert stored(boto, key) == data
+    assert boto.head_object(Bucket=BUCKET, Key=key)["ContentType"] == "text/csv"
+    for _ in range(2):
+        assert client.publish(key=key, token=token)["found"] == 1
+    client.discard(key=key, token=token)
+    assert stored(boto, key) == data
+    assert not uploads(boto)
+
+
+def test_a_key_that_comes_late(client, boto, write):
+    client.begin()
+    client.write(file=write(content(5 * MEGABYTE)))
+    client.set_key(key="late")
+    client.write(file=write(content(3 * MEGABYTE, 1)))
+    token = client.prepare()["token"]
+    assert [u["Key"] for u in uploads(boto)] == ["late"]
+    assert client.publish(key="late", token=token)["found"] == 1
+    assert stored(boto, "late") == content(5 * MEGABYTE) + \
+        content(3 * MEGABYTE, 1)
+    client.begin()
+    with pytest.raises(Failed) as failed:
+        client.write(file=write(content(6 * MEGABYTE)))
+    assert failed.value.kind == "internal"
+    client.abort()
+
+
+def test_prepared_and_lost(client, boto, server, write):
+    """A lifecycle rule aborts it: what it had is gone, which is no error of the
+    server's; another object by that name is not it."""
+    if not server.knows_uploads:
+        pytest.skip("it fails when it is asked for an upload it does not know")
+    client.begin(key="lost")
+    client.write(file=write(b"content"))
+    token = client.prepare()["token"]
+    client.discard(key="lost", token=token)
+    assert not uploads(boto)
+    assert client.publish(key="lost", token=token)["found"] == 0
+    boto.put_object(Bucket=BUCKET, Key="lost", Body=b"content")
+    assert client.publish(key="lost", token=token)["found"] == 0
+    for bad in ("", "{}", "[]", '{"id": "x"}', "x" * 3000):
+        with pytest.raises(Failed) as failed:
+            client.publish(key="lost", token=bad)
+        assert failed.value.kind == "data"
+
+
+def test_others_are_aborted(client, boto, server, write):
+    tokens = {}
+    for key in ("mine/a", "mine/b", "yours/c"):
+        client.begin(key=key)
+        client.write(file=write(key.encode()))
+        tokens[key] = client.prepare()["token"]
+    with pytest.raises(Failed) as failed:
+        client.abort_others(prefix="mine/", token=tokens["mine/b"], fenced=True)
+    assert failed.value.kind == "conflict" and len(uploads(boto)) == 3
+    assert client.abort_others(prefix="mine/",
+                               token=tokens["mine/b"])["count"] == 1
+    if server.knows_uploads:
+        assert client.publish(key="mine/a",
+                              token=tokens["mine/a"])["found"] == 0
+    for key in ("mine/b", "yours/c"):
+        assert client.publish(key=key, token=tokens[key])["found"] == 1
+        assert stored(boto, key) == key.encode()
+
+
 def test_abandoned_uploads(client, boto, server, write):
     """As a daemon that was killed leaves them behind."""
     for key in ("left/a b+ü", "left/b", "kept/c"):
