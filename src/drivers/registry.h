@@ -7,6 +7,7 @@
 extern const struct driver file_driver;
 extern const struct driver memory_driver;
 extern const struct driver postgresql_driver;
+extern const struct driver s3_driver;
 extern const struct driver sqlserver_driver;
 
 #endif

@@ -36,7 +36,11 @@
  */
 struct s3;
 
-/* The settings are copied. Asks nobody. After curl_global_init(). */
+/* Once a process, before the first thread and after the last. */
+int s3_global_init(struct error *err) __attribute__((warn_unused_result));
+void s3_global_exit(void);
+
+/* The settings are copied. Asks nobody. After s3_global_init(). */
 int s3_new(struct s3 **out, const struct s3_settings *settings,
 	   struct error *err) __attribute__((warn_unused_result));
 /* When no thread uses it any more. NULL is fine. */

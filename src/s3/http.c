@@ -167,6 +167,20 @@ static int set_common(struct http *http, struct error *err)
 	return set_proxy(http, err);
 }
 
+int http_global_init(struct error *err)
+{
+	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+	return code ? error_set(err, ERROR_SYSTEM, "libcurl: %s",
+				curl_easy_strerror(code))
+		    : 0;
+}
+
+void http_global_exit(void)
+{
+	curl_global_cleanup();
+}
+
 int http_new(struct http **out, const struct http_options *options,
 	     struct error *err)
 {

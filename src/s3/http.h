@@ -53,6 +53,11 @@ struct http_request {
 	size_t body_max;
 };
 
+/* Once a process, before the first thread and after the last; others that use
+ * libcurl may do so as well. */
+int http_global_init(struct error *err) __attribute__((warn_unused_result));
+void http_global_exit(void);
+
 /* Asks nobody. */
 int http_new(struct http **out, const struct http_options *options,
 	     struct error *err) __attribute__((warn_unused_result));

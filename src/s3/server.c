@@ -238,3 +238,13 @@ void s3_give_back(struct s3 *s3, struct http *http)
 	pthread_mutex_unlock(&s3->lock);
 	http_free(http);
 }
+
+int s3_global_init(struct error *err)
+{
+	return http_global_init(err);
+}
+
+void s3_global_exit(void)
+{
+	http_global_exit();
+}

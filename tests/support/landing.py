@@ -172,6 +172,7 @@ class Lake:
              "dest_schema": "dbo"}, **columns))
 
     def landing(self, table):
+        """As it is now, for a bucket: what is in a copy of it."""
         prefix = self.options.get("prefix", "")
         return Landing(self.duck, os.path.join(
             self.folder, prefix, f"lake.dbo.{table}"), self.extension)
@@ -202,3 +203,58 @@ class Lake:
                 f"{self.differences(table, key)}\n"
                 f"errors: {self.world.errors()}\n"
                 f"{self.world.log()}"[-20000:]) from None
+
+
+class BucketLake(Lake):
+    """Objects of an S3 server, which boto3 brings into a folder."""
+
+    def __init__(self, world, duck, folder, server, bucket, **options):
+        self.server, self.bucket = server, bucket
+        self.boto = server.boto()
+        super().__init__(world, duck, folder, "s3", **options)
+
+    def connection_string(self):
+        return self.server.connection_string(self.bucket, **self.options)
+
+    def keys(self, prefix=""):
+        pages = self.boto.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages
+                for item in page.get("Contents", [])]
+
+    def uploads(self):
+        return self.boto.list_multipart_uploads(
+            Bucket=self.bucket).get("Uploads", [])
+
+    def fetch(self, key):
+        path = os.path.join(self.folder, key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if key.endswith(".json") or not os.path.exists(path):
+            try:
+                body = self.boto.get_object(Bucket=self.bucket,
+                                            Key=key)["Body"].read()
+            except self.boto.exceptions.NoSuchKey:
+                return  # removed meanwhile
+            with open(path + ".new", "wb") as file:
+                file.write(body)
+            os.rename(path + ".new", path)
+
+    def landing(self, table):
+        """A pointer is read before what it points to."""
+        found = super().landing(table)
+        prefix = os.path.relpath(found.folder, self.folder) + "/"
+        self.fetch_if_there(prefix + "latest.json")
+        keys = self.keys(prefix)
+        for key in keys:
+            if not key.endswith("/latest.json"):
+                self.fetch(key)
+        for folder, _, names in os.walk(found.folder):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.relpath(path, self.folder) not in keys:
+                    os.unlink(path)
+        return found
+
+    def fetch_if_there(self, key):
+        if self.keys(key):
+            self.fetch(key)

@@ -68,7 +68,7 @@ static void test_list_is_whole(void **state)
 				    t->write && t->commit && t->rollback &&
 				    t->advance && t->check);
 	}
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 }
 
 static void test_libraries(void **state)

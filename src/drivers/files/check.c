@@ -11,6 +11,7 @@
 
 #include "base/uuid.h"
 #include "drivers/files/target.h"
+#include "s3/facts.h"
 
 #define GIGABYTE (UINT64_C(1) << 30)
 
@@ -176,6 +177,42 @@ static void tell_room(struct store *store, uint64_t need, struct findings *out)
 			    (double)room / (double)GIGABYTE);
 }
 
+/* What a bucket's owner may want to know of it. */
+static int tell_bucket(struct files_server *server, struct cancel *cancel,
+		       struct findings *out, struct error *err)
+{
+	struct s3_client client = {server->s3, cancel};
+	struct s3_facts facts;
+
+	if (!server->s3)
+		return 0;
+	if (s3_facts(&client, &facts, err) < 0)
+		return -1;
+	if (facts.aborts_uploads == S3_NO)
+		finding_add(out, FINDING_WARN, "lifecycle",
+			    "no rule of the bucket aborts uploads that nobody "
+			    "completes; this program removes its own, but not "
+			    "those of a table that it does not write any "
+			    "more" FINDING_REMEDY "add a lifecycle rule with "
+			    "AbortIncompleteMultipartUpload after some days, "
+			    "and not less than a daemon may be away");
+	else if (facts.aborts_uploads == S3_YES)
+		finding_add(out, FINDING_OK, "lifecycle",
+			    "a rule aborts uploads that nobody completes");
+	if (facts.versioned == S3_YES && facts.expires == S3_NO)
+		finding_add(out, FINDING_WARN, "versioning",
+			    "the bucket keeps all versions for ever: of each "
+			    "table's state there is one a "
+			    "minute" FINDING_REMEDY "add a lifecycle rule with "
+			    "NoncurrentVersionExpiration for the prefix");
+	else if (facts.versioned != S3_NOT_KNOWN)
+		finding_add(out, FINDING_OK, "versioning",
+			    facts.versioned == S3_YES
+				    ? "versions expire after a time"
+				    : "it is off");
+	return 0;
+}
+
 static void try_all(struct store *store, struct findings *out)
 {
 	static const struct trial trials[] = {
@@ -190,6 +227,12 @@ static void try_all(struct store *store, struct findings *out)
 		if (try_one(store, &trials[i], out) < 0)
 			return;
 	tell_condition(store, out);
+}
+
+/* Is there a bucket at all? Whoever looks for an object is told. */
+static int reach(struct store *store, struct error *err)
+{
+	return store->ops->find(store, probe_key, NULL, err) < 0 ? -1 : 0;
 }
 
 int files_check_server(struct server *base, struct cancel *cancel,
@@ -207,11 +250,14 @@ int files_check_server(struct server *base, struct cancel *cancel,
 		return -1;
 	store->cancel = cancel;
 	ret = store->ops->set_up(store, err);
+	if (ret == 0)
+		ret = reach(store, err);
 	if (ret == 0) {
-		finding_add(out, FINDING_OK, "connection", "%s is there",
+		finding_add(out, FINDING_OK, "connection", "%s can be reached",
 			    store->ops->name(store));
 		try_all(store, out);
 		tell_room(store, 0, out);
+		ret = tell_bucket(server, cancel, out, err);
 		if (store->ops->take_down(store, &ignored) < 0)
 			finding_error(out, FINDING_WARN, "delete", &ignored);
 	}

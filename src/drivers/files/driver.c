@@ -3,6 +3,7 @@
 
 #include "base/connstr.h"
 #include "base/text.h"
+#include "drivers/files/bucket.h"
 #include "drivers/files/check.h"
 #include "drivers/files/folder.h"
 #include "drivers/files/target.h"
@@ -12,6 +13,8 @@ static void server_free(struct server *base)
 {
 	struct files_server *server = (struct files_server *)base;
 
+	s3_free(server->s3);
+	s3_settings_release(&server->bucket);
 	files_settings_release(&server->settings);
 	free(server->path);
 	free(server->prefix);
@@ -83,18 +86,12 @@ static int read_prefix(struct connstr *cs, char **out, struct error *err)
 	return *out ? 0 : error_memory(err, "a server");
 }
 
-static int read_folder(struct files_server *server, struct connstr *cs,
-		       struct error *err)
-{
-	if (read_path(cs, &server->path, err) < 0 ||
-	    read_prefix(cs, &server->prefix, err) < 0 ||
-	    files_settings_read(&server->settings, cs, err) < 0)
-		return -1;
-	return connstr_check_unused(cs, err);
-}
-
-static int folder_server_new(const struct server_spec *spec,
-			     struct server **out, struct error *err)
+/* What is the same for all: the rest of a server. */
+static int read_server(const struct server_spec *spec,
+		       const struct driver *driver,
+		       int (*read)(struct files_server *server,
+				   struct connstr *cs, struct error *err),
+		       struct server **out, struct error *err)
 {
 	struct files_server *server = calloc(1, sizeof(*server));
 	struct connstr cs;
@@ -102,19 +99,36 @@ static int folder_server_new(const struct server_spec *spec,
 
 	if (!server)
 		return error_memory(err, "a server");
-	server->base.driver = &file_driver;
+	server->base.driver = driver;
 	if (connstr_parse(&cs, spec->connection_string, err) < 0) {
 		free(server);
 		return -1;
 	}
-	ret = read_folder(server, &cs, err);
+	ret = read(server, &cs, err);
+	if (ret == 0)
+		ret = files_settings_read(&server->settings, &cs, err);
+	if (ret == 0)
+		ret = connstr_check_unused(&cs, err);
 	connstr_release(&cs);
-	if (ret < 0) {
+	if (ret == 0)
+		*out = &server->base;
+	else
 		server_free(&server->base);
+	return ret;
+}
+
+static int read_folder(struct files_server *server, struct connstr *cs,
+		       struct error *err)
+{
+	if (read_path(cs, &server->path, err) < 0)
 		return -1;
-	}
-	*out = &server->base;
-	return 0;
+	return read_prefix(cs, &server->prefix, err);
+}
+
+static int folder_server_new(const struct server_spec *spec,
+			     struct server **out, struct error *err)
+{
+	return read_server(spec, &file_driver, read_folder, out, err);
 }
 
 static int folder_address(const char *connection_string, char *out, size_t size,
@@ -141,6 +155,47 @@ static int folder_address(const char *connection_string, char *out, size_t size,
 	return ret;
 }
 
+/* ------------------------------------------------------------------- the bucket */
+
+static int read_bucket(struct files_server *server, struct connstr *cs,
+		       struct error *err)
+{
+	if (s3_settings_read(&server->bucket, cs, err) < 0)
+		return -1;
+	return s3_new(&server->s3, &server->bucket, err);
+}
+
+static int bucket_server_new(const struct server_spec *spec,
+			     struct server **out, struct error *err)
+{
+	return read_server(spec, &s3_driver, read_bucket, out, err);
+}
+
+static int bucket_address(const char *connection_string, char *out, size_t size,
+			  struct error *err)
+{
+	struct s3_settings settings;
+	struct connstr cs;
+	int ret;
+
+	if (connstr_parse(&cs, connection_string, err) < 0)
+		return -1;
+	ret = s3_settings_read(&settings, &cs, err);
+	connstr_release(&cs);
+	if (ret < 0)
+		return -1;
+	text_copy(out, size, "s3:");
+	text_append(out, size, settings.host ? settings.host : "");
+	text_append(out, size, "/");
+	text_append(out, size, settings.bucket);
+	text_append(out, size, "/");
+	text_append(out, size, settings.prefix);
+	s3_settings_release(&settings);
+	return 0;
+}
+
+/* -------------------------------------------------------------------- stores */
+
 int files_open_store(const struct files_server *server,
 		     const struct table_name *name, struct store **out,
 		     struct error *err)
@@ -149,11 +204,14 @@ int files_open_store(const struct files_server *server,
 	int ret;
 
 	strbuf_init(&below);
-	strbuf_addstr(&below, server->prefix);
+	strbuf_addstr(&below, server->s3 ? "" : server->prefix);
 	layout_table(&below, name);
 	ret = strbuf_check(&below, err);
 	if (ret == 0)
-		ret = folder_open(out, server->path, below.data, err);
+		ret = server->s3
+			      ? bucket_open(out, server->s3, &server->bucket,
+					    below.data, err)
+			      : folder_open(out, server->path, below.data, err);
 	strbuf_release(&below);
 	return ret;
 }
@@ -163,6 +221,18 @@ const struct driver file_driver = {
 	.abilities = TARGET_TRANSACTIONS | TARGET_ANY_SHAPE,
 	.address = folder_address,
 	.server_new = folder_server_new,
+	.server_free = server_free,
+	.check = files_check_server,
+	.target = &files_target_ops,
+};
+
+const struct driver s3_driver = {
+	.name = "s3",
+	.abilities = TARGET_TRANSACTIONS | TARGET_ANY_SHAPE,
+	.library_init = s3_global_init,
+	.library_exit = s3_global_exit,
+	.address = bucket_address,
+	.server_new = bucket_server_new,
 	.server_free = server_free,
 	.check = files_check_server,
 	.target = &files_target_ops,

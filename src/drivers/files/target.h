@@ -9,15 +9,19 @@
 #include "drivers/files/settings.h"
 #include "drivers/files/state.h"
 #include "drivers/files/store.h"
+#include "s3/client.h"
 
 /* The inside of the driver; nobody outside this folder. */
 
 struct files_server {
 	struct server base;
 	struct files_settings settings;
-	/* Of the local folder: where it has to be, and below it "" or a path
-	 * that ends in a slash. */
+	/* A local folder: where it has to be, and below it "" or a path that
+	 * ends in a slash. */
 	char *path, *prefix;
+	/* Or a bucket. */
+	struct s3 *s3;
+	struct s3_settings bucket;
 };
 
 /* Files that are open at the same time, when columns choose the folder. */
