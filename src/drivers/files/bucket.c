@@ -18,13 +18,17 @@
 #define MEGABYTE   ((size_t)1 << 20)
 #define READ_AHEAD (4 * MEGABYTE)
 
+/* A status of HTTP. */
+#define NOT_IMPLEMENTED 501
+
 _Static_assert(STORE_TAG_MAX >= S3_ETAG_MAX, "an ETag is a tag");
 
 struct bucket {
 	struct store base;
 	struct s3_client client;
-	char *prefix; /* ends in a slash */
-	char *name;   /* for messages */
+	bool unconditional; /* the server refuses conditions */
+	char *prefix;	    /* ends in a slash */
+	char *name;	    /* for messages */
 };
 
 struct bucket_file {
@@ -131,29 +135,67 @@ static int check_tag(struct store *store, const char *whole,
 	return error_set(err, ERROR_CONFLICT, "somebody else put '%s'", whole);
 }
 
+/* Some servers refuse a condition, rather than put regardless of it. */
+static int put(struct store *store, const char *whole, const void *data,
+	       size_t len, const struct store_tag *was, struct s3_info *out,
+	       struct error *err)
+{
+	struct bucket *bucket = (struct bucket *)store;
+	struct s3_put how = {.content_type = "application/json"};
+	int ret;
+
+	if (was && !bucket->unconditional) {
+		how.if_match = *was->text ? was->text : NULL;
+		how.only_new = !*was->text;
+	}
+	ret = s3_put(client_of(store), whole, data, len, &how, out, err);
+	if (ret == 0 || err->native != NOT_IMPLEMENTED ||
+	    (!how.if_match && !how.only_new))
+		return ret;
+	bucket->unconditional = true;
+	how.if_match = NULL;
+	how.only_new = false;
+	return s3_put(client_of(store), whole, data, len, &how, out, err);
+}
+
 static int bucket_replace(struct store *store, const char *key,
 			  const void *data, size_t len,
 			  const struct store_tag *was, struct store_tag *now,
 			  struct error *err)
 {
-	struct s3_put how = {.content_type = "application/json"};
 	char *whole = key_of(store, key, err);
 	struct s3_info info;
 	int ret;
 
 	if (!whole)
 		return -1;
-	if (was && *was->text)
-		how.if_match = was->text;
-	else if (was)
-		how.only_new = true;
 	ret = was ? check_tag(store, whole, was, err) : 0;
 	if (ret == 0)
-		ret = s3_put(client_of(store), whole, data, len, &how, &info,
-			     err);
+		ret = put(store, whole, data, len, was, &info, err);
 	if (ret == 0)
 		snprintf(now->text, sizeof(now->text), "%s", info.etag);
 	free(whole);
+	return ret;
+}
+
+static int bucket_is_atomic(struct store *store, const char *key,
+			    struct error *err)
+{
+	struct s3_put how = {.if_match =
+				     "\"00000000000000000000000000000000\""};
+	char *whole = key_of(store, key, err);
+	int ret;
+
+	if (!whole)
+		return -1;
+	ret = s3_put(client_of(store), whole, "", 0, &how, NULL, err);
+	free(whole);
+	if (ret == 0)
+		return 0;
+	if (err->kind != ERROR_CONFLICT && err->native != NOT_IMPLEMENTED)
+		return -1;
+	ret = err->kind == ERROR_CONFLICT;
+	error_clear(err);
 	return ret;
 }
 
@@ -459,6 +501,7 @@ static const struct store_ops bucket_ops = {
 	.room = bucket_room,
 	.read = bucket_read,
 	.replace = bucket_replace,
+	.is_atomic = bucket_is_atomic,
 	.begin = bucket_begin,
 	.give_key = bucket_give_key,
 	.prepare = bucket_prepare,

@@ -93,8 +93,8 @@ static int remove_probe(struct store *store, struct error *err)
 }
 
 /*
- * 1: an object can be replaced on condition of what it was; 0: the condition is
- * not looked at.
+ * 1: an object can be replaced on condition of what it was; 0: the server does
+ * not look at that.
  */
 static int try_condition(struct store *store, struct error *err)
 {
@@ -111,7 +111,11 @@ static int try_condition(struct store *store, struct error *err)
 	if (rc < 0 && err->kind != ERROR_CONFLICT)
 		return -1;
 	error_clear(err);
-	return store->ops->remove(store, &key, 1, err) < 0 ? -1 : rc < 0;
+	if (rc < 0)
+		rc = store->ops->is_atomic(store, LAYOUT_STATE, err);
+	if (rc < 0 || store->ops->remove(store, &key, 1, err) < 0)
+		return -1;
+	return rc;
 }
 
 struct trial {

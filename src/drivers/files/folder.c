@@ -198,6 +198,16 @@ static int folder_replace(struct store *store, const char *key,
 	return ret;
 }
 
+/* By the lock. */
+static int folder_is_atomic(struct store *store, const char *key,
+			    struct error *err)
+{
+	(void)store;
+	(void)key;
+	(void)err;
+	return 1;
+}
+
 /* -------------------------------------------------------------------- files */
 
 static int sink_write(struct byte_sink *sink, const void *data, size_t len,
@@ -544,6 +554,7 @@ static const struct store_ops folder_ops = {
 	.room = folder_room,
 	.read = folder_read,
 	.replace = folder_replace,
+	.is_atomic = folder_is_atomic,
 	.begin = folder_begin,
 	.give_key = folder_give_key,
 	.prepare = folder_prepare,

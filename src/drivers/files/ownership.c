@@ -462,19 +462,6 @@ static int remove_obsolete(struct files_target *target, struct error *err)
 	return 0;
 }
 
-void files_remove_old(struct files_target *target)
-{
-	struct error err = ERROR_INIT;
-
-	if (remove_obsolete(target, &err) == 0 &&
-	    remove_old_changes(target, &err) == 0)
-		return;
-	if (err.kind != ERROR_CANCELLED)
-		log_warning("files in '%s' that are not needed any more cannot "
-			    "be removed: %s",
-			    place_of(target), err.message);
-}
-
 /* What was begun by those who are fenced out, and will never be visible. */
 static int tidy(struct files_target *target, struct error *err)
 {
@@ -497,6 +484,20 @@ static int tidy(struct files_target *target, struct error *err)
 			state->loading = "";
 	}
 	return ret;
+}
+
+/* Requests of one that was killed may have come late: once more. */
+void files_remove_old(struct files_target *target)
+{
+	struct error err = ERROR_INIT;
+
+	if (remove_obsolete(target, &err) == 0 &&
+	    remove_old_changes(target, &err) == 0 && tidy(target, &err) == 0)
+		return;
+	if (err.kind != ERROR_CANCELLED)
+		log_warning("files in '%s' that are not needed any more cannot "
+			    "be removed: %s",
+			    place_of(target), err.message);
 }
 
 int files_fence(struct target *dst, struct error *err)

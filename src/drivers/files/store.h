@@ -85,6 +85,14 @@ struct store_ops {
 		       size_t len, const struct store_tag *was,
 		       struct store_tag *now, struct error *err);
 
+	/*
+	 * Does it compare and replace in one? Tried out on a small object that
+	 * is there, and of no worth. 1: it does; 0: somebody may come in
+	 * between.
+	 */
+	int (*is_atomic)(struct store *store, const char *key,
+			 struct error *err);
+
 	/* Begin a file; bytes go into its sink. */
 	int (*begin)(struct store *store, struct store_file **out,
 		     struct error *err);
