@@ -309,7 +309,7 @@ def test_check_finds_what_is_wrong(world, server, make_lake):
             ({"bucket_name": "no-such-bucket"}, "no-such-bucket"),
             ({"bucket_name": BUCKET, "secret_key": "wrong"}, "secret_key"),
             ({"secret_key": server.secret_key, "nonsense": "1"},
-             "nonsense")):
+             "not a known key")):
         lake.set_options(**options)
         done = check(world)
         assert done.code == FAIL
