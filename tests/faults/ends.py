@@ -13,7 +13,7 @@ from support.relay import Relay, port_of
 from support.sqlserver import StandIn
 from support.tdsd import Tdsd
 
-from files_end import FilesEnd
+from files_end import BucketEnd, FilesEnd
 
 
 def plain(value):
@@ -215,4 +215,5 @@ class PostgresqlEnd:
         self.server.close()
 
 
-ENDS = {end.kind: end for end in (SqlServerEnd, PostgresqlEnd, FilesEnd)}
+ENDS = {end.kind: end for end in (SqlServerEnd, PostgresqlEnd, FilesEnd,
+                                  BucketEnd)}

@@ -16,6 +16,7 @@ from support import dataflow
 import files_end
 from patience import no_room, wait
 from postgresql_faults import faults_of
+from stage import LANDINGS
 
 def failpoints():
     """The names in base/failpoint.h."""
@@ -75,7 +76,7 @@ def provoke(stage, name):
     """See to it that the daemon comes by the failpoint."""
     if "LOAD" in name or "SWAP" in name or "RESET" in name:
         stage.ask_for_load()
-    elif name == "REPAIR_STAGED" and stage.dest.kind != "file":
+    elif name == "REPAIR_STAGED" and stage.dest.kind not in LANDINGS:
         stage.on_dest("UPDATE lob SET n = -7; DELETE FROM uuid WHERE n = 0")
         for table in ("lob", "uuid"):
             stage.control(
@@ -405,8 +406,9 @@ def catalogue(cast):
             faults += files_end.FAULTS
             continue
         faults += [restart_server(side), cut(side), half_open(side)]
-        faults += faults_of(side) if kind == "postgresql" else \
-            sqlserver_faults(side)
+        if kind != "s3":
+            faults += faults_of(side) if kind == "postgresql" else \
+                sqlserver_faults(side)
     return faults + control_faults(cast.store)
 
 

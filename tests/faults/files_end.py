@@ -5,8 +5,9 @@ import glob
 import os
 import time
 
-from support import duck
-from support.landing import Landing
+from support import duck, s3
+from support.landing import Copy, Landing
+from support.relay import Relay
 
 from patience import no_room
 
@@ -71,6 +72,53 @@ class FilesEnd:
 
     def close(self):
         self.duck.close()
+
+
+class BucketEnd(FilesEnd):
+    """An S3 server behind a relay, and a copy of what is in it."""
+    kind = "s3"
+    bucket = "landing"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.server = s3.Versitygw()
+        self.server.start()
+        self.boto = self.server.boto()
+        self.boto.create_bucket(
+            Bucket=self.bucket,
+            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
+        self.copy = Copy(self.boto, self.bucket, folder)
+        self.relay = Relay((self.server.host, self.server.port),
+                           remember=False)
+
+    def connection_string(self):
+        return self.server.connection_string(
+            self.bucket, endpoint=f"http://127.0.0.1:{self.relay.port}",
+            attempts=2, connect_timeout=3, stall_timeout=3,
+            file_age_seconds=1, keep_full_loads=1, partition_by="hour")
+
+    def landing(self, database, table):
+        prefix = f"{database}.{self.schema}.{table}/"
+        self.copy.bring(prefix)
+        return Landing(self.duck, os.path.join(self.folder, prefix[:-1]))
+
+    def leftovers(self):
+        return [upload["Key"] for upload in self.copy.uploads()]
+
+    def is_running(self):
+        return self.server.is_running()
+
+    def kill(self):
+        self.server.kill()
+
+    def restart(self):
+        self.server.kill()
+        self.server.start()
+
+    def close(self):
+        self.relay.close()
+        self.server.close()
+        super().close()
 
 
 def disk_is_full(stage):

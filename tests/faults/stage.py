@@ -23,7 +23,10 @@ CASTS = (
     Cast("sqlserver", "postgresql", "sqlite"),
     Cast("sqlserver", "file", "sqlite"),
     Cast("postgresql", "file", "sqlite"),
+    Cast("sqlserver", "s3", "sqlite"),
 )
+
+LANDINGS = ("file", "s3")  # destinations that keep files
 
 CONFIG = {
     "cdc_check_interval_seconds": 1, "retry_delay_seconds": 0,
@@ -104,7 +107,7 @@ class Stage(World):
 
     def differences(self, table, dest_table=None):
         rows = self.source.rows(self.src_db, table)
-        if self.dest.kind == "file":
+        if self.dest.kind in LANDINGS:
             rows = duck.rows(rows)
         return differences(rows,
                            self.dest.rows(self.dst_db, dest_table or table))
@@ -209,7 +212,7 @@ class Stage(World):
 
     def false_files(self):
         """Whoever read one has read what is in it now."""
-        if self.dest.kind != "file":
+        if self.dest.kind not in LANDINGS:
             return {}
         wrong = {path: f"{path} has other content than it had"
                  for path in self.dest.changed_files()}

@@ -205,16 +205,11 @@ class Lake:
                 f"{self.world.log()}"[-20000:]) from None
 
 
-class BucketLake(Lake):
-    """Objects of an S3 server, which boto3 brings into a folder."""
+class Copy:
+    """A folder with the objects of a bucket, which boto3 brings."""
 
-    def __init__(self, world, duck, folder, server, bucket, **options):
-        self.server, self.bucket = server, bucket
-        self.boto = server.boto()
-        super().__init__(world, duck, folder, "s3", **options)
-
-    def connection_string(self):
-        return self.server.connection_string(self.bucket, **self.options)
+    def __init__(self, boto, bucket, folder):
+        self.boto, self.bucket, self.folder = boto, bucket, str(folder)
 
     def keys(self, prefix=""):
         pages = self.boto.get_paginator("list_objects_v2").paginate(
@@ -227,34 +222,49 @@ class BucketLake(Lake):
             Bucket=self.bucket).get("Uploads", [])
 
     def fetch(self, key):
+        """Files of rows never change: one that is here is not fetched again."""
         path = os.path.join(self.folder, key)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        if key.endswith(".json") or not os.path.exists(path):
-            try:
-                body = self.boto.get_object(Bucket=self.bucket,
-                                            Key=key)["Body"].read()
-            except self.boto.exceptions.NoSuchKey:
-                return  # removed meanwhile
-            with open(path + ".new", "wb") as file:
-                file.write(body)
-            os.rename(path + ".new", path)
+        if os.path.exists(path) and not key.endswith(".json"):
+            return
+        try:
+            body = self.boto.get_object(Bucket=self.bucket,
+                                        Key=key)["Body"].read()
+        except self.boto.exceptions.NoSuchKey:
+            return  # removed meanwhile
+        with open(path + ".new", "wb") as file:
+            file.write(body)
+        os.rename(path + ".new", path)
 
-    def landing(self, table):
+    def bring(self, prefix):
         """A pointer is read before what it points to."""
-        found = super().landing(table)
-        prefix = os.path.relpath(found.folder, self.folder) + "/"
-        self.fetch_if_there(prefix + "latest.json")
+        for key in self.keys(prefix + "latest.json"):
+            self.fetch(key)
         keys = self.keys(prefix)
         for key in keys:
             if not key.endswith("/latest.json"):
                 self.fetch(key)
-        for folder, _, names in os.walk(found.folder):
+        for folder, _, names in os.walk(os.path.join(self.folder, prefix)):
             for name in names:
                 path = os.path.join(folder, name)
                 if os.path.relpath(path, self.folder) not in keys:
                     os.unlink(path)
-        return found
 
-    def fetch_if_there(self, key):
-        if self.keys(key):
-            self.fetch(key)
+
+class BucketLake(Lake):
+    """Objects of an S3 server; landings are of a copy of it."""
+
+    def __init__(self, world, duck, folder, server, bucket, **options):
+        self.server, self.bucket = server, bucket
+        self.boto = server.boto()
+        self.copy = Copy(self.boto, bucket, folder)
+        self.keys, self.uploads = self.copy.keys, self.copy.uploads
+        super().__init__(world, duck, folder, "s3", **options)
+
+    def connection_string(self):
+        return self.server.connection_string(self.bucket, **self.options)
+
+    def landing(self, table):
+        found = super().landing(table)
+        self.copy.bring(os.path.relpath(found.folder, self.folder) + "/")
+        return found
