@@ -96,7 +96,9 @@ size_t parquet_chunk_memory(const struct parquet_chunk *chunk)
 	return chunk->bits.len + chunk->raw.len + chunk->indices.len +
 	       chunk->pages.len + chunk->list.len + chunk->dict.keys.len +
 	       chunk->dict.plain.len +
-	       (chunk->dict.bits ? sizeof(uint32_t) << chunk->dict.bits : 0);
+	       (chunk->dict.bits
+			? sizeof(*chunk->dict.slots) << chunk->dict.bits
+			: 0);
 }
 
 size_t parquet_chunk_bytes(const struct parquet_chunk *chunk)
