@@ -89,27 +89,29 @@ static void put_slot(struct parquet_dict *dict, uint32_t hash, uint32_t entry)
 	dict->slots[at] = (struct parquet_dict_slot){hash, entry};
 }
 
-/* Room for `more` entries with half of the slots free. */
-static int make_room(struct parquet_dict *dict, size_t more, struct error *err)
+/*
+ * Keep half of the slots free. When that takes more of them depends on the
+ * values alone, not on how many come at a time, and so does how far one is from
+ * where it is looked for first.
+ */
+static bool make_room(struct parquet_dict *dict)
 {
 	struct parquet_dict_slot *slots, *old = dict->slots;
 	size_t old_count = old ? (size_t)1 << dict->bits : 0;
-	unsigned bits = dict->bits ? dict->bits : BITS_MIN;
+	unsigned bits = dict->bits ? dict->bits + 1 : BITS_MIN;
 
-	while (((size_t)1 << bits) < 2 * (dict->count + more))
-		bits++;
-	if (bits == dict->bits)
-		return 0;
+	if (2 * ((size_t)dict->count + 1) <= old_count)
+		return true;
 	slots = bits < 32 ? calloc((size_t)1 << bits, sizeof(*slots)) : NULL;
 	if (!slots)
-		return error_memory(err, "a dictionary of values");
+		return false;
 	dict->slots = slots;
 	dict->bits = bits;
 	for (size_t i = 0; i < old_count; i++)
 		if (old[i].entry)
 			put_slot(dict, old[i].hash, old[i].entry);
 	free(old);
-	return 0;
+	return true;
 }
 
 /* ------------------------------------------------------------------- finding */
@@ -127,7 +129,7 @@ struct lookup {
 };
 
 #define SLOTS_AHEAD 48
-#define KEYS_AHEAD 24
+#define KEYS_AHEAD  24
 #define BYTES_AHEAD 12
 
 /* Where a value is most likely to be found; NULL: it looks new. */
@@ -254,13 +256,13 @@ int parquet_dict_add(struct parquet_dict *dict, const struct parquet_leaf *leaf,
 		dict->refused = true;
 		return 0;
 	}
-	if (make_room(dict, values->count, err) < 0)
-		return -1;
 	to = (uint32_t *)(void *)strbuf_reserve(indices, bytes);
 	if (!to)
 		return error_memory(err, "a column's values");
 	hash_values(&lookup);
 	for (size_t i = 0; i < values->count; i++) {
+		if (!make_room(dict))
+			return error_memory(err, "a dictionary of values");
 		look_ahead(&lookup, i);
 		to[i] = find(&lookup, i);
 	}
