@@ -96,7 +96,9 @@ size_t parquet_chunk_memory(const struct parquet_chunk *chunk)
 	return chunk->bits.len + chunk->raw.len + chunk->indices.len +
 	       chunk->pages.len + chunk->list.len + chunk->dict.keys.len +
 	       chunk->dict.plain.len +
-	       (chunk->dict.bits ? sizeof(uint32_t) << chunk->dict.bits : 0);
+	       (chunk->dict.bits
+			? sizeof(*chunk->dict.slots) << chunk->dict.bits
+			: 0);
 }
 
 size_t parquet_chunk_bytes(const struct parquet_chunk *chunk)
@@ -157,6 +159,25 @@ static void add_slices(struct strbuf *raw, const struct parquet_values *values,
 	raw->len += bytes;
 }
 
+/* One that is of no use while it is tried is forgotten at once. */
+static int add_indices(struct parquet_chunk *chunk,
+		       const struct parquet_values *values, struct error *err)
+{
+	bool trying = chunk->mode == PARQUET_TRYING;
+
+	if (chunk->mode == PARQUET_BY_VALUE || (trying && chunk->refused))
+		return 0;
+	if (parquet_dict_add(&chunk->dict, chunk->leaf, values, trying,
+			     &chunk->indices, err) < 0)
+		return -1;
+	if (trying && chunk->dict.refused) {
+		chunk->refused = true;
+		parquet_dict_release(&chunk->dict);
+		strbuf_release(&chunk->indices);
+	}
+	return 0;
+}
+
 int parquet_chunk_add(struct parquet_chunk *chunk,
 		      const struct parquet_values *values, struct error *err)
 {
@@ -172,11 +193,7 @@ int parquet_chunk_add(struct parquet_chunk *chunk,
 			strbuf_add(&chunk->raw, values->numbers,
 				   values->count * sizeof(int64_t));
 	}
-	if ((chunk->mode == PARQUET_BY_DICTIONARY ||
-	     (chunk->mode == PARQUET_TRYING && !chunk->dict.refused)) &&
-	    parquet_dict_add(&chunk->dict, leaf, values,
-			     chunk->mode == PARQUET_TRYING, &chunk->indices,
-			     err) < 0)
+	if (add_indices(chunk, values, err) < 0)
 		return -1;
 	parquet_range_add(&chunk->range, leaf, values);
 	chunk->rows += values->rows;
@@ -301,7 +318,7 @@ static int try_dictionary(const struct parquet_chunk *chunk,
 	size_t indices, entry_bytes;
 
 	*out = 1e300;
-	if (chunk->dict.refused ||
+	if (chunk->refused ||
 	    entries * ((double)bytes / now) > (double)DICT_BYTES_MAX)
 		return 0;
 	if (try_encoding(chunk, press, PARQUET_DICTIONARY, &indices, err) < 0)

@@ -28,7 +28,8 @@ struct parquet_chunk {
 		PARQUET_BY_DICTIONARY,
 		PARQUET_BY_VALUE,
 	} mode;
-	bool delta; /* if by value */
+	bool refused; /* no dictionary, whatever the first page is like */
+	bool delta;   /* if by value */
 	/* the page at hand */
 	size_t rows, count; /* count: not NULL */
 	struct strbuf bits; /* one a row, set if it is not NULL */

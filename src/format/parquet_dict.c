@@ -84,125 +84,191 @@ static void put_slot(struct parquet_dict *dict, uint32_t hash, uint32_t entry)
 	uint32_t mask = (UINT32_C(1) << dict->bits) - 1;
 	uint32_t at = first_slot(dict, hash);
 
-	while (dict->slots[at])
+	while (dict->slots[at].entry)
 		at = (at + 1) & mask;
-	dict->slots[at] = entry + 1;
+	dict->slots[at] = (struct parquet_dict_slot){hash, entry};
 }
 
-/* Room for `more` entries with half of the slots free. */
-static int make_room(struct parquet_dict *dict, bool numbers, size_t more,
-		     struct error *err)
+/*
+ * Keep half of the slots free. When that takes more of them depends on the
+ * values alone, not on how many come at a time, and so does how far one is from
+ * where it is looked for first.
+ */
+static bool make_room(struct parquet_dict *dict)
 {
-	unsigned bits = dict->bits ? dict->bits : BITS_MIN;
-	uint32_t *slots;
+	struct parquet_dict_slot *slots, *old = dict->slots;
+	size_t old_count = old ? (size_t)1 << dict->bits : 0;
+	unsigned bits = dict->bits ? dict->bits + 1 : BITS_MIN;
 
-	while (((size_t)1 << bits) < 2 * (dict->count + more))
-		bits++;
-	if (bits == dict->bits)
-		return 0;
+	if (2 * ((size_t)dict->count + 1) <= old_count)
+		return true;
 	slots = bits < 32 ? calloc((size_t)1 << bits, sizeof(*slots)) : NULL;
 	if (!slots)
-		return error_memory(err, "a dictionary of values");
-	free(dict->slots);
+		return false;
 	dict->slots = slots;
 	dict->bits = bits;
-	for (uint32_t i = 0; i < dict->count; i++)
-		put_slot(dict,
-			 numbers ? hash_number(number_keys(dict)[i])
-				 : slice_keys(dict)[i].hash,
-			 i);
-	return 0;
+	for (size_t i = 0; i < old_count; i++)
+		if (old[i].entry)
+			put_slot(dict, old[i].hash, old[i].entry);
+	free(old);
+	return true;
 }
 
-static void add_keys(struct parquet_dict *dict, const void *key, size_t len)
+/* ------------------------------------------------------------------- finding */
+
+/*
+ * Values of one call, with their hashes. Slots, keys and bytes lie far apart in
+ * memory: each is asked for some values before it is looked at, so that it has
+ * come by then.
+ */
+struct lookup {
+	struct parquet_dict *dict;
+	const struct parquet_leaf *leaf;
+	const struct parquet_values *values;
+	uint32_t hashes[PARQUET_SLAB_ROWS];
+};
+
+#define SLOTS_AHEAD 48
+#define KEYS_AHEAD  24
+#define BYTES_AHEAD 12
+
+/* Where a value is most likely to be found; NULL: it looks new. */
+static const struct parquet_dict_slot *likely_slot(const struct lookup *lookup,
+						   size_t i)
 {
-	strbuf_add(&dict->keys, key, len);
-	dict->count++;
+	const struct parquet_dict_slot *slot;
+
+	if (i >= lookup->values->count)
+		return NULL;
+	slot = &lookup->dict
+			->slots[first_slot(lookup->dict, lookup->hashes[i])];
+	return slot->entry && slot->hash == lookup->hashes[i] ? slot : NULL;
 }
 
-static uint32_t find_number(struct parquet_dict *dict, int64_t value)
+static void look_ahead(const struct lookup *lookup, size_t i)
 {
-	uint32_t mask = (UINT32_C(1) << dict->bits) - 1;
-	uint32_t at = first_slot(dict, hash_number(value));
-	const int64_t *keys = number_keys(dict);
+	const struct parquet_dict *dict = lookup->dict;
+	bool slices = lookup->leaf->kind == PARQUET_SLICES;
+	const struct parquet_dict_slot *slot;
 
-	for (unsigned probes = 0; dict->slots[at]; probes++) {
-		if (keys[dict->slots[at] - 1] == value)
-			return dict->slots[at] - 1;
-		at = (at + 1) & mask;
-		dict->refused |= probes == PROBES_MAX;
-	}
-	dict->slots[at] = dict->count + 1;
-	add_keys(dict, &value, sizeof(value));
-	return dict->count - 1;
+	if (i + SLOTS_AHEAD < lookup->values->count)
+		__builtin_prefetch(&dict->slots[first_slot(
+			dict, lookup->hashes[i + SLOTS_AHEAD])]);
+	slot = likely_slot(lookup, i + KEYS_AHEAD);
+	if (slot && slices)
+		__builtin_prefetch(&slice_keys(dict)[slot->entry - 1]);
+	else if (slot)
+		__builtin_prefetch(&number_keys(dict)[slot->entry - 1]);
+	slot = slices ? likely_slot(lookup, i + BYTES_AHEAD) : NULL;
+	if (slot)
+		__builtin_prefetch(dict->plain.data +
+				   slice_keys(dict)[slot->entry - 1].start);
 }
 
-static void add_slice(struct parquet_dict *dict, const struct row_slice *value,
-		      uint32_t hash, bool fixed)
+static bool is_entry(const struct lookup *lookup, uint32_t entry, size_t i)
 {
-	struct parquet_dict_key key = {.len = (uint32_t)value->len,
-				       .hash = hash};
+	const struct parquet_dict *dict = lookup->dict;
+	const struct row_slice *slice = &lookup->values->slices[i];
+	const struct parquet_dict_key *key;
+
+	if (lookup->leaf->kind != PARQUET_SLICES)
+		return number_keys(dict)[entry] == lookup->values->numbers[i];
+	key = &slice_keys(dict)[entry];
+	return key->len == slice->len &&
+	       (!key->len ||
+		!memcmp(dict->plain.data + key->start, slice->data, key->len));
+}
+
+static void add_entry(const struct lookup *lookup, size_t i)
+{
+	struct parquet_dict *dict = lookup->dict;
+	const struct row_slice *slice = &lookup->values->slices[i];
+	struct parquet_dict_key key;
 	unsigned char len[4];
 
-	if (!fixed) {
-		parquet_put_le(len, value->len, sizeof(len));
+	dict->count++;
+	if (lookup->leaf->kind != PARQUET_SLICES) {
+		strbuf_add(&dict->keys, &lookup->values->numbers[i],
+			   sizeof(int64_t));
+		return;
+	}
+	if (lookup->leaf->type == PARQUET_BYTE_ARRAY) {
+		parquet_put_le(len, slice->len, sizeof(len));
 		strbuf_add(&dict->plain, len, sizeof(len));
 	}
-	key.start = dict->plain.len;
-	strbuf_add(&dict->plain, value->data, value->len);
-	add_keys(dict, &key, sizeof(key));
+	key.start = (uint32_t)dict->plain.len;
+	key.len = (uint32_t)slice->len;
+	strbuf_add(&dict->plain, slice->data, slice->len);
+	strbuf_add(&dict->keys, &key, sizeof(key));
 }
 
-static uint32_t find_slice(struct parquet_dict *dict,
-			   const struct row_slice *value, bool fixed)
+static uint32_t find(const struct lookup *lookup, size_t i)
 {
+	struct parquet_dict *dict = lookup->dict;
 	uint32_t mask = (UINT32_C(1) << dict->bits) - 1;
-	uint32_t hash = hash_slice(value->data, value->len);
+	uint32_t hash = lookup->hashes[i];
 	uint32_t at = first_slot(dict, hash);
 
-	for (unsigned probes = 0; dict->slots[at]; probes++) {
-		const struct parquet_dict_key *key =
-			&slice_keys(dict)[dict->slots[at] - 1];
-
-		if (key->hash == hash && key->len == value->len &&
-		    (!key->len || !memcmp(dict->plain.data + key->start,
-					  value->data, key->len)))
-			return dict->slots[at] - 1;
+	for (unsigned probes = 0; dict->slots[at].entry; probes++) {
+		if (dict->slots[at].hash == hash &&
+		    is_entry(lookup, dict->slots[at].entry - 1, i))
+			return dict->slots[at].entry - 1;
 		at = (at + 1) & mask;
 		dict->refused |= probes == PROBES_MAX;
 	}
-	dict->slots[at] = dict->count + 1;
-	add_slice(dict, value, hash, fixed);
+	add_entry(lookup, i);
+	dict->slots[at] = (struct parquet_dict_slot){hash, dict->count};
 	return dict->count - 1;
+}
+
+static void hash_values(struct lookup *lookup)
+{
+	const struct parquet_values *values = lookup->values;
+
+	if (lookup->leaf->kind != PARQUET_SLICES)
+		for (size_t i = 0; i < values->count; i++)
+			lookup->hashes[i] = hash_number(values->numbers[i]);
+	else
+		for (size_t i = 0; i < values->count; i++)
+			lookup->hashes[i] = hash_slice(values->slices[i].data,
+						       values->slices[i].len);
+}
+
+/* Is one of them so long that it is not worth a look? */
+static bool has_long(const struct lookup *lookup)
+{
+	if (lookup->leaf->kind == PARQUET_SLICES)
+		for (size_t i = 0; i < lookup->values->count; i++)
+			if (lookup->values->slices[i].len > LENGTH_MAX)
+				return true;
+	return false;
 }
 
 int parquet_dict_add(struct parquet_dict *dict, const struct parquet_leaf *leaf,
 		     const struct parquet_values *values, bool picky,
 		     struct strbuf *indices, struct error *err)
 {
-	bool numbers = leaf->kind != PARQUET_SLICES;
-	bool fixed = leaf->type == PARQUET_FIXED;
+	struct lookup lookup = {.dict = dict, .leaf = leaf, .values = values};
 	size_t bytes = values->count * sizeof(uint32_t);
 	uint32_t *to;
 
-	if (make_room(dict, numbers, values->count, err) < 0)
-		return -1;
+	if (picky && has_long(&lookup)) {
+		dict->refused = true;
+		return 0;
+	}
 	to = (uint32_t *)(void *)strbuf_reserve(indices, bytes);
 	if (!to)
 		return error_memory(err, "a column's values");
+	hash_values(&lookup);
 	for (size_t i = 0; i < values->count; i++) {
-		const struct row_slice *slice = &values->slices[i];
-
-		if (numbers)
-			to[i] = find_number(dict, values->numbers[i]);
-		else if (picky && slice->len > LENGTH_MAX)
-			dict->refused = true;
-		else
-			to[i] = find_slice(dict, slice, fixed);
-		if (dict->keys.failed || dict->plain.failed)
+		if (!make_room(dict))
 			return error_memory(err, "a dictionary of values");
+		look_ahead(&lookup, i);
+		to[i] = find(&lookup, i);
 	}
 	indices->len += bytes;
+	if (dict->keys.failed || dict->plain.failed)
+		return error_memory(err, "a dictionary of values");
 	return 0;
 }
 

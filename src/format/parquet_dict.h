@@ -11,8 +11,11 @@
  * whose bits count, or slices.
  */
 struct parquet_dict {
-	uint32_t *slots; /* 0: free, else the entry's number plus one */
-	unsigned bits;	 /* 2^bits of them */
+	struct parquet_dict_slot {
+		uint32_t hash;
+		uint32_t entry; /* its number plus one; 0: free */
+	} * slots;
+	unsigned bits; /* 2^bits of them */
 	uint32_t count;
 	struct strbuf keys;  /* numbers: an int64_t each; slices: a
 				struct parquet_dict_key each */
@@ -25,9 +28,7 @@ struct parquet_dict {
 };
 
 struct parquet_dict_key {
-	size_t start; /* of its bytes in `plain` */
-	uint32_t len;
-	uint32_t hash;
+	uint32_t start, len; /* of its bytes in `plain` */
 };
 
 void parquet_dict_init(struct parquet_dict *dict);

@@ -237,8 +237,10 @@ static char *put_plain(char *to, const char *digits, int len, int point)
 	}
 	memcpy(to, digits, (size_t)len); /* ddd00.0 */
 	memset(to + len, '0', (size_t)(point - len));
-	memcpy(to + point, ".0", 2);
-	return to + point + 2;
+	to += point;
+	*to++ = '.';
+	*to++ = '0';
+	return to;
 }
 
 static char *put_exponent(char *to, const char *digits, int len, int point)
@@ -256,7 +258,7 @@ static char *put_exponent(char *to, const char *digits, int len, int point)
 
 static char *put_shortest(char *to, struct shortest value)
 {
-	char digits[WORDS_MAX];
+	char digits[WORDS_MAX] = "";
 	int len, point;
 
 	while (value.digits % 10 == 0) {

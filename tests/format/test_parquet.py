@@ -367,6 +367,23 @@ def test_the_same_rows_make_the_same_file(tmp_path):
         assert len(files) == 1
 
 
+def test_long_values_make_the_same_file(tmp_path):
+    """One that no dictionary takes, somewhere in a batch."""
+    random_ = random.Random(12)
+    rows = [(i, b"city %d" % (i % 9) if i % 1500 != 700 else
+             random_.randbytes(50000).hex().encode()) for i in range(6000)]
+    columns = [Column("id", "int64"), Column("t", "text")]
+    files = set()
+    for batch in (1, 333, 1024, 6000):
+        path = tmp_path / "t.parquet"
+        r.write(path, "parquet", "row_group_mb=1;compression=none", columns,
+                rows, batch=batch)
+        files.add(path.read_bytes())
+    assert len(files) == 1
+    assert pyarrow.parquet.ParquetFile(path).metadata.num_row_groups == 1
+    r.assert_rows(read_arrow(path, columns), rows)
+
+
 def test_encodings(tmp_path):
     """A dictionary where it pays off, and differences where they are small."""
     random_ = random.Random(2)
