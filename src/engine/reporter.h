@@ -62,7 +62,10 @@ struct report_subject;
 /* Also ends the runs of the mapping that a killed daemon left. */
 struct report_subject *reporter_add_subject(struct reporter *reporter,
 					    int mapping_id);
-/* The last state is still written. NULL is fine. */
+/*
+ * Nobody uses the subject any more; it is freed when its last state has been
+ * written. NULL is fine.
+ */
 void reporter_remove_subject(struct reporter *reporter,
 			     struct report_subject *subject);
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from support import dataflow
+from support.relay import Relay, port_of
 from test_replication import CREATE, fill
 
 
@@ -697,11 +698,31 @@ def test_control_store_away_meanwhile(items):
 
 def test_pause_in_the_middle(world):
     """Paused and resumed, it goes on where it was."""
+    pace = Pace()
+    with Relay(port_of(world.source), rewrite=pace, remember=False) as line:
+        world.server_id = world.add_server(
+            "afar", world.connection_string().replace(
+                world.source.address, line.address))
+        pause_in_the_middle(world, pace)
+
+
+class Pace:
+    """What is asked of the source waits so long on its way."""
+
+    wait_s = 0
+
+    def __call__(self, data):
+        time.sleep(self.wait_s)
+        return data
+
+
+def pause_in_the_middle(world, pace):
     world.on_source(CREATE)
     fill(world, 1, 200000)
     world.on_dest(CREATE.replace("id INT", "id BIGINT"))
     world.enable_cdc("items")
     mapping = loaded(world, timeout=120)
+    pace.wait_s = 0.05
     world.control("INSERT INTO sync_requests (mapping_id, request_type, "
                   f"scope) VALUES ({mapping}, N'VERIFY', N'WHOLE')")
 
@@ -716,6 +737,7 @@ def test_pause_in_the_middle(world):
     assert before, "it was through before it could be paused"
     time.sleep(1)
     assert progress() == before
+    pace.wait_s = 0
     ask(world, mapping, "RESUME")
     dataflow.wait_for(lambda: results(world, mapping), 60)
     assert last(world, mapping)["verification_status"] == "PASSED"
