@@ -406,7 +406,9 @@ def catalogue(cast):
             faults += files_end.FAULTS
             continue
         faults += [restart_server(side), cut(side), half_open(side)]
-        if kind != "s3":
+        if kind == "s3":
+            faults += files_end.BUCKET_FAULTS
+        else:
             faults += faults_of(side) if kind == "postgresql" else \
                 sqlserver_faults(side)
     return faults + control_faults(cast.store)

@@ -3,13 +3,14 @@ what may go wrong with one."""
 import fcntl
 import glob
 import os
+import random
 import time
 
-from support import duck, s3
+from support import duck, s3, s3_faults
 from support.landing import Copy, Landing
 from support.relay import Relay
 
-from patience import no_room
+from patience import no_room, wait
 
 KEYS = {"pair": "b,a"}
 
@@ -75,7 +76,8 @@ class FilesEnd:
 
 
 class BucketEnd(FilesEnd):
-    """An S3 server behind a relay, and a copy of what is in it."""
+    """An S3 server behind a relay and a front that answers as a test wants, and
+    a copy of what is in it."""
     kind = "s3"
     bucket = "landing"
 
@@ -88,8 +90,8 @@ class BucketEnd(FilesEnd):
             Bucket=self.bucket,
             CreateBucketConfiguration={"LocationConstraint": s3.REGION})
         self.copy = Copy(self.boto, self.bucket, folder)
-        self.relay = Relay((self.server.host, self.server.port),
-                           remember=False)
+        self.front = s3_faults.Front(self.server)
+        self.relay = Relay(("127.0.0.1", self.front.port), remember=False)
 
     def connection_string(self):
         return self.server.connection_string(
@@ -115,8 +117,12 @@ class BucketEnd(FilesEnd):
         self.server.kill()
         self.server.start()
 
+    def clear(self):
+        self.front.faults.clear()
+
     def close(self):
         self.relay.close()
+        self.front.close()
         self.server.close()
         super().close()
 
@@ -143,3 +149,106 @@ def table_is_locked(stage):
 
 
 FAULTS = [disk_is_full, disk_is_full, table_is_locked]
+
+
+# ---------------------------------------------------------- requests to a bucket
+
+# What a file's way into a bucket is made of, and what commits it.
+STEPS = {
+    "begin": lambda r: r.command == "POST" and "uploads" in r.path,
+    "part": lambda r: r.command == "PUT" and "partNumber=" in r.path,
+    "completion": lambda r: r.command == "POST" and "uploadId=" in r.path,
+    "state": lambda r: r.command == "PUT" and "/state.json" in r.path,
+    "pointer": lambda r: r.command == "PUT" and "/latest.json" in r.path,
+    "read": lambda r: r.command == "GET" and "/state.json" in r.path,
+}
+REFUSALS = ((500, "InternalError"), (503, "SlowDown"), (403, "AccessDenied"))
+
+
+def order(stage, do, match, times):
+    fault = s3_faults.Fault(do, match, times, stage.dice.choice([1, 1, 2, 4]))
+    stage.dest.front.faults.append(fault)
+    return fault
+
+
+def at_step(name, do, step):
+    """More often than the daemon repeats a request, or once. None: it is
+    answered with one of the refusals."""
+    def fault(stage):
+        refusal = s3_faults.answer(s3_faults.s3_error(
+            *stage.dice.choice(REFUSALS)))
+        ordered = order(stage, do or refusal, STEPS[step],
+                        stage.dice.choice([1, 2, 3, 8]))
+        if step == "pointer" or stage.dice.random() < 0.2:
+            stage.ask_for_load()
+        yield
+        stage.reached = wait(lambda: ordered.seen >= ordered.first, 4)
+        yield
+        time.sleep(1)
+        stage.dest.clear()
+        yield
+    fault.__name__ = f"{name}_at_{step}"
+    return fault
+
+
+def server_is_killed_at(step):
+    """Before it has done it, or after, when nobody hears of that."""
+    def fault(stage):
+        end, done = stage.dest, stage.dice.random() < 0.5
+
+        def do(_request, forward):
+            if done:
+                forward()
+            end.server.kill()
+            raise s3_faults.Cut
+        order(stage, do, STEPS[step], 1)
+        if step == "pointer":
+            stage.ask_for_load()
+        yield
+        stage.reached = wait(lambda: not end.is_running(), 4)
+        yield
+        end.clear()
+        end.restart()
+        yield
+    fault.__name__ = f"server_is_killed_at_{step}"
+    return fault
+
+
+def answers(status, code):
+    """To everything, for a while."""
+    def fault(stage):
+        yield
+        order(stage, s3_faults.answer(s3_faults.s3_error(status, code)),
+              lambda request: True, 10 ** 6)
+        yield
+        time.sleep(stage.dice.uniform(1, 3))
+        if stage.dice.random() < 0.3:
+            stage.ask_for_load()
+        yield
+        stage.dest.clear()
+        yield
+    fault.__name__ = f"server_answers_{status}"
+    return fault
+
+
+def server_is_slow(stage):
+    """Longer than the daemon waits, now and then; and always a little."""
+    dice = random.Random(stage.dice.random())
+
+    def do(_request, forward):
+        time.sleep(4 if dice.random() < 0.1 else 0.2)
+        return forward()
+    order(stage, do, lambda request: True, 10 ** 6)
+    yield
+    time.sleep(3)
+    yield
+    stage.dest.clear()
+    yield
+
+
+BUCKET_FAULTS = [
+    *(answers(*refusal) for refusal in REFUSALS), server_is_slow,
+    *(server_is_killed_at(step) for step in STEPS),
+    *(at_step("cut_before", s3_faults.hang_up, step) for step in STEPS),
+    *(at_step("cut_after", s3_faults.hang_up_after, step) for step in STEPS),
+    *(at_step("refused", None, step) for step in STEPS)]
