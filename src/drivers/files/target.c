@@ -103,9 +103,14 @@ static void end(struct files_target *target, bool keep)
 	target->shape = NULL;
 }
 
+/* A file may have been begun of which we never heard: the next fence() looks. */
 static void target_rollback(struct target *dst)
 {
-	end(files_target_of(dst), false);
+	struct files_target *target = files_target_of(dst);
+
+	if (target->doing != FILES_NOTHING)
+		target->tidied = false;
+	end(target, false);
 }
 
 static void target_close(struct target *dst)
