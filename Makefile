@@ -3,7 +3,8 @@
 #   make deps      install the packages of etc/packages.debian (Debian, Ubuntu)
 #   make           build build/dbaops-dataflow and build/tdsd
 #   make demo      see it work, on a machine with nothing but Debian;
-#                  DEMO=postgresql: from a PostgreSQL to SQL Server
+#                  DEMO=postgresql: from a PostgreSQL to SQL Server;
+#                  DEMO=files: to Parquet files, which DuckDB reads
 #   make bench     how fast, beside the tools that one would use otherwise
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)

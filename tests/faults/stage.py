@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 
-from support import dataflow, duck
+from support import dataflow, duck, peers
 from support.world import World
 
 from ends import ENDS
@@ -27,6 +27,8 @@ CASTS = (
 )
 
 LANDINGS = ("file", "s3")  # destinations that keep files
+if peers.are_left_out():
+    CASTS = tuple(cast for cast in CASTS if cast.dest not in LANDINGS)
 
 CONFIG = {
     "cdc_check_interval_seconds": 1, "retry_delay_seconds": 0,

@@ -5,6 +5,7 @@ import os
 import sys
 import uuid
 
+from support import peers
 from support.dataflow import TOP
 
 sys.path.insert(0, os.path.join(TOP, "build/python"))
@@ -18,11 +19,8 @@ except ImportError:
 
 
 def skip_unless_installed():
-    """For a module of tests: pytest says why they are left out."""
-    import pytest
-    if not duckdb:
-        pytest.skip("duckdb and pyarrow are not installed "
-                    "(sh etc/install-packages)", allow_module_level=True)
+    """For a module of tests; see support/peers.py."""
+    peers.need(None if duckdb else "duckdb and pyarrow are not installed")
 
 
 def plain(value):

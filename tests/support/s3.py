@@ -19,6 +19,8 @@ import urllib.request
 import boto3
 import botocore.config
 
+from support import peers
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 PEERS = os.environ.get("DATAFLOW_PEERS") or os.path.join(TOP, "build/peers")
@@ -30,18 +32,15 @@ def why_not():
     """Why no server can be started here; None: it can."""
     for program in ("versitygw", "moto_server"):
         if not os.access(os.path.join(PEERS, "bin", program), os.X_OK):
-            return f"{program} is not installed (sh etc/install-packages)"
+            return f"{program} is not installed"
     if importlib.util.find_spec("swift") is None:
         return "Swift is not installed (apt: python3-swift)"
     return None
 
 
 def skip_unless_installed():
-    """For a module of tests: pytest says why they are left out."""
-    import pytest
-    reason = why_not()
-    if reason:
-        pytest.skip(reason, allow_module_level=True)
+    """For a module of tests; see support/peers.py."""
+    peers.need(why_not())
 
 
 def free_port():
