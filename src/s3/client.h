@@ -52,6 +52,10 @@ const char *s3_name(const struct s3 *s3);
 struct s3_client {
 	struct s3 *s3;
 	struct cancel *cancel; /* or NULL */
+	/* Set when there may be an upload that costs money and shows in no list
+	 * of objects: its id never came, or nobody answered when it was to be
+	 * aborted. See s3_abort_chosen(). */
+	bool lost_upload;
 };
 
 #define S3_ETAG_MAX	128

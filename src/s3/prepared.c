@@ -172,9 +172,8 @@ void s3_upload_discard(struct s3_client *client, const char *key,
 
 	if (read_token(&upload, client, key, token, &ignored) < 0)
 		return;
-	/* If nobody answers, s3_abort_uploads() will find it. */
 	if (s3_upload_abort_by_id(client, key, upload->id, true, &ignored) < 0)
-		upload->len = 0;
+		client->lost_upload = true;
 	s3_upload_free(upload);
 }
 

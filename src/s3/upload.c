@@ -150,6 +150,7 @@ static int begin(struct s3_upload *upload, struct error *err)
 	s3_answer_init(&answer);
 	ret = s3_perform(upload->client, &request, &answer, err);
 	upload->whole_checksum = answer.whole_checksum;
+	upload->client->lost_upload |= ret < 0 || answer.attempts > 1;
 	s3_answer_release(&answer);
 	return ret;
 }
@@ -595,6 +596,6 @@ void s3_upload_abort(struct s3_upload *upload)
 		return;
 	if (upload->id && s3_upload_abort_by_id(upload->client, upload->key,
 						upload->id, true, &ignored) < 0)
-		upload->len = 0; /* s3_abort_uploads() will find it */
+		upload->client->lost_upload = true;
 	s3_upload_free(upload);
 }

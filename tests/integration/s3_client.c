@@ -350,7 +350,7 @@ static int work_once(struct worker *w, struct s3_client *client, int round)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	struct s3_client client = {w->p->s3, NULL};
+	struct s3_client client = {.s3 = w->p->s3};
 
 	for (int i = 0; i < w->rounds && w->ret == 0; i++)
 		w->ret = work_once(w, &client, i);

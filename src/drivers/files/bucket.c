@@ -240,24 +240,31 @@ static int bucket_give_key(struct store *store, struct store_file *base,
 	return ret;
 }
 
+static void see_lost(struct store *store)
+{
+	store->untidy |= ((struct bucket *)store)->client.lost_upload;
+}
+
 static int bucket_prepare(struct store *store, struct store_file *base,
 			  struct strbuf *token, struct error *err)
 {
 	struct bucket_file *file = (struct bucket_file *)base;
 	struct s3_upload *upload = file->upload;
+	int ret;
 
-	(void)store;
 	free(file);
-	return s3_upload_prepare(upload, token, err);
+	ret = s3_upload_prepare(upload, token, err);
+	see_lost(store);
+	return ret;
 }
 
 static void bucket_discard(struct store *store, struct store_file *base)
 {
 	struct bucket_file *file = (struct bucket_file *)base;
 
-	(void)store;
 	s3_upload_abort(file->upload);
 	free(file);
+	see_lost(store);
 }
 
 static void bucket_discard_prepared(struct store *store, const char *key,
@@ -269,6 +276,7 @@ static void bucket_discard_prepared(struct store *store, const char *key,
 	if (whole)
 		s3_upload_discard(client_of(store), whole, token);
 	free(whole);
+	see_lost(store);
 }
 
 static int bucket_publish(struct store *store, const char *key,
@@ -389,10 +397,11 @@ static int bucket_tidy(struct store *store, const char *const *tokens,
 	struct s3_choice choice = {
 		.keep = is_kept, .check = ask, .arg = &tidying};
 
-	return s3_abort_chosen(client_of(store), prefix_of(store), &choice,
-			       err) < 0
-		       ? -1
-		       : 0;
+	if (s3_abort_chosen(client_of(store), prefix_of(store), &choice, err) <
+	    0)
+		return -1;
+	store->untidy = client_of(store)->lost_upload = false;
+	return 0;
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -185,7 +185,7 @@ static void tell_room(struct store *store, uint64_t need, struct findings *out)
 static int tell_bucket(struct files_server *server, struct cancel *cancel,
 		       struct findings *out, struct error *err)
 {
-	struct s3_client client = {server->s3, cancel};
+	struct s3_client client = {.s3 = server->s3, .cancel = cancel};
 	struct s3_facts facts;
 
 	if (!server->s3)

@@ -483,6 +483,7 @@ static int tidy(struct files_target *target, struct error *err)
 		if (ret == 0)
 			state->loading = "";
 	}
+	target->tidied = ret == 0;
 	return ret;
 }
 
@@ -515,11 +516,8 @@ int files_fence(struct target *dst, struct error *err)
 	if (ret < 0)
 		return -1;
 	target->known = true;
-	if (!target->tidied) {
-		if (tidy(target, err) < 0)
-			return -1;
-		target->tidied = true;
-	}
+	if ((!target->tidied || store->untidy) && tidy(target, err) < 0)
+		return -1;
 	return files_publish(target, err);
 }
 

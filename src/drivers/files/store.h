@@ -32,6 +32,8 @@ struct store {
 	 */
 	uint64_t nameless_bytes;
 	size_t buffer_bytes; /* memory that each file takes while it is written */
+	/* Something may have been begun that nobody knows of: tidy() helps. */
+	bool untidy;
 };
 
 #define STORE_TAG_MAX 136

@@ -103,14 +103,9 @@ static void end(struct files_target *target, bool keep)
 	target->shape = NULL;
 }
 
-/* A file may have been begun of which we never heard: the next fence() looks. */
 static void target_rollback(struct target *dst)
 {
-	struct files_target *target = files_target_of(dst);
-
-	if (target->doing != FILES_NOTHING)
-		target->tidied = false;
-	end(target, false);
+	end(files_target_of(dst), false);
 }
 
 static void target_close(struct target *dst)
@@ -258,7 +253,7 @@ static int target_commit(struct target *dst, const struct checkpoint *from,
 	if (files_publish(target, err) < 0)
 		return -1;
 	FAILPOINT(AFTER_SWAP);
-	if (load)
+	if (load || target->store->untidy)
 		files_remove_old(target);
 	return 0;
 }
