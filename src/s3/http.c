@@ -38,6 +38,7 @@ struct http {
 	struct strbuf body;
 	struct error failure; /* of a callback */
 	bool failed;
+	int sent;	  /* how often, see http_was_repeated() */
 	int64_t moved;	  /* bytes in both directions */
 	int64_t moved_ms; /* when that was last found to have grown */
 };
@@ -95,6 +96,20 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
 		return len;
 	http->failed = true;
 	return len + 1; /* libcurl's word for a failure, even of no bytes */
+}
+
+/* Whenever the request is about to go out over a connection. */
+static int count_sent(void *arg, char *to, char *from, int to_port,
+		      int from_port)
+{
+	struct http *http = arg;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	http->sent++;
+	return CURL_PREREQFUNC_OK;
 }
 
 /* ----------------------------------------------------------------- options */
@@ -158,6 +173,8 @@ static int set_common(struct http *http, struct error *err)
 	SET(CURLOPT_CONNECTTIMEOUT, (long)http->options.connect_timeout_s);
 	SET(CURLOPT_TIMEOUT, (long)http->options.timeout_s);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_PREREQFUNCTION, count_sent);
+	SET(CURLOPT_PREREQDATA, http);
 	SET(CURLOPT_HEADERFUNCTION, take_header);
 	SET(CURLOPT_HEADERDATA, http);
 	SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -445,6 +462,7 @@ int http_perform(struct http *http, const struct http_request *request,
 	struct curl_slist *headers = NULL;
 	int ret = -1;
 
+	http->sent = 0;
 	if (make_headers(request, &headers, err) == 0 &&
 	    prepare(http, request, headers, err) == 0)
 		ret = run(http, cancel, err);
@@ -458,6 +476,11 @@ int http_status(const struct http *http)
 
 	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &status);
 	return (int)status;
+}
+
+bool http_was_repeated(const struct http *http)
+{
+	return http->sent > 1;
 }
 
 const char *http_header_of(struct http *http, const char *name)

@@ -75,6 +75,13 @@ int http_perform(struct http *http, const struct http_request *request,
 /* The status of the last answer; 0: there was none. */
 int http_status(const struct http *http);
 
+/*
+ * Was the last request sent more than once? libcurl does so by itself when a
+ * connection that was kept turns out to be closed: the server may have carried
+ * out what it never answered to.
+ */
+bool http_was_repeated(const struct http *http);
+
 /* A header of it by its name, NULL without it; until the next request. */
 const char *http_header_of(struct http *http, const char *name);
 

@@ -381,7 +381,7 @@ static int try_once(struct s3_client *client, const struct s3_request *request,
 	if (wait && text_to_long(wait, &seconds) && seconds > 0)
 		*wait_ms =
 			1000 * (seconds < RETRY_MAX_S ? seconds : RETRY_MAX_S);
-	if (answer->status >= 500)
+	if (answer->status >= 500 || http_was_repeated(attempt.http))
 		answer->unclear = true;
 	s3_give_back(client->s3, attempt.http);
 	if (*next == S3_RENEW)

@@ -150,7 +150,8 @@ static int begin(struct s3_upload *upload, struct error *err)
 	s3_answer_init(&answer);
 	ret = s3_perform(upload->client, &request, &answer, err);
 	upload->whole_checksum = answer.whole_checksum;
-	upload->client->lost_upload |= ret < 0 || answer.attempts > 1;
+	upload->client->lost_upload |=
+		ret < 0 || answer.unclear || answer.attempts > 1;
 	s3_answer_release(&answer);
 	return ret;
 }

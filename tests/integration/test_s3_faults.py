@@ -366,6 +366,17 @@ def test_condition_whose_answer_is_lost(client, front, files, server):
                                only_new=True), "conflict")
 
 
+def test_condition_of_a_request_that_libcurl_repeats(server, front, files):
+    """By itself, once, when a connection that was kept is closed without an
+    answer: what the server has done all the same is no conflict."""
+    with connect(server, front, attempts=1) as client:
+        client.put(key="kept", file=str(files / "small"))
+        front.faults = [Fault(hang_up_after, lambda r: r.command == "PUT")]
+        client.put(key="again", file=str(files / "small"), only_new=True)
+        assert [path for method, path in front.requests if method == "PUT"
+                and path.endswith("/again")] == [f"/{BUCKET}/again"] * 2
+
+
 # -------------------------------------------------------------- broken streams
 
 @pytest.mark.parametrize("at", [0, 1, 4096, 5 * MEGABYTE, len(DATA) - 1])
