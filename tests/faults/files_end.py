@@ -165,8 +165,11 @@ STEPS = {
 REFUSALS = ((500, "InternalError"), (503, "SlowDown"), (403, "AccessDenied"))
 
 
-def order(stage, do, match, times):
-    fault = s3_faults.Fault(do, match, times, stage.dice.choice([1, 1, 2, 4]))
+def order(stage, do, step, times):
+    """From the first such request on, or a later one; there are few pointers."""
+    first = 1 if step == "pointer" else stage.dice.choice([1, 1, 2, 4])
+    fault = s3_faults.Fault(do, STEPS.get(step, lambda request: True), times,
+                            first)
     stage.dest.front.faults.append(fault)
     return fault
 
@@ -177,7 +180,7 @@ def at_step(name, do, step):
     def fault(stage):
         refusal = s3_faults.answer(s3_faults.s3_error(
             *stage.dice.choice(REFUSALS)))
-        ordered = order(stage, do or refusal, STEPS[step],
+        ordered = order(stage, do or refusal, step,
                         stage.dice.choice([1, 2, 3, 8]))
         if step == "pointer" or stage.dice.random() < 0.2:
             stage.ask_for_load()
@@ -201,7 +204,7 @@ def server_is_killed_at(step):
                 forward()
             end.server.kill()
             raise s3_faults.Cut
-        order(stage, do, STEPS[step], 1)
+        order(stage, do, step, 1)
         if step == "pointer":
             stage.ask_for_load()
         yield
@@ -219,7 +222,7 @@ def answers(status, code):
     def fault(stage):
         yield
         order(stage, s3_faults.answer(s3_faults.s3_error(status, code)),
-              lambda request: True, 10 ** 6)
+              "any", 10 ** 6)
         yield
         time.sleep(stage.dice.uniform(1, 3))
         if stage.dice.random() < 0.3:
@@ -238,7 +241,7 @@ def server_is_slow(stage):
     def do(_request, forward):
         time.sleep(4 if dice.random() < 0.1 else 0.2)
         return forward()
-    order(stage, do, lambda request: True, 10 ** 6)
+    order(stage, do, "any", 10 ** 6)
     yield
     time.sleep(3)
     yield
