@@ -244,6 +244,7 @@ bench:
 	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
 	$(PYTHON) tests/bench/formats.py
+	$(PYTHON) tests/bench/files.py
 
 MINUTES ?= 60
 
