@@ -187,8 +187,9 @@ class Lake:
         source, found = self.source_rows(table), landing.rows(key)
         if source == found:
             return []
-        missing = [r for r in source if r not in set(found)]
-        extra = [r for r in found if r not in set(source)]
+        there, wanted = set(found), set(source)
+        missing = [r for r in source if r not in there]
+        extra = [r for r in found if r not in wanted]
         return [f"{len(source)} rows in the source, {len(found)} in files"] + \
             [f"missing {r}"[:2000] for r in missing[:most]] + \
             [f"extra {r}"[:2000] for r in extra[:most]]
