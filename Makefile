@@ -259,6 +259,7 @@ install: $(O)/dbaops-dataflow
 		etc/least-privilege-source.sql etc/least-privilege-destination.sql \
 		etc/least-privilege-control.sql \
 		etc/least-privilege-postgresql-destination.sql \
+		etc/least-privilege-postgresql-source.sql \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures

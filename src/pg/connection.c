@@ -175,6 +175,26 @@ static void make_keywords(struct keywords *list, const struct pg_login *login,
 	put_default(list, login, "keepalives_count", "6");
 }
 
+/* The login is right, but may not come in. */
+static void name_right(const struct pg *conn, struct error *err)
+{
+	const char *user = PQuser(conn->db), *database = PQdb(conn->db);
+	char right[320];
+
+	if (conn->kind == PG_REPLICATION)
+		snprintf(right, sizeof(right),
+			 "to read the log takes ALTER ROLE \"%.100s\" "
+			 "REPLICATION, and GRANT CONNECT ON DATABASE "
+			 "\"%.100s\"",
+			 user ? user : "", database ? database : "");
+	else
+		snprintf(right, sizeof(right),
+			 "run GRANT CONNECT ON DATABASE \"%.100s\" TO "
+			 "\"%.100s\"",
+			 database ? database : "", user ? user : "");
+	error_append(err, right);
+}
+
 static int login_failed(struct pg *conn, struct error *err)
 {
 	pg_login_failed_to_error(err, PQerrorMessage(conn->db));
@@ -183,6 +203,8 @@ static int login_failed(struct pg *conn, struct error *err)
 				  "server's pg_hba.conf");
 	else if (!strcmp(err->sqlstate, "3D000"))
 		error_append(err, "create that database, or name another");
+	else if (!strcmp(err->sqlstate, "42501"))
+		name_right(conn, err);
 	else if (!*err->sqlstate)
 		error_append(err, "check name and port, that the server "
 				  "listens there (listen_addresses), the "

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "drivers/postgresql/quote.h"
 #include "drivers/postgresql/slot.h"
 #include "drivers/postgresql/streams.h"
 
@@ -124,6 +123,20 @@ static int prepare(struct postgresql_source *source, struct error *err)
 	return ret;
 }
 
+/* What it is when the mapping begins shows later whether it was altered. */
+static int know_publication(struct postgresql_source *source, struct error *err)
+{
+	struct changes *changes = source->changes;
+	struct publication found;
+
+	if (publication_look(source->conn, &changes->stream->names,
+			     source->catalog.oid, &found, err) < 0)
+		return -1;
+	text_copy(changes->publication, sizeof(changes->publication),
+		  found.version);
+	return 0;
+}
+
 int pg_changes_position(struct postgresql_source *source, struct position *out,
 			struct error *err)
 {
@@ -134,7 +147,7 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	if (pg_source_know_table(source, err) < 0 ||
 	    pg_changes_check_table(source, err) < 0 ||
 	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
-	    prepare(source, err) < 0 ||
+	    prepare(source, err) < 0 || know_publication(source, err) < 0 ||
 	    slot_position(source->conn, source->catalog.oid, changes->cancel,
 			  &position, err) < 0)
 		return -1;
@@ -189,28 +202,76 @@ static void note_slot(struct changes *changes, const struct slot_state *slot)
 		 (unsigned long long)(slot->retained >> 20));
 }
 
-/* Is the table still the one that was described, and told of? */
-static int watch(struct postgresql_source *source, struct error *err)
+/* What is wrong with the publication; ERROR_NONE: nothing. */
+static void judge_publication(const struct postgresql_source *source,
+			      const struct publication *found,
+			      struct error *why)
+{
+	const struct changes *changes = source->changes;
+
+	if (found->state == PUBLICATION_PARTLY)
+		*why = found->flaw;
+	else if (found->state != PUBLICATION_WITH)
+		table_is_gone(source, why);
+	else if (*changes->publication &&
+		 strcmp(changes->publication, found->version) != 0)
+		error_set(why, ERROR_GAP,
+			  "publication '%s' was altered, or the table taken "
+			  "out of it and put back: changes in between may not "
+			  "have been told",
+			  changes->stream->names.publication);
+}
+
+/*
+ * Are all changes of the table told? If not, some were left out already, which
+ * stays a gap when the publication is mended.
+ */
+static int watch_publication(struct postgresql_source *source,
+			     const struct lsn_position *from, struct error *err)
 {
 	struct changes *changes = source->changes;
-	uint32_t oid = source->catalog.oid;
+	struct error why = ERROR_INIT;
+	struct publication found;
+
+	if (publication_look(source->conn, &changes->stream->names,
+			     source->catalog.oid, &found, err) < 0)
+		return -1;
+	judge_publication(source, &found, &why);
+	if (why.kind == ERROR_NONE) {
+		text_copy(changes->publication, sizeof(changes->publication),
+			  found.version);
+		return 0;
+	}
+	stream_gap(changes->place, from->lsn, &why);
+	*err = why;
+	err->kind = ERROR_GAP;
+	return -1;
+}
+
+/* Is the table still the one that was described, and told of? */
+static int watch(struct postgresql_source *source,
+		 const struct lsn_position *from, struct error *err)
+{
+	struct changes *changes = source->changes;
 	struct slot_state slot;
 	int rc;
 
 	if (changes->watched_ms && clock_ms() - changes->watched_ms < WATCH_MS)
 		return 0;
-	rc = slot_is_table(source->conn, oid, &source->name, err);
-	if (rc > 0)
-		rc = slot_has_table(source->conn, &changes->stream->names, oid,
-				    err);
+	rc = slot_is_table(source->conn, source->catalog.oid, &source->name,
+			   err);
+	if (rc < 0)
+		return -1;
 	if (rc == 0) {
 		/* One that is gone altogether is no gap. */
 		source->described = false;
-		if (pg_source_know_table(source, err) == 0)
-			table_is_gone(source, err);
+		if (pg_source_know_table(source, err) < 0)
+			return -1;
+		table_is_gone(source, err);
+		stream_gap(changes->place, from->lsn, err);
 		return -1;
 	}
-	if (rc < 0 ||
+	if (watch_publication(source, from, err) < 0 ||
 	    slot_look(source->conn, &changes->stream->names, &slot, err) < 0)
 		return -1;
 	note_slot(changes, &slot);
@@ -493,7 +554,7 @@ int pg_changes_begin(struct postgresql_source *source, struct table *shape,
 	    find_place(source, err) < 0)
 		return -1;
 	pass_stored_on(changes);
-	if (watch(source, err) < 0)
+	if (watch(source, &at, err) < 0)
 		return -1;
 	rc = stream_follow(changes->place, source->catalog.oid, &at,
 			   changes->cancel, err);

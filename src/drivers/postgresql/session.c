@@ -53,6 +53,7 @@ void session_gap(struct stream_mapping *mapping, const struct error *why)
 	mapping->gap = *why;
 	mapping->gap.kind = ERROR_GAP;
 	mapping->gap.retryable = false;
+	mapping->fresh = 0;
 	mapping->fed = false;
 	/* It needs nothing of the log until it begins anew. */
 	mapping->stored = STREAM_NEEDS_NOTHING;
@@ -65,7 +66,7 @@ void session_gap_all(struct stream *stream, const struct error *why)
 	struct stream_mapping *mapping;
 
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			session_gap(mapping, why);
 }
 
@@ -74,7 +75,7 @@ bool session_is_wanted(const struct stream *stream)
 	const struct stream_mapping *mapping;
 
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			return true;
 	return false;
 }
@@ -207,7 +208,7 @@ static void begin_feeding(struct stream *stream, uint64_t confirmed)
 	feed_begin(stream);
 	stream->confirmed = confirmed;
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			begin_mapping(stream, mapping);
 	stream->passed = confirmed;
 	stream->again = false;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "drivers/postgresql/feed.h"
 #include "drivers/postgresql/session.h"
 
@@ -264,7 +265,6 @@ static void stop_feeding(struct stream_mapping *mapping)
 	mapping->wants = false;
 	mapping->fed = false;
 	mapping->poked = false;
-	error_clear(&mapping->gap);
 	backlog_start(&mapping->backlog, 0);
 	refresh(mapping->stream);
 }
@@ -295,6 +295,10 @@ static int name_mapping(struct stream_mapping *mapping, const char *schema,
 		free(names[1]);
 		return error_memory(err, "a change log");
 	}
+	/* Of another table, nothing is missing yet. */
+	if (!text_equal(mapping->schema, schema) ||
+	    !text_equal(mapping->table, table))
+		error_clear(&mapping->gap);
 	free(mapping->schema);
 	free(mapping->table);
 	mapping->schema = names[0];
@@ -378,7 +382,9 @@ void stream_stored(struct stream_mapping *mapping, uint64_t lsn)
 	struct stream *stream = mapping->stream;
 
 	pthread_mutex_lock(&stream->lock);
-	mapping->stored = lsn;
+	/* A checkpoint that nothing can go on from keeps nothing. */
+	if (mapping->gap.kind == ERROR_NONE || lsn == mapping->fresh)
+		mapping->stored = lsn;
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -398,6 +404,12 @@ void stream_read_end(struct stream_mapping *mapping,
 	backlog_read_end(reader);
 	trim(mapping);
 	pthread_mutex_unlock(&stream->lock);
+}
+
+bool stream_is_barred(const struct stream_mapping *mapping)
+{
+	return mapping->gap.kind != ERROR_NONE &&
+	       (!mapping->fresh || mapping->fresh != mapping->from);
 }
 
 uint64_t stream_reached(const struct stream_mapping *mapping)
@@ -474,6 +486,15 @@ static bool is_fed(const struct stream_mapping *mapping, uint64_t from)
 	       mapping->backlog.cut_off.kind == ERROR_NONE;
 }
 
+void stream_gap(struct stream_mapping *mapping, uint64_t from,
+		const struct error *why)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->from = from;
+	session_gap(mapping, why);
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
 /* May a mapping come in now that wants what follows `from`? */
 static bool can_come_in(const struct stream *stream, uint64_t from)
 {
@@ -487,7 +508,6 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 	struct stream *stream = mapping->stream;
 
 	backlog_start(&mapping->backlog, from);
-	error_clear(&mapping->gap);
 	mapping->from = from;
 	mapping->wants = true;
 	mapping->fed = false;
@@ -513,6 +533,11 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
 	struct stream *stream = mapping->stream;
 
 	pthread_mutex_lock(&stream->lock);
+	if (mapping->gap.kind != ERROR_NONE) {
+		mapping->fresh = lsn;
+		mapping->stored = lsn;
+		mapping->fed = false;
+	}
 	if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
 		mapping->stored = lsn;
 	if (!mapping->fed && can_come_in(stream, lsn)) {
@@ -535,8 +560,12 @@ static int check_gap(struct stream_mapping *mapping, uint64_t from,
 		backlog_start(&mapping->backlog, 0);
 		refresh(mapping->stream);
 	}
-	if (mapping->gap.kind == ERROR_NONE || mapping->from != from)
+	if (mapping->gap.kind == ERROR_NONE)
 		return 0;
+	if (mapping->fresh && mapping->fresh == from) {
+		error_clear(&mapping->gap);
+		return 0;
+	}
 	mapping->stored = STREAM_NEEDS_NOTHING;
 	*err = mapping->gap;
 	return -1;

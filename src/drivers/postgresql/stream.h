@@ -52,6 +52,8 @@ struct stream_mapping {
 	bool proven;	/* since the last start it was seen to be up to date */
 	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
 	struct error gap;   /* why it cannot get them; kind ERROR_NONE */
+	uint64_t fresh;	    /* but what comes after this, where it may begin
+			     * anew since then; or 0 */
 	bool touched;	    /* by the transaction that comes in */
 	struct stream_mapping *next_touched;
 	struct backlog backlog;
@@ -124,8 +126,8 @@ void stream_read_end(struct stream_mapping *mapping,
 		     struct backlog_reader *reader);
 
 /*
- * It will begin at `lsn`, unless it has stored something already: nothing after
- * that may be forgotten.
+ * It may begin at `lsn`, which is the end of the log now, unless it has stored
+ * something already: nothing after that may be forgotten.
  */
 void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
 
@@ -138,6 +140,13 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
 int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 		  const struct lsn_position *from, struct cancel *cancel,
 		  struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Something after `from` was not told, or never will be: stream_follow() says so
+ * until it begins at a position that was held since then.
+ */
+void stream_gap(struct stream_mapping *mapping, uint64_t from,
+		const struct error *why);
 
 /* The log went up to there after the stream began: see stream_prove(). */
 void stream_ask(struct stream_mapping *mapping, uint64_t lsn);
@@ -156,7 +165,10 @@ bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 /* Slot and publication were made anew. */
 void stream_is_anew(struct stream *stream);
 
-/* With the lock held: up to where it has everything. */
+/* With the lock held: it cannot get what it wants. */
+bool stream_is_barred(const struct stream_mapping *mapping);
+
+/* Likewise: up to where it has everything. */
 uint64_t stream_reached(const struct stream_mapping *mapping);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "drivers/postgresql/publication.h"
 
 /* A stream, and the servers that have it. */
 struct shared_stream {
@@ -388,7 +389,7 @@ static int tidy_up(struct postgresql *server, const char *database,
 	if (postgresql_take(server, database, cancel, &conn, err) < 0)
 		return error_wrap(err, "database '%s'", database);
 	if (streams_names(server->streams, conn, &names, err) == 0)
-		ret = count ? slot_keep_tables(conn, &names, tables, count, err)
+		ret = count ? publication_keep(conn, &names, tables, count, err)
 			    : slot_drop(conn, &names, err);
 	postgresql_give(server, database, conn);
 	return ret < 0 ? error_wrap(err, "database '%s'", database) : 0;
