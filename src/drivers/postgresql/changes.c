@@ -143,16 +143,23 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	struct changes *changes = source->changes;
 	struct lsn_position position;
 
+	int ret;
+
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
 	    pg_changes_check_table(source, err) < 0 ||
 	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
-	    prepare(source, err) < 0 || know_publication(source, err) < 0 ||
-	    slot_position(source->conn, source->catalog.oid, changes->cancel,
-			  &position, err) < 0)
+	    prepare(source, err) < 0 || know_publication(source, err) < 0)
+		return -1;
+	stream_take_begin(changes->place);
+	ret = slot_position(source->conn, source->catalog.oid, changes->cancel,
+			    &position, err);
+	if (ret == 0)
+		stream_hold(changes->place, position.lsn);
+	stream_take_end(changes->place);
+	if (ret < 0)
 		return -1;
 	changes->watched_ms = 0;
-	stream_hold(changes->place, position.lsn);
 	lsn_to_position(out, &position);
 	return 0;
 }

@@ -268,5 +268,5 @@ int pg_check_source(struct postgresql_source *source, struct source_check *what,
 		finding_add(out, FINDING_OK, "snapshot",
 			    "database '%s' is read without locks",
 			    source->name.database);
-	return what->changes ? pg_check_log(source, out, err) : 0;
+	return what->changes ? pg_check_log(source, what, out, err) : 0;
 }

@@ -10,9 +10,6 @@
 
 #define MEGABYTES(bytes) ((unsigned long long)((bytes) >> 20))
 
-/* A slot that keeps more than this is worth a word. */
-#define RETAINED_WARN ((uint64_t)1 << 30)
-
 /* ---------------------------------------------------------------- the table */
 
 /* It takes somebody else to put the table into the publication. */
@@ -117,19 +114,17 @@ static void tell_slot(const struct slot_names *names,
 			    "raise max_slot_wal_keep_size, or see which "
 			    "mapping does not get on",
 			    names->slot, MEGABYTES(slot->retained));
-	else if (slot->retained > RETAINED_WARN)
+	else if (slot->retained > SLOT_RETAINED_WARN)
 		finding_add(out, FINDING_WARN, "slot",
-			    "replication slot '%s' keeps %llu MB of log, for "
-			    "the mapping that is least far, those that are "
-			    "switched off included" FINDING_REMEDY
-			    "start the daemon, see which mapping lags, or "
-			    "delete those that are not needed any more",
+			    "replication slot '%s' keeps %llu MB of "
+			    "log" FINDING_REMEDY
+			    "start the daemon; see which mapping keeps it, as "
+			    "told here, and whether a transaction is open for "
+			    "long (pg_stat_activity)",
 			    names->slot, MEGABYTES(slot->retained));
 	else
 		finding_add(out, FINDING_OK, "slot",
-			    "replication slot '%s' keeps %llu MB of log, for "
-			    "the mapping that is least far, those that are "
-			    "switched off included; %s",
+			    "replication slot '%s' keeps %llu MB of log; %s",
 			    names->slot, MEGABYTES(slot->retained),
 			    slot->active ? "it is being read"
 					 : "nobody reads it now");
@@ -165,7 +160,59 @@ static int check_sight(struct postgresql_source *source, struct findings *out,
 	return 0;
 }
 
-int pg_check_log(struct postgresql_source *source, struct findings *out,
+/*
+ * What a mapping keeps, where that is much, or nobody works on it. The control
+ * tables may be a little behind.
+ */
+static void tell_kept(const struct server_mapping *mapping,
+		      const struct slot_state *slot, uint64_t end,
+		      struct findings *out)
+{
+	struct lsn_position stored;
+	struct error ignored;
+	char name[TABLE_NAME_TEXT_MAX];
+	uint64_t kept;
+
+	if (!mapping->stored ||
+	    lsn_from_position(&stored, mapping->stored, &ignored) < 0)
+		return;
+	if (stored.lsn < slot->confirmed)
+		stored.lsn = slot->confirmed;
+	kept = stored.lsn < end ? end - stored.lsn : 0;
+	if (mapping->enabled && kept <= SLOT_RETAINED_WARN)
+		return;
+	table_name_format(name, &mapping->name);
+	finding_add(out, kept > SLOT_RETAINED_WARN ? FINDING_WARN : FINDING_OK,
+		    "slot",
+		    "mapping %d ('%s')%s keeps %llu MB of it" FINDING_REMEDY
+		    "%s; or, if nobody needs it any more, delete its row, or "
+		    "set cdc_enabled to 0",
+		    mapping->id, name,
+		    mapping->enabled ? "" : ", which is switched off,",
+		    MEGABYTES(kept),
+		    mapping->enabled ? "see what holds it up" : "switch it on");
+}
+
+static int tell_all_kept(struct postgresql_source *source,
+			 const struct source_check *what,
+			 const struct slot_state *slot, struct findings *out,
+			 struct error *err)
+{
+	struct slot_end end;
+
+	if (!slot->exists)
+		return 0;
+	if (slot_find_end(source->conn, &end, err) < 0)
+		return pg_check_failed(source->conn, out, "slot", err);
+	for (size_t i = 0; i < what->mapping_count; i++)
+		if (!strcmp(what->mappings[i].name.database,
+			    source->name.database))
+			tell_kept(&what->mappings[i], slot, end.written, out);
+	return 0;
+}
+
+int pg_check_log(struct postgresql_source *source,
+		 const struct source_check *what, struct findings *out,
 		 struct error *err)
 {
 	struct slot_names names;
@@ -187,5 +234,5 @@ int pg_check_log(struct postgresql_source *source, struct findings *out,
 	if (slot_look(source->conn, &names, &slot, err) < 0)
 		return pg_check_failed(source->conn, out, "slot", err);
 	tell_slot(&names, &slot, out);
-	return 0;
+	return tell_all_kept(source, what, &slot, out, err);
 }

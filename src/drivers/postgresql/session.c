@@ -87,9 +87,12 @@ uint64_t session_flush(const struct stream *stream)
 
 	if (!stream->told)
 		return stream->confirmed;
-	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->stored < flush)
-			flush = mapping->stored;
+	for (mapping = stream->mappings; mapping; mapping = mapping->next) {
+		uint64_t needs = stream_needs(mapping);
+
+		if (needs < flush)
+			flush = needs;
+	}
 	return flush > stream->confirmed ? flush : stream->confirmed;
 }
 
@@ -371,6 +374,7 @@ static int tell(struct session *session, bool ask, struct error *err)
 	pthread_mutex_lock(&stream->lock);
 	write = stream->passed;
 	flush = session_flush(stream);
+	stream->confirmed = flush; /* it never goes back */
 	pthread_mutex_unlock(&stream->lock);
 	put_number(status + 1, write);
 	put_number(status + 9, flush);

@@ -22,6 +22,9 @@
  */
 #define SLOT_NAME_MAX 64
 
+/* A slot that keeps more than this is worth a word. */
+#define SLOT_RETAINED_WARN ((uint64_t)1 << 30)
+
 struct slot_names {
 	char publication[SLOT_NAME_MAX];
 	char slot[SLOT_NAME_MAX];

@@ -60,9 +60,12 @@ static void *stream_main(void *arg)
 	pthread_mutex_lock(&stream->lock);
 	while (!stream->stopping) {
 		if (stream->spoilt || !session_is_wanted(stream)) {
+			stream->began_ms = 0;
 			pthread_cond_wait(&stream->changed, &stream->lock);
 			continue;
 		}
+		if (!stream->began_ms)
+			stream->began_ms = clock_ms();
 		pause_ms(stream, GATHER_MS);
 		pthread_mutex_unlock(&stream->lock);
 		error_clear(&err);
@@ -213,15 +216,6 @@ void stream_free(struct stream *stream)
 
 /* ----------------------------------------------------------------- mappings */
 
-static struct stream_mapping *find_mapping(const struct stream *stream, int id)
-{
-	struct stream_mapping *mapping = stream->mappings;
-
-	while (mapping && mapping->id != id)
-		mapping = mapping->next;
-	return mapping;
-}
-
 /* One that is in use is of one table: several may have no id. */
 static struct stream_mapping *find_place(const struct stream *stream, int id,
 					 const char *schema, const char *table)
@@ -295,10 +289,12 @@ static int name_mapping(struct stream_mapping *mapping, const char *schema,
 		free(names[1]);
 		return error_memory(err, "a change log");
 	}
-	/* Of another table, nothing is missing yet. */
+	/* Of another table, nothing is missing yet, and nothing stored. */
 	if (!text_equal(mapping->schema, schema) ||
-	    !text_equal(mapping->table, table))
+	    !text_equal(mapping->table, table)) {
 		error_clear(&mapping->gap);
+		mapping->stored = 0;
+	}
 	free(mapping->schema);
 	free(mapping->table);
 	mapping->schema = names[0];
@@ -347,8 +343,30 @@ void stream_leave(struct stream_mapping *mapping)
 	pthread_mutex_unlock(&stream->lock);
 }
 
-int stream_list(struct stream *stream, const int *ids, size_t count,
-		struct error *err)
+static int list_one(struct stream *stream, const struct stream_listed *listed,
+		    struct error *err)
+{
+	struct stream_mapping *mapping =
+		find_place(stream, listed->id, listed->schema, listed->table);
+
+	if (!mapping)
+		mapping = add_mapping(stream, listed->id);
+	if (!mapping)
+		return error_memory(err, "a change log");
+	if (!mapping->users &&
+	    name_mapping(mapping, listed->schema, listed->table, err) < 0) {
+		if (!mapping->schema)
+			drop_mapping(mapping);
+		return -1;
+	}
+	mapping->listed = true;
+	mapping->enabled = listed->enabled;
+	mapping->listed_stored = listed->stored;
+	return 0;
+}
+
+int stream_list(struct stream *stream, const struct stream_listed *listed,
+		size_t count, struct error *err)
 {
 	struct stream_mapping *mapping, *next;
 	int ret = 0;
@@ -356,15 +374,8 @@ int stream_list(struct stream *stream, const int *ids, size_t count,
 	pthread_mutex_lock(&stream->lock);
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
 		mapping->listed = false;
-	for (size_t i = 0; i < count && ret == 0; i++) {
-		mapping = find_mapping(stream, ids[i]);
-		if (!mapping)
-			mapping = add_mapping(stream, ids[i]);
-		if (mapping)
-			mapping->listed = true;
-		else
-			ret = error_memory(err, "a change log");
-	}
+	for (size_t i = 0; i < count && ret == 0; i++)
+		ret = list_one(stream, &listed[i], err);
 	for (mapping = stream->mappings; mapping; mapping = next) {
 		next = mapping->next;
 		if (!mapping->listed && !mapping->users)
@@ -403,6 +414,58 @@ void stream_read_end(struct stream_mapping *mapping,
 	pthread_mutex_lock(&stream->lock);
 	backlog_read_end(reader);
 	trim(mapping);
+	pthread_mutex_unlock(&stream->lock);
+}
+
+void stream_take_begin(struct stream_mapping *mapping)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->taking++;
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
+void stream_take_end(struct stream_mapping *mapping)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->taking--;
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
+uint64_t stream_needs(const struct stream_mapping *mapping)
+{
+	int64_t began_ms = mapping->stream->began_ms;
+
+	if (mapping->taking)
+		return 0;
+	if (mapping->stored)
+		return mapping->stored;
+	if (mapping->listed_stored)
+		return mapping->listed_stored;
+	return !began_ms || clock_ms() - began_ms < STREAM_GRACE_MS
+		       ? 0
+		       : STREAM_NEEDS_NOTHING;
+}
+
+void stream_find_least(struct stream *stream, struct stream_least *out)
+{
+	const struct stream_mapping *least = NULL;
+
+	memset(out, 0, sizeof(*out));
+	out->lsn = STREAM_NEEDS_NOTHING;
+	pthread_mutex_lock(&stream->lock);
+	for (const struct stream_mapping *m = stream->mappings; m; m = m->next)
+		if (stream_needs(m) && stream_needs(m) < out->lsn) {
+			least = m;
+			out->lsn = stream_needs(m);
+		}
+	if (least) {
+		out->id = least->id;
+		out->enabled = least->enabled;
+		out->started = least->stored != 0;
+		snprintf(out->name, sizeof(out->name), "%s.%s", least->schema,
+			 least->table);
+		text_trim_partial_utf8(out->name);
+	}
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -538,7 +601,11 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
 		mapping->stored = lsn;
 		mapping->fed = false;
 	}
-	if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
+	/* A load in parts may go on that began where the tables say. */
+	if (!mapping->stored && mapping->listed_stored &&
+	    mapping->listed_stored < lsn)
+		mapping->stored = mapping->listed_stored;
+	else if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
 		mapping->stored = lsn;
 	if (!mapping->fed && can_come_in(stream, lsn)) {
 		begin_at(mapping, lsn);

@@ -18,10 +18,12 @@
  * committed to the mappings' backlogs, wakes their workers, and confirms to the
  * server what all of them have stored.
  *
- * What may be confirmed is the least position that any mapping has stored; one
- * that is known but has told nothing yet holds it back altogether, and so does
- * one that is switched off, at what it has stored. So the server keeps what
- * somebody will ask for after a crash.
+ * What may be confirmed is the least position that any mapping has stored, those
+ * that are switched off included. So the server keeps what somebody will ask for
+ * after a crash. Of a mapping that has told nothing since the daemon began, what
+ * the control tables know counts, which is older if anything: its destination may
+ * be away for long. One that they know nothing of was never loaded, and may never
+ * be: it keeps nothing, once it has had STREAM_GRACE_MS to say otherwise.
  *
  * A mapping that wants changes from before where the stream is makes it begin
  * again at what was confirmed; the others do not notice, since they know what
@@ -32,6 +34,17 @@
 /* As a position: a mapping that will begin anew. */
 #define STREAM_NEEDS_NOTHING UINT64_MAX
 
+/* From when the stream begins. */
+#define STREAM_GRACE_MS 30000
+
+/* A mapping as the control tables have it. Borrowed. */
+struct stream_listed {
+	int id;
+	const char *schema, *table;
+	uint64_t stored; /* 0: nothing */
+	bool enabled;
+};
+
 struct stream_mapping {
 	struct stream_mapping *next;
 	struct stream *stream;
@@ -40,9 +53,12 @@ struct stream_mapping {
 	uint32_t oid;	/* of that table, which may be renamed; 0: not known */
 	unsigned users; /* sources that are open on it */
 	bool listed;	/* the control tables have it */
+	bool enabled;	/* and say that it is switched on */
+	uint64_t listed_stored; /* as they know it; 0: nothing */
 	struct cancel *sleeper; /* of its worker, to be woken; or NULL */
 	bool poked;		/* and it has not looked since */
-	uint64_t stored; /* 0: not known, so that nothing may be confirmed */
+	uint64_t stored;	/* 0: it has not told */
+	unsigned taking; /* a position: nothing may be confirmed meanwhile */
 
 	bool wants; /* changes after `from` */
 	uint64_t from;
@@ -72,7 +88,8 @@ struct stream {
 	struct backlog_store store;
 	struct stream_mapping *mappings;
 	bool told; /* which mappings there are; before, nothing is confirmed */
-	bool spoilt; /* the slot cannot be read any more: make it anew */
+	int64_t began_ms; /* when somebody first wanted it; 0: nobody does */
+	bool spoilt;	  /* the slot cannot be read any more: make it anew */
 
 	/* The thread. */
 	pthread_t thread;
@@ -82,7 +99,7 @@ struct stream {
 	bool live;		    /* it reads */
 	struct error trouble;	    /* why not; kind ERROR_NONE: it begins */
 	struct lsn_position server; /* which it is, and where it was then */
-	uint64_t confirmed;	    /* by the slot, when the reading began */
+	uint64_t confirmed;	    /* to the server */
 	uint64_t passed;	    /* what was committed up to here came */
 	int64_t commit_us;	    /* the last commit, by our clock; 0: none */
 	int64_t offset_us;	    /* our clock less the server's */
@@ -111,12 +128,27 @@ struct stream_mapping *stream_join(struct stream *stream, int id,
 				   struct cancel *sleeper, struct error *err);
 void stream_leave(struct stream_mapping *mapping);
 
+/* All mappings that there are in the control tables, and no others. */
+int stream_list(struct stream *stream, const struct stream_listed *listed,
+		size_t count, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* The mapping that keeps the most of the log. */
+struct stream_least {
+	int id; /* 0: none keeps any */
+	uint64_t lsn;
+	bool enabled, started;
+	char name[256]; /* its table */
+};
+
+void stream_find_least(struct stream *stream, struct stream_least *out);
+
 /*
- * All mappings that there are in the control tables, `ids` of them, and no
- * others.
+ * A position is taken for the mapping, which stream_hold() will say: until
+ * the end nothing is confirmed that may come after it.
  */
-int stream_list(struct stream *stream, const int *ids, size_t count,
-		struct error *err) __attribute__((warn_unused_result));
+void stream_take_begin(struct stream_mapping *mapping);
+void stream_take_end(struct stream_mapping *mapping);
 
 /* It has stored that it needs nothing up to here. */
 void stream_stored(struct stream_mapping *mapping, uint64_t lsn);
@@ -167,6 +199,9 @@ void stream_is_anew(struct stream *stream);
 
 /* With the lock held: it cannot get what it wants. */
 bool stream_is_barred(const struct stream_mapping *mapping);
+
+/* Likewise: what it needs comes after this. */
+uint64_t stream_needs(const struct stream_mapping *mapping);
 
 /* Likewise: up to where it has everything. */
 uint64_t stream_reached(const struct stream_mapping *mapping);
