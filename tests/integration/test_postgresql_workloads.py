@@ -2,7 +2,8 @@
 replicated to two places, and a shop's schema as people have them. At the end
 whole tables are compared, by psql and freebcp.
 
-DATAFLOW_PGBENCH_SECONDS and DATAFLOW_PGBENCH_SCALE make pgbench run longer.
+DATAFLOW_PGBENCH_SECONDS and DATAFLOW_PGBENCH_SCALE make pgbench run longer,
+DATAFLOW_LARGE_ROWS makes the large transactions larger.
 """
 import os
 import subprocess
@@ -18,6 +19,8 @@ postgresql.skip_unless_installed()
 
 SECONDS = int(os.environ.get("DATAFLOW_PGBENCH_SECONDS", "10"))
 SCALE = int(os.environ.get("DATAFLOW_PGBENCH_SCALE", "2"))
+LARGE = int(os.environ.get("DATAFLOW_LARGE_ROWS", "60000"))
+
 # The key of each, and its columns as text that both servers write alike.
 KEYS = {"pgbench_accounts": "aid", "pgbench_branches": "bid",
         "pgbench_tellers": "tid", "pgbench_history": "id"}
@@ -135,6 +138,76 @@ def test_pgbench_as_it_is(pair):
                  "dest_table = N'pgbench_history'")
     pair.wait_same(table="pgbench_history",
                    order="tid, bid, aid, delta, mtime", timeout=60)
+
+
+# ------------------------------------------------------- large transactions
+
+ROW = "id, 'row ' || id, id % 1000, id * 1.25, md5(id::text)"
+STEPS = {
+    "insert": f"INSERT INTO large SELECT {ROW} "
+              f"FROM generate_series(1, {LARGE}) AS id",
+    "update": "UPDATE large SET n = n + 1, note = 'changed ' || id",
+    "delete": "DELETE FROM large",
+    "all in one": f"BEGIN; INSERT INTO large SELECT {ROW} "
+                  f"FROM generate_series(1, {LARGE}) AS id; "
+                  "UPDATE large SET price = -price; "
+                  "DELETE FROM large WHERE id % 10 > 0; COMMIT",
+}
+
+
+def whole_table(pair, there):
+    """As psql prints both, or freebcp the other one."""
+    if there == "postgresql":
+        return pair.print_both("*", "large")
+    file = f"{pair.folder}/large.txt"
+    freebcp(pair.dest, f"SELECT * FROM {pair.dst_db}.dbo.large ORDER BY id",
+            "queryout", file)
+    with open(file, encoding="utf-8") as lines:
+        return (pair.postgresql.psql("SELECT * FROM large ORDER BY id",
+                                     pair.src_db), lines.read())
+
+
+@pytest.mark.parametrize("there", ["postgresql", "sqlserver"])
+def test_large_transactions(pair, there):
+    """Of a whole table, each in one transaction that is streamed while it runs:
+    everything arrives, and memory does not grow with it."""
+    pair.on_source("CREATE TABLE large (id int PRIMARY KEY, note varchar(40), "
+                   "n int, price numeric(12,2), body text)")
+    if there == "postgresql":
+        pair.add_mapping("large", verification_interval_minutes=0)
+    else:
+        PostgresqlWorld.add_mapping(pair, "large", cdc=1,
+                                    verification_interval_minutes=0)
+    daemon = pair.start()
+    dataflow.wait_for(lambda: pair.control(
+        "SELECT 1 FROM sync_status WHERE status = N'COMPLETED' "
+        "AND sync_type = N'FULL_SYNC'"), 60, 0.2)
+    for step, sql in STEPS.items():
+        began = time.monotonic()
+        pair.on_source(sql)
+        committed = time.monotonic()
+
+        def same():
+            return len(set(whole_table(pair, there))) == 1
+        try:
+            dataflow.wait_for(same, 120 + LARGE / 1000, 1)
+        except AssertionError:
+            here, over = (text.splitlines() for text in
+                          whole_table(pair, there))
+            raise AssertionError(
+                f"{step}: {len(here)} rows, {len(over)} there, first "
+                f"{next(filter(lambda p: p[0] != p[1], zip(here, over)), 0)}"
+                f"{pair.errors()}\n{pair.log()}"[:8000]) from None
+        print(f"{LARGE} rows, {step}: {committed - began:.1f} s at the "
+              f"source, equal {time.monotonic() - committed:.1f} s later, "
+              f"peak {daemon.peak_mib():.0f} MiB")
+    assert pair.control("SELECT COUNT(*) FROM sync_status WHERE "
+                        "sync_type = N'FULL_SYNC'") == [(1,)]
+    assert not pair.errors()
+    if there == "postgresql":
+        assert pair.table_reads("large") < 100
+    if dataflow.slowness() == 1:  # what a sanitizer keeps is no measure
+        assert daemon.peak_mib() < 128
 
 
 # ----------------------------------------------------------------- the schema
