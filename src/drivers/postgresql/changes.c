@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "drivers/postgresql/logged.h"
 #include "drivers/postgresql/slot.h"
 #include "drivers/postgresql/streams.h"
 
@@ -71,27 +72,6 @@ static int find_place(struct postgresql_source *source, struct error *err)
 
 /* ----------------------------------------------------------------- position */
 
-/* What the log can tell of it, and what it needs for that. */
-int pg_changes_check_table(struct postgresql_source *source, struct error *err)
-{
-	const struct catalog_table *catalog = &source->catalog;
-	char name[TABLE_NAME_TEXT_MAX];
-
-	table_name_format(name, &source->name);
-	if (catalog->kind != 'r' && catalog->kind != 'p')
-		return error_set(err, ERROR_SCHEMA,
-				 "'%s' is a %s, whose changes are not logged; "
-				 "set cdc_enabled to 0",
-				 name, pg_catalog_kind(catalog));
-	if (catalog->unlogged)
-		return error_set(err, ERROR_SCHEMA,
-				 "'%s' is unlogged or temporary, so its "
-				 "changes are in no log; run ALTER TABLE … SET "
-				 "LOGGED, or set cdc_enabled to 0",
-				 name);
-	return 0;
-}
-
 /* Before the table is put into a publication, whatever the mapping's key is. */
 static int check_identity(struct postgresql_source *source, struct error *err)
 {
@@ -147,7 +127,7 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
-	    pg_changes_check_table(source, err) < 0 ||
+	    pg_logged_check(source, err) < 0 ||
 	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
 	    prepare(source, err) < 0 || know_publication(source, err) < 0)
 		return -1;
@@ -276,6 +256,12 @@ static int watch(struct postgresql_source *source,
 			return -1;
 		table_is_gone(source, err);
 		stream_gap(changes->place, from->lsn, err);
+		return -1;
+	}
+	if (pg_logged_check(source, err) < 0) {
+		/* A partition's changes that are in no log never will be. */
+		if (err->kind == ERROR_SCHEMA && source->catalog.kind == 'p')
+			stream_gap(changes->place, from->lsn, err);
 		return -1;
 	}
 	if (watch_publication(source, from, err) < 0 ||

@@ -63,12 +63,6 @@ void pg_changes_stored(struct postgresql_source *source,
 int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
 		     struct error *err) __attribute__((warn_unused_result));
 
-/*
- * Are changes of such a table logged at all? ERROR_SCHEMA with what helps.
- */
-int pg_changes_check_table(struct postgresql_source *source, struct error *err)
-	__attribute__((warn_unused_result));
-
 /* When the source is made, and when it ends. */
 int pg_changes_open(struct postgresql_source *source,
 		    const struct source_spec *spec, struct error *err)

@@ -67,8 +67,6 @@ int pg_check_table_changes(struct postgresql_source *source,
 	struct publication found;
 	struct slot_names names;
 
-	if (pg_changes_check_table(source, err) < 0)
-		return pg_check_failed(source->conn, out, "changes", err);
 	if (slot_check_identity(source->conn, source->catalog.oid, table, err) <
 	    0) {
 		/* With a key it was told by the check of that. */

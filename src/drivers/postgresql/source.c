@@ -12,6 +12,7 @@
 #include "drivers/postgresql/changes.h"
 #include "drivers/postgresql/check.h"
 #include "drivers/postgresql/choice.h"
+#include "drivers/postgresql/logged.h"
 #include "drivers/postgresql/quote.h"
 #include "drivers/postgresql/slot.h"
 
@@ -134,6 +135,9 @@ static void source_close(struct source *src)
 void pg_source_add_table(struct strbuf *sql,
 			 const struct postgresql_source *source)
 {
+	/* What follows it is told of its own rows alone; see logged.c. */
+	if (source->change_source && source->catalog.kind == 'r')
+		strbuf_addstr(sql, "ONLY ");
 	quote_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, " AS t");
 }
@@ -212,7 +216,8 @@ static int source_describe(struct source *src, struct table *out,
 	struct postgresql_source *source = self_of(src);
 
 	source->described = false;
-	if (pg_source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0 ||
+	    (source->change_source && pg_logged_check(source, err) < 0))
 		return -1;
 	return pg_catalog_describe(&source->catalog, source->native,
 				   &source->name, out, err);

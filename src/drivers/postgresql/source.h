@@ -42,7 +42,7 @@ int pg_source_column(const struct postgresql_source *source, const char *name,
 		     const struct catalog_column **out, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* "schema"."table" AS t */
+/* "schema"."table" AS t, with ONLY where that is meant; its catalog is known. */
 void pg_source_add_table(struct strbuf *sql,
 			 const struct postgresql_source *source);
 
