@@ -4,6 +4,8 @@ needed, and a DBA can make publication and slot beforehand.
 """
 import json
 import re
+import threading
+import time
 
 import psycopg2
 import pytest
@@ -374,6 +376,48 @@ def test_what_was_not_published_for_a_while(world, away, back):
     world.wait_equal_tables()
     world.on_source("UPDATE app.parted SET v = 'seen' WHERE id % 3 = 0")
     world.wait_equal_tables()
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_commit_that_waits_for_a_standby(world, sees):
+    """It is in the log, and nobody can see it: a load that begins then would
+    miss it. So it is waited for, by a login that may not see sessions, too."""
+    make_publication(world)
+    world.on_source("CREATE TABLE app.late (id int PRIMARY KEY)")
+    rights.source(world.postgresql, world.src_db, READER,
+                  LIST + [("app", "late", None)],
+                  publication=world.on_source(
+                      "SELECT pubname FROM pg_publication")[0][0],
+                  may_see_sessions=int(sees))
+    if not sees:
+        world.on_source("REVOKE pg_read_all_stats FROM dataflow_source")
+    world.start()
+    world.wait_equal_tables()
+    writer = threading.Thread(target=world.on_source, args=(
+        "INSERT INTO app.late VALUES (1)",))
+    try:
+        world.on_source("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        world.on_source("SELECT pg_reload_conf()")
+        writer.start()
+        dataflow.wait_for(lambda: world.on_source(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 20)
+        late = world.add_mapping("late", source_schema="app",
+                                 dest_schema="app")
+        dataflow.wait_for(lambda: world.state(late) == "FULL_SYNC", 30, 0.1)
+        time.sleep(5)
+        assert world.full_syncs(late) == 0
+        if not sees:
+            warned = [f for f in world.findings()
+                      if "and then fails" in f["finding"]]
+            assert len(warned) == 1, warned
+    finally:
+        world.on_source("ALTER SYSTEM RESET synchronous_standby_names")
+        world.on_source("SELECT pg_reload_conf()")
+        writer.join()
+    dataflow.wait_for(lambda: world.full_syncs(late) == 1, 30, 0.2)
+    assert world.there.query("SELECT id FROM app.late",
+                             world.dst_db) == [(1,)]
+    assert not world.errors(late)
 
 
 def test_a_partition_and_its_root(world):
