@@ -400,7 +400,8 @@ def test_a_commit_that_waits_for_a_standby(world, sees):
         world.on_source("SELECT pg_reload_conf()")
         writer.start()
         dataflow.wait_for(lambda: world.on_source(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), 20)
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' "
+            "AND query LIKE 'INSERT INTO app.late%'"), 20)
         late = world.add_mapping("late", source_schema="app",
                                  dest_schema="app")
         dataflow.wait_for(lambda: world.state(late) == "FULL_SYNC", 30, 0.1)
