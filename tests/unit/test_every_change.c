@@ -219,8 +219,8 @@ static int read_backlog(struct backlog *backlog, char *out, struct error *err)
 			}
 			rc = pgoutput_row_read(&row, change.type, change.body,
 					       change.len, err) == 0;
-			assert_true(rc && pgoutput_value_next(&row.after,
-							      &value));
+			assert_true(rc &&
+				    pgoutput_value_next(&row.after, &value));
 			*out++ = (char)*value.data;
 		}
 		pthread_mutex_lock(backlog->store->lock);

@@ -379,12 +379,26 @@ int slot_prepare(struct pg *conn, const struct slot_names *names, uint32_t oid,
 	return slot_create(conn, names, err);
 }
 
+/*
+ * What is left of a database shows by its slot, so that goes last. One that is
+ * in use will be found again.
+ */
 int slot_drop(struct pg *conn, const struct slot_names *names,
 	      struct error *err)
 {
-	if (drop_slot(conn, names, err) < 0)
+	struct slot_state state;
+
+	if (slot_look(conn, names, &state, err) < 0)
 		return -1;
-	return publication_drop(conn, names, err);
+	if (state.active) {
+		error_set(err, ERROR_CONFLICT,
+			  "replication slot '%s' is still in use", names->slot);
+		err->retryable = true;
+		return -1;
+	}
+	if (publication_drop(conn, names, err) < 0)
+		return -1;
+	return drop_slot(conn, names, err);
 }
 
 /* ----------------------------------------------------------------- position */

@@ -354,11 +354,8 @@ static int list_one(struct stream *stream, const struct stream_listed *listed,
 	if (!mapping)
 		return error_memory(err, "a change log");
 	if (!mapping->users &&
-	    name_mapping(mapping, listed->schema, listed->table, err) < 0) {
-		if (!mapping->schema)
-			drop_mapping(mapping);
-		return -1;
-	}
+	    name_mapping(mapping, listed->schema, listed->table, err) < 0)
+		return -1; /* it is dropped, since it is not listed */
 	mapping->listed = true;
 	mapping->enabled = listed->enabled;
 	mapping->listed_stored = listed->stored;
