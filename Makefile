@@ -235,7 +235,7 @@ soak:
 
 # The fuzzers have a minute each in check, less here.
 test: deps
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(PYTHON) tests/run
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-15} $(PYTHON) tests/run
 
 check: all tests
 	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)

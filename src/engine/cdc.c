@@ -49,7 +49,7 @@ static int apply(struct link *link, struct table *shape,
 
 	if (link_connect_target(link, err) < 0)
 		return -1;
-	report_run_continue(link->subject, "CDC");
+	report_run_continue(link->subject, REPORT_MOVING, "CDC", 0);
 	link->applying = true;
 	rc = isolate ? exceptions_begin(link, shape, &how, err)
 		     : dst->ops->begin(dst, TARGET_APPLY, shape, err);

@@ -62,7 +62,10 @@ struct report_subject;
 /* Also ends the runs of the mapping that a killed daemon left. */
 struct report_subject *reporter_add_subject(struct reporter *reporter,
 					    int mapping_id);
-/* The last state is still written. NULL is fine. */
+/*
+ * Nobody uses the subject any more; it is freed when its last state has been
+ * written. NULL is fine.
+ */
 void reporter_remove_subject(struct reporter *reporter,
 			     struct report_subject *subject);
 
@@ -107,8 +110,9 @@ enum report_lane { REPORT_MOVING, REPORT_VERIFYING, REPORT_LANES };
 /* A run begins. */
 void report_run_begin(struct report_subject *subject, enum report_lane lane,
 		      const char *sync_type, int64_t total);
-/* Likewise, of what it moves, unless one is under way already. */
-void report_run_continue(struct report_subject *subject, const char *sync_type);
+/* Likewise, unless one is under way already. */
+void report_run_continue(struct report_subject *subject, enum report_lane lane,
+			 const char *sync_type, int64_t total);
 /* Rows that were left out of what it moves: its records_failed. */
 void report_run_refused(struct report_subject *subject, uint64_t rows);
 void report_run_progress(struct report_subject *subject, enum report_lane lane,

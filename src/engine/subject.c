@@ -304,15 +304,16 @@ void report_run_end(struct report_subject *subject, enum report_lane lane,
 	reporter_put(subject->reporter, event);
 }
 
-void report_run_continue(struct report_subject *subject, const char *sync_type)
+void report_run_continue(struct report_subject *subject, enum report_lane lane,
+			 const char *sync_type, int64_t total)
 {
 	bool running;
 
 	pthread_mutex_lock(&subject->lock);
-	running = subject->runs[REPORT_MOVING].running;
+	running = subject->runs[lane].running;
 	pthread_mutex_unlock(&subject->lock);
 	if (!running)
-		report_run_begin(subject, REPORT_MOVING, sync_type, 0);
+		report_run_begin(subject, lane, sync_type, total);
 }
 
 /* ------------------------------------------------------- for those who look */

@@ -362,7 +362,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	verify->step = VERIFY_BEGIN;
 	verify->failures = 0;
 	verify->most_rows = CONFIRM_ROWS;
-	verify->told_rows = verify->tally.compared;
+	verify->told_rows = 0;
 	verify->row_bytes = 0;
 	answer(verify, "RUNNING", NULL);
 	free(verify->saved);
@@ -498,10 +498,9 @@ static int begin_scan(struct verify *verify, struct error *err)
 	if (scan_begin(&verify->scan, &verify->compare, tally,
 		       (uint64_t)plan.tail_rows, verify->most_rows, err) < 0)
 		return -1;
-	report_run_begin(verify->subject, REPORT_VERIFYING, "VERIFICATION",
-			 (int64_t)tally->total);
-	report_run_progress(verify->subject, REPORT_VERIFYING, tally->compared,
-			    NULL);
+	report_run_continue(verify->subject, REPORT_VERIFYING, "VERIFICATION",
+			    (int64_t)tally->total);
+	tell_rows(verify);
 	verify->step = VERIFY_SCAN;
 	return 0;
 }

@@ -665,7 +665,6 @@ static void *worker_main(void *arg)
 	report_run_end(worker->subject, REPORT_MOVING, "PAUSED",
 		       "stopped before it was through");
 	close_link(worker);
-	reporter_remove_subject(worker->engine->reporter, worker->subject);
 	log_scope(0, NULL, NULL);
 	atomic_store(&worker->ended, true);
 	return NULL;
@@ -776,6 +775,8 @@ bool worker_has_ended(struct worker *worker)
 void worker_free(struct worker *worker)
 {
 	pthread_join(worker->thread, NULL);
+	/* Not before: whoever has the worker may still have it seen. */
+	reporter_remove_subject(worker->engine->reporter, worker->subject);
 	orders_release(&worker->orders);
 	cancel_release(&worker->cancel);
 	mapping_free(worker->mapping);

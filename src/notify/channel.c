@@ -46,11 +46,13 @@ static int read_host(struct channel *channel, const char *key,
 				 "'%s' holds a user or a password; they have "
 				 "keys of their own",
 				 key);
-	if (*start == '[')
-		len = strcspn(start, "]") + 1; /* an IPv6 address */
-	else
+	if (*start == '[') { /* an IPv6 address */
+		len = strcspn(start, "]/?#");
+		len = start[len] == ']' ? len + 1 : 0;
+	} else {
 		len = strcspn(start, ":/?#");
-	if (!len || len >= sizeof(channel->host) || len > strlen(start))
+	}
+	if (!len || len >= sizeof(channel->host))
 		return error_set(err, ERROR_CONFIG,
 				 "'%s' names no host, or one that is too long",
 				 key);

@@ -16,7 +16,7 @@
 #define MANY	    1000000u
 
 /* How far apart the clocks of this machine and of a server may be. */
-#define SKEW_US 20000
+#define SKEW_US 60000
 
 static struct table shape;
 

@@ -77,7 +77,9 @@ void postgresql_settle(void)
 	MUST(pg_exec(source,
 		     "SET synchronous_commit = on; SELECT txid_current()",
 		     &err));
-	await("SELECT COALESCE(bool_and(r.write_lsn >= l.lsn), true)::int "
+	/* One that has only begun has told nothing yet. */
+	await("SELECT bool_and(COALESCE(r.write_lsn >= l.lsn, r.pid IS NULL))"
+	      "::int "
 	      "FROM (SELECT pg_current_wal_flush_lsn() AS lsn) AS l "
 	      "LEFT JOIN pg_stat_replication AS r ON true");
 }

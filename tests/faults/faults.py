@@ -7,30 +7,20 @@ whether what was ordered has happened.
 """
 import os
 import re
-import resource
 import signal
 import sqlite3
 import time
 
 from support import dataflow
 
-SIDES = ("source", "dest", "control")
-
+from patience import no_room, wait
+from postgresql_faults import faults_of
 
 def failpoints():
     """The names in base/failpoint.h."""
     path = os.path.join(dataflow.TOP, "src/base/failpoint.h")
     with open(path, encoding="utf-8") as file:
         return re.findall(r"X\((\w+),", file.read())
-
-
-def wait(condition, timeout):
-    deadline = time.monotonic() + timeout * dataflow.slowness()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 # ------------------------------------------------------------------ the daemon
@@ -66,8 +56,7 @@ def stop_daemon(stage):
 
 
 def kill_daemon_in_a_load(stage):
-    stage.workload.ask_for_load()
-    stage.asked_loads += 1
+    stage.ask_for_load()
     wait(lambda: "FULL_SYNC" in running(stage), 3)
     time.sleep(stage.dice.uniform(0, 0.3))
     stage.daemon.kill()
@@ -84,8 +73,7 @@ def running(stage):
 def provoke(stage, name):
     """See to it that the daemon comes by the failpoint."""
     if "LOAD" in name or "SWAP" in name or "RESET" in name:
-        stage.workload.ask_for_load()
-        stage.asked_loads += 1
+        stage.ask_for_load()
     elif name == "REPAIR_STAGED":
         stage.on_dest("UPDATE lob SET n = -7; DELETE FROM uuid WHERE n = 0")
         for table in ("lob", "uuid"):
@@ -176,12 +164,11 @@ def at_a_statement(action, side, **how):
             order["nth"] = stage.turns[side]
         if action == "error" and order["when"] == "after":
             order["when"] = "before"
-        stage.order(side, action, **order)
+        stage.ends[side].order(action, **order)
         if event == "login":
-            stage.relays[side].cut()
+            stage.ends[side].relay.cut()
         if stage.dice.random() < 0.3:
-            stage.workload.ask_for_load()
-            stage.asked_loads += 1
+            stage.ask_for_load()
         yield
         time.sleep(1)
         yield
@@ -192,8 +179,8 @@ def at_a_statement(action, side, **how):
 
 
 def clear(stage, *sides):
-    for side in sides or SIDES:
-        stage.servers[side].query("EXEC sys.sp_tdsd_fault_clear")
+    for side in sides or stage.ends:
+        stage.ends[side].clear()
 
 
 def stall(side):
@@ -201,7 +188,7 @@ def stall(side):
         event = stage.dice.choice([None, "commit", "bulk"])
         order = {"event": event} if event else {
             "nth": stage.dice.randrange(1, 30)}
-        stage.order(side, "stall", milliseconds=5000,
+        stage.ends[side].order("stall", milliseconds=5000,
                     when=stage.dice.choice(["before", "after"])
                     if event == "commit" else "before", **order)
         yield
@@ -215,13 +202,13 @@ def stall(side):
 def kill_server_in_a_commit(side):
     """The server ends right before or after it has committed."""
     def fault(stage):
-        stage.order(side, "kill", event="commit",
+        stage.ends[side].order("kill", event="commit",
                     nth=stage.dice.choice([1, 2]),
                     when=stage.dice.choice(["before", "after"]))
         yield
         stage.reached = wait(
-            lambda: not stage.tdsd[side].is_running(), 3)
-        stage.restart_server(side)
+            lambda: not stage.ends[side].is_running(), 3)
+        stage.ends[side].restart()
         yield
     fault.__name__ = f"kill_{side}_in_a_commit"
     return fault
@@ -229,11 +216,10 @@ def kill_server_in_a_commit(side):
 
 def kill_daemon_in_a_commit(stage):
     """The transaction is under way, or done; whoever asked is gone."""
-    stage.order("dest", "stall", event="commit", milliseconds=1000,
-                when=stage.dice.choice(["before", "after"]))
+    stage.ends["dest"].order("stall", event="commit", milliseconds=1000,
+                             when=stage.dice.choice(["before", "after"]))
     if stage.dice.random() < 0.5:  # the swap is one, too
-        stage.workload.ask_for_load()
-        stage.asked_loads += 1
+        stage.ask_for_load()
     yield
     time.sleep(stage.dice.uniform(0.3, 1.5))
     stage.daemon.kill()
@@ -245,11 +231,11 @@ def kill_daemon_in_a_commit(stage):
 def restart_server(side):
     def fault(stage):
         yield
-        stage.tdsd[side].kill()
+        stage.ends[side].kill()
         if side != "source":
             yield
         time.sleep(stage.dice.uniform(0, 1.5))
-        stage.restart_server(side)
+        stage.ends[side].restart()
         yield
     fault.__name__ = f"restart_of_{side}"
     return fault
@@ -260,7 +246,7 @@ def cut(side):
         for _ in range(4):
             yield
             time.sleep(stage.dice.uniform(0, 0.5))
-            stage.relays[side].cut()
+            stage.ends[side].relay.cut()
     fault.__name__ = f"cut_{side}"
     return fault
 
@@ -269,13 +255,13 @@ def half_open(side):
     """Nobody answers and nobody hangs up."""
     def fault(stage):
         yield
-        stage.relays[side].freeze()
+        stage.ends[side].relay.freeze()
         yield
         time.sleep(4)
         # What was sent in the meantime may arrive after all, or never.
         if stage.dice.random() < 0.5:
-            stage.relays[side].cut()
-        stage.relays[side].thaw()
+            stage.ends[side].relay.cut()
+        stage.ends[side].relay.thaw()
         yield
     fault.__name__ = f"{side}_half_open"
     return fault
@@ -287,7 +273,7 @@ def control_refuses(error, message):
     """Every write of the control store fails for a while."""
     def fault(stage):
         for words in ("%INSERT%", "%UPDATE%", "%DELETE%"):
-            stage.order("control", "error", match=words, times=0,
+            stage.ends["control"].order("error", match=words, times=0,
                         error=error, message=message)
         yield
         time.sleep(2)
@@ -311,34 +297,23 @@ def control_file_is_locked(stage):
 
 
 def control_disk_is_full(stage):
-    """No file of the daemon can grow; its log goes elsewhere meanwhile."""
-    pid = stage.daemon.process.pid
-    log = os.stat(stage.daemon.log_file.name).st_size
-    limit = max(log + 2**20, 1)
-    # Larger than the log will be, smaller than what SQLite wants to write.
+    """Smaller than what SQLite wants to write, larger than the log will be."""
     size = os.stat(stage.control_file).st_size
-    if size < limit:
-        limit = size
-    resource.prlimit(pid, resource.RLIMIT_FSIZE,
-                     (limit, resource.RLIM_INFINITY))
-    try:
+    with no_room(stage.daemon, size):
         yield
         time.sleep(2)
         yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE,
-                         (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 # ---------------------------------------------------------- the log, the clock
 
 def agent_stops(stage):
-    stage.servers["source"].query(
+    stage.ends["source"].query(
         "EXEC sys.sp_tdsd_option N'agent_stopped', 1")
     yield
     time.sleep(stage.dice.uniform(0.5, 3))
     yield
-    stage.servers["source"].query(
+    stage.ends["source"].query(
         "EXEC sys.sp_tdsd_option N'agent_stopped', 0")
 
 
@@ -414,26 +389,39 @@ ERRORS = {
 }
 
 
-def catalogue(store):
-    """Every fault there is with control tables of this kind; in each cycle of
+def catalogue(cast):
+    """Every fault there is with such ends and control tables; in each cycle of
     rounds each of them comes once."""
-    sides = SIDES if store == "sqlserver" else SIDES[:2]
     faults = [nothing, kill_daemon, kill_daemon, kill_daemon_often,
-              stop_daemon, kill_daemon_in_a_load, kill_daemon_in_a_commit,
-              freeze_daemon, two_daemons, agent_stops,
-              cleanup_passes_the_checkpoint, clock_jumps, ddl]
+              stop_daemon, kill_daemon_in_a_load, freeze_daemon, two_daemons,
+              clock_jumps, ddl]
     faults += [at_failpoint("kill", name) for name in failpoints()]
     faults += [at_failpoint("freeze", name) for name in
                ("WINDOW_STAGED", "BEFORE_SWAP")]
-    for side in sides:
-        faults += [at_a_statement("drop", side) for _ in range(3)]
-        faults += [restart_server(side), stall(side), cut(side),
-                   half_open(side), kill_server_in_a_commit(side)]
-        faults += [at_a_statement("error", side, error=error, message=text)
-                   for error, text in ERRORS.get(side, ())]
-    if store == "sqlserver":
-        faults += [control_refuses(9002, "The transaction log is full."),
-                   control_refuses(3906, "The database is read-only.")]
-    else:
-        faults += [control_file_is_locked, control_disk_is_full]
+    for side, kind in (("source", cast.source), ("dest", cast.dest)):
+        faults += [restart_server(side), cut(side), half_open(side)]
+        faults += faults_of(side) if kind == "postgresql" else \
+            sqlserver_faults(side)
+    return faults + control_faults(cast.store)
+
+
+def sqlserver_faults(side):
+    faults = [at_a_statement("drop", side) for _ in range(3)]
+    faults += [stall(side), kill_server_in_a_commit(side)]
+    faults += [at_a_statement("error", side, error=error, message=text)
+               for error, text in ERRORS.get(side, ())]
+    if side == "source":
+        faults += [agent_stops, cleanup_passes_the_checkpoint]
+    elif side == "dest":
+        faults += [kill_daemon_in_a_commit]
     return faults
+
+
+def control_faults(store):
+    if store == "sqlite":
+        return [control_file_is_locked, control_disk_is_full]
+    side = "control"
+    return [restart_server(side), cut(side), half_open(side),
+            *sqlserver_faults(side),
+            control_refuses(9002, "The transaction log is full."),
+            control_refuses(3906, "The database is read-only.")]

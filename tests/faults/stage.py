@@ -1,18 +1,27 @@
-"""The stage for a fault: three servers behind relays, control tables on one of
-them or in a file, one daemon, and the whole truth afterwards."""
+"""The stage for a fault: a source and a destination behind relays, control
+tables on a third server or in a file, one daemon, and the whole truth
+afterwards."""
+import collections
 import os
 import sqlite3
 import time
 
 from support import dataflow
-from support.relay import Relay, port_of
-from support.sqlserver import StandIn
-from support.tdsd import Tdsd
 from support.world import World
 
-from workload import TABLES, Workload
+from ends import ENDS
+from workload import WORKLOADS
 
-SIDES = ("source", "dest", "control")
+# Which systems the ends are, and where the control tables are.
+Cast = collections.namedtuple("Cast", "source dest store")
+
+CASTS = (
+    Cast("sqlserver", "sqlserver", "sqlserver"),
+    Cast("sqlserver", "sqlserver", "sqlite"),
+    Cast("postgresql", "postgresql", "sqlite"),
+    Cast("postgresql", "sqlserver", "sqlserver"),
+    Cast("sqlserver", "postgresql", "sqlite"),
+)
 
 CONFIG = {
     "cdc_check_interval_seconds": 1, "retry_delay_seconds": 0,
@@ -24,24 +33,21 @@ CONFIG = {
 
 
 class Stage(World):
-    """`store`: where the control tables are, "sqlserver" or "sqlite"."""
-
-    def __init__(self, folder, dice, store):
-        self.dice, self.store = dice, store
-        self.tdsd = {side: Tdsd() for side in SIDES}
-        self.servers, self.relays = {}, {}
-        for side, tdsd in self.tdsd.items():
+    def __init__(self, folder, dice, cast):
+        self.dice, self.store = dice, cast.store
+        self.ends = {}
+        kinds = {"source": cast.source, "dest": cast.dest}
+        if cast.store == "sqlserver":
+            kinds["control"] = "sqlserver"
+        for side, kind in kinds.items():
             path = os.path.join(folder, side)
             os.mkdir(path)
-            tdsd.start(data_dir=path)
-            self.servers[side] = StandIn(tdsd)
-            self.relays[side] = Relay(port_of(self.servers[side]),
-                                      remember=False)
+            self.ends[side] = ENDS[kind](path)
         self.control_file = os.path.join(folder, "control.db")
-        super().__init__(self.servers["source"], self.servers["dest"], folder)
-        self.options()
-        self.workload = Workload(dice, self.on_source)
-        self.turns = dict.fromkeys(SIDES, 0)  # of its statements to break
+        super().__init__(self.ends["source"], self.ends["dest"], folder)
+        self.workload = WORKLOADS[cast.source](dice, self.on_source)
+        self.tables = self.workload.tables
+        self.turns = dict.fromkeys(self.ends, 0)  # statements to break
         self.asked_loads = 0
         self.cleaned = {}  # changes that went from the log, by table
         self.daemon = None
@@ -52,15 +58,16 @@ class Stage(World):
         if self.store == "sqlite":
             where = {"DATAFLOW_CONTROL": f"sqlite:{self.control_file}"}
         else:
-            where = {"DEST_SERVER": self.relays["control"].address,
-                     "DEST_USER": "sa",
-                     "DEST_PASS": self.servers["control"].password,
+            control = self.ends["control"]
+            where = {"DEST_SERVER": control.relay.address,
+                     "DEST_USER": control.user,
+                     "DEST_PASS": control.password,
                      "DEST_DATABASE": self.control_db}
         return {**where, "TMPDIR": str(self.folder), **more}
 
     def control(self, sql):
         if self.store == "sqlserver":
-            return self.servers["control"].query(sql, self.control_db)
+            return self.ends["control"].query(sql, self.control_db)
         connection = sqlite3.connect(self.control_file, timeout=20)
         try:
             with connection:
@@ -70,57 +77,69 @@ class Stage(World):
             connection.close()
 
     def connection_string(self, side="source"):
-        return (f"server={self.relays[side].address};user id=sa;password="
-                f"{self.servers[side].password};encrypt=disable")
+        end = self.ends[side]
+        return (f"server={end.relay.address};user id={end.user};password="
+                f"{end.password};{end.connection_options}")
+
+    def add_server(self, name="source", connection_string=None):
+        number = super().add_server(name, connection_string)
+        self.control("UPDATE source_servers SET server_type = "
+                     f"N'{self.source.kind}' WHERE server_id = {number}")
+        return number
+
+    def add_target(self):
+        self.control(
+            "INSERT INTO target_servers (target_name, target_type, "
+            f"connection_string) VALUES (N'target', N'{self.dest.kind}', "
+            f"N'{self.connection_string('dest')}')")
+
+    def add_mapping(self, table, dest_table=None, cdc=1, **columns):
+        return super().add_mapping(table, dest_table, cdc, target_id=1, **dict(
+            {"source_schema": self.source.schema,
+             "dest_schema": self.dest.schema}, **columns))
+
+    def enable(self, source, *tables):
+        if self.source.kind == "sqlserver":
+            super().enable(source, *tables)
+
+    def differences(self, table, dest_table=None):
+        return differences(self.source.rows(self.src_db, table),
+                           self.dest.rows(self.dst_db, dest_table or table))
+
+    def has_table(self, table):
+        return self.dest.has_table(self.dst_db, table)
 
     # ------------------------------------------------------------------ set-up
 
     def prepare(self):
         self.init(**CONFIG)
-        self.control("INSERT INTO target_servers (target_name, "
-                     "connection_string) VALUES (N'target', "
-                     f"N'{self.connection_string('dest')}')")
+        self.add_target()
         self.workload.create()
         self.mappings = {}
-        for table, (_, log) in TABLES.items():
+        for table, (_, log) in self.tables.items():
             self.enable(log, table)
             self.mappings[table] = self.add_mapping(
-                table, change_source=log, target_id=1,
+                table, change_source=log,
                 full_sync_trigger_column="sync" if table == "plain" else None)
+        self.start_first()
+        self.settle()
+
+    def start_first(self):
         self.daemon = dataflow.Daemon(self.environment(),
                                       cwd=str(self.folder))
         self.daemons.append(self.daemon)
         self.daemon.start()
-        self.settle()
-
-    def options(self, *sides):
-        """What the stand-ins forget when they end."""
-        for side in sides or SIDES:
-            for name, value in (("capture_interval", 100),
-                                ("idle_interval", 100)):
-                self.servers[side].query("EXEC sys.sp_tdsd_option "
-                                         f"N'{name}', {value}")
-            self.servers[side].query("EXEC sp_configure 'max text repl size', "
-                                     "-1; RECONFIGURE")
-
-    def restart_server(self, side):
-        self.tdsd[side].kill()
-        self.tdsd[side].start()
-        self.options(side)
 
     def start_daemon(self, **environment):
         self.daemon.env.pop("DATAFLOW_FAILPOINTS", None)
         self.daemon.env.update(environment)
         self.daemon.start()
 
-    def order(self, side, action, **how):
-        """sp_tdsd_fault for what the daemon does there; see tests/tdsd."""
-        words = "".join(
-            f", @{name} = {value}" if isinstance(value, int) else
-            f", @{name} = N'{value}'" for name, value in how.items())
-        self.servers[side].query(
-            f"EXEC sys.sp_tdsd_fault @action = N'{action}', "
-            f"@app = N'dbaops%'{words}")
+    def ask_for_load(self):
+        """By the trigger column."""
+        self.workload.ask_for_load()
+        if self.asked_loads is not None:
+            self.asked_loads += 1
 
     # ---------------------------------------------------------------- the truth
 
@@ -129,7 +148,7 @@ class Stage(World):
         with all that is wrong when it does not become so."""
         deadline = time.monotonic() + timeout * dataflow.slowness()
         wrong = {"": "not looked at"}
-        unequal = list(TABLES)
+        unequal = list(self.tables)
         while wrong:
             if time.monotonic() > deadline:
                 raise AssertionError("\n".join(wrong.values()))
@@ -143,7 +162,7 @@ class Stage(World):
                 continue
             wrong = self.claims()
         # Nothing came after all was well.
-        assert not [t for t in TABLES if self.differences(t)]
+        assert not [t for t in self.tables if self.differences(t)]
 
     def claims(self):
         """What the control tables say that is not true, or not any more."""
@@ -152,23 +171,12 @@ class Stage(World):
             wrong[str(row)] = f"open error: {row}"
         states = {row[0]: row[1:] for row in self.control(
             "SELECT mapping_id, state, is_consistent FROM mapping_state")}
-        marks = {row[0]: row[1] for row in self.on_dest(
-            "SELECT mapping_id, CONVERT(varchar(50), position, 2) "
-            "FROM dataflow.checkpoints")}
-        mirrors = {row[0]: bytes(row[1] or b"").hex().upper()
-                   for row in self.control(
-                       "SELECT mapping_id, last_cdc_lsn FROM "
-                       "table_mappings")}
         for table, mapping in self.mappings.items():
             state = states.get(mapping)
             if not state or state[0] not in ("CDC", "IDLE") or \
                     not state[1]:
                 wrong[f"s{mapping}"] = f"{table} is said to be {state}"
-            if TABLES[table][1] == "cdc" and \
-                    mirrors[mapping] != marks.get(mapping):
-                wrong[f"m{mapping}"] = (
-                    f"{table} is said to be at {mirrors[mapping]}, and is at "
-                    f"{marks.get(mapping)}")
+        wrong.update(self.false_mirrors())
         for table, claimed in self.claimed_changes().items():
             if claimed > self.true_changes(table):
                 wrong[f"c{table}"] = (
@@ -179,6 +187,21 @@ class Stage(World):
                 "N'RUNNING' GROUP BY mapping_id HAVING COUNT(*) > 1"):
             wrong[f"r{row[0]}"] = f"{row[1]} runs of mapping {row[0]} at once"
         return wrong
+
+    def false_mirrors(self):
+        """last_cdc_lsn, which only positions of SQL Server fit into."""
+        if self.source.kind != "sqlserver":
+            return {}
+        marks = self.dest.checkpoints(self.dst_db)
+        mirrors = {row[0]: bytes(row[1] or b"").hex().upper()
+                   for row in self.control(
+                       "SELECT mapping_id, last_cdc_lsn FROM "
+                       "table_mappings")}
+        return {f"m{mapping}": f"{table} is said to be at {mirrors[mapping]}, "
+                               f"and is at {marks.get(mapping)}"
+                for table, mapping in self.mappings.items()
+                if self.tables[table][1] == "cdc" and
+                mirrors[mapping] != marks.get(mapping)}
 
     def claimed_changes(self):
         """By table, of those with one capture instance all the time."""
@@ -191,9 +214,8 @@ class Stage(World):
     def true_changes(self, table):
         """How many were ever in the log; what is cleaned up is kept count
         of."""
-        return self.cleaned.get(table, 0) + self.on_source(
-            f"SELECT COUNT(*) FROM cdc.dbo_{table}_CT "
-            "WHERE __$operation <> 3")[0][0]
+        return self.cleaned.get(table, 0) + \
+            self.on_source(self.workload.count_changes(table))[0][0]
 
     def loads(self):
         """Loads begun so far."""
@@ -205,7 +227,15 @@ class Stage(World):
             for daemon in self.daemons:
                 daemon.close()
         finally:
-            for relay in self.relays.values():
-                relay.close()
-            for tdsd in self.tdsd.values():
-                tdsd.close()
+            for end in self.ends.values():
+                end.close()
+
+
+def differences(source, dest, most=5):
+    """What one has and the other has not; [] when they are the same rows."""
+    if sorted(source, key=repr) == sorted(dest, key=repr):
+        return []
+    missing, extra = set(source) - set(dest), set(dest) - set(source)
+    return [f"{len(source)} rows in the source, {len(dest)} in the destination"
+            ] + [f"missing {r}"[:2000] for r in list(missing)[:most]] + \
+        [f"extra {r}"[:2000] for r in list(extra)[:most]]

@@ -2,6 +2,7 @@
 in its order, over hundreds of kills: nothing lost, nothing twice, no row back at
 an older value. FAULT_KILLS says how many kills (60).
 """
+import contextlib
 import os
 import random
 import threading
@@ -10,19 +11,38 @@ import time
 import pytest
 
 from faults import failpoints
-from stage import Stage
+from stage import CASTS, Stage
 from support import dataflow
 
 KILLS = int(os.environ.get("FAULT_KILLS") or 60)
 KEYS = 40
 
-AUDIT = """
+AUDIT = {
+    "sqlserver": ("""
+CREATE TABLE audit (at BIGINT IDENTITY PRIMARY KEY, id INT NOT NULL,
+    what VARCHAR(10) NOT NULL, n INT NOT NULL)
+""", """
 CREATE TRIGGER seen ON t AFTER INSERT, UPDATE, DELETE AS
 INSERT INTO audit (id, what, n)
 SELECT COALESCE(i.id, d.id), CASE WHEN d.id IS NULL THEN 'insert'
     WHEN i.id IS NULL THEN 'delete' ELSE 'update' END, COALESCE(i.n, d.n)
 FROM inserted AS i FULL OUTER JOIN deleted AS d ON i.id = d.id
-"""
+"""),
+    "postgresql": ("""
+CREATE TABLE audit (at bigserial PRIMARY KEY, id int NOT NULL,
+    what varchar(10) NOT NULL, n int NOT NULL);
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql
+SET search_path = public AS $$
+BEGIN
+    INSERT INTO audit (id, what, n) VALUES (COALESCE(NEW.id, OLD.id),
+        lower(TG_OP), COALESCE(NEW.n, OLD.n));
+    RETURN NULL;
+END $$;
+""", """
+CREATE TRIGGER seen AFTER INSERT OR UPDATE OR DELETE ON t
+FOR EACH ROW EXECUTE FUNCTION see()
+"""),
+}
 
 
 class Changes(threading.Thread):
@@ -37,11 +57,11 @@ class Changes(threading.Thread):
         self.number = 0
 
     def run(self):
-        with self.stage.source.connect(self.stage.src_db) as connection:
-            with connection.cursor() as cursor:
-                while not self.ended.is_set():
-                    cursor.execute(self.next())
-                    time.sleep(self.dice.choice([0.005, 0.02, 0.06]))
+        connection = self.stage.source.connect(self.stage.src_db)
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            while not self.ended.is_set():
+                cursor.execute(self.next())
+                time.sleep(self.dice.choice([0.005, 0.02, 0.06]))
 
     def next(self):
         key = self.dice.randrange(KEYS)
@@ -57,11 +77,12 @@ class Changes(threading.Thread):
         return f"UPDATE t SET n = {self.number} WHERE id = {key}"
 
 
-@pytest.fixture
-def stage(tmp_path):
+@pytest.fixture(params=[c for c in CASTS if c.store == "sqlite"],
+                ids=lambda cast: f"{cast.source}-{cast.dest}")
+def stage(tmp_path, request):
     seed = int(os.environ.get("FAULT_SEED") or time.time())
     print(f"seed {seed}")
-    stage = Stage(str(tmp_path), random.Random(seed), "sqlite")
+    stage = Stage(str(tmp_path), random.Random(seed), request.param)
     yield stage
     stage.close()
 
@@ -70,24 +91,18 @@ def prepare(stage):
     stage.init(cdc_check_interval_seconds=1, retry_delay_seconds=0,
                cdc_window_transactions=1, lease_seconds=3,
                verification_interval_minutes=0)
-    stage.control("INSERT INTO target_servers (target_name, "
-                  "connection_string) VALUES (N'target', "
-                  f"N'{stage.connection_string('dest')}')")
+    stage.add_target()
     stage.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "n INT NOT NULL)")
     stage.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                   "n INT NOT NULL)")
-    stage.enable_cdc("t")
-    stage.add_mapping("t", target_id=1)
-    stage.daemon = dataflow.Daemon(stage.environment(),
-                                   cwd=str(stage.folder))
-    stage.daemons.append(stage.daemon)
-    stage.daemon.start()
+    stage.enable("cdc", "t")
+    stage.add_mapping("t")
+    stage.start_first()
     dataflow.wait_for(lambda: stage.control(
         "SELECT 1 FROM mapping_state WHERE is_consistent = 1"))
-    stage.on_dest("CREATE TABLE audit (at BIGINT IDENTITY PRIMARY KEY, "
-                  "id INT NOT NULL, what VARCHAR(10) NOT NULL, n INT NOT NULL)")
-    stage.on_dest(AUDIT)
+    for statement in AUDIT[stage.dest.kind]:
+        stage.on_dest(statement)
 
 
 def test_each_change_once(stage):
@@ -96,10 +111,14 @@ def test_each_change_once(stage):
     points = [p for p in failpoints()
               if p.startswith(("WINDOW", "BEFORE_C", "AFTER_C", "START"))]
     changes.start()
+    moves, last = 0, None
     try:
         for _ in range(KILLS):
-            time.sleep(stage.dice.uniform(0.02, 0.5) * dataflow.slowness())
+            time.sleep(stage.dice.uniform(0.02, 1.2) * dataflow.slowness())
             stage.daemon.kill()
+            at = stage.dest.checkpoints(stage.dst_db)
+            moves += at != last
+            last = at
             order = {}
             if stage.dice.random() < 0.5:
                 order["DATAFLOW_FAILPOINTS"] = (
@@ -117,6 +136,8 @@ def test_each_change_once(stage):
             "SELECT id, what, n FROM audit ORDER BY at"):
         seen[key].append((what, number))
     assert seen == changes.done
-    print(f"{KILLS} kills, {changes.number} changes")
+    print(f"{KILLS} kills, {moves} of them after something was applied, "
+          f"{changes.number} changes")
+    assert moves > KILLS / 10
     assert changes.number > KILLS
     assert stage.loads() == 1

@@ -144,6 +144,15 @@ static void make_sense(const struct one *one, unsigned char *bytes)
 	case WIRE_BIT:
 		bytes[0] &= 1;
 		break;
+	case WIRE_REAL:
+		/* Finite, as all are that a server has. */
+		if ((bytes[3] & 0x7f) == 0x7f && bytes[2] & 0x80)
+			bytes[3] ^= 0x40;
+		break;
+	case WIRE_FLOAT:
+		if ((bytes[7] & 0x7f) == 0x7f && (bytes[6] & 0xf0) == 0xf0)
+			bytes[7] ^= 0x40;
+		break;
 	case WIRE_DECIMAL:
 		memcpy(&number, bytes, sizeof(number));
 		number.precision = (BYTE)one->column.precision;

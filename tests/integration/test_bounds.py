@@ -131,6 +131,32 @@ def test_values_of_a_hundred_megabytes(world):
     assert_stops(daemon)
 
 
+def test_more_to_repair_than_fits_at_once(world):
+    """It is read again in smaller pieces, and told as one run."""
+    world.allow_large_values()
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "v VARBINARY(MAX) NULL)")
+    for first in range(0, 60, 10):
+        world.on_source("INSERT INTO t VALUES " + ", ".join(
+            f"({first + i}, {huge_bytes(f'word {first + i}', 500000)})"
+            for i in range(10)))
+    world.enable_cdc("t")
+    world.config(verification_interval_minutes=0)
+    mapping = world.add_mapping("t")
+    world.start()
+    world.wait_equal("t", timeout=60)
+    world.on_dest("UPDATE t SET v = 0x01")
+    world.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                  f"dry_run, scope) VALUES ({mapping}, N'REPAIR', 0, "
+                  "N'WHOLE')")
+    world.wait_equal("t", timeout=120)
+    dataflow.wait_for(lambda: world.control(
+        "SELECT 1 FROM sync_requests WHERE state = N'COMPLETED'"), 60)
+    assert world.control(
+        "SELECT status, records_processed FROM sync_status "
+        "WHERE sync_type = N'VERIFICATION'") == [("COMPLETED", 60)]
+
+
 def test_a_value_that_the_limit_cannot_hold(world):
     """One error that says which, and what helps; nothing is lost by it."""
     world.config(memory_limit_mb=64)

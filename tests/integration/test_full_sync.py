@@ -316,8 +316,9 @@ def test_progress(world):
     last = seen[-1]
     assert last[:3] == ("COMPLETED", 20000, 20000)
     assert last[4] > 0
-    running = [s for s in seen if s[0] == "RUNNING"]
-    assert running and all(s[2] == 20000 for s in running)
+    # The row is there a moment before its figures.
+    totals = {s[2] for s in seen if s[0] == "RUNNING"}
+    assert 20000 in totals and totals <= {None, 20000}
     world.wait_equal("t")
 
 

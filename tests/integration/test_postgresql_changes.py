@@ -435,12 +435,12 @@ def test_mappings_come_and_go(world):
     world.make("item", "other")
     item, = world.follow("item")
     world.start()
+    dataflow.wait_for(lambda: world.published() == ["item"] and
+                      len(world.slots()) == 1)
     world.wait_same("item")
-    assert world.published() == ["item"]
-    assert len(world.slots()) == 1
     other, = world.follow("other")
+    dataflow.wait_for(lambda: world.published() == ["item", "other"])
     world.wait_same("other")
-    assert world.published() == ["item", "other"]
     assert len(world.slots()) == 1
     world.control("UPDATE table_mappings SET is_enabled = 0")
     time.sleep(3)

@@ -2,12 +2,14 @@
 import json
 import os
 import re
+import statistics
 import threading
 import time
 
 import pytest
 
 from support import dataflow
+from support.relay import Relay, port_of
 from test_replication import CREATE, fill
 
 
@@ -696,11 +698,31 @@ def test_control_store_away_meanwhile(items):
 
 def test_pause_in_the_middle(world):
     """Paused and resumed, it goes on where it was."""
+    pace = Pace()
+    with Relay(port_of(world.source), rewrite=pace, remember=False) as line:
+        world.server_id = world.add_server(
+            "afar", world.connection_string().replace(
+                world.source.address, line.address))
+        pause_in_the_middle(world, pace)
+
+
+class Pace:
+    """What is asked of the source waits so long on its way."""
+
+    wait_s = 0
+
+    def __call__(self, data):
+        time.sleep(self.wait_s)
+        return data
+
+
+def pause_in_the_middle(world, pace):
     world.on_source(CREATE)
     fill(world, 1, 200000)
     world.on_dest(CREATE.replace("id INT", "id BIGINT"))
     world.enable_cdc("items")
     mapping = loaded(world, timeout=120)
+    pace.wait_s = 0.05
     world.control("INSERT INTO sync_requests (mapping_id, request_type, "
                   f"scope) VALUES ({mapping}, N'VERIFY', N'WHOLE')")
 
@@ -715,6 +737,7 @@ def test_pause_in_the_middle(world):
     assert before, "it was through before it could be paused"
     time.sleep(1)
     assert progress() == before
+    pace.wait_s = 0
     ask(world, mapping, "RESUME")
     dataflow.wait_for(lambda: results(world, mapping), 60)
     assert last(world, mapping)["verification_status"] == "PASSED"
@@ -798,26 +821,33 @@ def test_md5_as_documented(world):
     assert last(world, mapping)["dest_md5"] == names["combined"](rows)
 
 
+def arrival(world, number):
+    """Seconds until a change is in the destination."""
+    began = time.monotonic()
+    world.on_source(f"UPDATE items SET name = N'{number}' WHERE id = 7")
+    dataflow.wait_for(lambda: world.on_dest(
+        "SELECT name FROM items WHERE id = 7") == [(str(number),)], 30, 0.01)
+    return time.monotonic() - began
+
+
 def test_changes_are_not_held_back(world):
-    """While a large table is verified, each change arrives in good time."""
+    """While a large table is verified, each change arrives in good time: at
+    most a second later than otherwise, but for hiccups of this machine."""
     world.on_source(CREATE)
     fill(world, 1, 100000)
     world.enable_cdc("items")
     mapping = loaded(world, timeout=180)
+    usual = max(arrival(world, number) for number in range(3))
     world.on_dest("UPDATE items SET flag = 1 WHERE id % 1000 = 0")
     world.control("INSERT INTO sync_requests (mapping_id, request_type, "
                   f"scope) VALUES ({mapping}, N'REPAIR', N'WHOLE')")
-    slowest = number = 0
+    times = []
     while not results(world, mapping):
-        number += 1
-        began = time.monotonic()
-        world.on_source(f"UPDATE items SET name = N'{number}' WHERE id = 7")
-        dataflow.wait_for(lambda: world.on_dest(
-            "SELECT name FROM items WHERE id = 7") == [(str(number),)],
-            30, 0.01)
-        slowest = max(slowest, time.monotonic() - began)
-    assert number > 2
+        times.append(arrival(world, len(times) + 10))
+    assert len(times) > 2
     assert last(world, mapping)["mismatches_found"] == 100
-    # A second for the slice, one for the capture job and this machine.
-    assert slowest < 2 * dataflow.slowness()
+    print(f"usual {usual:.2f} s, then {statistics.median(times):.2f} s, "
+          f"slowest {max(times):.2f} s")
+    assert statistics.median(times) < usual + 1 * dataflow.slowness()
+    assert max(times) < 2 * usual + 3 * dataflow.slowness()
     world.wait_equal("items", timeout=60)

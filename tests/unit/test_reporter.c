@@ -239,9 +239,9 @@ static void test_runs(void **state)
 	wait_for("SELECT status, records_processed, error_message, "
 		 "completed_at IS NOT NULL, last_processed_pk FROM sync_status",
 		 "ERROR|500|it broke|1|key 400\n");
-	report_run_continue(subject, "CDC");
+	report_run_continue(subject, REPORT_MOVING, "CDC", 0);
 	report_run_progress(subject, REPORT_MOVING, 1, "k");
-	report_run_continue(subject, "CDC");
+	report_run_continue(subject, REPORT_MOVING, "CDC", 0);
 	report_run_progress(subject, REPORT_MOVING, 1, NULL);
 	report_run_end(subject, REPORT_MOVING, "COMPLETED", NULL);
 	report_applied(subject, 2); /* the load's rows never were */

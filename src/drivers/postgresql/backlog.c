@@ -139,8 +139,6 @@ static void cut_off(struct backlog *backlog, const struct error *err)
 	if (backlog->cut_off.kind != ERROR_NONE)
 		return;
 	backlog->cut_off = *err;
-	backlog->cut_off.kind = ERROR_GAP;
-	backlog->cut_off.retryable = false;
 	drop_txns(backlog);
 }
 

@@ -51,10 +51,12 @@ struct backlog {
 	struct backlog_txn *open; /* transactions that are not committed */
 	struct backlog_version *versions;
 	size_t version_count;
-	uint64_t disk;	      /* bytes there */
-	uint64_t begin;	      /* what was committed up to here is not in it */
-	uint64_t end;	      /* nor is anything after this; 0: it is empty */
-	struct error cut_off; /* kind ERROR_NONE: it is not */
+	uint64_t disk;	/* bytes there */
+	uint64_t begin; /* what was committed up to here is not in it */
+	uint64_t end;	/* nor is anything after this; 0: it is empty */
+	/* kind ERROR_NONE: it is not; ERROR_GAP: more than it may have waits;
+	 * otherwise this machine lacks something for now. */
+	struct error cut_off;
 };
 
 void backlog_init(struct backlog *backlog, struct backlog_store *store);

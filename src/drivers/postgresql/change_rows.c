@@ -288,6 +288,20 @@ static int settle(struct postgresql_source *source, struct error *err)
 	return 0;
 }
 
+static struct pgoutput_value refetched(const struct postgresql_source *source,
+				       size_t i)
+{
+	const char *text = pg_get_text(source->conn, 0, (int)i);
+
+	return (struct pgoutput_value){
+		.kind = pg_null(source->conn, 0, (int)i) ? PGOUTPUT_NULL
+							 : PGOUTPUT_TEXT,
+		.data = (const unsigned char *)text,
+		.len = strlen(text),
+	};
+}
+
+/* What the log tells is the row as it was then; only the rest is as it is now. */
 static int put_refetched(struct postgresql_source *source, struct batch *batch,
 			 struct error *err)
 {
@@ -299,15 +313,11 @@ static int put_refetched(struct postgresql_source *source, struct batch *batch,
 	if (rc <= 0)
 		return rc < 0 ? -1 : 1; /* what became of it comes later */
 	for (size_t i = 0; i < rows->shape->column_count; i++) {
-		const char *text = pg_get_text(source->conn, 0, (int)i);
-		struct pgoutput_value value = {
-			.kind = pg_null(source->conn, 0, (int)i)
-					? PGOUTPUT_NULL
-					: PGOUTPUT_TEXT,
-			.data = (const unsigned char *)text,
-			.len = strlen(text),
-		};
+		struct pgoutput_value value =
+			*before_or_after(rows, rows->places[i]);
 
+		if (value.kind == PGOUTPUT_UNCHANGED)
+			value = refetched(source, i);
 		rc = put(source, batch, i, &value, err);
 		if (rc <= 0)
 			return rc;

@@ -510,6 +510,11 @@ static int read_window(struct postgresql_source *source, struct table *shape,
 	int rc;
 
 	pthread_mutex_lock(&stream->lock);
+	/* It was when it was followed; since then something may have gone. */
+	if (!stream_is_fed(changes->place, from->lsn)) {
+		pthread_mutex_unlock(&stream->lock);
+		return 0;
+	}
 	rc = find_window(source, from, limit, &found, &to, window, err);
 	if (rc > 0 && window->has_rows &&
 	    begin_rows(source, shape, &found, window, err) < 0)

@@ -539,11 +539,15 @@ static int check_server(const struct stream *stream,
 			 lsn_format(at, from->lsn));
 }
 
-/* With the lock held. Does it get what comes after `from`? */
-static bool is_fed(const struct stream_mapping *mapping, uint64_t from)
+/* It gets changes, and none of those that it got was dropped. */
+static bool is_whole(const struct stream_mapping *mapping)
 {
-	return mapping->fed && mapping->backlog.begin <= from &&
-	       mapping->backlog.cut_off.kind == ERROR_NONE;
+	return mapping->fed && mapping->backlog.cut_off.kind == ERROR_NONE;
+}
+
+bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from)
+{
+	return is_whole(mapping) && mapping->backlog.begin <= from;
 }
 
 void stream_gap(struct stream_mapping *mapping, uint64_t from,
@@ -611,19 +615,40 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
 	pthread_mutex_unlock(&stream->lock);
 }
 
-/* What keeps it from being fed for good? */
+/*
+ * It was cut off. The server still has what was dropped, so that it can come
+ * again, once there is room for it; unless too much of it waits.
+ */
+static int follow_cut_off(struct stream_mapping *mapping, uint64_t from,
+			  struct error *err)
+{
+	const struct error why = mapping->backlog.cut_off;
+
+	if (mapping->early) {
+		begin_at(mapping, from);
+		return 0;
+	}
+	if (why.kind != ERROR_GAP) {
+		stop_feeding(mapping);
+		*err = why;
+		err->retryable = true;
+		return -1;
+	}
+	session_gap(mapping, &why);
+	mapping->from = from;
+	backlog_start(&mapping->backlog, 0);
+	refresh(mapping->stream);
+	return 0;
+}
+
+/* What keeps it from being fed? */
 static int check_gap(struct stream_mapping *mapping, uint64_t from,
 		     struct error *err)
 {
-	if (mapping->early && mapping->backlog.cut_off.kind != ERROR_NONE)
-		begin_at(mapping, from); /* the server still has it */
+	if (mapping->fed && mapping->backlog.cut_off.kind != ERROR_NONE &&
+	    follow_cut_off(mapping, from, err) < 0)
+		return -1;
 	mapping->early = false;
-	if (mapping->fed && mapping->backlog.cut_off.kind != ERROR_NONE) {
-		session_gap(mapping, &mapping->backlog.cut_off);
-		mapping->from = from;
-		backlog_start(&mapping->backlog, 0);
-		refresh(mapping->stream);
-	}
 	if (mapping->gap.kind == ERROR_NONE)
 		return 0;
 	if (mapping->fresh && mapping->fresh == from) {
@@ -647,7 +672,7 @@ static int wait_until_fed(struct stream_mapping *mapping, uint64_t from,
 		if (check_gap(mapping, from, err) < 0 ||
 		    cancel_check_now(cancel, err) < 0)
 			return -1;
-		if (is_fed(mapping, from) && stream->live)
+		if (stream_is_fed(mapping, from) && stream->live)
 			return 0;
 		if (stream->trouble.kind != ERROR_NONE &&
 		    waited > TROUBLE_WAIT_MS) {
@@ -655,7 +680,7 @@ static int wait_until_fed(struct stream_mapping *mapping, uint64_t from,
 			return -1;
 		}
 		if (waited > FOLLOW_WAIT_MS)
-			return is_fed(mapping, from) ? 0 : 1;
+			return stream_is_fed(mapping, from) ? 0 : 1;
 		clock_cond_wait(&stream->changed, &stream->lock,
 				clock_ms() + LOOK_MS);
 	}
@@ -674,7 +699,7 @@ int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 	trim(mapping);
 	if (check_gap(mapping, from->lsn, err) < 0)
 		goto done;
-	if (!is_fed(mapping, from->lsn) &&
+	if (!stream_is_fed(mapping, from->lsn) &&
 	    (!mapping->wants || mapping->from != from->lsn))
 		begin_at(mapping, from->lsn);
 	if (start_thread(stream, err) < 0)
@@ -699,7 +724,7 @@ bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 
 	pthread_mutex_lock(&stream->lock);
 	for (;;) {
-		all = mapping->fed && stream_reached(mapping) >= lsn;
+		all = is_whole(mapping) && stream_reached(mapping) >= lsn;
 		if (all || !stream->live || clock_ms() >= deadline ||
 		    cancel_level(cancel) >= CANCEL_NOW)
 			break;
@@ -731,7 +756,7 @@ void stream_prove(struct stream_mapping *mapping, int wait_ms,
 	if (!stream_passes(mapping, mapping->proof_lsn, wait_ms, cancel))
 		return;
 	pthread_mutex_lock(&stream->lock);
-	mapping->proven = mapping->fed && mapping->proof_lsn;
+	mapping->proven = is_whole(mapping) && mapping->proof_lsn;
 	pthread_mutex_unlock(&stream->lock);
 }
 

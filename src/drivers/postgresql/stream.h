@@ -203,7 +203,11 @@ bool stream_is_barred(const struct stream_mapping *mapping);
 /* Likewise: what it needs comes after this. */
 uint64_t stream_needs(const struct stream_mapping *mapping);
 
-/* Likewise: up to where it has everything. */
+/*
+ * Likewise. Has it all that came after `from`, up to where? False as soon as
+ * something was dropped; stream_follow() tells why.
+ */
+bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from);
 uint64_t stream_reached(const struct stream_mapping *mapping);
 
 #endif

@@ -65,6 +65,9 @@ int dml_collect(struct session *s, struct plan *p, struct row_store *rows,
 	plan_done(p, st);
 	free(seen.slots);
 	free(row);
-	rows_rewind(rows);
+	if (got < 0)
+		rows_release(rows);
+	else
+		rows_rewind(rows);
 	return got;
 }
