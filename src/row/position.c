@@ -34,3 +34,33 @@ void position_format(char out[POSITION_TEXT_MAX], const struct position *pos)
 	}
 	out[at] = '\0';
 }
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int position_parse(struct position *pos, const char *text)
+{
+	struct position read = {.len = 0};
+
+	pos->len = 0;
+	if (!*text)
+		return 0;
+	if (strncmp(text, "0x", 2) != 0 || !text[2])
+		return -1;
+	for (text += 2; *text; text += 2) {
+		int high = digit(text[0]);
+		int low = high < 0 ? -1 : digit(text[1]);
+
+		if (low < 0 || read.len == POSITION_MAX)
+			return -1;
+		read.bytes[read.len++] = (unsigned char)(high * 16 + low);
+	}
+	*pos = read;
+	return 0;
+}
