@@ -171,7 +171,8 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # On a machine that is short of everything: see tests/unit/scarce/scarce.h.
-SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation module format s3)
+SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation change module format s3) \
+          $(O)/tests/contract/test_scarce_postgresql
 WRAPPED := malloc calloc realloc strdup strndup pthread_create
 $(SCARCE): $(O)/tests/unit/scarce/scarce.o
 $(SCARCE): ALL_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
@@ -282,6 +283,7 @@ install: $(O)/dbaops-dataflow
 		etc/least-privilege-source.sql etc/least-privilege-destination.sql \
 		etc/least-privilege-control.sql \
 		etc/least-privilege-postgresql-destination.sql \
+		etc/least-privilege-postgresql-source.sql \
 		$(DESTDIR)$(PREFIX)/share/dbaops-dataflow
 	install -m 644 $(VIEWS) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/views
 	install -m 644 $(PROCEDURES) $(DESTDIR)$(PREFIX)/share/dbaops-dataflow/procedures

@@ -109,7 +109,9 @@ struct control_mapping {
 	/* What stands in error_logs, or NULL. */
 	const char *error;
 	const char *verification_error;
-	bool whole_differs; /* which was found in the whole table */
+	bool whole_differs;   /* which was found in the whole table */
+	const char *position; /* up to where it has stored changes, as text;
+			       * NULL: nothing, as far as is known */
 };
 
 struct control_request {

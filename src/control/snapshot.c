@@ -66,6 +66,7 @@ static void read_mapping(struct reader *reader, void *element)
 	mapping->error = read_text(reader, 25 + ERROR_CLASSES);
 	mapping->verification_error = read_text(reader, 26 + ERROR_CLASSES);
 	mapping->whole_differs = read_int(reader, 27 + ERROR_CLASSES) != 0;
+	mapping->position = read_text(reader, 28 + ERROR_CLASSES);
 }
 
 static void read_request(struct reader *reader, void *element)

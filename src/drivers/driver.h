@@ -61,6 +61,13 @@ struct server {
 struct server_mapping {
 	int id;
 	struct table_name name;
+	bool enabled;
+	/*
+	 * What it was last seen to have stored, or where its first load began:
+	 * it will ask for nothing before that. NULL: for nothing at all, as far
+	 * as the control tables know. What stored() tells is newer.
+	 */
+	const struct position *stored;
 };
 
 struct driver {
@@ -107,8 +114,8 @@ struct driver {
 	 * All mappings that there are whose changes are read from the server,
 	 * by any daemon of the installation, those that are switched off too:
 	 * what was set up there for others is not needed any more. Told when a
-	 * daemon begins to work and each time that they are others; then again
-	 * until it succeeds. May wait for the server, for which the caller has
+	 * daemon begins to work, each time that they are others, and now and
+	 * then; again until it succeeds. May wait for the server, for which the caller has
 	 * reserved a connection; by another thread than the workers'. NULL:
 	 * nothing is set up.
 	 */
@@ -210,8 +217,12 @@ struct window {
 struct source_check {
 	/* As describe() has it, with the mapping's key; or NULL. */
 	const struct table *table;
-	bool database;	/* without a table: what concerns every mapping */
-	bool changes;	/* what concerns the change log */
+	bool database; /* without a table: what concerns every mapping */
+	bool changes;  /* what concerns the change log */
+	/* Without a table: all mappings that read the server's, as for
+	 * mappings() of the driver. */
+	const struct server_mapping *mappings;
+	size_t mapping_count;
 	int64_t lag_ms; /* how far the mapping is behind; -1: not known */
 	uint64_t bytes; /* out: about how large the table is; 0: not known */
 };
@@ -334,8 +345,8 @@ struct source_ops {
 	/*
 	 * Changes up to `position` will never be asked for again, but those
 	 * after it may be, after a crash too: told whenever a checkpoint was
-	 * stored or found, or a load goes on that began there; of a window,
-	 * before its end(). Until it was told, all that there is may be, or all
+	 * stored or found, or a first load begins, or goes on that began there;
+	 * of a window, before its end(). Until it was told, all that there is may be, or all
 	 * after the first position(). Connects to nothing. NULL: the log is
 	 * kept as it is, whoever reads it.
 	 */

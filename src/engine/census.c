@@ -8,10 +8,13 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "engine/retry.h"
+#include "engine/roster.h"
 
 /* What failed is tried again after so long, and told when it fails again. */
 #define RETRY_MS    10000
 #define TELL_FAILED 3
+/* And what there is, after so long: how far the mappings are changes. */
+#define AGAIN_MS 3600000
 
 struct census_server {
 	struct census_server *next;
@@ -19,16 +22,14 @@ struct census_server {
 	char *name, *type, *connection_string;
 	struct server *server; /* kept while it has mappings; or NULL */
 
-	struct arena arena; /* holds the list */
-	struct server_mapping *mappings;
-	size_t count;
-	struct strbuf text; /* of the list: is it another one? */
+	struct roster roster;
+	struct strbuf text; /* of that: is it another one? */
 
 	bool gone;     /* its row is, and with it all of its mappings */
 	bool told;     /* it knows the list */
 	int failures;  /* to be told */
 	bool troubled; /* error_logs says so */
-	int64_t tried_ms;
+	int64_t tried_ms, told_ms;
 };
 
 struct census {
@@ -43,7 +44,7 @@ struct census {
 static void server_free(struct census *census, struct census_server *server)
 {
 	engine_put_server(census->engine, server->server);
-	arena_release(&server->arena);
+	roster_release(&server->roster);
 	if (server->text.data)
 		strbuf_release(&server->text);
 	free(server->name);
@@ -58,7 +59,7 @@ static struct census_server *server_new(const struct control_server *row)
 
 	if (!server)
 		return NULL;
-	arena_init(&server->arena, 0);
+	roster_init(&server->roster);
 	strbuf_init(&server->text);
 	server->id = row->id;
 	server->name = strdup(row->name);
@@ -78,6 +79,11 @@ static bool is_for(const struct census_server *server,
 static bool is_whole(const struct census_server *server)
 {
 	return server->name && server->type && server->connection_string;
+}
+
+static bool is_old(const struct census_server *server)
+{
+	return server->roster.count && clock_ms() - server->told_ms >= AGAIN_MS;
 }
 
 static struct census_server *get_server(struct census *census,
@@ -100,87 +106,27 @@ static struct census_server *get_server(struct census *census,
 	return server;
 }
 
-/* ---------------------------------------------------------------- the lists */
-
-static bool is_read_from(const struct control_mapping *mapping, int server_id)
-{
-	return mapping->server_id == server_id && mapping->cdc_enabled &&
-	       mapping->source_database && mapping->source_schema &&
-	       mapping->source_table;
-}
-
-static void write_list(const struct control_snapshot *snapshot, int server_id,
-		       struct strbuf *text)
-{
-	for (size_t i = 0; i < snapshot->mapping_count; i++) {
-		const struct control_mapping *m = &snapshot->mappings[i];
-
-		if (!is_read_from(m, server_id))
-			continue;
-		strbuf_addf(text, "%d", m->id);
-		strbuf_add(text, m->source_database,
-			   strlen(m->source_database) + 1);
-		strbuf_add(text, m->source_schema,
-			   strlen(m->source_schema) + 1);
-		strbuf_add(text, m->source_table, strlen(m->source_table) + 1);
-	}
-}
-
-static bool copy_mapping(struct census_server *server,
-			 const struct control_mapping *row)
-{
-	struct server_mapping *mapping = &server->mappings[server->count];
-
-	mapping->id = row->id;
-	mapping->name = (struct table_name){
-		arena_strdup(&server->arena, row->source_database),
-		arena_strdup(&server->arena, row->source_schema),
-		arena_strdup(&server->arena, row->source_table),
-	};
-	if (!mapping->name.database || !mapping->name.schema ||
-	    !mapping->name.table)
-		return false;
-	server->count++;
-	return true;
-}
-
-static bool copy_list(struct census_server *server,
-		      const struct control_snapshot *snapshot)
-{
-	arena_reset(&server->arena);
-	server->count = 0;
-	server->mappings =
-		arena_calloc(&server->arena, snapshot->mapping_count + 1,
-			     sizeof(*server->mappings));
-	if (!server->mappings)
-		return false;
-	for (size_t i = 0; i < snapshot->mapping_count; i++)
-		if (is_read_from(&snapshot->mappings[i], server->id) &&
-		    !copy_mapping(server, &snapshot->mappings[i]))
-			return false;
-	return true;
-}
-
-/* Take the list of a server over, if it is another one. */
+/* Take the list of a server over, if it is another one, or is to be told. */
 static void see_list(struct census_server *server,
 		     const struct control_snapshot *snapshot)
 {
 	struct strbuf text;
+	bool same;
 
 	strbuf_init(&text);
-	write_list(snapshot, server->id, &text);
-	if (text.failed || (server->mappings && text.len == server->text.len &&
-			    !memcmp(text.data, server->text.data, text.len))) {
+	roster_print(snapshot, server->id, &text);
+	same = server->roster.mappings && text.len == server->text.len &&
+	       !memcmp(text.data, server->text.data, text.len);
+	if (text.failed || (same && server->told && !is_old(server))) {
 		strbuf_release(&text);
 		return;
 	}
 	strbuf_release(&server->text);
 	server->text = text;
-	server->tried_ms = 0;
-	server->told = !copy_list(server, snapshot);
+	if (!same)
+		server->tried_ms = 0;
 	/* Half a list must not be told: what is missing would be dropped. */
-	if (server->told)
-		server->mappings = NULL;
+	server->told = !roster_take(&server->roster, snapshot, server->id);
 }
 
 /* ------------------------------------------------------------------ telling */
@@ -222,8 +168,8 @@ static int tell(struct census *census, struct census_server *server,
 		return error_memory(err, "a place among the connections");
 	if (pool_reserve(&engine->pool, share, 1, &census->cancel, err) == 0) {
 		ret = server->server->driver->mappings(
-			server->server, server->mappings, server->count,
-			&census->cancel, err);
+			server->server, server->roster.mappings,
+			server->roster.count, &census->cancel, err);
 		pool_unreserve(&engine->pool, share, 1);
 	}
 	pool_leave(&engine->pool, share);
@@ -254,6 +200,7 @@ static void failed(struct census *census, struct census_server *server,
 static void succeeded(struct census *census, struct census_server *server)
 {
 	server->told = true;
+	server->told_ms = clock_ms();
 	server->failures = 0;
 	if (server->troubled)
 		report_resolved(census->engine->reporter, 0, server->id);
@@ -311,7 +258,7 @@ static void see_gone(struct census_server *server)
 	if (server->gone)
 		return;
 	server->gone = true;
-	server->count = 0;
+	server->roster.count = 0;
 	server->told = false;
 	server->failures = 0;
 	server->tried_ms = 0;
@@ -351,7 +298,7 @@ static bool look_at(struct census *census, struct census_server *server)
 	struct error err = ERROR_INIT;
 
 	/* Without mappings nobody else has it. */
-	if (server->told && !server->count) {
+	if (server->told && !server->roster.count) {
 		engine_put_server(census->engine, server->server);
 		server->server = NULL;
 		return false;

@@ -16,6 +16,7 @@
 #include "engine/check_secrets.h"
 #include "engine/engine.h"
 #include "engine/link.h"
+#include "engine/roster.h"
 #include "engine/schema_check.h"
 #include "engine/topology.h"
 #include "notify/channel.h"
@@ -327,6 +328,8 @@ static int check_source_database(struct checker *c, struct link *link,
 {
 	const struct mapping *mapping = link->mapping;
 	struct source_check what = {.lag_ms = -1};
+	struct roster roster;
+	int ret;
 
 	what.database = !see(peer, mapping->source.database, "");
 	what.changes =
@@ -334,8 +337,17 @@ static int check_source_database(struct checker *c, struct link *link,
 		!see(peer, mapping->source.database, mapping->change_source);
 	if (!what.database && !what.changes)
 		return 0;
+	roster_init(&roster);
+	if (!roster_take(&roster, &c->snapshot, mapping->from.id)) {
+		roster_release(&roster);
+		return error_memory(err, "a check");
+	}
+	what.mappings = roster.mappings;
+	what.mapping_count = roster.count;
 	set_peer(c, peer);
-	return link->src->ops->check(link->src, &what, c->out, err);
+	ret = link->src->ops->check(link->src, &what, c->out, err);
+	roster_release(&roster);
+	return ret;
 }
 
 /* 1: `table` is what the source has, and `bytes` its size; 0: there is none,

@@ -65,6 +65,18 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	return 0;
 }
 
+/*
+ * A load goes on from there when it is done. With a checkpoint more than that is
+ * needed until then, since a load that fails leaves everything as it was.
+ */
+static void begin_at(struct link *link, const struct position *position)
+{
+	if (link->loaded || !position->len)
+		return;
+	link_keep_from(link, position);
+	report_begins_at(link->subject, position);
+}
+
 static int copy_whole(struct link *link, uint64_t *rows, struct error *err)
 {
 	const struct settings *settings = &link->settings;
@@ -149,9 +161,7 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 			  : "loading in %zu parts",
 		   plan->count);
 	*position = plan->position;
-	/* With a checkpoint more than that is needed, until the load is done. */
-	if (rc > 0 && !link->loaded)
-		link_keep_from(link, position);
+	begin_at(link, position);
 	return parts_load(link, plan, rows, err);
 }
 
@@ -163,10 +173,12 @@ static int copy_table(struct link *link, uint64_t total,
 	int ret;
 
 	ret = wants_parts(link, total) ? make_plan(link, total, &plan, err) : 1;
-	if (ret > 1)
+	if (ret > 1) {
 		ret = copy_parts(link, &plan, position, rows, err);
-	else if (ret >= 0)
+	} else if (ret >= 0) {
+		begin_at(link, position);
 		ret = copy_whole(link, rows, err);
+	}
 	load_plan_release(&plan);
 	return ret;
 }

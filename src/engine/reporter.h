@@ -87,6 +87,10 @@ void report_lag(struct report_subject *subject, int64_t lag_ms,
 void report_position(struct report_subject *subject,
 		     const struct position *position);
 
+/* Where it will go on when its first load is done: nothing is stored yet. */
+void report_begins_at(struct report_subject *subject,
+		      const struct position *position);
+
 /*
  * What the control tables say of it, read at `read_ms` of the clock: is it
  * paused, which errors stand. What was reported lately counts for more than

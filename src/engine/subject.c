@@ -194,6 +194,15 @@ void report_position(struct report_subject *subject,
 	pthread_mutex_unlock(&subject->lock);
 }
 
+void report_begins_at(struct report_subject *subject,
+		      const struct position *position)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->position = *position;
+	mark(subject);
+	pthread_mutex_unlock(&subject->lock);
+}
+
 /* -------------------------------------------------------------------- runs */
 
 /* The lock is held. */

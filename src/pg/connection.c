@@ -175,6 +175,26 @@ static void make_keywords(struct keywords *list, const struct pg_login *login,
 	put_default(list, login, "keepalives_count", "6");
 }
 
+/* The login is right, but may not come in. */
+static void name_right(const struct pg *conn, struct error *err)
+{
+	const char *user = PQuser(conn->db), *database = PQdb(conn->db);
+	char right[320];
+
+	if (conn->kind == PG_REPLICATION)
+		snprintf(right, sizeof(right),
+			 "to read the log takes ALTER ROLE \"%.100s\" "
+			 "REPLICATION, and GRANT CONNECT ON DATABASE "
+			 "\"%.100s\"",
+			 user ? user : "", database ? database : "");
+	else
+		snprintf(right, sizeof(right),
+			 "run GRANT CONNECT ON DATABASE \"%.100s\" TO "
+			 "\"%.100s\"",
+			 database ? database : "", user ? user : "");
+	error_append(err, right);
+}
+
 static int login_failed(struct pg *conn, struct error *err)
 {
 	pg_login_failed_to_error(err, PQerrorMessage(conn->db));
@@ -183,6 +203,8 @@ static int login_failed(struct pg *conn, struct error *err)
 				  "server's pg_hba.conf");
 	else if (!strcmp(err->sqlstate, "3D000"))
 		error_append(err, "create that database, or name another");
+	else if (!strcmp(err->sqlstate, "42501"))
+		name_right(conn, err);
 	else if (!*err->sqlstate)
 		error_append(err, "check name and port, that the server "
 				  "listens there (listen_addresses), the "
@@ -451,29 +473,42 @@ void pg_finish(struct pg *conn)
 	conn->result = NULL;
 }
 
+static int send_failed(struct pg *conn, struct error *err)
+{
+	if (PQstatus(conn->db) == CONNECTION_BAD)
+		return pg_lost(conn, err);
+	pg_message_to_error(err, NULL, PQerrorMessage(conn->db), NULL);
+	err->message[strcspn(err->message, "\n")] = '\0';
+	return -1;
+}
+
 static int send_params(struct pg *conn, const char *sql,
-		       const struct pg_param *params, size_t count)
+		       const struct pg_param *params, size_t count,
+		       struct error *err)
 {
 	const char **values = calloc(count, sizeof(*values));
 	int *lengths = calloc(count, sizeof(*lengths));
 	int *formats = calloc(count, sizeof(*formats));
-	int ok = 0;
+	int ret = 0;
 
-	if (!values || !lengths || !formats)
+	if (!values || !lengths || !formats) {
+		ret = error_memory(err, "a statement");
 		goto done;
+	}
 	for (size_t i = 0; i < count; i++) {
 		values[i] = params[i].type == PG_PARAM_INT ? params[i].number
 							   : params[i].data;
 		lengths[i] = (int)params[i].len;
 		formats[i] = params[i].type == PG_PARAM_BYTES;
 	}
-	ok = PQsendQueryParams(conn->db, sql, (int)count, NULL, values, lengths,
-			       formats, 0);
+	if (!PQsendQueryParams(conn->db, sql, (int)count, NULL, values, lengths,
+			       formats, 0))
+		ret = send_failed(conn, err);
 done:
 	free(values);
 	free(lengths);
 	free(formats);
-	return ok;
+	return ret;
 }
 
 int pg_start(struct pg *conn, const char *sql, const struct pg_param *params,
@@ -487,14 +522,10 @@ int pg_start(struct pg *conn, const char *sql, const struct pg_param *params,
 		return pg_lost(conn, err);
 	if (conn->cancel && cancel_check_now(conn->cancel, err) < 0)
 		return -1;
-	if (!(count ? send_params(conn, sql, params, count)
-		    : PQsendQuery(conn->db, sql))) {
-		if (PQstatus(conn->db) == CONNECTION_BAD)
-			return pg_lost(conn, err);
-		pg_message_to_error(err, NULL, PQerrorMessage(conn->db), NULL);
-		err->message[strcspn(err->message, "\n")] = '\0';
+	if (count && send_params(conn, sql, params, count, err) < 0)
 		return -1;
-	}
+	if (!count && !PQsendQuery(conn->db, sql))
+		return send_failed(conn, err);
 	return pg_flush(conn, err) < 0 ? pg_give_up(conn) : 0;
 }
 

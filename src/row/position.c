@@ -41,28 +41,26 @@ static int digit(char c)
 		return c - '0';
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return -1;
 }
 
-int position_parse(struct position *pos, const char *text, struct error *err)
+int position_parse(struct position *pos, const char *text)
 {
-	size_t len = strlen(text);
+	struct position read = {.len = 0};
 
 	pos->len = 0;
-	if (!len)
+	if (!*text)
 		return 0;
-	if (strncmp(text, "0x", 2) != 0 || len % 2 || len == 2 ||
-	    len / 2 - 1 > POSITION_MAX)
-		return error_set(err, ERROR_DATA, "'%.40s' is no position",
-				 text);
+	if (strncmp(text, "0x", 2) != 0 || !text[2])
+		return -1;
 	for (text += 2; *text; text += 2) {
-		int high = digit(text[0]), low = digit(text[1]);
+		int high = digit(text[0]);
+		int low = high < 0 ? -1 : digit(text[1]);
 
-		if (high < 0 || low < 0)
-			return error_set(err, ERROR_DATA,
-					 "'%.40s' is no position's digits",
-					 text);
-		pos->bytes[pos->len++] = (unsigned char)(high << 4 | low);
+		if (low < 0 || read.len == POSITION_MAX)
+			return -1;
+		read.bytes[read.len++] = (unsigned char)(high * 16 + low);
 	}
+	*pos = read;
 	return 0;
 }

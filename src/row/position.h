@@ -28,8 +28,8 @@ bool position_equal(const struct position *a, const struct position *b);
 /* "0x00000027000001F40003"; "" for an empty one. */
 void position_format(char out[POSITION_TEXT_MAX], const struct position *pos);
 
-/* The reverse. ERROR_DATA when the text is none. */
-int position_parse(struct position *pos, const char *text, struct error *err)
+/* The reverse. -1, and an empty one, for any other text. */
+int position_parse(struct position *pos, const char *text)
 	__attribute__((warn_unused_result));
 
 #endif

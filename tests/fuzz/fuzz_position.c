@@ -3,7 +3,7 @@
  * a destination's own tables.
  *
  * A position that fits reads as its bytes in hexadecimal, one that does not is
- * refused. A time is taken only in its one form, and written out again it is
+ * refused; read back it is the same. A time is taken only in its one form, and written out again it is
  * the same time.
  */
 #include "fuzz/fuzz.h"
@@ -43,10 +43,24 @@ static void check_position(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		HOLDS(nibble(text[2 + 2 * i]) * 16 + nibble(text[3 + 2 * i]) ==
 		      data[i]);
-	copy = pos;
+	HOLDS(position_parse(&copy, text) == 0);
 	HOLDS(position_equal(&pos, &copy));
 	copy.bytes[size / 2] ^= 1;
 	HOLDS(!position_equal(&pos, &copy));
+}
+
+/* What is taken for one is written the same way again. */
+static void check_text(const char *text)
+{
+	char again[POSITION_TEXT_MAX];
+	struct position pos;
+
+	if (position_parse(&pos, text) < 0) {
+		HOLDS(!pos.len);
+		return;
+	}
+	position_format(again, &pos);
+	HOLDS(!strcmp(again, text));
 }
 
 static void check_time(const char *text)
@@ -70,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = take_text(&in, size);
 
 	check_position(data, size);
+	check_text(text);
 	check_time(text);
 	free(text);
 	return 0;

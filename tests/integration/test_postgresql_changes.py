@@ -1,5 +1,6 @@
 """A real PostgreSQL as a source of changes, by logical replication, into SQL
 Server: whole tables are compared, by psycopg2 and python-tds."""
+import json
 import statistics
 import subprocess
 import threading
@@ -486,6 +487,131 @@ def test_table_without_identity(world):
                     "INSERT INTO bare VALUES (6, NULL); "
                     "DELETE FROM bare WHERE id = 6")
     world.wait_same("bare", "id, name")
+
+
+CHANGES_OF_NOTHING = {
+    "view": ("CREATE VIEW t AS SELECT 1 AS id",
+             "is a view, whose changes are in no log"),
+    "materialized view": ("CREATE MATERIALIZED VIEW t AS SELECT 1 AS id; "
+                          "CREATE UNIQUE INDEX ON t (id)",
+                          "is a materialized view, whose changes are in no"),
+    "foreign table": (
+        "CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER "
+        "file_fdw; CREATE FOREIGN TABLE t (id int NOT NULL) SERVER files "
+        "OPTIONS (filename '/dev/null')",
+        "is a foreign table, whose changes are in no log"),
+    "unlogged": ("CREATE UNLOGGED TABLE t (id int PRIMARY KEY)",
+                 'run ALTER TABLE public.t SET LOGGED'),
+    "foreign partition": (
+        "CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER "
+        "file_fdw; CREATE TABLE t (id int NOT NULL) PARTITION BY RANGE (id); "
+        "CREATE FOREIGN TABLE far PARTITION OF t FOR VALUES FROM (0) TO (9) "
+        "SERVER files OPTIONS (filename '/dev/null')",
+        "partition public.far of"),
+    "unlogged partition": (
+        "CREATE TABLE t (id int PRIMARY KEY) PARTITION BY RANGE (id); "
+        "CREATE TABLE near PARTITION OF t FOR VALUES FROM (0) TO (9); "
+        "CREATE UNLOGGED TABLE far PARTITION OF t FOR VALUES FROM (9) "
+        "TO (99)", "partition public.far of"),
+    "parent": ("CREATE TABLE t (id int PRIMARY KEY); "
+               "CREATE TABLE kid (PRIMARY KEY (id)) INHERITS (t); "
+               "CREATE TABLE grandkid () INHERITS (kid)",
+               "has 1 child by inheritance (public.kid)"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES_OF_NOTHING)
+def test_tables_whose_changes_are_not_logged(world, kind):
+    """Each is refused with one error that says what it is and what helps, by
+    `check` as well; nothing is set up, and applications are let alone."""
+    sql, words = CHANGES_OF_NOTHING[kind]
+    world.on_source(sql)
+    mapping, = world.follow("t", primary_key_column="id")
+    done = dataflow.run("check", "--json", env=world.environment())
+    failed = [f for f in json.loads(done.stdout) if f["level"] == "FAIL"]
+    assert len(failed) == 1, failed
+    assert words in failed[0]["finding"] + failed[0]["remedy"]
+    world.start()
+    errors = dataflow.wait_for(lambda: world.errors(mapping), 30)
+    assert len(errors) == 1 and errors[0][0] == "SCHEMA", errors
+    assert words in errors[0][1] and "set cdc_enabled to 0" in errors[0][1]
+    assert not world.publications() and not world.slots()
+    # Full syncs are what is left.
+    world.control("UPDATE table_mappings SET cdc_enabled = 0")
+    world.load(mapping)
+    world.wait_same("t", "id")
+
+
+def test_temporary_table(world):
+    """Of another session: its schema has a number."""
+    session = world.postgresql.connect(world.src_db)
+    cursor = session.cursor()
+    cursor.execute("CREATE TEMPORARY TABLE t (id int PRIMARY KEY); "
+                   "SELECT nspname FROM pg_namespace "
+                   "WHERE oid = pg_my_temp_schema()")
+    schema = cursor.fetchone()[0]
+    mapping, = world.follow("t", source_schema=schema)
+    world.start()
+    errors = dataflow.wait_for(lambda: world.errors(mapping), 30)
+    assert "is a temporary table, whose changes are in no log" in errors[0][1]
+    session.close()
+
+
+def test_children_by_inheritance(world):
+    """Each is followed by itself; a parent of some by full syncs alone, which
+    read all of them. One that becomes a parent stops, and misses nothing."""
+    world.make("item")
+    world.on_source(f"CREATE TABLE kid (PRIMARY KEY (id)) INHERITS (item); "
+                    "INSERT INTO item (id) VALUES (1); "
+                    "INSERT INTO kid (id) VALUES (2)")
+    whole = world.add_mapping("item", "family", cdc=0)
+    kid, = world.follow("kid")
+    world.start()
+    world.load(whole)
+    assert [tuple(r) for r in world.on_dest(
+        "SELECT id FROM family ORDER BY id")] == [(1,), (2,)]
+    world.wait_same("kid")
+    world.on_source("UPDATE kid SET n = 5; INSERT INTO kid (id) VALUES (3); "
+                    "UPDATE item SET n = 7")
+    world.wait_same("kid")
+    assert world.published() == ["kid"]
+    # A table that is followed gets a child, which is a table of its own.
+    world.make("lonely")
+    lonely, = world.follow("lonely")
+    world.wait_same("lonely")
+    world.on_source("INSERT INTO lonely (id) VALUES (1)")
+    world.wait_same("lonely")
+    world.on_source("CREATE TABLE late (PRIMARY KEY (id)) INHERITS (lonely); "
+                    "INSERT INTO late (id) VALUES (50); "
+                    "INSERT INTO lonely (id) VALUES (2); "
+                    "UPDATE late SET n = 1")
+    world.wait_error("1 child by inheritance (public.late)", resolved=0)
+    assert (50,) not in [tuple(r) for r in
+                         world.on_dest("SELECT id FROM lonely")]
+    world.on_source("ALTER TABLE late NO INHERIT lonely; "
+                    "INSERT INTO lonely (id) VALUES (3)")
+    world.wait_same("lonely")
+    assert world.full_syncs(lonely) == world.full_syncs(kid) == 1
+
+
+def test_a_partition_that_is_not_logged(world):
+    """It comes later; what was changed in it is brought by a load when it is
+    gone, or logged."""
+    world.on_source(f"CREATE TABLE item ({ITEM}) PARTITION BY RANGE (id); "
+                    "CREATE TABLE low PARTITION OF item FOR VALUES FROM "
+                    "(MINVALUE) TO (100); INSERT INTO item (id) VALUES (1)")
+    mapping, = world.follow("item")
+    world.start()
+    world.wait_same("item")
+    world.on_source("CREATE UNLOGGED TABLE high PARTITION OF item FOR VALUES "
+                    "FROM (100) TO (MAXVALUE)")
+    world.on_source("INSERT INTO item (id) VALUES (2), (102)")
+    world.wait_error("partition public.high of")
+    world.on_source("ALTER TABLE high SET LOGGED")
+    world.wait_same("item")
+    world.on_source("UPDATE item SET n = 8")
+    world.wait_same("item")
+    assert world.full_syncs(mapping) == 2
 
 
 def test_slow_mapping(world):

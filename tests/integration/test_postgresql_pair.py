@@ -167,3 +167,33 @@ def test_keys_that_only_postgresql_has(pair, kind, values):
     assert ask(pair, mapping, "VERIFY") == ("FAILED", 2)
     ask(pair, mapping, "REPAIR")
     pair.wait_same(timeout=5)
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
+    """A view keeps it from being swapped. The server knows that it is empty, and
+    would read it again for each row that comes."""
+    definition = "(id int PRIMARY KEY, v text)"
+    if partitioned:
+        definition += (" PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF "
+                       "every FOR VALUES WITH (MODULUS 2, REMAINDER 0); "
+                       "CREATE TABLE p1 PARTITION OF every FOR VALUES WITH "
+                       "(MODULUS 2, REMAINDER 1)")
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, v text); "
+                   "INSERT INTO every SELECT i, md5(i::text) "
+                   "FROM generate_series(1, 20000) AS i")
+    pair.there.psql(f"CREATE TABLE every {definition}; "
+                    "CREATE VIEW seen AS SELECT * FROM every;\n"
+                    "VACUUM ANALYZE every;\n", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.wait_same(timeout=10)
+    pair.on_source("DELETE FROM every WHERE id > 5")
+    pair.wait_same()
+    pair.on_source("INSERT INTO every SELECT i, md5(i::text) "
+                   "FROM generate_series(6, 20000) AS i")
+    pair.wait_same()
+    for table in ("p0", "p1") if partitioned else ("every",):
+        assert pair.table_reads(table) < 100
+    assert not pair.errors()

@@ -15,6 +15,7 @@ import uuid
 import pytest
 
 from support import dataflow
+from support import postgresql_rights as rights
 from support.postgresql import Postgresql, skip_unless_installed
 from support.relay import Relay
 
@@ -579,30 +580,10 @@ def test_a_copy_on_postgresql_is_verified_and_repaired(target):
 
 # --------------------------------------------------------------------- rights
 
-SCRIPT = os.path.join(dataflow.TOP, "etc",
-                      "least-privilege-postgresql-destination.sql")
-
-
-def give_rights(target, login, tables, swap):
-    """Run the script as a DBA would, with the lines between the rulers
-    changed."""
-    with open(SCRIPT, encoding="utf-8") as file:
-        text = file.read()
-    for old, new in (
-            (r"\set login dataflow_writer", rf"\set login {login}"),
-            (r"\set password ''", r"\set password 'Least-pass-42'"),
-            (r"\set may_swap 0", rf"\set may_swap {int(swap)}"),
-            ("('public', 'orders'),\n('sales', NULL);", tables + ";")):
-        assert old in text, old
-        text = text.replace(old, new)
-    for _ in range(2):  # running it again changes nothing
-        target.server.psql(text, target.database)
-
-
 def use_login(target, login):
     text = target.server.connection_string(
         database=target.database, **{"user id": login,
-                                     "password": "Least-pass-42"})
+                                     "password": rights.PASSWORD})
     target.world.control(f"UPDATE target_servers SET connection_string = "
                          f"N'{text}' WHERE target_id = {target.target_id}")
 
@@ -615,8 +596,8 @@ def test_the_rights_of_the_script_are_enough(target, swap):
     target.server.psql("CREATE TABLE public.rich (id bigint PRIMARY KEY, "
                        "name varchar(50), n serial); INSERT INTO public.rich "
                        "VALUES (1, 'old', 1)", target.database)
-    give_rights(target, login, "('public', 'rich'), ('public', 'made')",
-                swap)
+    rights.destination(target.server, target.database, login,
+                       [("public", "rich"), ("public", "made")], swap)
     use_login(target, login)
     world.on_source("UPDATE rich SET n = 0 WHERE n IS NULL")
     world.on_source("ALTER TABLE rich ALTER COLUMN n INT NOT NULL")
@@ -641,8 +622,8 @@ def test_the_rights_of_the_script_are_enough(target, swap):
 def test_a_check_names_the_rights_that_are_missing(target):
     world, login = target.world, f"poor_{target.database}"
     make_source(world)
-    target.server.psql(f"CREATE ROLE {login} LOGIN PASSWORD 'Least-pass-42'; "
-                       "CREATE TABLE public.rich (id bigint PRIMARY KEY, "
+    target.server.psql(f"CREATE ROLE {login} LOGIN PASSWORD "
+                       f"'{rights.PASSWORD}'; CREATE TABLE public.rich (id bigint PRIMARY KEY, "
                        "name varchar(50), n int)", target.database)
     use_login(target, login)
     target.add_mapping("rich", cdc=0)

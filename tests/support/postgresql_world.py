@@ -89,6 +89,13 @@ class PostgresqlPair(PostgresqlWorld):
         return (self.postgresql.psql(sql, self.src_db),
                 self.there.psql(sql, self.dst_db))
 
+    def table_reads(self, table):
+        """How often the whole of a destination table was read, as of a second
+        ago; more than a few times is once for each row."""
+        return self.there.query(
+            "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = "
+            f"'{table}'", self.dst_db)[0][0]
+
     def has_table(self, table):
         return bool(self.there.query(
             "SELECT 1 FROM pg_tables WHERE schemaname = 'public' "

@@ -60,12 +60,40 @@ static void test_equal(void **state)
 	assert_true(position_equal(&a, &b));
 }
 
+static void test_parse(void **state)
+{
+	static const char *const wrong[] = {"0x",   "0",     "00AB",  "0xA",
+					    "0xAG", "0xab",  "0xABC", "0xAB ",
+					    "x",    " 0xAB", "0x-1"};
+	unsigned char bytes[POSITION_MAX];
+	struct error err = ERROR_INIT;
+	char text[POSITION_TEXT_MAX + 2];
+	struct position pos, back;
+
+	(void)state;
+	for (size_t len = 0; len <= POSITION_MAX; len += 64) {
+		memset(bytes, (int)(0x5a + len), sizeof(bytes));
+		MUST(position_set(&pos, bytes, len, &err));
+		position_format(text, &pos);
+		assert_int_equal(position_parse(&back, text), 0);
+		assert_true(position_equal(&pos, &back));
+	}
+	strcat(text, "AB"); /* one byte too many */
+	assert_int_equal(position_parse(&back, text), -1);
+	assert_int_equal(back.len, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		assert_int_equal(position_parse(&back, wrong[i]), -1);
+		assert_int_equal(back.len, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_and_format),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_parse),
 	};
 
 	return cmocka_run_group_tests_name("position", tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void start(void)
 	assert_int_equal(worker_mapping(worker)->id, 1);
 }
 
-static void stop(enum cancel_level level)
+static void wait_for_its_end(enum cancel_level level)
 {
 	int64_t began = clock_ms();
 
@@ -75,6 +75,11 @@ static void stop(enum cancel_level level)
 	while (!worker_has_ended(worker) && clock_ms() - began < 10000)
 		pause_ms(1);
 	assert_true(worker_has_ended(worker));
+}
+
+static void stop(enum cancel_level level)
+{
+	wait_for_its_end(level);
 	worker_free(worker);
 	worker = NULL;
 }
@@ -160,6 +165,17 @@ static void test_loads_and_follows(void **state)
 		 "UNION ALL SELECT last_connected_at IS NOT NULL "
 		 "FROM target_servers",
 		 "1\n1\n");
+}
+
+/* A worker that has ended is told what the tables say until it is freed. */
+static void test_seen_after_its_end(void **state)
+{
+	(void)state;
+	start();
+	wait_for_its_end(CANCEL_DRAIN);
+	wait_for("SELECT state FROM mapping_state", "STOPPED\n");
+	pause_ms(50); /* the reporter is through with it */
+	worker_see(worker, &rig.row, clock_ms());
 }
 
 static void test_restart_goes_on(void **state)
@@ -603,6 +619,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_loads_and_follows),
+		TEST(test_seen_after_its_end),
 		TEST(test_restart_goes_on),
 		TEST(test_waits_without_initial_sync),
 		TEST(test_orders_before_the_first_load),

@@ -30,9 +30,11 @@ SELECT
     m.on_conflict_error,
     e.error_message,
     ve.error_message AS verification_error,
-    CASE WHEN ve.error_details LIKE '%"scope":"WHOLE"%' THEN 1 ELSE 0 END AS is_whole
+    CASE WHEN ve.error_details LIKE '%"scope":"WHOLE"%' THEN 1 ELSE 0 END AS is_whole,
+    s.position
 FROM table_mappings AS m
 LEFT JOIN verification_progress AS p ON m.mapping_id = p.mapping_id
+LEFT JOIN mapping_state AS s ON m.mapping_id = s.mapping_id
 LEFT JOIN (
     SELECT
         a.mapping_id,

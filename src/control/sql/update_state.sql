@@ -1,13 +1,13 @@
 -- @mapping_id, @state, @reason, @lag_ms, @is_consistent, @position,
--- @rows_applied, @next_attempt_at, @daemon, @updated_at, @current_at (kept when
--- it is not known)
+-- @rows_applied, @next_attempt_at, @daemon, @updated_at, @current_at. What a worker
+-- does not know yet of the position and of @current_at is kept.
 UPDATE mapping_state
 SET
     state = @state,
     reason = @reason,
     lag_seconds = @lag_ms / 1000.0,
     is_consistent = @is_consistent,
-    position = @position,
+    position = COALESCE(@position, position),
     rows_applied = @rows_applied,
     next_attempt_at = @next_attempt_at,
     daemon = @daemon,

@@ -265,7 +265,9 @@ static int take_checkpoint(struct table_state *state, json_t *in,
 	    after < 0)
 		return broken(err, "checkpoint");
 	state->checkpoint.consistent_after_us = after;
-	return position_parse(&state->checkpoint.position, position, err);
+	return position_parse(&state->checkpoint.position, position) < 0
+		       ? broken(err, "position")
+		       : 0;
 }
 
 static int take_load(struct table_state *state, json_t *in, struct error *err)

@@ -30,6 +30,9 @@
 
 #define COUNTED_ROWS_MAX 1000000
 
+/* From so many on rows are not looked up one by one in a table without any. */
+#define MANY_ROWS 1000
+
 static int begin_copy(struct pg_target *target, enum pg_loader_kind kind,
 		      struct error *err)
 {
@@ -200,6 +203,7 @@ static int merge(struct pg_target *target, uint64_t rows, uint64_t deletes,
 	    (deletes && pg_merge_delete(&m, &counts->deleted, err) < 0) ||
 	    pg_merge_update(&m, &counts->updated, err) < 0)
 		goto done;
+	m.many = rows >= MANY_ROWS && !counts->updated;
 	if (deletes || counts->updated < rows) {
 		if (pg_merge_insert(&m, &counts->inserted, err) < 0 ||
 		    (counts->inserted && pg_merge_sequences(&m, err) < 0))

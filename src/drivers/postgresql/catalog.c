@@ -5,7 +5,7 @@
 #include "base/text.h"
 
 static const char table_sql[] =
-	"SELECT c.oid, c.relkind, c.relreplident, c.relpersistence <> 'p', "
+	"SELECT c.oid, c.relkind, c.relreplident, "
 	"row_security_active(c.oid) "
 	"FROM pg_class AS c "
 	"INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace "
@@ -148,8 +148,7 @@ int pg_catalog_read(struct pg *conn, const char *schema, const char *table,
 	out->oid = (uint32_t)pg_get_int(conn, 0, 0);
 	out->kind = *pg_get_text(conn, 0, 1);
 	out->identity = *pg_get_text(conn, 0, 2);
-	out->unlogged = pg_get_bool(conn, 0, 3);
-	out->has_policies = pg_get_bool(conn, 0, 4);
+	out->has_policies = pg_get_bool(conn, 0, 3);
 	pg_finish(conn);
 	if (read_columns(conn, out, err) < 0 || check_key_order(out, err) < 0) {
 		pg_catalog_release(out);

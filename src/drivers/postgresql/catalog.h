@@ -27,7 +27,6 @@ struct catalog_table {
 	uint32_t oid;
 	char kind;	   /* pg_class.relkind: r, p, v, m, f */
 	char identity;	   /* pg_class.relreplident: d, n, f, i */
-	bool unlogged;	   /* or temporary: no change of it is in the log */
 	bool has_policies; /* row security applies to this login */
 	struct catalog_column *columns;
 	size_t column_count;

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "drivers/postgresql/quote.h"
+#include "drivers/postgresql/logged.h"
 #include "drivers/postgresql/slot.h"
 #include "drivers/postgresql/streams.h"
 
@@ -72,27 +72,6 @@ static int find_place(struct postgresql_source *source, struct error *err)
 
 /* ----------------------------------------------------------------- position */
 
-/* What the log can tell of it, and what it needs for that. */
-int pg_changes_check_table(struct postgresql_source *source, struct error *err)
-{
-	const struct catalog_table *catalog = &source->catalog;
-	char name[TABLE_NAME_TEXT_MAX];
-
-	table_name_format(name, &source->name);
-	if (catalog->kind != 'r' && catalog->kind != 'p')
-		return error_set(err, ERROR_SCHEMA,
-				 "'%s' is a %s, whose changes are not logged; "
-				 "set cdc_enabled to 0",
-				 name, pg_catalog_kind(catalog));
-	if (catalog->unlogged)
-		return error_set(err, ERROR_SCHEMA,
-				 "'%s' is unlogged or temporary, so its "
-				 "changes are in no log; run ALTER TABLE … SET "
-				 "LOGGED, or set cdc_enabled to 0",
-				 name);
-	return 0;
-}
-
 /* Before the table is put into a publication, whatever the mapping's key is. */
 static int check_identity(struct postgresql_source *source, struct error *err)
 {
@@ -124,22 +103,43 @@ static int prepare(struct postgresql_source *source, struct error *err)
 	return ret;
 }
 
+/* What it is when the mapping begins shows later whether it was altered. */
+static int know_publication(struct postgresql_source *source, struct error *err)
+{
+	struct changes *changes = source->changes;
+	struct publication found;
+
+	if (publication_look(source->conn, &changes->stream->names,
+			     source->catalog.oid, &found, err) < 0)
+		return -1;
+	text_copy(changes->publication, sizeof(changes->publication),
+		  found.version);
+	return 0;
+}
+
 int pg_changes_position(struct postgresql_source *source, struct position *out,
 			struct error *err)
 {
 	struct changes *changes = source->changes;
 	struct lsn_position position;
 
+	int ret;
+
 	source->described = false;
 	if (pg_source_know_table(source, err) < 0 ||
-	    pg_changes_check_table(source, err) < 0 ||
+	    pg_logged_check(source, err) < 0 ||
 	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
-	    prepare(source, err) < 0 ||
-	    slot_position(source->conn, source->catalog.oid, changes->cancel,
-			  &position, err) < 0)
+	    prepare(source, err) < 0 || know_publication(source, err) < 0)
+		return -1;
+	stream_take_begin(changes->place);
+	ret = slot_position(source->conn, source->catalog.oid, changes->cancel,
+			    &position, err);
+	if (ret == 0)
+		stream_hold(changes->place, position.lsn);
+	stream_take_end(changes->place);
+	if (ret < 0)
 		return -1;
 	changes->watched_ms = 0;
-	stream_hold(changes->place, position.lsn);
 	lsn_to_position(out, &position);
 	return 0;
 }
@@ -189,28 +189,82 @@ static void note_slot(struct changes *changes, const struct slot_state *slot)
 		 (unsigned long long)(slot->retained >> 20));
 }
 
-/* Is the table still the one that was described, and told of? */
-static int watch(struct postgresql_source *source, struct error *err)
+/* What is wrong with the publication; ERROR_NONE: nothing. */
+static void judge_publication(const struct postgresql_source *source,
+			      const struct publication *found,
+			      struct error *why)
+{
+	const struct changes *changes = source->changes;
+
+	if (found->state == PUBLICATION_PARTLY)
+		*why = found->flaw;
+	else if (found->state != PUBLICATION_WITH)
+		table_is_gone(source, why);
+	else if (*changes->publication &&
+		 strcmp(changes->publication, found->version) != 0)
+		error_set(why, ERROR_GAP,
+			  "publication '%s' was altered, or the table taken "
+			  "out of it and put back: changes in between may not "
+			  "have been told",
+			  changes->stream->names.publication);
+}
+
+/*
+ * Are all changes of the table told? If not, some were left out already, which
+ * stays a gap when the publication is mended.
+ */
+static int watch_publication(struct postgresql_source *source,
+			     const struct lsn_position *from, struct error *err)
 {
 	struct changes *changes = source->changes;
-	uint32_t oid = source->catalog.oid;
+	struct error why = ERROR_INIT;
+	struct publication found;
+
+	if (publication_look(source->conn, &changes->stream->names,
+			     source->catalog.oid, &found, err) < 0)
+		return -1;
+	judge_publication(source, &found, &why);
+	if (why.kind == ERROR_NONE) {
+		text_copy(changes->publication, sizeof(changes->publication),
+			  found.version);
+		return 0;
+	}
+	stream_gap(changes->place, from->lsn, &why);
+	*err = why;
+	err->kind = ERROR_GAP;
+	return -1;
+}
+
+/* Is the table still the one that was described, and told of? */
+static int watch(struct postgresql_source *source,
+		 const struct lsn_position *from, struct error *err)
+{
+	struct changes *changes = source->changes;
 	struct slot_state slot;
 	int rc;
 
 	if (changes->watched_ms && clock_ms() - changes->watched_ms < WATCH_MS)
 		return 0;
-	rc = slot_is_table(source->conn, oid, &source->name, err);
-	if (rc > 0)
-		rc = slot_has_table(source->conn, &changes->stream->names, oid,
-				    err);
+	rc = slot_is_table(source->conn, source->catalog.oid, &source->name,
+			   err);
+	if (rc < 0)
+		return -1;
 	if (rc == 0) {
 		/* One that is gone altogether is no gap. */
 		source->described = false;
-		if (pg_source_know_table(source, err) == 0)
-			table_is_gone(source, err);
+		if (pg_source_know_table(source, err) < 0)
+			return -1;
+		table_is_gone(source, err);
+		stream_gap(changes->place, from->lsn, err);
 		return -1;
 	}
-	if (rc < 0 ||
+	if (pg_logged_check(source, err) < 0) {
+		/* A partition's changes that are in no log never will be. */
+		if (err->kind == ERROR_SCHEMA && source->catalog.kind == 'p')
+			stream_gap(changes->place, from->lsn, err);
+		return -1;
+	}
+	if (watch_publication(source, from, err) < 0 ||
 	    slot_look(source->conn, &changes->stream->names, &slot, err) < 0)
 		return -1;
 	note_slot(changes, &slot);
@@ -498,7 +552,7 @@ int pg_changes_begin(struct postgresql_source *source, struct table *shape,
 	    find_place(source, err) < 0)
 		return -1;
 	pass_stored_on(changes);
-	if (watch(source, err) < 0)
+	if (watch(source, &at, err) < 0)
 		return -1;
 	rc = stream_follow(changes->place, source->catalog.oid, &at,
 			   changes->cancel, err);

@@ -1,6 +1,7 @@
 #ifndef DRIVERS_POSTGRESQL_CHANGES_H
 #define DRIVERS_POSTGRESQL_CHANGES_H
 
+#include "drivers/postgresql/publication.h"
 #include "drivers/postgresql/source.h"
 #include "drivers/postgresql/stream.h"
 
@@ -35,6 +36,7 @@ struct changes {
 
 	int64_t proof_ms;   /* until when to wait for a stream that begins */
 	int64_t watched_ms; /* when the set-up was looked at; 0: never */
+	char publication[PUBLICATION_VERSION_MAX]; /* as it was then, or "" */
 	char note[WINDOW_NOTE_MAX];
 
 	/* Up to where the log went at a moment, and the last one that came. */
@@ -60,12 +62,6 @@ void pg_changes_stored(struct postgresql_source *source,
 		       const struct position *position);
 int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
 		     struct error *err) __attribute__((warn_unused_result));
-
-/*
- * Are changes of such a table logged at all? ERROR_SCHEMA with what helps.
- */
-int pg_changes_check_table(struct postgresql_source *source, struct error *err)
-	__attribute__((warn_unused_result));
 
 /* When the source is made, and when it ends. */
 int pg_changes_open(struct postgresql_source *source,

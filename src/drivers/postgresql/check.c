@@ -1,8 +1,8 @@
 #include "drivers/postgresql/check.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "drivers/postgresql/quote.h"
 
 int pg_check_failed(struct pg *conn, struct findings *out, const char *check,
@@ -59,6 +59,7 @@ int pg_check_server(struct postgresql *server, struct cancel *cancel,
 struct rights {
 	bool schema, select, trigger, read_only, hidden;
 	char user[256];
+	char types[1024]; /* schemas of its columns' types */
 };
 
 static const char rights_sql[] =
@@ -72,7 +73,13 @@ static const char rights_sql[] =
 	"AND a.attname = $2 "
 	"AND has_column_privilege(c.oid, a.attnum, 'UPDATE')), "
 	"pg_is_in_recovery(), row_security_active(c.oid), "
-	"quote_ident(current_user) "
+	"quote_ident(current_user), "
+	"(SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ') "
+	"FROM pg_attribute AS a INNER JOIN pg_type AS y ON y.oid = a.atttypid "
+	"INNER JOIN pg_proc AS f ON f.oid = y.typoutput "
+	"INNER JOIN pg_namespace AS n ON n.oid = f.pronamespace "
+	"WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+	"AND NOT has_schema_privilege(n.oid, 'USAGE')) "
 	"FROM pg_class AS c WHERE c.oid = $1::oid";
 
 static int read_rights(struct postgresql_source *source, const char *trigger,
@@ -89,8 +96,10 @@ static int read_rights(struct postgresql_source *source, const char *trigger,
 	out->trigger = pg_get_bool(source->conn, 0, 2);
 	out->read_only = pg_get_bool(source->conn, 0, 3);
 	out->hidden = pg_get_bool(source->conn, 0, 4);
-	snprintf(out->user, sizeof(out->user), "%s",
-		 pg_get_text(source->conn, 0, 5));
+	text_copy(out->user, sizeof(out->user),
+		  pg_get_text(source->conn, 0, 5));
+	text_copy(out->types, sizeof(out->types),
+		  pg_get_text(source->conn, 0, 6));
 	pg_finish(source->conn);
 	return 1;
 }
@@ -112,7 +121,7 @@ static void tell_trigger(struct postgresql_source *source,
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not reset the trigger column "
 			    "'%s'" FINDING_REMEDY
-			    "GRANT UPDATE (%s) ON %s TO %s",
+			    "GRANT UPDATE (%s) ON %s TO %s" PG_SOURCE_SCRIPT,
 			    trigger, column, table, rights->user);
 	else
 		finding_add(out, FINDING_OK, "rights",
@@ -125,19 +134,27 @@ static void tell_rights(const struct rights *rights, const char *schema,
 	if (!rights->schema)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not use schema %s" FINDING_REMEDY
-			    "GRANT USAGE ON SCHEMA %s TO %s",
+			    "GRANT USAGE ON SCHEMA %s TO %s" PG_SOURCE_SCRIPT,
 			    schema, schema, rights->user);
 	if (!rights->select)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "the login may not read the whole table "
-			    "%s" FINDING_REMEDY "GRANT SELECT ON %s TO %s",
+			    "%s" FINDING_REMEDY
+			    "GRANT SELECT ON %s TO %s" PG_SOURCE_SCRIPT,
 			    table, table, rights->user);
+	if (*rights->types)
+		finding_add(out, FINDING_FAIL, "rights",
+			    "the login may not use schema %s, where the type "
+			    "of a column is" FINDING_REMEDY
+			    "GRANT USAGE ON SCHEMA %s TO %s" PG_SOURCE_SCRIPT,
+			    rights->types, rights->types, rights->user);
 	if (rights->hidden)
 		finding_add(out, FINDING_FAIL, "rights",
 			    "policies hide rows of %s from the "
 			    "login" FINDING_REMEDY "ALTER ROLE %s BYPASSRLS",
 			    table, rights->user);
-	if (rights->schema && rights->select && !rights->hidden)
+	if (rights->schema && rights->select && !*rights->types &&
+	    !rights->hidden)
 		finding_add(out, FINDING_OK, "rights", "it can be read");
 }
 
@@ -251,5 +268,5 @@ int pg_check_source(struct postgresql_source *source, struct source_check *what,
 		finding_add(out, FINDING_OK, "snapshot",
 			    "database '%s' is read without locks",
 			    source->name.database);
-	return what->changes ? pg_check_log(source, out, err) : 0;
+	return what->changes ? pg_check_log(source, what, out, err) : 0;
 }

@@ -20,7 +20,8 @@ int pg_check_table_changes(struct postgresql_source *source,
 			   const struct table *table, struct findings *out,
 			   struct error *err)
 	__attribute__((warn_unused_result));
-int pg_check_log(struct postgresql_source *source, struct findings *out,
+int pg_check_log(struct postgresql_source *source,
+		 const struct source_check *what, struct findings *out,
 		 struct error *err) __attribute__((warn_unused_result));
 
 /*

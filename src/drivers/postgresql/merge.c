@@ -445,12 +445,44 @@ done:
 
 /* ----------------------------------------------------------------- inserting */
 
+/*
+ * Is there nothing in the destination? A table without a page is planned as one
+ * that is read for nothing, so it would be read again for each row that comes,
+ * with all those that came before: 30,000 rows took eight seconds, and ten times
+ * as many a hundred times that. A partitioned table has no pages itself.
+ */
+static int is_empty(const struct pg_target *target, bool *empty,
+		    struct error *err)
+{
+	struct pg_param id = pg_int(target->dest.oid);
+	struct strbuf sql;
+	int64_t rows = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SELECT CASE WHEN pg_relation_size($1::oid) = 0 "
+			    "THEN NOT EXISTS (SELECT 1 FROM ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, ") ELSE false END");
+	if (strbuf_check(&sql, err) == 0)
+		rows = pg_query(target->conn, sql.data, &id, 1, err);
+	strbuf_release(&sql);
+	if (rows < 0)
+		return -1;
+	*empty = pg_get_bool(target->conn, 0, 0);
+	pg_finish(target->conn);
+	return 0;
+}
+
 int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err)
 {
 	const struct pg_target *target = merge->target;
+	bool whole = merge->whole;
 	struct strbuf sql;
 	int ret;
+
+	if (!whole && merge->many && is_empty(target, &whole, err) < 0)
+		return -1;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "INSERT INTO ");
@@ -466,7 +498,7 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 		strbuf_addstr(&sql,
 			      " AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
 			      "\", '1'), 0) = 0");
-	if (target->shape->key_count && !merge->whole) {
+	if (target->shape->key_count && !whole) {
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
 		pg_sql_dest(&sql, target);
 		strbuf_addstr(&sql, " AS d WHERE ");

@@ -381,7 +381,12 @@ static bool is_refusal(const struct pg_target *target, const struct error *err)
 static int exchange(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct error *err)
 {
-	struct pg_merge m = {.target = target, .range = "", .differing = true};
+	struct pg_merge m = {
+		.target = target,
+		.range = "",
+		.differing = true,
+		.many = true,
+	};
 	uint64_t deleted = 0, updated = 0, inserted = 0;
 	struct strbuf name;
 	int ret = -1;

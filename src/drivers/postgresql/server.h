@@ -19,6 +19,11 @@ struct postgresql {
 extern const struct source_ops postgresql_source_ops;
 extern const struct target_ops postgresql_target_ops;
 
+/* Stands behind a statement that grants something on a source. */
+#define PG_SOURCE_SCRIPT                                              \
+	"; least-privilege-postgresql-source.sql grants all that is " \
+	"needed"
+
 /*
  * A connection to `database` ("": the login's own, or 'postgres'), from the pool or new.
  * The caller has reserved it. Give it back with postgresql_give().

@@ -53,6 +53,7 @@ void session_gap(struct stream_mapping *mapping, const struct error *why)
 	mapping->gap = *why;
 	mapping->gap.kind = ERROR_GAP;
 	mapping->gap.retryable = false;
+	mapping->fresh = 0;
 	mapping->fed = false;
 	/* It needs nothing of the log until it begins anew. */
 	mapping->stored = STREAM_NEEDS_NOTHING;
@@ -65,7 +66,7 @@ void session_gap_all(struct stream *stream, const struct error *why)
 	struct stream_mapping *mapping;
 
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			session_gap(mapping, why);
 }
 
@@ -74,7 +75,7 @@ bool session_is_wanted(const struct stream *stream)
 	const struct stream_mapping *mapping;
 
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			return true;
 	return false;
 }
@@ -86,9 +87,12 @@ uint64_t session_flush(const struct stream *stream)
 
 	if (!stream->told)
 		return stream->confirmed;
-	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->stored < flush)
-			flush = mapping->stored;
+	for (mapping = stream->mappings; mapping; mapping = mapping->next) {
+		uint64_t needs = stream_needs(mapping);
+
+		if (needs < flush)
+			flush = needs;
+	}
 	return flush > stream->confirmed ? flush : stream->confirmed;
 }
 
@@ -207,7 +211,7 @@ static void begin_feeding(struct stream *stream, uint64_t confirmed)
 	feed_begin(stream);
 	stream->confirmed = confirmed;
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
-		if (mapping->wants && mapping->gap.kind == ERROR_NONE)
+		if (mapping->wants && !stream_is_barred(mapping))
 			begin_mapping(stream, mapping);
 	stream->passed = confirmed;
 	stream->again = false;
@@ -370,6 +374,7 @@ static int tell(struct session *session, bool ask, struct error *err)
 	pthread_mutex_lock(&stream->lock);
 	write = stream->passed;
 	flush = session_flush(stream);
+	stream->confirmed = flush; /* it never goes back */
 	pthread_mutex_unlock(&stream->lock);
 	put_number(status + 1, write);
 	put_number(status + 9, flush);

@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "drivers/postgresql/publication.h"
 #include "drivers/postgresql/quote.h"
+#include "drivers/postgresql/server.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
@@ -18,7 +20,6 @@
 #define DUPLICATE_OBJECT "42710"
 #define OBJECT_IN_USE	 "55006"
 #define UNDEFINED_OBJECT "42704"
-#define NO_PRIVILEGE	 "42501"
 
 /* How often to look whether those who are committing are done, and how long. */
 #define COMMIT_LOOK_MS 20
@@ -106,7 +107,8 @@ static int judge_server(struct pg *conn, struct error *err)
 	if (!pg_get_bool(conn, 0, 5))
 		return error_set(err, ERROR_PERMISSION,
 				 "login '%s' may not read the log; run ALTER "
-				 "ROLE \"%s\" REPLICATION",
+				 "ROLE \"%s\" "
+				 "REPLICATION" PG_SOURCE_SCRIPT,
 				 pg_get_text(conn, 0, 6),
 				 pg_get_text(conn, 0, 6));
 	if (!exists && used >= slots)
@@ -233,32 +235,7 @@ int slot_check_identity(struct pg *conn, uint32_t oid, const struct table *key,
 	return ret;
 }
 
-/* -------------------------------------------------------------- publication */
-
-enum { PUBLICATION_NONE, PUBLICATION_WITHOUT, PUBLICATION_WITH };
-
-/* Is there one, and has it the table? */
-static int find_publication(struct pg *conn, const struct slot_names *names,
-			    uint32_t oid, struct error *err)
-{
-	struct pg_param params[] = {pg_text(names->publication), pg_int(oid)};
-	int64_t rows =
-		pg_query(conn,
-			 "SELECT p.puballtables OR EXISTS (SELECT 1 "
-			 "FROM pg_publication_rel AS r WHERE r.prpubid = p.oid "
-			 "AND r.prrelid = $2::oid) FROM pg_publication AS p "
-			 "WHERE p.pubname = $1",
-			 params, COUNT_OF(params), err);
-	int ret;
-
-	if (rows < 0)
-		return -1;
-	ret = !rows			? PUBLICATION_NONE
-	      : pg_get_bool(conn, 0, 0) ? PUBLICATION_WITH
-					: PUBLICATION_WITHOUT;
-	pg_finish(conn);
-	return ret;
-}
+/* -------------------------------------------------------------------- table */
 
 int slot_is_table(struct pg *conn, uint32_t oid, const struct table_name *table,
 		  struct error *err)
@@ -280,61 +257,6 @@ int slot_is_table(struct pg *conn, uint32_t oid, const struct table_name *table,
 	return rows < 0 ? -1 : rows > 0;
 }
 
-int slot_has_table(struct pg *conn, const struct slot_names *names,
-		   uint32_t oid, struct error *err)
-{
-	int found = find_publication(conn, names, oid, err);
-
-	return found < 0 ? -1 : found == PUBLICATION_WITH;
-}
-
-static void publication_sql(struct strbuf *sql, const struct slot_names *names,
-			    const struct table_name *table, bool exists,
-			    int version)
-{
-	strbuf_addstr(sql, exists ? "ALTER" : "CREATE");
-	strbuf_addstr(sql, " PUBLICATION ");
-	quote_name(sql, names->publication);
-	strbuf_addstr(sql, exists ? " ADD TABLE " : " FOR TABLE ");
-	quote_table(sql, table->schema, table->table);
-	if (!exists && version >= 130000)
-		strbuf_addstr(sql, " WITH (publish_via_partition_root = true)");
-}
-
-/* What the DBA has to run, since we may not. */
-static int explain_refusal(struct error *err, const char *sql)
-{
-	if (strcmp(err->sqlstate, NO_PRIVILEGE) != 0)
-		return -1;
-	err->kind = ERROR_PERMISSION;
-	error_append(err, "as owner of the table and the publication, or as "
-			  "superuser, run ");
-	error_append(err, sql);
-	return -1;
-}
-
-static int publish(struct pg *conn, const struct slot_names *names,
-		   const struct table_name *table, bool exists,
-		   struct error *err)
-{
-	struct strbuf sql;
-	int ret = -1;
-
-	strbuf_init(&sql);
-	publication_sql(&sql, names, table, exists, pg_server_version(conn));
-	if (strbuf_check(&sql, err) == 0)
-		ret = pg_exec(conn, sql.data, err);
-	/* Another daemon was faster. */
-	if (ret < 0 && !strcmp(err->sqlstate, DUPLICATE_OBJECT)) {
-		error_clear(err);
-		ret = 0;
-	}
-	if (ret < 0)
-		explain_refusal(err, sql.data);
-	strbuf_release(&sql);
-	return ret;
-}
-
 /* --------------------------------------------------------------------- slot */
 
 int slot_look(struct pg *conn, const struct slot_names *names,
@@ -352,7 +274,9 @@ int slot_look(struct pg *conn, const struct slot_names *names,
 		    "confirmed_flush_lsn::text, %s, CASE WHEN "
 		    "pg_is_in_recovery() THEN 0 ELSE "
 		    "pg_wal_lsn_diff(pg_current_wal_lsn(), "
-		    "restart_lsn)::bigint END, %s "
+		    "restart_lsn)::bigint END, %s, "
+		    "COALESCE(plugin = 'pgoutput' "
+		    "AND database = current_database(), false) "
 		    "FROM pg_catalog.pg_replication_slots "
 		    "WHERE slot_name = ",
 		    has_status ? "wal_status" : "''",
@@ -374,6 +298,7 @@ int slot_look(struct pg *conn, const struct slot_names *names,
 			out->retained = (uint64_t)pg_get_int(conn, 0, 4);
 		if (!pg_null(conn, 0, 5) && pg_get_int(conn, 0, 5) > 0)
 			out->left = (uint64_t)pg_get_int(conn, 0, 5);
+		out->fits = pg_get_bool(conn, 0, 6);
 	}
 	pg_finish(conn);
 	return 0;
@@ -428,99 +353,52 @@ static int drop_slot(struct pg *conn, const struct slot_names *names,
 
 /*
  * The log before the publication was made cannot be read with it, so a slot that
- * is older than its publication is made anew, and one that lost its part of the
- * log as well.
+ * is older than its publication is made anew, and so is one that lost its part of
+ * the log, or that somebody made with another plugin.
  */
 int slot_prepare(struct pg *conn, const struct slot_names *names, uint32_t oid,
 		 const struct table_name *table, bool anew, struct error *err)
 {
-	int found = find_publication(conn, names, oid, err);
+	struct publication found;
 	struct slot_state state;
 
-	if (found < 0 || slot_look(conn, names, &state, err) < 0)
+	if (publication_look(conn, names, oid, &found, err) < 0 ||
+	    slot_look(conn, names, &state, err) < 0)
 		return -1;
-	if (state.exists &&
-	    (anew || found == PUBLICATION_NONE || !state.confirmed ||
-	     !strcmp(state.status, "lost"))) {
-		if (drop_slot(conn, names, err) < 0)
-			return -1;
-		state.exists = false;
-	}
-	if (!state.exists && slot_check_server(conn, names, err) < 0)
+	anew = anew || found.state == PUBLICATION_NONE || !state.fits ||
+	       !state.confirmed || !strcmp(state.status, "lost");
+	if ((!state.exists || anew) && slot_check_server(conn, names, err) < 0)
 		return -1;
-	if (found != PUBLICATION_WITH &&
-	    publish(conn, names, table, found != PUBLICATION_NONE, err) < 0)
+	if (found.state != PUBLICATION_WITH &&
+	    publication_add(conn, names, table, &found, err) < 0)
 		return -1;
-	return state.exists ? 0 : slot_create(conn, names, err);
+	if (state.exists && !anew)
+		return 0;
+	if (state.exists && drop_slot(conn, names, err) < 0)
+		return -1;
+	return slot_create(conn, names, err);
 }
 
-int slot_keep_tables(struct pg *conn, const struct slot_names *names,
-		     const struct table_name *const *tables, size_t count,
-		     struct error *err)
-{
-	struct pg_param name = pg_text(names->publication);
-	struct strbuf sql;
-	int64_t rows;
-	bool any = false;
-	int ret = -1;
-
-	rows = pg_query(conn,
-			"SELECT schemaname::text, tablename::text "
-			"FROM pg_publication_tables AS t "
-			"INNER JOIN pg_publication AS p "
-			"ON p.pubname = t.pubname AND NOT p.puballtables "
-			"WHERE t.pubname = $1",
-			&name, 1, err);
-	if (rows < 0)
-		return -1;
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "ALTER PUBLICATION ");
-	quote_name(&sql, names->publication);
-	for (int64_t row = 0; row < rows; row++) {
-		const char *schema = pg_get_text(conn, row, 0);
-		const char *table = pg_get_text(conn, row, 1);
-		bool wanted = false;
-
-		for (size_t i = 0; i < count && !wanted; i++)
-			wanted = !strcmp(tables[i]->schema, schema) &&
-				 !strcmp(tables[i]->table, table);
-		if (wanted)
-			continue;
-		strbuf_addstr(&sql, any ? ", " : " DROP TABLE ");
-		quote_table(&sql, schema, table);
-		any = true;
-	}
-	pg_finish(conn);
-	if (strbuf_check(&sql, err) == 0)
-		ret = any ? pg_exec(conn, sql.data, err) : 0;
-	/* It went while we looked: the next time finds out. */
-	if (ret < 0 && !strcmp(err->sqlstate, UNDEFINED_OBJECT)) {
-		error_clear(err);
-		ret = 0;
-	}
-	if (ret < 0)
-		explain_refusal(err, sql.data);
-	strbuf_release(&sql);
-	return ret;
-}
-
+/*
+ * What is left of a database shows by its slot, so that goes last. One that is
+ * in use will be found again.
+ */
 int slot_drop(struct pg *conn, const struct slot_names *names,
 	      struct error *err)
 {
-	struct strbuf sql;
-	int ret = -1;
+	struct slot_state state;
 
-	if (drop_slot(conn, names, err) < 0)
+	if (slot_look(conn, names, &state, err) < 0)
 		return -1;
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "DROP PUBLICATION IF EXISTS ");
-	quote_name(&sql, names->publication);
-	if (strbuf_check(&sql, err) == 0)
-		ret = pg_exec(conn, sql.data, err);
-	if (ret < 0)
-		explain_refusal(err, sql.data);
-	strbuf_release(&sql);
-	return ret;
+	if (state.active) {
+		error_set(err, ERROR_CONFLICT,
+			  "replication slot '%s' is still in use", names->slot);
+		err->retryable = true;
+		return -1;
+	}
+	if (publication_drop(conn, names, err) < 0)
+		return -1;
+	return drop_slot(conn, names, err);
 }
 
 /* ----------------------------------------------------------------- position */
@@ -563,14 +441,15 @@ static int take_position(struct pg *conn, struct lsn_position *out,
  * Who has written to the table, in a transaction that is not over. A commit is
  * in the log some time before others can see it, and its locks go after that:
  * so who is among these may be before the position and not visible yet. `$2`:
- * only those among them.
+ * only those among them. A login without pg_read_all_stats does not see what the
+ * sessions of others do; then each may be one that waits for a standby.
  */
 static const char writers_sql[] =
 	"WITH RECURSIVE tree AS (SELECT $1::oid AS oid UNION "
 	"SELECT i.inhrelid FROM pg_inherits AS i "
 	"INNER JOIN tree AS t ON i.inhparent = t.oid) "
 	"SELECT string_agg(DISTINCT l.virtualtransaction, ','), "
-	"bool_or(a.wait_event = 'SyncRep'), "
+	"bool_or(a.wait_event = 'SyncRep' OR a.state IS NULL), "
 	"current_setting('synchronous_standby_names') <> '' "
 	"FROM pg_locks AS l INNER JOIN tree AS t ON t.oid = l.relation "
 	"LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid "
@@ -633,13 +512,14 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 	} while (waited < COMMIT_WAIT_MS ||
 		 (writers->may_wait && writers->waiting &&
 		  waited < SYNC_WAIT_MS));
-	if (!writers->waiting)
+	if (!writers->may_wait || !writers->waiting)
 		return 0;
 	error_set(
 		err, ERROR_SERVER,
 		"a transaction that changed the table waits for a synchronous "
-		"standby, for more than %d seconds; what it changed is in the "
-		"log but cannot be read yet (see pg_stat_replication)",
+		"standby, for more than %d seconds, or may do so, which only a "
+		"login with pg_read_all_stats can see; what it changed is in "
+		"the log but cannot be read yet (see pg_stat_replication)",
 		SYNC_WAIT_MS / 1000);
 	err->retryable = true;
 	return -1;

@@ -22,6 +22,9 @@
  */
 #define SLOT_NAME_MAX 64
 
+/* A slot that keeps more than this is worth a word. */
+#define SLOT_RETAINED_WARN ((uint64_t)1 << 30)
+
 struct slot_names {
 	char publication[SLOT_NAME_MAX];
 	char slot[SLOT_NAME_MAX];
@@ -86,6 +89,7 @@ int slot_find_end(struct pg *conn, struct slot_end *out, struct error *err)
 /* How the slot is. */
 struct slot_state {
 	bool exists;
+	bool fits; /* it is one that we can read */
 	bool active;
 	int pid;	    /* of who uses it */
 	uint64_t confirmed; /* what was committed up to here is not kept */
@@ -101,16 +105,6 @@ int slot_look(struct pg *conn, const struct slot_names *names,
 /* Is that still the table's name? 1, 0, -1. */
 int slot_is_table(struct pg *conn, uint32_t oid, const struct table_name *table,
 		  struct error *err) __attribute__((warn_unused_result));
-
-/* Is the table in the publication? 1, 0, -1. */
-int slot_has_table(struct pg *conn, const struct slot_names *names,
-		   uint32_t oid, struct error *err)
-	__attribute__((warn_unused_result));
-
-/* Take out of the publication what is not among these tables. */
-int slot_keep_tables(struct pg *conn, const struct slot_names *names,
-		     const struct table_name *const *tables, size_t count,
-		     struct error *err) __attribute__((warn_unused_result));
 
 /*
  * Nobody needs them any more: drop both, if they are there. ERROR_CONFLICT while

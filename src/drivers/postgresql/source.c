@@ -12,6 +12,7 @@
 #include "drivers/postgresql/changes.h"
 #include "drivers/postgresql/check.h"
 #include "drivers/postgresql/choice.h"
+#include "drivers/postgresql/logged.h"
 #include "drivers/postgresql/quote.h"
 #include "drivers/postgresql/slot.h"
 
@@ -134,6 +135,9 @@ static void source_close(struct source *src)
 void pg_source_add_table(struct strbuf *sql,
 			 const struct postgresql_source *source)
 {
+	/* What follows it is told of its own rows alone; see logged.c. */
+	if (source->change_source && source->catalog.kind == 'r')
+		strbuf_addstr(sql, "ONLY ");
 	quote_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, " AS t");
 }
@@ -179,7 +183,8 @@ int pg_source_column(const struct postgresql_source *source, const char *name,
 			 "column '%s' is no longer in the source table", name);
 }
 
-void pg_source_advise(const struct postgresql_source *source, struct error *err)
+void pg_source_advise(const struct postgresql_source *source, const char *right,
+		      struct error *err)
 {
 	const char *user = pg_login_value(&source->server->login, "user");
 	struct strbuf sql;
@@ -195,10 +200,11 @@ void pg_source_advise(const struct postgresql_source *source, struct error *err)
 	} else {
 		strbuf_addstr(&sql, "GRANT USAGE ON SCHEMA ");
 		quote_name(&sql, source->name.schema);
-		strbuf_addstr(&sql, " and GRANT SELECT ON ");
+		strbuf_addf(&sql, " and GRANT %s ON ", right);
 		quote_table(&sql, source->name.schema, source->name.table);
 		strbuf_addstr(&sql, " TO ");
 		quote_name(&sql, user ? user : "the login");
+		strbuf_addstr(&sql, PG_SOURCE_SCRIPT);
 	}
 	error_append(err, sql.data);
 	strbuf_release(&sql);
@@ -210,7 +216,8 @@ static int source_describe(struct source *src, struct table *out,
 	struct postgresql_source *source = self_of(src);
 
 	source->described = false;
-	if (pg_source_know_table(source, err) < 0)
+	if (pg_source_know_table(source, err) < 0 ||
+	    (source->change_source && pg_logged_check(source, err) < 0))
 		return -1;
 	return pg_catalog_describe(&source->catalog, source->native,
 				   &source->name, out, err);
@@ -463,7 +470,7 @@ static int source_read_begin(struct source *src, struct table *shape,
 	if (begin_read(source, shape, choice, err) == 0)
 		return 0;
 	blame_condition(choice, err);
-	pg_source_advise(source, err);
+	pg_source_advise(source, "SELECT", err);
 	source_end(src);
 	return -1;
 }
@@ -553,7 +560,7 @@ static int source_seek(struct source *src, struct table *keys,
 	if (pg_source_know_table(source, err) == 0)
 		rc = pg_seek_key(source, keys, span, backwards, skip, out, err);
 	if (rc < 0)
-		pg_source_advise(source, err);
+		pg_source_advise(source, "SELECT", err);
 	pg_finish(source->conn);
 	source_end(src);
 	return rc;
@@ -571,7 +578,7 @@ static int source_digest(struct source *src, const struct table *shape,
 		rc = pg_digest_read(source, shape, take, take_count, keys, span,
 				    limit, out, err);
 	if (rc < 0)
-		pg_source_advise(source, err);
+		pg_source_advise(source, "SELECT", err);
 	source_end(src);
 	return rc;
 }

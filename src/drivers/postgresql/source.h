@@ -42,7 +42,7 @@ int pg_source_column(const struct postgresql_source *source, const char *name,
 		     const struct catalog_column **out, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* "schema"."table" AS t */
+/* "schema"."table" AS t, with ONLY where that is meant; its catalog is known. */
 void pg_source_add_table(struct strbuf *sql,
 			 const struct postgresql_source *source);
 
@@ -92,8 +92,9 @@ int pg_source_measure(struct postgresql_source *source,
 		      const struct table *shape, const char *from, bool chosen,
 		      struct error *err) __attribute__((warn_unused_result));
 
-/* Say what helps when the login may not do that. */
-void pg_source_advise(const struct postgresql_source *source,
+/* Say what helps when the login may not do that, for want of `right` on the
+ * table, such as "SELECT". */
+void pg_source_advise(const struct postgresql_source *source, const char *right,
 		      struct error *err);
 
 /* ------------------------------------------------------------------ changes */

@@ -44,9 +44,9 @@ static void build_split(const struct postgresql_source *source,
 	strbuf_addf(sql, " AS k, ntile(%zu) OVER (ORDER BY ", count);
 	pg_choice_add_key(sql, column);
 	strbuf_addstr(sql, ") AS part FROM ");
-	quote_table(sql, source->name.schema, source->name.table);
+	pg_source_add_table(sql, source);
 	strbuf_addf(sql,
-		    " AS t TABLESAMPLE SYSTEM (%.6f)) AS s "
+		    " TABLESAMPLE SYSTEM (%.6f)) AS s "
 		    "ORDER BY s.part, s.k",
 		    percent > 100     ? 100
 		    : percent < 0.001 ? 0.001

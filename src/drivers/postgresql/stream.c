@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "drivers/postgresql/feed.h"
 #include "drivers/postgresql/session.h"
 
@@ -59,9 +60,12 @@ static void *stream_main(void *arg)
 	pthread_mutex_lock(&stream->lock);
 	while (!stream->stopping) {
 		if (stream->spoilt || !session_is_wanted(stream)) {
+			stream->began_ms = 0;
 			pthread_cond_wait(&stream->changed, &stream->lock);
 			continue;
 		}
+		if (!stream->began_ms)
+			stream->began_ms = clock_ms();
 		pause_ms(stream, GATHER_MS);
 		pthread_mutex_unlock(&stream->lock);
 		error_clear(&err);
@@ -212,15 +216,6 @@ void stream_free(struct stream *stream)
 
 /* ----------------------------------------------------------------- mappings */
 
-static struct stream_mapping *find_mapping(const struct stream *stream, int id)
-{
-	struct stream_mapping *mapping = stream->mappings;
-
-	while (mapping && mapping->id != id)
-		mapping = mapping->next;
-	return mapping;
-}
-
 /* One that is in use is of one table: several may have no id. */
 static struct stream_mapping *find_place(const struct stream *stream, int id,
 					 const char *schema, const char *table)
@@ -264,7 +259,6 @@ static void stop_feeding(struct stream_mapping *mapping)
 	mapping->wants = false;
 	mapping->fed = false;
 	mapping->poked = false;
-	error_clear(&mapping->gap);
 	backlog_start(&mapping->backlog, 0);
 	refresh(mapping->stream);
 }
@@ -294,6 +288,12 @@ static int name_mapping(struct stream_mapping *mapping, const char *schema,
 		free(names[0]);
 		free(names[1]);
 		return error_memory(err, "a change log");
+	}
+	/* Of another table, nothing is missing yet, and nothing stored. */
+	if (!text_equal(mapping->schema, schema) ||
+	    !text_equal(mapping->table, table)) {
+		error_clear(&mapping->gap);
+		mapping->stored = 0;
 	}
 	free(mapping->schema);
 	free(mapping->table);
@@ -343,8 +343,27 @@ void stream_leave(struct stream_mapping *mapping)
 	pthread_mutex_unlock(&stream->lock);
 }
 
-int stream_list(struct stream *stream, const int *ids, size_t count,
-		struct error *err)
+static int list_one(struct stream *stream, const struct stream_listed *listed,
+		    struct error *err)
+{
+	struct stream_mapping *mapping =
+		find_place(stream, listed->id, listed->schema, listed->table);
+
+	if (!mapping)
+		mapping = add_mapping(stream, listed->id);
+	if (!mapping)
+		return error_memory(err, "a change log");
+	if (!mapping->users &&
+	    name_mapping(mapping, listed->schema, listed->table, err) < 0)
+		return -1; /* it is dropped, since it is not listed */
+	mapping->listed = true;
+	mapping->enabled = listed->enabled;
+	mapping->listed_stored = listed->stored;
+	return 0;
+}
+
+int stream_list(struct stream *stream, const struct stream_listed *listed,
+		size_t count, struct error *err)
 {
 	struct stream_mapping *mapping, *next;
 	int ret = 0;
@@ -352,15 +371,8 @@ int stream_list(struct stream *stream, const int *ids, size_t count,
 	pthread_mutex_lock(&stream->lock);
 	for (mapping = stream->mappings; mapping; mapping = mapping->next)
 		mapping->listed = false;
-	for (size_t i = 0; i < count && ret == 0; i++) {
-		mapping = find_mapping(stream, ids[i]);
-		if (!mapping)
-			mapping = add_mapping(stream, ids[i]);
-		if (mapping)
-			mapping->listed = true;
-		else
-			ret = error_memory(err, "a change log");
-	}
+	for (size_t i = 0; i < count && ret == 0; i++)
+		ret = list_one(stream, &listed[i], err);
 	for (mapping = stream->mappings; mapping; mapping = next) {
 		next = mapping->next;
 		if (!mapping->listed && !mapping->users)
@@ -378,7 +390,9 @@ void stream_stored(struct stream_mapping *mapping, uint64_t lsn)
 	struct stream *stream = mapping->stream;
 
 	pthread_mutex_lock(&stream->lock);
-	mapping->stored = lsn;
+	/* A checkpoint that nothing can go on from keeps nothing. */
+	if (mapping->gap.kind == ERROR_NONE || lsn == mapping->fresh)
+		mapping->stored = lsn;
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -398,6 +412,64 @@ void stream_read_end(struct stream_mapping *mapping,
 	backlog_read_end(reader);
 	trim(mapping);
 	pthread_mutex_unlock(&stream->lock);
+}
+
+void stream_take_begin(struct stream_mapping *mapping)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->taking++;
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
+void stream_take_end(struct stream_mapping *mapping)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->taking--;
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
+uint64_t stream_needs(const struct stream_mapping *mapping)
+{
+	int64_t began_ms = mapping->stream->began_ms;
+
+	if (mapping->taking)
+		return 0;
+	if (mapping->stored)
+		return mapping->stored;
+	if (mapping->listed_stored)
+		return mapping->listed_stored;
+	return !began_ms || clock_ms() - began_ms < STREAM_GRACE_MS
+		       ? 0
+		       : STREAM_NEEDS_NOTHING;
+}
+
+void stream_find_least(struct stream *stream, struct stream_least *out)
+{
+	const struct stream_mapping *least = NULL;
+
+	memset(out, 0, sizeof(*out));
+	out->lsn = STREAM_NEEDS_NOTHING;
+	pthread_mutex_lock(&stream->lock);
+	for (const struct stream_mapping *m = stream->mappings; m; m = m->next)
+		if (stream_needs(m) && stream_needs(m) < out->lsn) {
+			least = m;
+			out->lsn = stream_needs(m);
+		}
+	if (least) {
+		out->id = least->id;
+		out->enabled = least->enabled;
+		out->started = least->stored != 0;
+		snprintf(out->name, sizeof(out->name), "%s.%s", least->schema,
+			 least->table);
+		text_trim_partial_utf8(out->name);
+	}
+	pthread_mutex_unlock(&stream->lock);
+}
+
+bool stream_is_barred(const struct stream_mapping *mapping)
+{
+	return mapping->gap.kind != ERROR_NONE &&
+	       (!mapping->fresh || mapping->fresh != mapping->from);
 }
 
 uint64_t stream_reached(const struct stream_mapping *mapping)
@@ -478,6 +550,15 @@ bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from)
 	return is_whole(mapping) && mapping->backlog.begin <= from;
 }
 
+void stream_gap(struct stream_mapping *mapping, uint64_t from,
+		const struct error *why)
+{
+	pthread_mutex_lock(&mapping->stream->lock);
+	mapping->from = from;
+	session_gap(mapping, why);
+	pthread_mutex_unlock(&mapping->stream->lock);
+}
+
 /* May a mapping come in now that wants what follows `from`? */
 static bool can_come_in(const struct stream *stream, uint64_t from)
 {
@@ -491,7 +572,6 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 	struct stream *stream = mapping->stream;
 
 	backlog_start(&mapping->backlog, from);
-	error_clear(&mapping->gap);
 	mapping->from = from;
 	mapping->wants = true;
 	mapping->fed = false;
@@ -517,7 +597,16 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
 	struct stream *stream = mapping->stream;
 
 	pthread_mutex_lock(&stream->lock);
-	if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
+	if (mapping->gap.kind != ERROR_NONE) {
+		mapping->fresh = lsn;
+		mapping->stored = lsn;
+		mapping->fed = false;
+	}
+	/* A load in parts may go on that began where the tables say. */
+	if (!mapping->stored && mapping->listed_stored &&
+	    mapping->listed_stored < lsn)
+		mapping->stored = mapping->listed_stored;
+	else if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
 		mapping->stored = lsn;
 	if (!mapping->fed && can_come_in(stream, lsn)) {
 		begin_at(mapping, lsn);
@@ -560,8 +649,12 @@ static int check_gap(struct stream_mapping *mapping, uint64_t from,
 	    follow_cut_off(mapping, from, err) < 0)
 		return -1;
 	mapping->early = false;
-	if (mapping->gap.kind == ERROR_NONE || mapping->from != from)
+	if (mapping->gap.kind == ERROR_NONE)
 		return 0;
+	if (mapping->fresh && mapping->fresh == from) {
+		error_clear(&mapping->gap);
+		return 0;
+	}
 	mapping->stored = STREAM_NEEDS_NOTHING;
 	*err = mapping->gap;
 	return -1;

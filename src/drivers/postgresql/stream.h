@@ -18,10 +18,12 @@
  * committed to the mappings' backlogs, wakes their workers, and confirms to the
  * server what all of them have stored.
  *
- * What may be confirmed is the least position that any mapping has stored; one
- * that is known but has told nothing yet holds it back altogether, and so does
- * one that is switched off, at what it has stored. So the server keeps what
- * somebody will ask for after a crash.
+ * What may be confirmed is the least position that any mapping has stored, those
+ * that are switched off included. So the server keeps what somebody will ask for
+ * after a crash. Of a mapping that has told nothing since the daemon began, what
+ * the control tables know counts, which is older if anything: its destination may
+ * be away for long. One that they know nothing of was never loaded, and may never
+ * be: it keeps nothing, once it has had STREAM_GRACE_MS to say otherwise.
  *
  * A mapping that wants changes from before where the stream is makes it begin
  * again at what was confirmed; the others do not notice, since they know what
@@ -32,6 +34,17 @@
 /* As a position: a mapping that will begin anew. */
 #define STREAM_NEEDS_NOTHING UINT64_MAX
 
+/* From when the stream begins. */
+#define STREAM_GRACE_MS 30000
+
+/* A mapping as the control tables have it. Borrowed. */
+struct stream_listed {
+	int id;
+	const char *schema, *table;
+	uint64_t stored; /* 0: nothing */
+	bool enabled;
+};
+
 struct stream_mapping {
 	struct stream_mapping *next;
 	struct stream *stream;
@@ -40,9 +53,12 @@ struct stream_mapping {
 	uint32_t oid;	/* of that table, which may be renamed; 0: not known */
 	unsigned users; /* sources that are open on it */
 	bool listed;	/* the control tables have it */
+	bool enabled;	/* and say that it is switched on */
+	uint64_t listed_stored; /* as they know it; 0: nothing */
 	struct cancel *sleeper; /* of its worker, to be woken; or NULL */
 	bool poked;		/* and it has not looked since */
-	uint64_t stored; /* 0: not known, so that nothing may be confirmed */
+	uint64_t stored;	/* 0: it has not told */
+	unsigned taking; /* a position: nothing may be confirmed meanwhile */
 
 	bool wants; /* changes after `from` */
 	uint64_t from;
@@ -52,6 +68,8 @@ struct stream_mapping {
 	bool proven;	/* since the last start it was seen to be up to date */
 	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
 	struct error gap;   /* why it cannot get them; kind ERROR_NONE */
+	uint64_t fresh;	    /* but what comes after this, where it may begin
+			     * anew since then; or 0 */
 	bool touched;	    /* by the transaction that comes in */
 	struct stream_mapping *next_touched;
 	struct backlog backlog;
@@ -70,7 +88,8 @@ struct stream {
 	struct backlog_store store;
 	struct stream_mapping *mappings;
 	bool told; /* which mappings there are; before, nothing is confirmed */
-	bool spoilt; /* the slot cannot be read any more: make it anew */
+	int64_t began_ms; /* when somebody first wanted it; 0: nobody does */
+	bool spoilt;	  /* the slot cannot be read any more: make it anew */
 
 	/* The thread. */
 	pthread_t thread;
@@ -80,7 +99,7 @@ struct stream {
 	bool live;		    /* it reads */
 	struct error trouble;	    /* why not; kind ERROR_NONE: it begins */
 	struct lsn_position server; /* which it is, and where it was then */
-	uint64_t confirmed;	    /* by the slot, when the reading began */
+	uint64_t confirmed;	    /* to the server */
 	uint64_t passed;	    /* what was committed up to here came */
 	int64_t commit_us;	    /* the last commit, by our clock; 0: none */
 	int64_t offset_us;	    /* our clock less the server's */
@@ -109,12 +128,27 @@ struct stream_mapping *stream_join(struct stream *stream, int id,
 				   struct cancel *sleeper, struct error *err);
 void stream_leave(struct stream_mapping *mapping);
 
+/* All mappings that there are in the control tables, and no others. */
+int stream_list(struct stream *stream, const struct stream_listed *listed,
+		size_t count, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* The mapping that keeps the most of the log. */
+struct stream_least {
+	int id; /* 0: none keeps any */
+	uint64_t lsn;
+	bool enabled, started;
+	char name[256]; /* its table */
+};
+
+void stream_find_least(struct stream *stream, struct stream_least *out);
+
 /*
- * All mappings that there are in the control tables, `ids` of them, and no
- * others.
+ * A position is taken for the mapping, which stream_hold() will say: until
+ * the end nothing is confirmed that may come after it.
  */
-int stream_list(struct stream *stream, const int *ids, size_t count,
-		struct error *err) __attribute__((warn_unused_result));
+void stream_take_begin(struct stream_mapping *mapping);
+void stream_take_end(struct stream_mapping *mapping);
 
 /* It has stored that it needs nothing up to here. */
 void stream_stored(struct stream_mapping *mapping, uint64_t lsn);
@@ -124,8 +158,8 @@ void stream_read_end(struct stream_mapping *mapping,
 		     struct backlog_reader *reader);
 
 /*
- * It will begin at `lsn`, unless it has stored something already: nothing after
- * that may be forgotten.
+ * It may begin at `lsn`, which is the end of the log now, unless it has stored
+ * something already: nothing after that may be forgotten.
  */
 void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
 
@@ -138,6 +172,13 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn);
 int stream_follow(struct stream_mapping *mapping, uint32_t oid,
 		  const struct lsn_position *from, struct cancel *cancel,
 		  struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * Something after `from` was not told, or never will be: stream_follow() says so
+ * until it begins at a position that was held since then.
+ */
+void stream_gap(struct stream_mapping *mapping, uint64_t from,
+		const struct error *why);
 
 /* The log went up to there after the stream began: see stream_prove(). */
 void stream_ask(struct stream_mapping *mapping, uint64_t lsn);
@@ -156,9 +197,15 @@ bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 /* Slot and publication were made anew. */
 void stream_is_anew(struct stream *stream);
 
+/* With the lock held: it cannot get what it wants. */
+bool stream_is_barred(const struct stream_mapping *mapping);
+
+/* Likewise: what it needs comes after this. */
+uint64_t stream_needs(const struct stream_mapping *mapping);
+
 /*
- * With the lock held. Has it all that came after `from`, up to where? False as
- * soon as something was dropped; stream_follow() tells why.
+ * Likewise. Has it all that came after `from`, up to where? False as soon as
+ * something was dropped; stream_follow() tells why.
  */
 bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from);
 uint64_t stream_reached(const struct stream_mapping *mapping);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "drivers/postgresql/publication.h"
 
 /* A stream, and the servers that have it. */
 struct shared_stream {
@@ -28,8 +30,8 @@ struct stream_ref {
 
 /* A mapping of mappings(): kept for databases that have no stream yet. */
 struct seen_mapping {
-	int id;
-	char *database;
+	struct stream_listed listed;
+	char *database, *schema, *table;
 };
 
 struct streams {
@@ -173,8 +175,11 @@ failed:
 
 static void free_seen(struct streams *streams)
 {
-	for (size_t i = 0; i < streams->seen_count; i++)
+	for (size_t i = 0; i < streams->seen_count; i++) {
 		free(streams->seen[i].database);
+		free(streams->seen[i].schema);
+		free(streams->seen[i].table);
+	}
 	free(streams->seen);
 	streams->seen = NULL;
 	streams->seen_count = 0;
@@ -204,20 +209,21 @@ void streams_free(struct streams *streams)
 static int list_for(const struct streams *streams, struct stream *stream,
 		    struct error *err)
 {
-	int *ids = calloc(streams->seen_count + 1, sizeof(*ids));
+	struct stream_listed *listed =
+		calloc(streams->seen_count + 1, sizeof(*listed));
 	size_t count = 0;
 	int ret;
 
-	if (!ids)
+	if (!listed)
 		return error_memory(err, "mappings");
 	for (size_t i = 0; i < streams->seen_count; i++) {
 		const struct seen_mapping *seen = &streams->seen[i];
 
-		if (seen->database && !strcmp(seen->database, stream->database))
-			ids[count++] = seen->id;
+		if (!strcmp(seen->database, stream->database))
+			listed[count++] = seen->listed;
 	}
-	ret = stream_list(stream, ids, count, err);
-	free(ids);
+	ret = stream_list(stream, listed, count, err);
+	free(listed);
 	return ret;
 }
 
@@ -284,6 +290,31 @@ int streams_find(struct streams *streams, const char *database, struct pg *conn,
 
 /* ------------------------------------------------------------- the mappings */
 
+static int see_one(struct seen_mapping *seen,
+		   const struct server_mapping *mapping, struct error *err)
+{
+	struct lsn_position stored = {.lsn = 0};
+	struct error ignored;
+
+	seen->database = strdup(mapping->name.database);
+	seen->schema = strdup(mapping->name.schema);
+	seen->table = strdup(mapping->name.table);
+	if (!seen->database || !seen->schema || !seen->table)
+		return error_memory(err, "mappings");
+	/* What is of another system will show when changes are asked for. */
+	if (mapping->stored &&
+	    lsn_from_position(&stored, mapping->stored, &ignored) < 0)
+		stored.lsn = 0;
+	seen->listed = (struct stream_listed){
+		.id = mapping->id,
+		.schema = seen->schema,
+		.table = seen->table,
+		.stored = stored.lsn,
+		.enabled = mapping->enabled,
+	};
+	return 0;
+}
+
 static int keep_seen(struct streams *streams,
 		     const struct server_mapping *mappings, size_t count,
 		     struct error *err)
@@ -292,14 +323,12 @@ static int keep_seen(struct streams *streams,
 	streams->seen = calloc(count + 1, sizeof(*streams->seen));
 	if (!streams->seen)
 		return error_memory(err, "mappings");
-	for (size_t i = 0; i < count; i++) {
-		char *database = strdup(mappings[i].name.database);
-
-		if (!database)
-			return error_memory(err, "mappings");
-		streams->seen[streams->seen_count++] =
-			(struct seen_mapping){mappings[i].id, database};
-	}
+	streams->seen_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (see_one(&streams->seen[i], &mappings[i], err) < 0) {
+			free_seen(streams);
+			return -1;
+		}
 	return 0;
 }
 
@@ -376,6 +405,50 @@ static int find_databases(struct postgresql *server, struct cancel *cancel,
 	return rows < 0 ? -1 : 0;
 }
 
+/* One that keeps a server's disk filling is told of, whatever else goes well. */
+static void tell_least(const struct slot_state *slot,
+		       const struct slot_names *names, struct stream *stream)
+{
+	struct stream_least least;
+	char at[LSN_TEXT_MAX];
+
+	if (slot->retained < SLOT_RETAINED_WARN)
+		return;
+	stream_find_least(stream, &least);
+	if (!least.id)
+		log_warning(
+			"replication slot '%s' keeps %llu MB of log, though "
+			"no mapping needs any: a transaction may be open "
+			"for long (pg_stat_activity)",
+			names->slot,
+			(unsigned long long)(slot->retained >> 20));
+	else
+		log_warning("replication slot '%s' keeps %llu MB of log, from "
+			    "%s on for mapping %d ('%s'), which %s",
+			    names->slot,
+			    (unsigned long long)(slot->retained >> 20),
+			    lsn_format(at, least.lsn), least.id, least.name,
+			    !least.enabled   ? "is switched off"
+			    : !least.started ? "has not started yet"
+					     : "is the least far");
+}
+
+/* What the slot keeps. No stream is begun for that. */
+static int look_at_slot(struct postgresql *server, const char *database,
+			struct pg *conn, const struct slot_names *names,
+			struct error *err)
+{
+	struct slot_state slot;
+	struct stream *stream;
+
+	if (slot_look(conn, names, &slot, err) < 0 ||
+	    streams_find(server->streams, database, conn, &stream, err) < 0)
+		return -1;
+	if (slot.exists)
+		tell_least(&slot, names, stream);
+	return 0;
+}
+
 /* Leave in a database what its mappings need, which may be nothing. */
 static int tidy_up(struct postgresql *server, const char *database,
 		   const struct table_name *const *tables, size_t count,
@@ -387,8 +460,11 @@ static int tidy_up(struct postgresql *server, const char *database,
 
 	if (postgresql_take(server, database, cancel, &conn, err) < 0)
 		return error_wrap(err, "database '%s'", database);
-	if (streams_names(server->streams, conn, &names, err) == 0)
-		ret = count ? slot_keep_tables(conn, &names, tables, count, err)
+	ret = streams_names(server->streams, conn, &names, err);
+	if (ret == 0 && count)
+		ret = look_at_slot(server, database, conn, &names, err);
+	if (ret == 0)
+		ret = count ? publication_keep(conn, &names, tables, count, err)
 			    : slot_drop(conn, &names, err);
 	postgresql_give(server, database, conn);
 	return ret < 0 ? error_wrap(err, "database '%s'", database) : 0;

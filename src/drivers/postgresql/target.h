@@ -163,6 +163,7 @@ struct pg_merge {
 	const char *from; /* quoted */
 	bool changes;	  /* it has ops */
 	bool whole;	  /* nothing else is in the destination */
+	bool many;	  /* worth a look whether that is so */
 	bool differing;	  /* touch only rows that are not the same */
 	const char *range;
 	const struct pg_param *params;

@@ -79,7 +79,7 @@ int pg_trigger_count(struct postgresql_source *source, uint64_t limit,
 	}
 	strbuf_release(&sql);
 	if (ret < 0)
-		pg_source_advise(source, err);
+		pg_source_advise(source, "SELECT", err);
 	return ret;
 }
 
@@ -109,6 +109,19 @@ static void build_reset(const struct postgresql_source *source,
 	strbuf_addf(sql, " LIMIT %d)", RESET_ROWS);
 }
 
+static void advise(const struct postgresql_source *source,
+		   const struct catalog_column *column, struct error *err)
+{
+	struct strbuf right;
+
+	strbuf_init(&right);
+	strbuf_addstr(&right, "UPDATE (");
+	quote_name(&right, column->name);
+	strbuf_addch(&right, ')');
+	pg_source_advise(source, right.data, err);
+	strbuf_release(&right);
+}
+
 int pg_trigger_clear(struct postgresql_source *source, uint64_t *rows,
 		     struct error *err)
 {
@@ -135,7 +148,7 @@ int pg_trigger_clear(struct postgresql_source *source, uint64_t *rows,
 	ret = 0;
 done:
 	if (ret < 0)
-		pg_source_advise(source, err);
+		advise(source, column, err);
 	strbuf_release(&sql);
 	return ret;
 }

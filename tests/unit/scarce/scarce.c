@@ -241,6 +241,11 @@ void scarce_setup(void)
 	if (!CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc,
 				      openssl_free))
 		fprintf(stderr, "OpenSSL allocates on its own\n");
+	scarce_setup_but_openssl();
+}
+
+void scarce_setup_but_openssl(void)
+{
 	sqlite3_config(SQLITE_CONFIG_MALLOC, &lite_methods);
 	json_setup();
 	warm_up();

@@ -16,6 +16,10 @@
 /* Before anything else in main(). */
 void scarce_setup(void);
 
+/* Likewise, but OpenSSL has what it wants: libpq, which is not ours, has it ask
+ * ten thousand times for each login. */
+void scarce_setup_but_openssl(void);
+
 /* The n-th request from now on fails, once; 0: none. */
 void scarce_begin(unsigned long n);
 
