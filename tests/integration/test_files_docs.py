@@ -77,6 +77,7 @@ def test_queries(lake):
                       ("id", "name", "price", "at", "body"))
                 for row in names["orders"].to_pylist()]
         assert duck.rows(rows) == wanted
+        exec(with_folder(blocks("Verification", "python")[0], lake), {})
         state, answer = request(lake.world, lake.mapping, "FULL_SYNC")
         assert state == "COMPLETED", answer
         lake.world.on_source("UPDATE t SET name = N'late' WHERE id = 3")
