@@ -3,7 +3,8 @@
 #   make deps      install the packages of etc/packages.debian (Debian, Ubuntu)
 #   make           build build/dbaops-dataflow and build/tdsd
 #   make demo      see it work, on a machine with nothing but Debian;
-#                  DEMO=postgresql: from a PostgreSQL to SQL Server
+#                  DEMO=postgresql: from a PostgreSQL to SQL Server;
+#                  DEMO=files: to Parquet files, which DuckDB reads
 #   make bench     how fast, beside the tools that one would use otherwise
 #   make test      install what is missing, build, run everything there is
 #   make check     the tests alone (SANITIZE=address|thread to run them so)
@@ -49,13 +50,17 @@ ALL_LDFLAGS  = -pthread $(SANITIZERS) $(LDFLAGS)
 
 # ------------------------------------------------- libraries, drivers, sources
 
-LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl 2>/dev/null) -lm
+LIBS := $(shell $(PKG) --libs sqlite3 jansson openssl libmicrohttpd libcurl \
+          expat zlib libzstd snappy 2>/dev/null) -lm
 
-SOURCES := $(wildcard src/base/*.c src/row/*.c src/drivers/*.c \
-             src/drivers/memory/*.c src/monitor/*.c src/notify/*.c \
+SOURCES := $(wildcard src/base/*.c src/row/*.c src/format/*.c src/drivers/*.c \
+             src/drivers/memory/*.c src/drivers/files/*.c \
+             src/monitor/*.c src/notify/*.c \
+             src/s3/*.c \
              src/engine/*.c src/cli/*.c) \
            $(filter-out src/control/sqlserver.c,$(wildcard src/control/*.c))
-SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) src/base/platform_posix.c
+SOURCES := $(filter-out src/base/platform_%.c,$(SOURCES)) \
+           src/base/platform_posix.c src/base/platform_posix_files.c
 
 # Moments to end the daemon at, see base/failpoint.h: for tests alone.
 ifdef FAILPOINTS
@@ -153,18 +158,20 @@ $(O)/gen/status_page.h: src/control/sql/embed.sh src/monitor/status.html
 # Each test_*.c and fuzz_*.c of these folders is a program; the folder's other
 # sources are linked into all of them.
 TEST_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c tests/contract/test_*.c))
+# Parts of the daemon that the tests in Python drive from outside.
+PROBES := $(patsubst %.c,$(O)/%,$(wildcard tests/integration/*.c))
 FUZZERS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 helpers = $(patsubst %.c,$(O)/%.o,$(filter-out $(1)/test_%.c $(1)/fuzz_%.c,$(wildcard $(1)/*.c)))
 
 .PHONY: tests
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(PROBES) $(O)/tests/format/rowfile
 
 $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # On a machine that is short of everything: see tests/unit/scarce/scarce.h.
-SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation change module) \
+SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation change module format s3) \
           $(O)/tests/contract/test_scarce_postgresql
 WRAPPED := malloc calloc realloc strdup strndup pthread_create
 $(SCARCE): $(O)/tests/unit/scarce/scarce.o
@@ -177,6 +184,20 @@ $(O)/tests/contract/test_%: $(O)/tests/contract/test_%.o $(call helpers,tests/co
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# What the tests in Python write and read files with.
+$(O)/tests/format/%: $(O)/tests/format/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# What the benchmarks write files with.
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(PROBES): $(O)/%: $(O)/%.o $(O)/libdataflow.a
+	$(say) LINK $@
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # libFuzzer comes with clang.
 .PHONY: fuzz fuzzers
 fuzz:
@@ -185,7 +206,7 @@ fuzz:
 fuzzers: $(FUZZERS)
 
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(call helpers,tests/fuzz) \
-		$(O)/tests/unit/utf8.o $(O)/tests/unit/sanitizer.o $(O)/libdataflow.a
+		$(patsubst %,$(O)/tests/unit/%.o,utf8 sanitizer memfile) $(O)/libdataflow.a
 	$(say) LINK $@
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
@@ -202,7 +223,7 @@ $(O)/tests/fuzz/fuzz_tdsd_%: $(O)/tests/fuzz/fuzz_tdsd_%.o $(TDSD_FUZZ_OBJECTS)
 
 $(O)/tests/fuzz/fuzz_tdsd_%.o: ALL_CPPFLAGS += -Itests/tdsd
 $(O)/tests/unit/%.o $(O)/tests/contract/%.o $(O)/tests/fuzz/%.o: ALL_CPPFLAGS += -Itests
--include $(wildcard $(O)/tests/unit/*.d $(O)/tests/unit/scarce/*.d $(O)/tests/contract/*.d $(O)/tests/fuzz/*.d)
+-include $(wildcard $(patsubst %,$(O)/tests/%/*.d,unit unit/scarce contract integration fuzz format bench))
 
 # Packages may be missing when make starts, hence the second make.
 .PHONY: deps demo bench soak test check lint
@@ -223,6 +244,8 @@ bench:
 	$(PYTHON) tests/bench/bench.py
 	$(PYTHON) tests/bench/postgresql.py
 	$(PYTHON) tests/bench/scale.py
+	$(PYTHON) tests/bench/formats.py
+	$(PYTHON) tests/bench/files.py
 
 MINUTES ?= 60
 
@@ -238,7 +261,7 @@ test: deps
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-15} $(PYTHON) tests/run
 
 check: all tests
-	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract tdsd integration fuzz)
+	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract format tdsd integration fuzz)
 
 lint: all
 	BUILD=$(O) $(PYTHON) tests/lint/lint.py

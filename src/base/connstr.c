@@ -32,20 +32,32 @@ void connstr_release(struct connstr *cs)
  * its pieces may be repeated, but these words are no secret.
  */
 static const char common_keys[] =
-	"|addr|address|app|applicationintent|applicationname|appname|"
-	"attachdbfilename|authentication|autotranslate|cafile|certificate|"
-	"columnencryption|commandtimeout|connectionlifetime|connectiontimeout|"
-	"connectretrycount|connectretryinterval|connecttimeout|"
-	"currentlanguage|database|datasource|description|dialtimeout|driver|"
-	"dsn|encrypt|encryption|enlist|failoverpartner|host|"
-	"hostnameincertificate|initialcatalog|instance|integratedsecurity|"
-	"ipaddresspreference|keepalive|language|loadbalancetimeout|log|"
+	"|accesskey|accesskeyid|addr|address|app|applicationintent|"
+	"applicationname|appname|attachdbfilename|attempts|authentication|"
+	"autotranslate|awsaccesskeyid|awssecretaccesskey|awssessiontoken|"
+	"binary|bucket|bucketname|bucketowner|cafile|certificate|checksum|"
+	"columnencryption|commandtimeout|compression|compressionlevel|"
+	"connectionlifetime|connectiontimeout|connectretrycount|"
+	"connectretryinterval|connecttimeout|credentials|csvbinary|"
+	"csvdateformat|csvdateseparator|csvdelimiter|csvheader|csvlineend|"
+	"csvnull|csvquote|currentlanguage|database|datasource|dateformat|"
+	"dateseparator|decimals|delimiter|delta|description|dialtimeout|"
+	"driver|dsn|encrypt|encryption|endpoint|endpointurl|enlist|"
+	"failoverpartner|fileageseconds|fileformat|filenaming|filesizemb|"
+	"format|header|host|hostnameincertificate|initialcatalog|instance|"
+	"integratedsecurity|ipaddresspreference|jsondecimals|keepalive|"
+	"keepfullloads|kmskeyid|language|lineend|loadbalancetimeout|log|"
 	"logintimeout|marsconnection|maxpoolsize|minpoolsize|"
-	"multipleactiveresultsets|multisubnetfailover|network|networkaddress|"
-	"networklibrary|packetsize|password|persistsecurityinfo|pooling|port|"
-	"provider|pwd|querytimeout|quotedid|server|servercertificate|serverspn|"
-	"timeout|trustedconnection|trustservercertificate|uid|user|userid|"
-	"userinstance|username|workstationid|wsid|";
+	"multipleactiveresultsets|multisubnetfailover|network|"
+	"networkaddress|networklibrary|null|packetsize|parquetdelta|"
+	"parquettimestamps|parquetuuid|partitionby|partitioncolumns|"
+	"partsizemb|password|path|pathstyle|persistsecurityinfo|pooling|"
+	"port|prefix|profile|provider|proxy|proxypassword|proxyuser|pwd|"
+	"querytimeout|quote|quotedid|region|rowgroupmb|secretaccesskey|"
+	"secretkey|server|servercertificate|serverspn|sessiontoken|sse|"
+	"stalltimeout|storageclass|timeout|timestamps|trustedconnection|"
+	"trustservercertificate|uid|user|userid|userinstance|username|uuid|"
+	"workstationid|wsid|";
 
 static bool is_common(const char *key)
 {
@@ -57,8 +69,12 @@ static bool is_common(const char *key)
 
 static bool follows_password(const struct connstr *cs, int index)
 {
-	static const char *const secrets[] = {"password", "pwd", "secret",
-					      "authorization", "url"};
+	static const char *const secrets[] = {
+		"password",	   "pwd",	    "secret",
+		"authorization",   "url",	    "secretkey",
+		"secretaccesskey", "sessiontoken",  "awssecretaccesskey",
+		"awssessiontoken", "proxypassword",
+	};
 
 	for (int i = 0; i < index; i++)
 		for (size_t s = 0; s < sizeof(secrets) / sizeof(*secrets); s++)

@@ -25,6 +25,8 @@
 	X(WINDOW_STAGED,    "changes stand in the destination's staging table") \
 	X(BEFORE_COMMIT,    "a transaction of the destination is ready to go") \
 	X(AFTER_COMMIT,     "it is committed, and nobody was told")           \
+	X(BEFORE_PUBLISH,   "a file is committed, and not visible yet")       \
+	X(AFTER_PUBLISH,    "it is visible, others may not be")               \
 	X(BEFORE_MIRROR,    "before the position goes into the control store") \
 	X(LOAD_READ,        "a table is read for a load")                     \
 	X(LOAD_PART,        "one part of a load is done")                     \

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,25 @@ void text_make_utf8(char *s)
 	}
 }
 
+static bool is_ascii(const unsigned char *eight_bytes)
+{
+	uint64_t eight;
+
+	memcpy(&eight, eight_bytes, sizeof(eight));
+	return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* How many bytes at the front are ASCII: all, or a multiple of eight. */
+static size_t ascii_length(const unsigned char *s, size_t len)
+{
+	size_t at = 0;
+
+	while (len - at >= 8 && is_ascii(s + at))
+		at += 8;
+	/* The last few, together with some before them. */
+	return len >= 8 && len - at < 8 && is_ascii(s + len - 8) ? len : at;
+}
+
 bool text_is_utf8(const char *data, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)data;
@@ -80,6 +100,11 @@ bool text_is_utf8(const char *data, size_t len)
 	size_t step;
 
 	while (len > 4) {
+		step = ascii_length(s, len);
+		s += step;
+		len -= step;
+		if (len <= 4)
+			break;
 		step = utf8_length(s);
 		if (!step)
 			return false;

@@ -29,8 +29,15 @@
  */
 
 enum driver_ability {
-	SOURCE_SNAPSHOTS = 1 << 0,   /* can read a table as of one moment */
-	TARGET_TRANSACTIONS = 1 << 1 /* data and checkpoint commit as one */
+	SOURCE_SNAPSHOTS = 1 << 0,    /* can read a table as of one moment */
+	TARGET_TRANSACTIONS = 1 << 1, /* data and checkpoint commit as one */
+	/*
+	 * There is no table that rows have to fit into: it takes any shape, at
+	 * each begin() another one. So create() is called whenever the source
+	 * was looked at, changes nothing but what describe() tells, and that
+	 * is what becomes of such rows.
+	 */
+	TARGET_ANY_SHAPE = 1 << 2
 };
 
 /* A row of source_servers or target_servers. Strings are borrowed. */
@@ -381,8 +388,19 @@ struct source_ops {
 
 struct target {
 	const struct target_ops *ops;
-	unsigned held; /* since begin(): how often a row that is written lies in
-			* its memory, at most */
+	unsigned held; /* since begin() at the latest: how often a row that is
+			* written lies in its memory, at most */
+	/*
+	 * So long changes are worth gathering, in milliseconds: one transaction
+	 * then has all windows of that time. 0: each is applied when it comes.
+	 */
+	int64_t gather_ms;
+	/*
+	 * What it collects rows in takes memory of its own, from begin() to the
+	 * end of that: `room_least` bytes, and `room_most` make the best of it.
+	 * Whoever calls begin() may set `room`, how much it may be.
+	 */
+	size_t room_least, room_most, room;
 };
 
 struct target_spec {
@@ -412,6 +430,7 @@ enum target_mode {
 	TARGET_APPLY,	/* changes by key */
 };
 
+/* Who cannot tell new rows from others counts them as new. */
 struct target_counts {
 	uint64_t inserted;
 	uint64_t updated;
@@ -479,7 +498,8 @@ struct target_ops {
 
 	/*
 	 * What the last commit left. 1: found; 0: none, or it belongs to
-	 * another source table.
+	 * another source table. ERROR_GAP: some of it was lost since, and only
+	 * a load helps.
 	 */
 	int (*checkpoint)(struct target *dst, struct checkpoint *out,
 			  struct error *err);
@@ -490,6 +510,15 @@ struct target_ops {
 	 */
 	int (*begin)(struct target *dst, enum target_mode mode,
 		     const struct table *shape, struct error *err);
+
+	/*
+	 * Where the window ends that the rows come from which are written next,
+	 * and when the last transaction of it was committed (microseconds UTC).
+	 * After begin(TARGET_APPLY) or begin_isolated(), and again before the
+	 * rows of another window. NULL: it makes no difference.
+	 */
+	int (*stamp)(struct target *dst, const struct position *to,
+		     int64_t commit_us, struct error *err);
 
 	/* Take a batch; it is the caller's again afterwards. May be called
 	 * from another thread than the one that began, one at a time. */

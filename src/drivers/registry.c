@@ -25,6 +25,8 @@ static const struct {
 } known[] = {
 	{"sqlserver", SQLSERVER, "build with FreeTDS (freetds-dev)"},
 	{"postgresql", POSTGRESQL, "build with libpq (libpq-dev)"},
+	{"file", &file_driver, ""},
+	{"s3", &s3_driver, ""},
 	{"memory", &memory_driver, ""},
 };
 
@@ -58,8 +60,8 @@ const struct driver *driver_find(const char *name, struct error *err)
 		return known[i].driver;
 	}
 	error_set(err, ERROR_CONFIG,
-		  "server type '%s' is not known; 'sqlserver' and 'postgresql' "
-		  "are",
+		  "server type '%s' is not known; 'sqlserver', 'postgresql', "
+		  "'s3' and 'file' are",
 		  name);
 	return NULL;
 }

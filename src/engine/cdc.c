@@ -3,6 +3,10 @@
  * writing each into the destination would be a write a poll for every quiet
  * table. But one that is never written would look expired one day, when the
  * source cleans up its log: so it is written once a minute.
+ *
+ * Where changes are worth gathering, a transaction of the destination stays open
+ * from one window to the next, until cdc_commit(): `reached` moves with what was
+ * read, `stored` only then, and only then the source is told.
  */
 #include "engine/cdc.h"
 
@@ -16,15 +20,25 @@
 
 #define STORE_EVERY_MS 60000
 
+/* Of a target that gathers: what is idle there is written less often. */
+#define STORE_TURNS 5
+
+/* The checkpoint once what is gathered is committed. */
+static const struct checkpoint *where(const struct link *link)
+{
+	return link->gathering ? &link->gathered : &link->stored;
+}
+
 static bool is_consistent(const struct link *link, const struct window *window)
 {
 	return link->stored.consistent_after_us &&
 	       window->complete_us >= link->stored.consistent_after_us;
 }
 
-static int apply(struct link *link, struct table *shape,
-		 const struct checkpoint *next, uint64_t *rows,
-		 struct error *err)
+/* The rows of a window, into the transaction that was begun. */
+static int write_window(struct link *link, struct table *shape,
+			const struct window *window, uint64_t *rows,
+			struct error *err)
 {
 	const struct settings *settings = &link->settings;
 	struct copy copy = {
@@ -42,33 +56,118 @@ static int apply(struct link *link, struct table *shape,
 		.watch_arg = link->watch_arg,
 	};
 	struct target *dst = link->dst;
-	struct target_counts counts;
-	struct isolation how;
-	bool isolate = link->isolate;
-	int rc;
 
-	if (link_connect_target(link, err) < 0)
+	if ((dst->ops->stamp &&
+	     dst->ops->stamp(dst, &window->to, window->commit_us, err) < 0) ||
+	    copy_run(&copy, rows, err) < 0)
+		return -1;
+	FAILPOINT(WINDOW_READ);
+	return 0;
+}
+
+static int begin(struct link *link, struct table *shape, struct isolation *how,
+		 struct error *err)
+{
+	struct target *dst = link->dst;
+
+	if (link_connect_target(link, err) < 0 ||
+	    memory_for_target(&link->memory, link->src, dst, shape,
+			      link->cancel, err) < 0)
 		return -1;
 	report_run_continue(link->subject, REPORT_MOVING, "CDC", 0);
 	link->applying = true;
-	rc = isolate ? exceptions_begin(link, shape, &how, err)
-		     : dst->ops->begin(dst, TARGET_APPLY, shape, err);
-	if (rc == 0)
-		rc = copy_run(&copy, rows, err);
-	FAILPOINT(WINDOW_READ);
-	if (rc < 0 ||
+	return how ? exceptions_begin(link, shape, how, err)
+		   : dst->ops->begin(dst, TARGET_APPLY, shape, err);
+}
+
+/* All of it has arrived. */
+static void committed(struct link *link, const struct checkpoint *next,
+		      uint64_t rows)
+{
+	link->applying = false;
+	link->isolate = false;
+	report_run_progress(link->subject, REPORT_MOVING, rows, NULL);
+	report_applied(link->subject, rows);
+	link_moved(link, next);
+}
+
+/* A window in a transaction of its own. */
+static int apply(struct link *link, struct table *shape,
+		 const struct window *window, const struct checkpoint *next,
+		 uint64_t *rows, struct error *err)
+{
+	struct target *dst = link->dst;
+	struct target_counts counts;
+	struct isolation how;
+	bool isolate = link->isolate;
+
+	if (begin(link, shape, isolate ? &how : NULL, err) < 0 ||
+	    write_window(link, shape, window, rows, err) < 0 ||
 	    dst->ops->commit(dst, &link->stored, next, &counts, err) < 0) {
 		dst->ops->rollback(dst);
 		if (isolate)
 			exceptions_failed(link, &how, err);
 		return -1;
 	}
-	link->applying = false;
-	link->isolate = false;
-	report_run_progress(link->subject, REPORT_MOVING, *rows, NULL);
-	report_applied(link->subject, *rows);
-	link_moved(link, next);
+	committed(link, next, *rows);
 	return exceptions_committed(link, isolate ? &how : NULL, &counts, err);
+}
+
+/* ------------------------------------------------------------------ gathering */
+
+/* Not while others wait for the copy to be consistent. */
+static bool gathers(const struct link *link)
+{
+	return link->dst->gather_ms && !link->stored.consistent_after_us;
+}
+
+int cdc_commit(struct link *link, struct error *err)
+{
+	struct target *dst = link->dst;
+	struct target_counts counts;
+
+	if (!link->gathering)
+		return 0;
+	link->gathering = false;
+	if (dst->ops->commit(dst, &link->stored, &link->gathered, &counts,
+			     err) < 0) {
+		dst->ops->rollback(dst);
+		return error_wrap(err, "changes of '%s'", link->mapping->name);
+	}
+	committed(link, &link->gathered, link->gathered_rows);
+	memory_give(&link->memory);
+	return 0;
+}
+
+static int gather(struct link *link, const struct window *window,
+		  const struct checkpoint *next, uint64_t *rows,
+		  struct error *err)
+{
+	struct target *dst = link->dst;
+
+	/* Large rows may have to wait for memory: not with some in hand. */
+	if (link->gathering &&
+	    !memory_suffices(&link->memory, link->src, dst) &&
+	    cdc_commit(link, err) < 0)
+		return -1;
+	if (!link->gathering) {
+		if (begin(link, &link->shape, NULL, err) < 0) {
+			dst->ops->rollback(dst);
+			return -1;
+		}
+		link->gathered_rows = 0;
+	}
+	/* Half a window is no state to go on from. */
+	link->gathering = false;
+	if (write_window(link, &link->shape, window, rows, err) < 0) {
+		dst->ops->rollback(dst);
+		return -1;
+	}
+	link->gathering = true;
+	link->gathered = *next;
+	link->gathered_rows += *rows;
+	link->reached = next->position;
+	return 0;
 }
 
 static int store(struct link *link, const struct checkpoint *next,
@@ -81,21 +180,36 @@ static int store(struct link *link, const struct checkpoint *next,
 	return 0;
 }
 
+static int use_rows(struct link *link, const struct window *window,
+		    const struct checkpoint *next, uint64_t *rows,
+		    struct error *err)
+{
+	struct table *shape = window->shape ? window->shape : &link->shape;
+
+	if (gathers(link) && !window->shape)
+		return gather(link, window, next, rows, err);
+	/* Rows of another shape are a transaction of their own. */
+	if (cdc_commit(link, err) < 0)
+		return -1;
+	return apply(link, shape, window, next, rows, err);
+}
+
 static int use_window(struct link *link, const struct window *window,
 		      uint64_t *rows, struct error *err)
 {
 	struct checkpoint next = {
 		.position = window->to,
-		.consistent_after_us = link->stored.consistent_after_us,
+		.consistent_after_us = where(link)->consistent_after_us,
 	};
 	bool settled = is_consistent(link, window);
 
 	if (settled)
 		next.consistent_after_us = 0;
 	if (window->has_rows)
-		return apply(link, window->shape ? window->shape : &link->shape,
-			     &next, rows, err);
+		return use_rows(link, window, &next, rows, err);
 	link->reached = window->to;
+	if (link->gathering)
+		link->gathered = next;
 	return settled ? store(link, &next, err) : 0;
 }
 
@@ -107,6 +221,18 @@ static int ask_until(struct link *link, int64_t *until_us, struct error *err)
 	    !link->src->ops->captured_until)
 		return 0;
 	return link->src->ops->captured_until(link->src, until_us, err);
+}
+
+/* How far it is behind, but for what is gathered on purpose. */
+static int64_t find_lag(const struct link *link, const struct window *window)
+{
+	int64_t lag_ms;
+
+	if (window->newest || !window->commit_us)
+		return 0;
+	lag_ms = (clock_utc_us() - window->commit_us) / 1000;
+	return lag_ms > link->dst->gather_ms ? lag_ms - link->dst->gather_ms
+					     : 0;
 }
 
 int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
@@ -131,8 +257,11 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 	link->src->ops->end(link->src);
 	if (rc < 0)
 		return error_wrap(err, "changes of '%s'", link->mapping->name);
-	memory_give(&link->memory);
+	if (!link->gathering)
+		memory_give(&link->memory);
 	if (step->altered) {
+		if (cdc_commit(link, err) < 0)
+			return -1;
 		link_forget(link);
 		return 0;
 	}
@@ -140,17 +269,19 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 	step->caught_up = window.newest;
 	step->complete_us = window.complete_us;
 	step->consistent = !link->stored.consistent_after_us;
-	if (!window.newest && window.commit_us)
-		step->lag_ms = (clock_utc_us() - window.commit_us) / 1000;
+	step->lag_ms = find_lag(link, &window);
 	return 0;
 }
 
 int cdc_store_idle(struct link *link, bool now, struct error *err)
 {
 	struct checkpoint next = link->stored;
+	int64_t every_ms = link->dst->gather_ms * STORE_TURNS;
 
+	if (every_ms < STORE_EVERY_MS)
+		every_ms = STORE_EVERY_MS;
 	if (position_equal(&link->reached, &link->stored.position) ||
-	    (!now && clock_ms() - link->stored_ms < STORE_EVERY_MS))
+	    (!now && clock_ms() - link->stored_ms < every_ms))
 		return 0;
 	next.position = link->reached;
 	return store(link, &next, err);

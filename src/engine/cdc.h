@@ -21,8 +21,16 @@ struct cdc_step {
  * the checkpoint. Call it again at once while it is not caught up. On -1
  * nothing was applied, or, when a connection broke during the commit, it is
  * not known: link_attach() finds out.
+ *
+ * Where the target gathers changes, windows may only be taken into a
+ * transaction that is left open (link->gathering): until cdc_commit(), or, after
+ * an error, as long as that is still said.
  */
 int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Commit what was gathered, if anything was. */
+int cdc_commit(struct link *link, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Store how far an idle table is, if that was not done for some time. */

@@ -447,21 +447,21 @@ static int check_to(struct checker *c, struct link *link, struct peer *peer,
 	int rc, ret = 0;
 
 	table_init(&dest);
+	if (source && link_offer_shape(link, source, &err) < 0) {
+		finding_error(c->out, FINDING_FAIL, "schema", &err);
+		goto done;
+	}
 	rc = link->dst->ops->describe(link->dst, &dest, &err);
+	what.dest = rc > 0 ? &dest : NULL;
 	if (rc < 0 && err.kind == ERROR_SCHEMA) {
 		finding_error(c->out, FINDING_FAIL, "table", &err);
-		goto done;
-	}
-	if (rc < 0) {
+	} else if (rc < 0) {
 		ret = lost(c, peer, &err);
-		goto done;
+	} else if (source) {
+		check_schema(c, source, what.dest);
+		if (link->dst->ops->check(link->dst, &what, c->out, &err) < 0)
+			ret = lost(c, peer, &err);
 	}
-	what.dest = rc > 0 ? &dest : NULL;
-	if (!source)
-		goto done;
-	check_schema(c, source, what.dest);
-	if (link->dst->ops->check(link->dst, &what, c->out, &err) < 0)
-		ret = lost(c, peer, &err);
 done:
 	table_release(&dest);
 	return ret;

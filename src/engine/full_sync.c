@@ -97,6 +97,8 @@ static int copy_whole(struct link *link, uint64_t *rows, struct error *err)
 
 	if (link->src->ops->read_begin(link->src, &link->shape, NULL, err) ==
 		    0 &&
+	    memory_for_target(&link->memory, link->src, link->dst, &link->shape,
+			      link->cancel, err) == 0 &&
 	    link->dst->ops->begin(link->dst, mode, &link->shape, err) == 0)
 		ret = copy_run(&copy, rows, err);
 	link->src->ops->end(link->src);

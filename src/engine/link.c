@@ -53,7 +53,6 @@ int link_open_ends(const struct link *link, struct source **src,
 			mapping->cdc_enabled ? mapping->change_source : NULL,
 		.native_text = link->from->driver == link->to->driver,
 		.mapping_id = mapping->id,
-		.sleeper = link->cancel,
 	};
 	struct target_spec to = {
 		.server = link->to,
@@ -64,12 +63,15 @@ int link_open_ends(const struct link *link, struct source **src,
 		.epoch = link->epoch,
 	};
 
-	if (link->from->driver->source->open(&from, src, err) < 0)
+	if (link->to->driver->target->open(&to, dst, err) < 0)
 		return -1;
-	if (link->to->driver->target->open(&to, dst, err) == 0)
+	/* One that gathers changes is not to be woken up for each. */
+	if (!(*dst)->gather_ms)
+		from.sleeper = link->cancel;
+	if (link->from->driver->source->open(&from, src, err) == 0)
 		return 0;
-	(*src)->ops->close(*src);
-	*src = NULL;
+	(*dst)->ops->close(*dst);
+	*dst = NULL;
 	return -1;
 }
 
@@ -124,6 +126,7 @@ void link_release_target(struct link *link)
 	if (link->dst)
 		link->dst->ops->release(link->dst);
 	link->dst_connected = false;
+	link->gathering = false;
 }
 
 void link_release(struct link *link)
@@ -182,12 +185,33 @@ static int read_source(struct link *link, struct table *source,
 	return link->src->ops->check_key(link->src, source, err);
 }
 
+/* Of the table that the destination has to have for such a source. */
+static int create(struct link *link, const struct table *source,
+		  struct error *err)
+{
+	struct table shape;
+	int ret;
+
+	table_init(&shape);
+	ret = schema_shape(source, &shape, &link->details, err);
+	if (ret == 0)
+		ret = link->dst->ops->create(link->dst, &shape, err);
+	table_release(&shape);
+	return ret;
+}
+
+int link_offer_shape(struct link *link, const struct table *source,
+		     struct error *err)
+{
+	return link->to->driver->abilities & TARGET_ANY_SHAPE
+		       ? create(link, source, err)
+		       : 0;
+}
+
 static int make_table(struct link *link, const struct table *source,
 		      struct error *err)
 {
 	char name[TABLE_NAME_TEXT_MAX];
-	struct table shape;
-	int ret = -1;
 
 	table_name_format(name, &link->mapping->dest);
 	if (!link->settings.create_missing_tables)
@@ -195,15 +219,11 @@ static int make_table(struct link *link, const struct table *source,
 				 "destination table '%s' does not exist, and "
 				 "create_missing_tables is 0",
 				 name);
-	table_init(&shape);
-	if (schema_shape(source, &shape, &link->details, err) == 0 &&
-	    link->dst->ops->create(link->dst, &shape, err) == 0) {
-		report_log(link->subject, LOG_INFO, "SCHEMA_CHECK", -1, -1,
-			   "created destination table '%s'", name);
-		ret = 0;
-	}
-	table_release(&shape);
-	return ret;
+	if (create(link, source, err) < 0)
+		return -1;
+	report_log(link->subject, LOG_INFO, "SCHEMA_CHECK", -1, -1,
+		   "created destination table '%s'", name);
+	return 0;
 }
 
 /* The first column that is narrower in the destination, and how wide there. */
@@ -284,6 +304,8 @@ static int check_schema(struct link *link, const struct table *source,
 	struct table dest;
 	int rc;
 
+	if (link_offer_shape(link, source, err) < 0)
+		return -1;
 	table_init(&dest);
 	rc = link->dst->ops->describe(link->dst, &dest, err);
 	if (rc == 0 && for_load) {
@@ -330,6 +352,11 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 		rc = -1;
 	if (rc > 0)
 		rc = link->dst->ops->checkpoint(link->dst, &link->stored, err);
+	/* A load is what helps against that. */
+	if (rc < 0 && for_load && err->kind == ERROR_GAP) {
+		error_clear(err);
+		rc = 0;
+	}
 	if (rc < 0)
 		goto done;
 	link->loaded = rc > 0;

@@ -45,6 +45,14 @@ struct link {
 	struct position reached;
 	int64_t stored_ms; /* when `stored` was last written */
 
+	/*
+	 * A transaction of the destination is open, with whole windows in it:
+	 * what `stored` will be with them, and how many rows that are.
+	 */
+	bool gathering;
+	struct checkpoint gathered;
+	uint64_t gathered_rows;
+
 	/* Sees each batch of changes before it is applied; NULL: nobody. */
 	int (*watch)(void *arg, const struct batch *changes, struct error *err);
 	void *watch_arg;
@@ -120,5 +128,12 @@ void link_forget(struct link *link);
  */
 int link_attach(struct link *link, bool for_load, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * Have a destination that takes any shape make up its mind about this one, for
+ * its describe(); others have a table. ERROR_SCHEMA: it cannot be carried.
+ */
+int link_offer_shape(struct link *link, const struct table *source,
+		     struct error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -89,8 +89,9 @@ size_t memory_batch(const struct memory *memory, const struct source *src,
 		    const struct target *dst)
 {
 	size_t need = need_of(memory, src, dst);
+	size_t own = memory->own - memory->lent_own;
 
-	return fits_own(memory, need) ? memory->own - need : memory->own;
+	return fits_own(memory, need) && need < own ? own - need : own;
 }
 
 /* Which row is it? Text may count in characters of two bytes. */
@@ -141,16 +142,13 @@ int memory_too_large(struct source *src, const struct table *shape, size_t need,
 	return -1;
 }
 
-int memory_for_rows(struct memory *memory, struct source *src,
-		    const struct target *dst, const struct table *shape,
-		    struct cancel *cancel, struct error *err)
+/* Wait for so much, with nothing held. */
+static int reserve(struct memory *memory, struct source *src,
+		   const struct table *shape, size_t need,
+		   struct cancel *cancel, struct error *err)
 {
-	size_t need = need_of(memory, src, dst);
 	struct budget_usage usage;
 
-	if (!memory->budget || fits_own(memory, need) || need <= memory->held)
-		return 0;
-	memory_give(memory);
 	budget_count(memory->budget, &usage);
 	if (need > usage.size)
 		return memory_too_large(src, shape, need, usage.size, cancel,
@@ -165,9 +163,61 @@ int memory_for_rows(struct memory *memory, struct source *src,
 	return 0;
 }
 
+bool memory_suffices(const struct memory *memory, const struct source *src,
+		     const struct target *dst)
+{
+	size_t need = need_of(memory, src, dst);
+
+	return !memory->budget || fits_own(memory, need) ||
+	       need <= memory->held - memory->lent;
+}
+
+int memory_for_rows(struct memory *memory, struct source *src,
+		    const struct target *dst, const struct table *shape,
+		    struct cancel *cancel, struct error *err)
+{
+	if (memory_suffices(memory, src, dst))
+		return 0;
+	memory_give(memory);
+	return reserve(memory, src, shape, need_of(memory, src, dst), cancel,
+		       err);
+}
+
+/* As much as can be had, from `most` down. */
+static size_t take_more(struct memory *memory, size_t most)
+{
+	while (most > memory->own / 2 && !budget_try(memory->budget, most))
+		most /= 2;
+	if (most <= memory->own / 2)
+		return 0;
+	memory->held += most;
+	return most;
+}
+
+int memory_for_target(struct memory *memory, struct source *src,
+		      struct target *dst, const struct table *shape,
+		      struct cancel *cancel, struct error *err)
+{
+	size_t rows = need_of(memory, src, dst), need, more;
+
+	dst->room = dst->room_most;
+	if (!memory->budget || !dst->room_most)
+		return 0;
+	memory_give(memory);
+	need = (fits_own(memory, rows) ? 0 : rows) + dst->room_least;
+	if (need && reserve(memory, src, shape, need, cancel, err) < 0)
+		return -1;
+	more = take_more(memory, dst->room_most - dst->room_least);
+	memory->lent = dst->room_least + more;
+	memory->lent_own = memory->lent ? 0 : memory->own / 2;
+	dst->room = memory->lent + memory->lent_own;
+	return 0;
+}
+
 void memory_give(struct memory *memory)
 {
 	if (memory->held)
 		budget_give(memory->budget, memory->held);
 	memory->held = 0;
+	memory->lent = memory->lent_own = 0;
 }

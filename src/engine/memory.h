@@ -44,7 +44,9 @@ int memory_plan_make(struct memory_plan *plan, const struct settings *settings,
 struct memory {
 	struct budget *budget; /* shared; NULL: there are no bounds */
 	size_t own;
-	size_t held; /* of the budget, for large rows */
+	size_t held; /* of the budget, for large rows and a target */
+	/* What a target has: of that, or, if it got nothing there, of its own. */
+	size_t lent, lent_own;
 	/* Give back what this thread holds of the budget elsewhere, for it is
 	 * about to wait; NULL: nothing is held. */
 	void (*make_room)(void *arg);
@@ -61,6 +63,20 @@ int memory_for_rows(struct memory *memory, struct source *src,
 		    const struct target *dst, const struct table *shape,
 		    struct cancel *cancel, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * After a read was begun, and before a write is: what that takes, and the target
+ * beside that. It is waited for as long as for rows that are large; whatever the
+ * target can do without it has if nobody waits for it. Held until memory_give().
+ */
+int memory_for_target(struct memory *memory, struct source *src,
+		      struct target *dst, const struct table *shape,
+		      struct cancel *cancel, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Is there enough for what a read has told, without waiting again? */
+bool memory_suffices(const struct memory *memory, const struct source *src,
+		     const struct target *dst);
 
 /*
  * The same error, for who has found out that a read needs more than `size`. The

@@ -80,6 +80,8 @@ int report_names(struct report_subject *subject, const char *server,
 /* `state` is a literal. */
 void report_state(struct report_subject *subject, const char *state,
 		  const char *reason, int64_t next_attempt_us);
+/* It looks at the changes only so often; 0: whenever there are some. */
+void report_pace(struct report_subject *subject, int64_t ms);
 void report_lag(struct report_subject *subject, int64_t lag_ms,
 		bool consistent);
 void report_position(struct report_subject *subject,

@@ -4,36 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the values of an integer type can be. False: it is none. */
-static bool integer_range(enum row_type type, row_int128 *min, row_int128 *max)
-{
-	static const struct {
-		int64_t min;
-		uint64_t max;
-	} ranges[] = {
-		[ROW_BOOL] = {0, 1},
-		[ROW_UINT8] = {0, UINT8_MAX},
-		[ROW_INT8] = {INT8_MIN, INT8_MAX},
-		[ROW_INT16] = {INT16_MIN, INT16_MAX},
-		[ROW_INT32] = {INT32_MIN, INT32_MAX},
-		[ROW_INT64] = {INT64_MIN, INT64_MAX},
-		[ROW_UINT64] = {0, UINT64_MAX},
-	};
-
-	if (type >= sizeof(ranges) / sizeof(*ranges))
-		return false;
-	*min = ranges[type].min;
-	*max = ranges[type].max;
-	return true;
-}
-
 /* Decimal digits before the point that any value of a type may have. */
 static int integer_digits(const struct column *column)
 {
 	row_int128 min, max;
 	int digits = 0;
 
-	if (!integer_range(column->type, &min, &max))
+	if (!row_type_range(column->type, &min, &max))
 		return column->precision - column->scale;
 	for (; max > 0; max /= 10)
 		digits++;
@@ -52,11 +29,11 @@ static bool integer_fits(const struct column *from, const struct column *to)
 {
 	row_int128 from_min, from_max, to_min, to_max;
 
-	if (!integer_range(from->type, &from_min, &from_max))
+	if (!row_type_range(from->type, &from_min, &from_max))
 		return false;
 	if (to->type == ROW_DECIMAL)
 		return integer_digits(from) <= sure_digits(to);
-	return integer_range(to->type, &to_min, &to_max) &&
+	return row_type_range(to->type, &to_min, &to_max) &&
 	       from_min >= to_min && from_max <= to_max;
 }
 

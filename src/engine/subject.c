@@ -177,6 +177,13 @@ void report_lag(struct report_subject *subject, int64_t lag_ms, bool consistent)
 			 lag_ms);
 }
 
+void report_pace(struct report_subject *subject, int64_t ms)
+{
+	pthread_mutex_lock(&subject->lock);
+	subject->pace_ms = ms;
+	pthread_mutex_unlock(&subject->lock);
+}
+
 void report_position(struct report_subject *subject,
 		     const struct position *position)
 {
@@ -464,7 +471,9 @@ static double lag_now(const struct report_subject *subject, int64_t grace_ms)
 
 	if (subject->lag_ms < 0)
 		return -1;
-	return (double)(subject->lag_ms + (age > grace_ms ? age : 0)) / 1000.0;
+	if (age <= grace_ms + subject->pace_ms)
+		age = 0;
+	return (double)(subject->lag_ms + age) / 1000.0;
 }
 
 void subject_sample(struct report_subject *subject, int64_t grace_ms)

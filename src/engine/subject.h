@@ -51,6 +51,7 @@ struct report_subject {
 	/* For those who look on. */
 	char *server, *source, *dest; /* may be NULL; set once */
 	int64_t lag_told_ms;	      /* when the lag was measured */
+	int64_t pace_ms; /* and how often that is, see report_pace() */
 	int64_t bytes_applied;
 	int64_t last_success_us;
 	bool suspended, paused; /* by the tables */

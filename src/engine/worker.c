@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "engine/cdc.h"
+#include "engine/follow.h"
 #include "engine/full_sync.h"
 #include "engine/orders.h"
 #include "engine/policy.h"
@@ -27,9 +27,6 @@
 
 #define SLEEP_MIN_MS 100
 #define STACK_BYTES  (512 * 1024)
-
-/* A step with changes ends now and then, to let others have connections. */
-#define STEP_MAX_MS 5000
 
 #define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
 
@@ -53,6 +50,7 @@ struct worker {
 	struct link link;
 	bool opened;
 	struct verify verify;
+	struct follow follow;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
 	int64_t triggers_looked_ms;
@@ -216,8 +214,9 @@ static void tell_note(struct worker *worker, const char *note)
  * One row of sync_status for a time of changes, from the first to when it is
  * caught up.
  */
-static void tell_changes(struct worker *worker, const struct cdc_step *step)
+static void tell_changes(void *arg, const struct cdc_step *step)
 {
+	struct worker *worker = arg;
 	char aside[96] = "";
 
 	/* Of a log that stands still nobody knows how far behind it is. */
@@ -243,27 +242,13 @@ static void tell_changes(struct worker *worker, const struct cdc_step *step)
 
 static int do_changes(struct worker *worker, struct error *err)
 {
-	int64_t deadline = clock_ms() + STEP_MAX_MS;
-	struct cdc_step step;
-	bool any = false;
+	bool busy;
 
-	do {
-		if (cancel_check(&worker->cancel, err) < 0 ||
-		    cdc_run_step(&worker->link, &step, err) < 0)
-			return -1;
-		any |= step.rows > 0;
-		if (step.altered) {
-			verify_begin_anew(&worker->verify);
-			worker->idle_sleep_ms = 0;
-			return 0;
-		}
-		verify_saw(&worker->verify, &step);
-		tell_changes(worker, &step);
-	} while (!step.caught_up && clock_ms() < deadline &&
-		 !orders_any(&worker->orders));
-	if (any || !step.caught_up)
+	if (follow_changes(&worker->follow, &busy, err) < 0)
+		return -1;
+	if (busy)
 		worker->idle_sleep_ms = 0;
-	return cdc_store_idle(&worker->link, false, err);
+	return 0;
 }
 
 /*
@@ -304,6 +289,12 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
+	if (!link->to->driver->source) {
+		verify_refuse_orders(&worker->verify,
+				     "a destination of this type cannot be "
+				     "verified");
+		return 0;
+	}
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
@@ -565,7 +556,7 @@ static void succeeded(struct worker *worker)
 
 static int64_t next_sleep(struct worker *worker)
 {
-	int64_t interval = idle_interval(worker);
+	int64_t interval = idle_interval(worker), rest;
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
@@ -573,6 +564,11 @@ static int64_t next_sleep(struct worker *worker)
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)
 		return interval;
+	rest = follow_rest_ms(&worker->follow);
+	if (rest)
+		return worker->mapping->trigger_column && interval < rest
+			       ? interval
+			       : rest;
 	worker->idle_sleep_ms = worker->idle_sleep_ms
 					? worker->idle_sleep_ms * 2
 					: SLEEP_MIN_MS;
@@ -622,25 +618,31 @@ static void wait_for_the_end(struct worker *worker)
 
 /* --------------------------------------------------------------- the thread */
 
-/* The last checkpoint goes out if that can be done in a moment. */
+/* What has gathered, and the last checkpoint, go out if that can be done in a
+ * moment. */
 static void store_on_exit(struct worker *worker)
 {
 	struct pool *pool = &worker->engine->pool;
 	struct error ignored = ERROR_INIT;
 	struct link *link = &worker->link;
+	unsigned connections;
 
 	if (!worker->opened || !link->attached || !link->loaded ||
 	    worker->retry.failures ||
-	    position_equal(&link->reached, &link->stored.position) ||
-	    cancel_level(&worker->cancel) >= CANCEL_NOW ||
-	    pool_reserve(pool, worker->link.share, 1, &worker->cancel,
+	    (position_equal(&link->reached, &link->stored.position) &&
+	     !link->dst->gather_ms) ||
+	    cancel_level(&worker->cancel) >= CANCEL_NOW)
+		return;
+	connections = link->src->ops->connections + link->dst->ops->connections;
+	if (pool_reserve(pool, link->share, connections, &worker->cancel,
 			 &ignored) < 0)
 		return;
-	if (cdc_store_idle(link, true, &ignored) < 0)
+	if (follow_last_look(&worker->follow, &ignored) < 0 ||
+	    (link->attached && cdc_store_idle(link, true, &ignored) < 0))
 		log_debug("storing the position at the end: %s",
 			  ignored.message);
 	link_release(link);
-	pool_unreserve(pool, worker->link.share, 1);
+	pool_unreserve(pool, link->share, connections);
 }
 
 static void *worker_main(void *arg)
@@ -698,6 +700,13 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	worker->mapping = mapping;
 	worker->epoch = epoch;
 	worker->triggers_looked_ms = INT64_MIN / 2;
+	worker->follow = (struct follow){
+		.link = &worker->link,
+		.verify = &worker->verify,
+		.orders = &worker->orders,
+		.tell = tell_changes,
+		.arg = worker,
+	};
 	atomic_init(&worker->ended, false);
 	atomic_init(&worker->disowned, false);
 	atomic_init(&worker->halted_since_ms, 0);

@@ -35,6 +35,28 @@ const char *row_type_name(enum row_type type)
 	return types[type].name;
 }
 
+bool row_type_range(enum row_type type, row_int128 *min, row_int128 *max)
+{
+	static const struct {
+		int64_t min;
+		uint64_t max;
+	} ranges[] = {
+		[ROW_BOOL] = {0, 1},
+		[ROW_UINT8] = {0, UINT8_MAX},
+		[ROW_INT8] = {INT8_MIN, INT8_MAX},
+		[ROW_INT16] = {INT16_MIN, INT16_MAX},
+		[ROW_INT32] = {INT32_MIN, INT32_MAX},
+		[ROW_INT64] = {INT64_MIN, INT64_MAX},
+		[ROW_UINT64] = {0, UINT64_MAX},
+	};
+
+	if (type >= sizeof(ranges) / sizeof(*ranges))
+		return false;
+	*min = ranges[type].min;
+	*max = ranges[type].max;
+	return true;
+}
+
 /*
  * The proleptic Gregorian calendar, in years that begin on 1 March, so that
  * the leap day is the last day of its year.

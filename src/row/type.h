@@ -72,6 +72,9 @@ union row_wide {
 
 enum row_store row_type_store(enum row_type type);
 
+/* What the values of an integer type, or bool, can be. False: it is none. */
+bool row_type_range(enum row_type type, row_int128 *min, row_int128 *max);
+
 /* "int32", "timestamp", …: for messages and docs. */
 const char *row_type_name(enum row_type type);
 

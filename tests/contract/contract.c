@@ -116,7 +116,9 @@ int contract_run(const struct laboratory *lab)
 		return 1;
 	}
 	if (!lab->prepare || lab->prepare()) {
-		failed = contract_run_source();
+		const struct driver *driver = driver_find(lab->driver, &err);
+
+		failed = driver && driver->source ? contract_run_source() : 0;
 		failed += contract_run_target();
 		failed += contract_run_check();
 		if (lab->more)

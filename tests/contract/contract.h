@@ -88,6 +88,11 @@ struct laboratory {
 
 	/* What this system has of its own; NULL: nothing. Failed tests. */
 	int (*more)(void);
+
+	/* A table has room for what one mapping writes, and refuses others. */
+	bool one_mapping;
+	/* It keeps what is told, and does not know what a row was before. */
+	bool log_only;
 };
 
 /* Run everything there is; the number of failed tests. */

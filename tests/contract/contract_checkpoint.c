@@ -81,12 +81,38 @@ static void test_advance_from_no_position(void **state)
 	MUST_FAIL(OPS->advance(DST, &none, &next, &err), ERROR_CONFLICT);
 }
 
+/* What has another mapping's files is not written to. */
+static void assert_refused(const char *installation, int mapping_id)
+{
+	struct error err = ERROR_INIT;
+	struct target_spec spec = {
+		.server = contract.to,
+		.name = contract.dst_name,
+		.installation = installation,
+		.mapping_id = mapping_id,
+		.origin = "origin",
+		.epoch = 9,
+	};
+	struct target *other;
+
+	MUST(contract.driver->target->open(&spec, &other, &err));
+	MUST(other->ops->connect(other, &contract.cancel, &err));
+	MUST_FAIL(other->ops->fence(other, &err), ERROR_CONFIG);
+	other->ops->close(other);
+}
+
 /* Installations, mappings and origins are told apart. */
 static void test_checkpoints_of_others(void **state)
 {
 	(void)state;
 	dest_open(LAB_MAIN);
 	dest_store(TARGET_REPLACE, "+1|a", NULL, 1);
+	if (contract.lab->one_mapping) {
+		assert_refused("installation", 2);
+		assert_refused("another", 1);
+		dest_assert_checkpoint(1);
+		return;
+	}
 	contract_open_target(LAB_MAIN, "installation", 2, "origin");
 	dest_assert_checkpoint(0);
 	contract_open_target(LAB_MAIN, "another", 1, "origin");
@@ -111,7 +137,7 @@ static void test_origin_changes(void **state)
 	dest_open(LAB_MAIN);
 	dest_store(TARGET_REPLACE, "+1|a", NULL, 1);
 	contract_open_target(LAB_MAIN, "installation", 1, "elsewhere");
-	dest_look();
+	dest_look_anew();
 	/* Its changes do not go on from the first one's position. */
 	dest_begin(TARGET_APPLY);
 	dest_put("+2|b");
@@ -190,7 +216,7 @@ static void test_fenced_out(void **state)
 			contract.epoch += 2;
 			contract_open_target(LAB_MAIN, "installation", 1,
 					     "origin");
-			dest_look();
+			dest_look_anew();
 			dest_store(TARGET_REPLACE, "+1|old", NULL, 1);
 			dest_begin(modes[m]);
 			dest_put("+2|stale");

@@ -43,6 +43,8 @@ void dest_open(enum lab_table table)
 	contract_open_target(table, "installation", 1, "origin");
 	table_release(&dest_shape);
 	shape_of(&dest_shape, table);
+	if (contract.driver->abilities & TARGET_ANY_SHAPE)
+		MUST(OPS->create(DST, &dest_shape, &err));
 	table_init(&made);
 	assert_int_equal(OPS->describe(DST, &made, &err), 1);
 	table_release(&made);
@@ -56,6 +58,15 @@ void dest_look(void)
 	table_init(&made);
 	assert_int_equal(OPS->describe(DST, &made, &err), 1);
 	table_release(&made);
+}
+
+void dest_look_anew(void)
+{
+	struct error err = ERROR_INIT;
+
+	if (contract.driver->abilities & TARGET_ANY_SHAPE)
+		MUST(OPS->create(DST, &dest_shape, &err));
+	dest_look();
 }
 
 void dest_put(const char *changes)
@@ -74,11 +85,34 @@ void dest_put(const char *changes)
 	batch_release(&batch);
 }
 
+/* What comes now is of a window that ends there. */
+static void dest_stamp(int number)
+{
+	struct checkpoint end = dest_point(number);
+	struct error err = ERROR_INIT;
+
+	if (OPS->stamp)
+		MUST(OPS->stamp(DST, &end.position, INT64_C(1769864459123456),
+				&err));
+}
+
 void dest_begin(enum target_mode mode)
 {
 	struct error err = ERROR_INIT;
 
 	MUST(OPS->begin(DST, mode, &dest_shape, &err));
+	if (mode == TARGET_APPLY)
+		dest_stamp(99);
+}
+
+void dest_assert_counts(const struct target_counts *counts, uint64_t inserted,
+			uint64_t updated, uint64_t deleted)
+{
+	if (contract.lab->log_only)
+		return;
+	assert_int_equal(counts->inserted, inserted);
+	assert_int_equal(counts->updated, updated);
+	assert_int_equal(counts->deleted, deleted);
 }
 
 struct target_counts dest_commit(const struct checkpoint *from,

@@ -20,8 +20,13 @@ void dest_open(enum lab_table table);
 
 /* Look at the table, as the engine does before it writes. */
 void dest_look(void);
+/* Likewise by a target that was just opened. */
+void dest_look_anew(void);
 
 void dest_begin(enum target_mode mode);
+/* How many rows were new, others, and gone, as far as the target can tell. */
+void dest_assert_counts(const struct target_counts *counts, uint64_t inserted,
+			uint64_t updated, uint64_t deleted);
 void dest_put(const char *changes);
 struct target_counts dest_commit(const struct checkpoint *from,
 				 const struct checkpoint *to);

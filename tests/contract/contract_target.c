@@ -46,7 +46,8 @@ static void assert_created(enum lab_table table)
 		assert_string_equal(a->name, b->name);
 		assert_int_equal(a->type, b->type);
 		assert_int_equal(a->nullable, b->nullable);
-		if (a->type == ROW_TEXT)
+		if (a->type == ROW_TEXT &&
+		    !(contract.driver->abilities & TARGET_ANY_SHAPE))
 			assert_int_equal(a->length, b->length);
 	}
 	assert_int_equal(made.key_count, dest_shape.key_count);
@@ -84,7 +85,8 @@ static void test_create_over_a_table(void **state)
 	(void)state;
 	dest_open(LAB_MAIN);
 	dest_store(TARGET_REPLACE, "+1|kept", NULL, 1);
-	if (OPS->create(DST, &dest_shape, &err) == 0)
+	if (OPS->create(DST, &dest_shape, &err) == 0 &&
+	    !(contract.driver->abilities & TARGET_ANY_SHAPE))
 		fail_msg("a table was made over another one");
 	OPS->release(DST);
 	MUST(OPS->connect(DST, &contract.cancel, &err));
@@ -306,16 +308,13 @@ static void test_apply(void **state)
 	dest_store(TARGET_REPLACE, "+1|a|1 +2|b|2 +3|c|3", NULL, 1);
 	counts =
 		dest_store(TARGET_APPLY, "+4|d|4 +2|changed|NULL|1 -3", &at, 2);
-	assert_int_equal(counts.inserted, 1);
-	assert_int_equal(counts.updated, 1);
-	assert_int_equal(counts.deleted, 1);
+	dest_assert_counts(&counts, 1, 1, 1);
 	dest_assert("1|a|1|NULL\n2|changed|NULL|1\n4|d|4|NULL\n");
 	dest_assert_checkpoint(2);
 	at = dest_point(2);
 	/* A delete of what is not there and an insert of what is there. */
 	counts = dest_store(TARGET_APPLY, "-99 +1|again|9", &at, 3);
-	assert_int_equal(counts.deleted, 0);
-	assert_int_equal(counts.inserted, 0);
+	dest_assert_counts(&counts, 0, counts.updated, 0);
 	dest_assert("1|again|9|NULL\n2|changed|NULL|1\n4|d|4|NULL\n");
 	dest_assert_checkpoint(3);
 }
@@ -567,7 +566,7 @@ static void test_one_after_the_other(void **state)
 		dest_put("+9|not~this");
 		OPS->rollback(DST);
 		contract_open_target(LAB_MAIN, "installation", 1, "origin");
-		dest_look();
+		dest_look_anew();
 		dest_assert_checkpoint(i + 2);
 	}
 }
@@ -623,6 +622,8 @@ static void test_from_source_to_target(void **state)
 	int rc;
 
 	(void)state;
+	if (!contract.driver->source)
+		skip();
 	contract.lab->make(LAB_SOURCE, LAB_MAIN);
 	contract.lab->change(LAB_MAIN,
 			     "+1|z\xc3\xbcrich|10|0 +2||NULL|1 +3|NULL "

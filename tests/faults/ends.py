@@ -13,6 +13,8 @@ from support.relay import Relay, port_of
 from support.sqlserver import StandIn
 from support.tdsd import Tdsd
 
+from files_end import BucketEnd, FilesEnd
+
 
 def plain(value):
     """The same value is the same object, whichever client read it."""
@@ -27,6 +29,10 @@ class SqlServerEnd:
     kind = "sqlserver"
     schema = "dbo"
     connection_options = "encrypt=disable"
+
+    def connection_string(self):
+        return (f"server={self.relay.address};user id={self.user};password="
+                f"{self.password};{self.connection_options}")
 
     def __init__(self, folder):
         self.process = Tdsd()
@@ -106,6 +112,8 @@ class PostgresqlEnd:
     kind = "postgresql"
     schema = "public"
     connection_options = "sslmode=disable"
+
+    connection_string = SqlServerEnd.connection_string
 
     def __init__(self, _):
         # Every transaction larger than that is told while it runs.
@@ -207,4 +215,5 @@ class PostgresqlEnd:
         self.server.close()
 
 
-ENDS = {end.kind: end for end in (SqlServerEnd, PostgresqlEnd)}
+ENDS = {end.kind: end for end in (SqlServerEnd, PostgresqlEnd, FilesEnd,
+                                  BucketEnd)}

@@ -13,8 +13,10 @@ import time
 
 from support import dataflow
 
+import files_end
 from patience import no_room, wait
 from postgresql_faults import faults_of
+from stage import LANDINGS
 
 def failpoints():
     """The names in base/failpoint.h."""
@@ -74,7 +76,7 @@ def provoke(stage, name):
     """See to it that the daemon comes by the failpoint."""
     if "LOAD" in name or "SWAP" in name or "RESET" in name:
         stage.ask_for_load()
-    elif name == "REPAIR_STAGED":
+    elif name == "REPAIR_STAGED" and stage.dest.kind not in LANDINGS:
         stage.on_dest("UPDATE lob SET n = -7; DELETE FROM uuid WHERE n = 0")
         for table in ("lob", "uuid"):
             stage.control(
@@ -86,7 +88,8 @@ def at_failpoint(action, name):
     def fault(stage):
         nth = stage.dice.choice([1, 1, 2, 3])
         if name not in ("WINDOW_READ", "WINDOW_STAGED", "BEFORE_COMMIT",
-                        "AFTER_COMMIT", "BEFORE_MIRROR", "START_CLAIMED",
+                        "AFTER_COMMIT", "BEFORE_PUBLISH", "AFTER_PUBLISH",
+                        "BEFORE_MIRROR", "START_CLAIMED",
                         "LOAD_PART"):
             nth = 1
         stage.daemon.stop()
@@ -397,11 +400,17 @@ def catalogue(cast):
               clock_jumps, ddl]
     faults += [at_failpoint("kill", name) for name in failpoints()]
     faults += [at_failpoint("freeze", name) for name in
-               ("WINDOW_STAGED", "BEFORE_SWAP")]
+               ("WINDOW_STAGED", "BEFORE_SWAP", "BEFORE_PUBLISH")]
     for side, kind in (("source", cast.source), ("dest", cast.dest)):
+        if kind == "file":
+            faults += files_end.FAULTS
+            continue
         faults += [restart_server(side), cut(side), half_open(side)]
-        faults += faults_of(side) if kind == "postgresql" else \
-            sqlserver_faults(side)
+        if kind == "s3":
+            faults += files_end.BUCKET_FAULTS
+        else:
+            faults += faults_of(side) if kind == "postgresql" else \
+                sqlserver_faults(side)
     return faults + control_faults(cast.store)
 
 

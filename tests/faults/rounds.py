@@ -2,6 +2,7 @@
 
     rounds.py --seed S [--rounds N]     N rounds (all faults once) with one seed
     rounds.py --minutes M [--jobs J]    new seeds until the time is up
+    rounds.py --seed S --faults 3,17    these of the seed's order
 
 A seed gives the same statements and the same faults in the same order; what a
 failing one says has the command that plays it again.
@@ -28,20 +29,25 @@ def cast_of(seed):
     return CASTS[seed % len(CASTS)]
 
 
-def play(seed, rounds, begin=0):
-    """Faults `begin` to `begin + rounds` of the seed's order. Returns what
-    happened how often, and raises at the first thing that is wrong."""
-    cast = cast_of(seed)
-    faults = catalogue(cast)
+def faults_of(seed):
+    """All that there are for its cast, in its order."""
+    faults = catalogue(cast_of(seed))
     random.Random(seed).shuffle(faults)
-    dice = random.Random(f"{seed} {begin}")
+    return faults
+
+
+def play(seed, numbers):
+    """These of the seed's order, which begins anew at its end. Returns what
+    happened how often, and raises at the first thing that is wrong."""
+    cast, faults = cast_of(seed), faults_of(seed)
+    dice = random.Random(f"{seed} {numbers[0]}")
     happened = collections.Counter()
     folder = tempfile.mkdtemp(prefix="faults-")
     stage = Stage(folder, dice, cast)
     log = ""
     try:
         stage.prepare()
-        for number in range(begin, begin + rounds):
+        for played, number in enumerate(numbers, 1):
             fault = faults[number % len(faults)]
             try:
                 one_round(stage, fault)
@@ -50,7 +56,7 @@ def play(seed, rounds, begin=0):
                 raise AssertionError(
                     f"seed {seed}, round {number}, {fault.__name__}: {error}\n"
                     f"{log}\nagain: tests/faults/rounds.py --seed {seed} "
-                    f"--begin {begin} --rounds {number - begin + 1}"
+                    f"--faults {','.join(map(str, numbers[:played]))}"
                 ) from error
             happened[fault.__name__, stage.reached] += 1
     finally:
@@ -76,7 +82,7 @@ def one_round(stage, fault):
 
 def play_or_say(seed, rounds):
     try:
-        return play(seed, rounds), None
+        return play(seed, range(rounds)), None
     except Exception:  # whatever it is, somebody wants to read it
         return {}, f"seed {seed}:\n{traceback.format_exc()}"
 
@@ -109,6 +115,8 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--begin", type=int, default=0)
+    parser.add_argument("--faults", type=lambda text: [
+        int(number) for number in text.split(",")])
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
@@ -117,7 +125,9 @@ def main():
     else:
         seed = options.seed or 1
         rounds = options.rounds or len(catalogue(cast_of(seed)))
-        happened, failures = play(seed, rounds, options.begin), []
+        numbers = options.faults or range(options.begin,
+                                          options.begin + rounds)
+        happened, failures = play(seed, numbers), []
     for (name, reached), count in sorted(happened.items()):
         print(f"{count:6} {name}{'' if reached else ' (did not happen)'}")
     print(f"{sum(happened.values())} faults, {len(failures)} failed")

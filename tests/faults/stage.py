@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 
-from support import dataflow
+from support import dataflow, duck, peers
 from support.world import World
 
 from ends import ENDS
@@ -21,7 +21,14 @@ CASTS = (
     Cast("postgresql", "postgresql", "sqlite"),
     Cast("postgresql", "sqlserver", "sqlserver"),
     Cast("sqlserver", "postgresql", "sqlite"),
+    Cast("sqlserver", "file", "sqlite"),
+    Cast("postgresql", "file", "sqlite"),
+    Cast("sqlserver", "s3", "sqlite"),
 )
+
+LANDINGS = ("file", "s3")  # destinations that keep files
+if peers.are_left_out():
+    CASTS = tuple(cast for cast in CASTS if cast.dest not in LANDINGS)
 
 CONFIG = {
     "cdc_check_interval_seconds": 1, "retry_delay_seconds": 0,
@@ -77,9 +84,7 @@ class Stage(World):
             connection.close()
 
     def connection_string(self, side="source"):
-        end = self.ends[side]
-        return (f"server={end.relay.address};user id={end.user};password="
-                f"{end.password};{end.connection_options}")
+        return self.ends[side].connection_string()
 
     def add_server(self, name="source", connection_string=None):
         number = super().add_server(name, connection_string)
@@ -103,7 +108,10 @@ class Stage(World):
             super().enable(source, *tables)
 
     def differences(self, table, dest_table=None):
-        return differences(self.source.rows(self.src_db, table),
+        rows = self.source.rows(self.src_db, table)
+        if self.dest.kind in LANDINGS:
+            rows = duck.rows(rows)
+        return differences(rows,
                            self.dest.rows(self.dst_db, dest_table or table))
 
     def has_table(self, table):
@@ -177,6 +185,7 @@ class Stage(World):
                     not state[1]:
                 wrong[f"s{mapping}"] = f"{table} is said to be {state}"
         wrong.update(self.false_mirrors())
+        wrong.update(self.false_files())
         for table, claimed in self.claimed_changes().items():
             if claimed > self.true_changes(table):
                 wrong[f"c{table}"] = (
@@ -202,6 +211,15 @@ class Stage(World):
                 for table, mapping in self.mappings.items()
                 if self.tables[table][1] == "cdc" and
                 mirrors[mapping] != marks.get(mapping)}
+
+    def false_files(self):
+        """Whoever read one has read what is in it now."""
+        if self.dest.kind not in LANDINGS:
+            return {}
+        wrong = {path: f"{path} has other content than it had"
+                 for path in self.dest.changed_files()}
+        return wrong or {path: f"{path} was left behind"
+                         for path in self.dest.leftovers()}
 
     def claimed_changes(self):
         """By table, of those with one capture instance all the time."""

@@ -197,6 +197,36 @@ def test_a_gap_is_named_and_healed(items):
     assert items.errors(mapping) == []
 
 
+def test_a_clean_up_makes_two_instances_begin_at_once(items):
+    """Then the one that was made last is read: it has the new column."""
+    mapping = items.add_mapping("items")
+    daemon = items.start()
+    items.wait_equal("items")
+    daemon.stop()
+    for on in (items.on_dest, items.on_source):
+        on("ALTER TABLE items ADD extra INT NULL")
+    items.on_source(
+        "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = "
+        "N'items', @role_name = NULL, @capture_instance = N'items_2'")
+    items.on_source("UPDATE items SET extra = 1 WHERE id < 10")
+    dataflow.wait_for(lambda: items.on_source(
+        "SELECT COUNT(*) FROM cdc.items_2_CT WHERE __$operation = 4"
+    )[0][0] == 9, 20)
+    lsn = items.on_source("SELECT CONVERT(varchar(22), "
+                          "sys.fn_cdc_get_max_lsn(), 1)")[0][0]
+    for instance in ("dbo_items", "items_2"):
+        items.on_source("EXEC sys.sp_cdc_cleanup_change_table "
+                        f"@capture_instance = N'{instance}', "
+                        f"@low_water_mark = {lsn}, @threshold = 5000")
+    assert len(set(items.on_source("SELECT start_lsn FROM "
+                                   "cdc.change_tables"))) == 1
+    items.start()
+    items.wait_equal("items")
+    items.on_source("UPDATE items SET extra = 2 WHERE id = 20")
+    items.wait_equal("items")
+    assert items.errors(mapping) == []
+
+
 def test_a_gap_stops_the_mapping_if_that_is_wanted(items):
     mapping = items.add_mapping("items")
     items.config(resync_on_gap=0)

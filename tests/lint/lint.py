@@ -25,7 +25,8 @@ C_FILES = sources("src/**/*.c")
 HEADERS = sources("src/**/*.h")
 TEST_C = sources("tests/tdsd/**/*.c", "tests/tdsd/**/*.h", "tests/unit/*.c",
                  "tests/unit/*.h", "tests/contract/*.c", "tests/contract/*.h",
-                 "tests/fuzz/*.c", "tests/fuzz/*.h")
+                 "tests/integration/*.c", "tests/fuzz/*.c", "tests/fuzz/*.h",
+                 "tests/format/*.c")
 
 
 def run(command):
@@ -46,12 +47,15 @@ ARROWS = {
     "monitor": ["monitor", "base"],
     "notify": ["notify", "base"],
     "control": ["control", "tds", "base"],
-    "drivers": ["drivers", "row", "base"],
+    "drivers": ["drivers", "format/format.h", "row", "base"],
+    "drivers/files": ["drivers", "format/format.h", "s3", "row", "base"],
     "drivers/memory": ["drivers", "row", "base"],
     "drivers/sqlserver": ["drivers", "tds", "row", "base"],
     "drivers/postgresql": ["drivers", "pg", "row", "base"],
     "tds": ["tds", "base"],
     "pg": ["pg", "base"],
+    "format": ["format", "row", "base"],
+    "s3": ["s3", "base"],
     "row": ["row", "base"],
     "base": ["base"],
 }
@@ -67,8 +71,11 @@ CLIENTS = {
     r"syb\w+\.h|sqldb\.h|sqlfront\.h": ("src/tds/", "src/drivers/sqlserver/"),
     r"sqlite3\.h": ("src/control/sqlite.c",),
     r"microhttpd\.h": ("src/monitor/http.c",),
-    r"curl/.*": ("src/notify/courier.c",),
+    r"curl/.*": ("src/notify/courier.c", "src/s3/http.c"),
+    r"expat\.h": ("src/s3/xml.c",),
     r"libpq.*|postgres.*": ("src/pg/",),
+    r"zlib\.h|zstd\.h": ("src/format/codec.c", "src/format/stream.c"),
+    r"snappy.*\.h": ("src/format/codec.c",),
     r"mysql.*|sql\.h|sqlext\.h": (),
 }
 

@@ -35,7 +35,8 @@ static void open_link(struct rig *rig)
 	struct server_spec spec = {.id = 1};
 
 	snprintf(strings[0], sizeof(strings[0]), "name=%s", rig->src);
-	snprintf(strings[1], sizeof(strings[1]), "name=%s", rig->dst);
+	snprintf(strings[1], sizeof(strings[1]), "name=%s;gather_ms=%d",
+		 rig->dst, rig->gather_ms);
 	rig->mapping = mapping_new(&rig->row, &snapshot, &no_default);
 	assert_non_null(rig->mapping);
 	if (rig->mapping->problem.kind != ERROR_NONE)
@@ -331,6 +332,8 @@ static int attempt(struct rig *rig, struct error *err)
 		if (cdc_run_step(link, &step, err) < 0)
 			return -1;
 	} while (!step.caught_up);
+	if (cdc_commit(link, err) < 0)
+		return -1;
 	return cdc_store_idle(link, true, err);
 }
 

@@ -31,6 +31,7 @@ struct rig {
 	struct server *from, *to;
 	struct link link;
 	struct settings settings;
+	int gather_ms;		   /* of the destination, when it is opened */
 	struct source_ops src_ops; /* what wrappers call */
 	struct target_ops dst_ops;
 };

@@ -143,6 +143,13 @@ static void many_windows(void)
 	rig.settings.window_transactions = 1;
 }
 
+/* All of them in one transaction of the destination. */
+static void gathered_windows(void)
+{
+	many_windows();
+	rig.gather_ms = 60000;
+}
+
 static void small_batches(void)
 {
 	rig.settings.batch_rows = 50;
@@ -677,6 +684,8 @@ const struct scenario scenarios[] = {
 	CHANGES("changes after a restart", one_thread, prepare_restart, 50),
 	CHANGES("changes in many batches", two_threads, prepare_changes, 20),
 	CHANGES("changes in many windows", many_windows, prepare_changes, 50),
+	CHANGES("changes that are gathered", gathered_windows, prepare_changes,
+		40),
 	CHANGES("a large window", small_batches, prepare_large_window, 500),
 	{"a gap", one_thread, prepare_gap, run_gap, check_same, NULL, 50, true,
 	 false},

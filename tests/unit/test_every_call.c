@@ -251,6 +251,9 @@ static void test_changes(void **state)
 			assert_true(break_changes(kinds[k], restart) > 8);
 			rig.settings.window_transactions = 1;
 			assert_true(break_changes(kinds[k], restart) > 15);
+			rig.gather_ms = 60000;
+			assert_true(break_changes(kinds[k], restart) > 12);
+			rig.gather_ms = 0;
 		}
 	}
 }
@@ -316,17 +319,23 @@ static void test_failed_reload_changes_nothing(void **state)
 /* What store_call() is told by the slots that can fail; for mappings() of a
  * server there is test_census. */
 static const char *const slots[] = {
-	"server.check",		 "source.open",	      "source.connect",
-	"source.describe",	 "source.check_key",  "source.find_longer",
-	"source.estimate",	 "source.triggered",  "source.trigger_reset",
-	"source.position",	 "source.split",      "source.read_begin",
-	"source.seek",		 "source.digest",     "source.changes_begin",
-	"source.captured_until", "source.next",	      "source.check",
-	"target.open",		 "target.connect",    "target.describe",
-	"target.create",	 "target.fence",      "target.checkpoint",
-	"target.begin",		 "target.write",      "target.commit",
-	"target.plan_begin",	 "target.part_begin", "target.part_end",
-	"target.begin_isolated", "target.exceptions", "target.advance",
+	"server.check",		"source.open",
+	"source.connect",	"source.describe",
+	"source.check_key",	"source.find_longer",
+	"source.estimate",	"source.triggered",
+	"source.trigger_reset", "source.position",
+	"source.split",		"source.read_begin",
+	"source.seek",		"source.digest",
+	"source.changes_begin", "source.captured_until",
+	"source.next",		"source.check",
+	"target.open",		"target.connect",
+	"target.describe",	"target.create",
+	"target.fence",		"target.checkpoint",
+	"target.begin",		"target.stamp",
+	"target.write",		"target.commit",
+	"target.plan_begin",	"target.part_begin",
+	"target.part_end",	"target.begin_isolated",
+	"target.exceptions",	"target.advance",
 	"target.check",
 };
 

@@ -11,6 +11,7 @@ static void test_find(void **state)
 
 	(void)state;
 	assert_ptr_equal(driver_find("memory", &err), &memory_driver);
+	assert_ptr_equal(driver_find("file", &err), &file_driver);
 	assert_ptr_equal(driver_find("Memory", &err), &memory_driver);
 	assert_ptr_equal(driver_find("sqlserver", &err), &sqlserver_driver);
 	assert_ptr_equal(driver_find("SQLServer", &err), &sqlserver_driver);
@@ -67,7 +68,7 @@ static void test_list_is_whole(void **state)
 				    t->write && t->commit && t->rollback &&
 				    t->advance && t->check);
 	}
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 5);
 }
 
 static void test_libraries(void **state)

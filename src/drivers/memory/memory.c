@@ -1,5 +1,6 @@
 #include "drivers/memory/memory.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/connstr.h"
@@ -27,6 +28,7 @@ static int server_new(const struct server_spec *spec, struct server **out,
 	struct memory_server *server = calloc(1, sizeof(*server));
 	struct connstr cs;
 	const char *name;
+	int ret;
 
 	if (!server)
 		return error_memory(err, "a server");
@@ -37,14 +39,17 @@ static int server_new(const struct server_spec *spec, struct server **out,
 	name = connstr_get(&cs, "name");
 	server->base.driver = &memory_driver;
 	server->store = name ? store_find(name) : NULL;
+	ret = connstr_get_int(&cs, "gather_ms", 0, INT_MAX, &server->gather_ms,
+			      err);
 	connstr_release(&cs);
-	if (!server->store) {
+	if (ret == 0 && !server->store)
+		ret = error_set(err, ERROR_CONFIG,
+				"connection string: 'name' is missing");
+	if (ret == 0)
+		*out = &server->base;
+	else
 		free(server);
-		return error_set(err, ERROR_CONFIG,
-				 "connection string: 'name' is missing");
-	}
-	*out = &server->base;
-	return 0;
+	return ret;
 }
 
 static void server_free(struct server *server)

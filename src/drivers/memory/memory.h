@@ -7,7 +7,8 @@
  * A database system held in this process: a source with a change log and a
  * target with transactions. Tests of the engine run on it, and it is the
  * shortest driver to read. The connection string is `name=…`; equal names
- * reach the same store, which lasts until memory_forget().
+ * reach the same store, which lasts until memory_forget(). With `gather_ms=…`
+ * changes are worth gathering for so long.
  *
  * These functions are its SQL: what an application, or a test, does to it.
  * Tables are found by all three parts of their names. Any thread may call.
@@ -60,6 +61,9 @@ unsigned long memory_stored(const char *store_name);
 
 /* How many mappings() of the server told last, and in `times` how often. */
 size_t memory_mappings(const char *store_name, unsigned *times);
+
+/* Where the last window ends whose rows a target was told to write; 0: none. */
+unsigned long memory_stamped(const char *store_name);
 
 /* Throw the store away; nothing may be open on it. */
 void memory_forget(const char *store_name);

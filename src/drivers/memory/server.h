@@ -7,6 +7,7 @@
 struct memory_server {
 	struct server base;
 	struct memory_store *store;
+	int gather_ms; /* of its targets */
 };
 
 extern const struct source_ops memory_source_ops;

@@ -639,6 +639,19 @@ unsigned long memory_stored(const char *store_name)
 	return stored;
 }
 
+unsigned long memory_stamped(const char *store_name)
+{
+	struct memory_store *store = store_find(store_name);
+	unsigned long stamped;
+
+	if (!store)
+		return 0;
+	pthread_mutex_lock(&store->lock);
+	stamped = (unsigned long)store->stamped;
+	pthread_mutex_unlock(&store->lock);
+	return stamped;
+}
+
 size_t memory_mappings(const char *store_name, unsigned *times)
 {
 	struct memory_store *store = store_find(store_name);

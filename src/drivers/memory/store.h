@@ -92,6 +92,7 @@ struct memory_store {
 	struct memory_exception *exceptions;
 	uint64_t exception_number;
 	uint64_t stored;      /* what source.stored() was told last */
+	uint64_t stamped;     /* and target.stamp() */
 	size_t mapping_count; /* and what mappings() was; see told */
 	unsigned told;	      /* how often */
 	char *refused_column; /* NULL: none */

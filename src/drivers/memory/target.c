@@ -48,6 +48,8 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	strbuf_init(&id);
 	strbuf_addf(&id, "%s/%d", spec->installation, spec->mapping_id);
 	target->base.ops = &memory_target_ops;
+	target->base.gather_ms =
+		((struct memory_server *)spec->server)->gather_ms;
 	target->store = store;
 	target->name = spec->name;
 	target->id = strbuf_detach(&id);
@@ -413,6 +415,22 @@ static int collect_parts(struct memory_target *target, struct error *err)
 
 /* ----------------------------------------------------------- rows, commits */
 
+static int target_stamp(struct target *dst, const struct position *to,
+			int64_t commit_us, struct error *err)
+{
+	struct memory_store *store = target_of(dst)->store;
+
+	(void)commit_us;
+	if (store_call(store, "target.stamp", err) < 0)
+		return -1;
+	pthread_mutex_lock(&store->lock);
+	store->stamped = 0;
+	for (size_t i = 0; i < to->len; i++)
+		store->stamped = store->stamped << 8 | to->bytes[i];
+	pthread_mutex_unlock(&store->lock);
+	return 0;
+}
+
 static int target_write(struct target *dst, const struct batch *batch,
 			struct error *err)
 {
@@ -712,6 +730,7 @@ const struct target_ops memory_target_ops = {
 	.fence = target_fence,
 	.checkpoint = target_checkpoint,
 	.begin = target_begin,
+	.stamp = target_stamp,
 	.write = target_write,
 	.commit = target_commit,
 	.rollback = target_rollback,

@@ -74,6 +74,11 @@ static int keep_instance(struct sqlserver_source *source, struct error *err)
 	return source->instance ? 0 : error_memory(err, "a capture instance");
 }
 
+/*
+ * The newest instance that has all changes after `from`. A clean-up makes the
+ * instances of a table begin at the same LSN; the one that was made last has the
+ * columns that were added last.
+ */
 int capture_choose(struct sqlserver_source *source, const struct position *from,
 		   struct error *err)
 {
@@ -87,7 +92,7 @@ int capture_choose(struct sqlserver_source *source, const struct position *from,
 		"CASE WHEN @from IS NULL "
 		"OR sys.fn_cdc_get_min_lsn(c.capture_instance) "
 		"<= sys.fn_cdc_increment_lsn(@from) "
-		"THEN c.start_lsn END DESC, c.start_lsn";
+		"THEN c.start_lsn END DESC, c.start_lsn, c.create_date DESC";
 	struct tds_param params[] = {
 		tds_int("@id", source->catalog.object_id),
 		tds_bytes("@from", from ? from->bytes : NULL,
