@@ -129,8 +129,11 @@ static int read_token(struct s3_upload **out, struct s3_client *client,
 	json_t *root = json_parse(token, err);
 	int ret;
 
-	if (!root)
-		return err->kind == ERROR_MEMORY ? -1 : broken(err);
+	if (!root) {
+		if (err->kind != ERROR_MEMORY)
+			broken(err);
+		return -1;
+	}
 	ret = s3_upload_begin(out, client, key, NULL, err);
 	if (ret == 0) {
 		ret = take_token(*out, root, err);

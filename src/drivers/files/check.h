@@ -4,7 +4,7 @@
 #include "drivers/driver.h"
 
 /* The slots check() of the driver, and of its targets. */
-int files_check_server(struct server *server, struct cancel *cancel,
+int files_check_server(struct server *base, struct cancel *cancel,
 		       struct findings *out, struct error *err)
 	__attribute__((warn_unused_result));
 int files_check_target(struct target *dst, const struct target_check *what,
