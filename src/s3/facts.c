@@ -31,8 +31,10 @@ static int take_lifecycle(const char *path, const char *text, void *arg,
 {
 	struct s3_facts *facts = arg;
 
-	(void)text;
 	(void)err;
+	if (text && (ends_in(path, "/Rule/Expiration/Days") ||
+		     ends_in(path, "/Rule/Expiration/Date")))
+		facts->deletes = S3_YES;
 	if (ends_in(path, "/AbortIncompleteMultipartUpload"))
 		facts->aborts_uploads = S3_YES;
 	if (ends_in(path, "/NoncurrentVersionExpiration"))
@@ -70,6 +72,7 @@ int s3_facts(struct s3_client *client, struct s3_facts *out, struct error *err)
 	memset(out, 0, sizeof(*out));
 	s3_answer_init(&answer);
 	rc = ask(client, "versioning", take_versioning, out, &answer, err);
+	out->skew_s = answer.fault.skew_s;
 	if (rc > 0 && out->versioned == S3_NOT_KNOWN)
 		out->versioned = S3_NO; /* nobody ever asked for it */
 	if (rc >= 0) {
@@ -81,6 +84,7 @@ int s3_facts(struct s3_client *client, struct s3_facts *out, struct error *err)
 			out->aborts_uploads =
 				out->aborts_uploads ? S3_YES : S3_NO;
 			out->expires = out->expires ? S3_YES : S3_NO;
+			out->deletes = out->deletes ? S3_YES : S3_NO;
 		}
 	}
 	s3_answer_release(&answer);

@@ -14,6 +14,8 @@ struct s3_facts {
 	enum s3_fact versioned;	     /* what is replaced or deleted is kept */
 	enum s3_fact expires;	     /* but not for ever */
 	enum s3_fact aborts_uploads; /* after some days, of itself */
+	enum s3_fact deletes;	     /* objects that are as old as that, too */
+	int64_t skew_s; /* how far its clock is ahead of ours; 0: not known */
 };
 
 /* -1 only when cancelled. */

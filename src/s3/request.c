@@ -304,6 +304,7 @@ static int look_at(struct attempt *attempt, enum s3_next *next,
 		*next = judge(attempt, err);
 		return -1;
 	}
+	answer->fault.skew_s = skew(attempt->http);
 	if (!request->accept ||
 	    request->accept(answer, request->accept_arg, err) == 0)
 		return 0;

@@ -54,7 +54,7 @@ struct s3_answer {
 	char mark[UUID_TEXT_MAX]; /* which upload of ours made the object */
 	bool whole_checksum;	  /* an upload will have one of all its bytes */
 	struct strbuf body;
-	struct s3_fault fault;
+	struct s3_fault fault; /* when it is as it should be, skew_s alone */
 	int attempts;
 	bool unclear; /* one of them may have been carried out all the same */
 	bool begun;   /* the sink was given something */

@@ -316,3 +316,36 @@ def test_check_finds_what_is_wrong(world, server, make_lake):
         assert any(text in f["finding"] + str(f["remedy"])
                    for f in done.bad()), f"{text}: {done}"
         assert server.secret_key not in str(done)
+
+
+def test_check_of_clock_and_rules(world, server, make_lake):
+    """What the server says of itself, with a front that puts words in."""
+    fill(world, 10)
+    with s3_faults.Front(server) as front:
+        lake = make_lake(server)
+        lake.set_options(endpoint=front.url)
+        lake.add_mapping("t", cdc=0)
+        assert check(world).of("clock", "OK", "lake")
+        rules = (b"<LifecycleConfiguration><Rule><ID>x</ID><Prefix></Prefix>"
+                 b"<Status>Enabled</Status>%s</Rule></LifecycleConfiguration>")
+        old = b"<Expiration><Days>30</Days></Expiration>"
+        parts = (b"<AbortIncompleteMultipartUpload><DaysAfterInitiation>7"
+                 b"</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
+        late = time.strftime("%a, %d %b %Y %H:%M:%S GMT",
+                             time.gmtime(time.time() + 300))
+
+        def say(text):
+            front.faults[:] = [
+                s3_faults.Fault(s3_faults.answer(s3_faults.Answer(200, text)),
+                                lambda r: "?lifecycle" in r.path, 100),
+                s3_faults.Fault(s3_faults.set_header("Date", late),
+                                lambda r: "?versioning" in r.path, 100)]
+        say(rules % old)
+        done = check(world)
+        done.expect("WARN", "expiration", "by their age")
+        done.expect("WARN", "lifecycle", "aborts uploads")
+        done.expect("WARN", "clock", "behind")
+        say(rules % parts)
+        done = check(world)
+        assert done.of("expiration", "OK", "lake"), done
+        assert done.of("lifecycle", "OK", "lake"), done

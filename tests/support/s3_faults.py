@@ -75,7 +75,7 @@ class Service:
         raise NotImplementedError
 
     def send(self, request, answer):
-        request.send_response(answer.status)
+        request.send_response_only(answer.status)
         headers = {name: value for name, value in answer.headers.items()
                    if name.lower() not in ("connection", "keep-alive",
                                            "transfer-encoding")}

@@ -18,6 +18,9 @@
 /* A place is called full from here on. */
 #define ROOM_LOW GIGABYTE
 
+/* Clocks that are so far apart will soon be too far. */
+#define SKEW_MAX_S 60
+
 static const char probe[] = "written by a check\n";
 static const char probe_key[] = LAYOUT_CHANGES "check.txt";
 
@@ -181,6 +184,38 @@ static void tell_room(struct store *store, uint64_t need, struct findings *out)
 			    (double)room / (double)GIGABYTE);
 }
 
+/* Requests are refused once the clocks are a quarter of an hour apart. */
+static void tell_clock(const struct s3_facts *facts, struct findings *out)
+{
+	long long apart = facts->skew_s < 0 ? -facts->skew_s : facts->skew_s;
+
+	if (apart >= SKEW_MAX_S)
+		finding_add(out, FINDING_WARN, "clock",
+			    "the clock of this machine is %lld seconds %s the "
+			    "server's, which refuses requests from 900 "
+			    "on" FINDING_REMEDY "set it, by NTP for instance",
+			    apart, facts->skew_s > 0 ? "behind" : "ahead of");
+	else
+		finding_add(out, FINDING_OK, "clock",
+			    "it goes with the server's");
+}
+
+/* Such a rule takes what state and manifests still name. */
+static void tell_expiry(const struct s3_facts *facts, struct findings *out)
+{
+	if (facts->deletes == S3_YES)
+		finding_add(out, FINDING_WARN, "expiration",
+			    "a lifecycle rule of the bucket deletes objects by "
+			    "their age: should it be for the prefix, files "
+			    "and the state that names them go "
+			    "away" FINDING_REMEDY "restrict the rule to other "
+			    "prefixes; loads that are not needed any more are "
+			    "removed by keep_full_loads");
+	else if (facts->deletes == S3_NO)
+		finding_add(out, FINDING_OK, "expiration",
+			    "no rule deletes objects by their age");
+}
+
 /* What a bucket's owner may want to know of it. */
 static int tell_bucket(struct files_server *server, struct cancel *cancel,
 		       struct findings *out, struct error *err)
@@ -192,6 +227,8 @@ static int tell_bucket(struct files_server *server, struct cancel *cancel,
 		return 0;
 	if (s3_facts(&client, &facts, err) < 0)
 		return -1;
+	tell_clock(&facts, out);
+	tell_expiry(&facts, out);
 	if (facts.aborts_uploads == S3_NO)
 		finding_add(out, FINDING_WARN, "lifecycle",
 			    "no rule of the bucket aborts uploads that nobody "

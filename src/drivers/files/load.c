@@ -138,7 +138,7 @@ static int find_columns(struct files_target *target, struct error *err)
 		if (layout_check_partition(&named.columns[named.key[i]], err) <
 		    0)
 			goto done;
-	load->columns = calloc(named.key_count, sizeof(*load->columns));
+	load->columns = calloc(named.key_count + 1, sizeof(*load->columns));
 	if (!load->columns) {
 		error_memory(err, "a load");
 		goto done;
@@ -153,28 +153,27 @@ done:
 	return ret;
 }
 
-/* The open file of a folder; one is opened if need be. */
-static int find_file(struct files_target *target, const char *partition,
-		     struct load_file **out, struct error *err)
+/* The open file of a folder; one is opened if need be. NULL: `err` says why. */
+static struct load_file *find_file(struct files_target *target,
+				   const char *partition, struct error *err)
 {
 	struct load_file *files = target->load.files, *choice = &files[0];
 
 	for (size_t i = 0; i < target->load.open_max; i++) {
-		if (files[i].file && !strcmp(files[i].partition, partition)) {
-			*out = &files[i];
-			return 0;
-		}
+		if (files[i].file && !strcmp(files[i].partition, partition))
+			return &files[i];
 		if (!files[i].file ||
 		    (choice->file && files[i].used < choice->used))
 			choice = &files[i];
 	}
 	if (choice->file && close_file(target, choice, err) < 0)
-		return -1;
+		return NULL;
 	choice->partition = strdup(partition);
-	if (!choice->partition)
-		return error_memory(err, "a folder's name");
-	*out = choice;
-	return open_file(target, choice, err);
+	if (!choice->partition) {
+		error_memory(err, "a folder's name");
+		return NULL;
+	}
+	return open_file(target, choice, err) < 0 ? NULL : choice;
 }
 
 static int write_to(struct files_target *target, struct load_file *file,
@@ -262,10 +261,12 @@ static int write_folder(struct files_target *target, const struct batch *batch,
 			struct error *err)
 {
 	struct files_load *load = &target->load;
-	struct load_file *file = NULL;
+	struct load_file *file;
 
-	if (make_piece(load, batch, err) < 0 ||
-	    find_file(target, partition, &file, err) < 0)
+	if (make_piece(load, batch, err) < 0)
+		return -1;
+	file = find_file(target, partition, err);
+	if (!file)
 		return -1;
 	for (size_t row = 0; row < batch->rows; row++)
 		if (at[row] == folder)
