@@ -177,12 +177,30 @@ int files_changes_write(struct files_target *target, const struct batch *batch,
 	return close_file(target, err);
 }
 
+/* Are they like those before them? */
+static int set_look(const struct files_target *target, struct table_state *next,
+		    struct error *err)
+{
+	char look[FILES_LOOK_MAX];
+
+	if (!target->changes.done_count)
+		return 0;
+	if (files_look(target, &target->changes.view.table, look, err) < 0)
+		return -1;
+	if (!strcmp(next->look, look))
+		return 0;
+	next->look_file = target->state.next_file;
+	return table_state_set(next, &next->look, look)
+		       ? 0
+		       : error_memory(err, "a table's state");
+}
+
 int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err)
 {
 	struct files_changes *changes = &target->changes;
 
-	if (close_file(target, err) < 0)
+	if (close_file(target, err) < 0 || set_look(target, next, err) < 0)
 		return -1;
 	FAILPOINT(WINDOW_STAGED);
 	for (size_t i = 0; i < changes->done_count; i++)
