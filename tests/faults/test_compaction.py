@@ -116,14 +116,15 @@ def test_killed(stage, point):
     check_end(stage, before, number)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", POINTS[1:])
 def test_frozen(stage, point):
     """Longer than its lease, and another daemon does the work meanwhile; then
-    it wakes up."""
+    it wakes up. Not while it writes to the control store, which it would lock."""
     mapping = prepare(stage)
     stage.daemon.stop()
     before = events(stage, once=True)
-    stage.start_daemon(DATAFLOW_FAILPOINTS=f"{point}=freeze")
+    stage.start_daemon(
+        DATAFLOW_FAILPOINTS=f"MERGE_STAGED=1000,{point}=freeze")
     number = stage.request(mapping, "COMPACT")
     dataflow.wait_for(lambda: is_frozen(stage.daemon), 30)
     check_reader(stage, before)

@@ -242,11 +242,12 @@ def test_file_size(world, make_lake):
         world.on_source(
             f"WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < "
             f"{100 if number % 4 == 3 else 30}) INSERT INTO t SELECT "
-            f"i + {number * 1000}, REPLICATE('{'abcd'[number % 4]}', 7000) FROM n "
-            "OPTION (MAXRECURSION 0)")
+            f"i + {number * 1000}, REPLICATE('{'abcd'[number % 4]}', 7000) "
+            "FROM n OPTION (MAXRECURSION 0)")
         dataflow.wait_for(
             lambda files=files: len(lake.landing("t").changes()) > files)
-    lake.wait_equal("t")
+    count = world.on_source("SELECT COUNT(*) FROM t")[0][0]
+    dataflow.wait_for(lambda: len(events(lake)) == count)
     before = {p: os.path.getsize(p) for p in lake.landing("t").changes()}
     rows = events(lake)
     answer = compact(world, mapping)
