@@ -93,6 +93,30 @@ bool table_state_add_pending(struct table_state *state, const char *key,
 	return true;
 }
 
+bool table_state_add_column(struct table_state *state, const char *name,
+			    const char *type)
+{
+	struct state_column *columns =
+		grow(&state->arena, state->columns, state->column_count,
+		     sizeof(*columns));
+	struct state_column column = {.name = NULL};
+
+	if (!columns || !table_state_set(state, &column.name, name) ||
+	    !table_state_set(state, &column.type, type))
+		return false;
+	state->columns = columns;
+	columns[state->column_count++] = column;
+	return true;
+}
+
+const char *table_state_type(const struct table_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->column_count; i++)
+		if (!strcmp(state->columns[i].name, name))
+			return state->columns[i].type;
+	return NULL;
+}
+
 static bool add_replaced(struct table_state *state, const char *key)
 {
 	struct state_merge *merge = &state->merge;
@@ -163,6 +187,9 @@ int table_state_copy(struct table_state *to, const struct table_state *from,
 		done = table_state_add_load(to, from->loads[i].run,
 					    from->loads[i].first_seq,
 					    from->loads[i].first_file);
+	for (size_t i = 0; done && i < from->column_count; i++)
+		done = table_state_add_column(to, from->columns[i].name,
+					      from->columns[i].type);
 	for (size_t i = 0; done && i < from->obsolete_count; i++)
 		done = table_state_add_obsolete(to, from->obsolete[i]);
 	for (size_t i = 0; done && i < from->pending_count; i++)
@@ -210,6 +237,16 @@ static json_t *format_texts(const char *const *texts, size_t count)
 	return list;
 }
 
+static json_t *format_columns(const struct table_state *state)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && i < state->column_count; i++)
+		object = json_put(object, state->columns[i].name,
+				  json_string(state->columns[i].type));
+	return object;
+}
+
 static json_t *format_merge(const struct state_merge *merge)
 {
 	if (!merge->key)
@@ -236,7 +273,7 @@ int table_state_format(const struct table_state *state, struct strbuf *out,
 {
 	json_t *root = json_pack(
 		"{s:i, s:s, s:i, s:s, s:I, s:I, s:o, s:s, s:I, s:I, s:s, s:o, "
-		"s:o, s:o, s:s?, s:s, s:I, s:o}",
+		"s:o, s:o, s:s?, s:o, s:s, s:I, s:o}",
 		"version", VERSION, "installation", state->installation,
 		"mapping", state->mapping_id, "origin", state->origin, "epoch",
 		(json_int_t)state->epoch, "writes", (json_int_t)state->writes,
@@ -245,8 +282,9 @@ int table_state_format(const struct table_state *state, struct strbuf *out,
 		(json_int_t)state->next_file, "loading", state->loading,
 		"loads", format_loads(state), "obsolete",
 		format_texts(state->obsolete, state->obsolete_count), "pending",
-		format_pending(state), "latest", state->latest, "look",
-		state->look, "look_file", (json_int_t)state->look_file, "merge",
+		format_pending(state), "latest", state->latest, "columns",
+		format_columns(state), "look", state->look, "look_file",
+		(json_int_t)state->look_file, "merge",
 		format_merge(&state->merge));
 	char *text = json_format(root, JSON_INDENT(1));
 
@@ -394,6 +432,25 @@ static int take_merge(struct table_state *state, json_t *in, struct error *err)
 	return take_list(state, replaced, "replaces", take_replaced, err);
 }
 
+static int take_columns(struct table_state *state, json_t *in,
+			struct error *err)
+{
+	const char *name;
+	json_t *type;
+
+	if (in && !json_is_object(in))
+		return broken(err, "columns");
+	json_object_foreach(in, name, type)
+	{
+		if (!json_is_string(type))
+			return broken(err, "columns");
+		if (!table_state_add_column(state, name,
+					    json_string_value(type)))
+			return error_memory(err, "a table's state");
+	}
+	return 0;
+}
+
 static int take_look(struct table_state *state, json_t *root, struct error *err)
 {
 	const char *look = "";
@@ -466,6 +523,7 @@ static int take_all(struct table_state *state, json_t *root, struct error *err)
 	    take_checkpoint(state, in.checkpoint, err) < 0 ||
 	    take_list(state, in.loads, "loads", take_load, err) < 0 ||
 	    take_list(state, in.obsolete, "obsolete", take_obsolete, err) < 0 ||
+	    take_columns(state, json_object_get(root, "columns"), err) < 0 ||
 	    take_look(state, root, err) < 0 ||
 	    take_merge(state, json_object_get(root, "merge"), err) < 0)
 		return -1;

@@ -47,6 +47,15 @@ struct table_state {
 	const char *latest; /* what latest.json has to say; NULL: nothing new */
 
 	/*
+	 * The columns that the last load and what came after it have had, and
+	 * of which type each is.
+	 */
+	struct state_column {
+		const char *name, *type;
+	} * columns;
+	size_t column_count;
+
+	/*
 	 * What files of changes are like, and from which number on they are so:
 	 * only these are merged. "": there are none.
 	 */
@@ -77,6 +86,10 @@ bool table_state_add_obsolete(struct table_state *state, const char *run);
 bool table_state_add_pending(struct table_state *state, const char *key,
 			     const char *token);
 
+bool table_state_add_column(struct table_state *state, const char *name,
+			    const char *type);
+/* NULL: it has no such column. */
+const char *table_state_type(const struct table_state *state, const char *name);
 bool table_state_set_merge(struct table_state *state,
 			   const struct state_merge *merge);
 

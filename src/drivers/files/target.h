@@ -183,6 +183,11 @@ int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
 void files_changes_release(struct files_target *target, bool keep);
 
+/* What the state does not tell of yet, of the columns that are written. */
+int files_add_columns(const struct files_target *target,
+		      struct table_state *next, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* ------------------------------------------------------------------- merge.c */
 
 #define FILES_LOOK_MAX 40
