@@ -469,6 +469,13 @@ struct target_check {
 	uint64_t bytes;		    /* about what a load takes; 0: not known */
 };
 
+/* How far a compaction is. */
+struct compaction {
+	size_t room; /* memory that it may take, from one call to the next */
+	uint64_t before, after; /* how many files became how many */
+	uint64_t rows, bytes;	/* of the latter */
+};
+
 struct target_ops {
 	unsigned connections;
 
@@ -593,6 +600,20 @@ struct target_ops {
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,
 		       const struct checkpoint *to, struct error *err);
+
+	/*
+	 * Merge small files of changes to rows of `shape` into fewer, for some
+	 * tenths of a second. Comes after fence(), between transactions. 1:
+	 * there is more to do; 0: that was all. Each merged file counts as
+	 * soon as it is done; readers miss no change at any moment, and may
+	 * see some twice. NULL: it keeps no files.
+	 */
+	int (*compact)(struct target *dst, const struct table *shape,
+		       struct compaction *work, struct error *err);
+
+	/* Forget the file that compact() is at; the next one begins it anew.
+	 * Safe when there is none. */
+	void (*compact_end)(struct target *dst);
 
 	/* As a source's check(): what could keep rows from being written. */
 	int (*check)(struct target *dst, const struct target_check *what,

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/compact.h"
 #include "engine/follow.h"
 #include "engine/full_sync.h"
 #include "engine/orders.h"
@@ -29,6 +30,9 @@
 #define STACK_BYTES  (512 * 1024)
 
 #define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
+
+/* A compaction that has no memory yet asks again. */
+#define WITHOUT_MEMORY_MS 200
 
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
@@ -50,6 +54,7 @@ struct worker {
 	struct link link;
 	bool opened;
 	struct verify verify;
+	struct compact compact;
 	struct follow follow;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
@@ -88,10 +93,17 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 	return 0;
 }
 
+/* Of those that have to do with changes. */
+static void refuse_changes(struct worker *worker, const char *why)
+{
+	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
+	answer_orders(worker, ORDER_COMPACT, "FAILED", why);
+}
+
 /* Of all but full syncs, which need nothing but to be tried. */
 static void refuse_orders(struct worker *worker, const char *why)
 {
-	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
+	refuse_changes(worker, why);
 	verify_refuse_orders(&worker->verify, why);
 }
 
@@ -282,6 +294,35 @@ static int skip_to_now(struct worker *worker, struct error *err)
 	return 0;
 }
 
+/* Of small files into few, between the changes. */
+static int do_compaction(struct worker *worker, struct error *err)
+{
+	struct compact *compact = &worker->compact;
+	struct strbuf answer;
+	int rc;
+
+	if (!orders_has(&worker->orders, ORDER_COMPACT))
+		return 0;
+	if (!worker->link.dst->ops->compact) {
+		answer_orders(worker, ORDER_COMPACT, "FAILED",
+			      "a destination of this type has no files");
+		return 0;
+	}
+	if (!worker->link.attached)
+		return 0;
+	if (!compact_is_running(compact))
+		answer_orders(worker, ORDER_COMPACT, "RUNNING", NULL);
+	strbuf_init(&answer);
+	rc = compact_slice(compact, &worker->link, &answer, err);
+	if (rc == 0) {
+		report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
+			   worker->mapping->name, answer.data);
+		answer_orders(worker, ORDER_COMPACT, "COMPLETED", answer.data);
+	}
+	strbuf_release(&answer);
+	return rc < 0 ? -1 : 0;
+}
+
 /* --------------------------------------------------------------- verification */
 
 /* Of a copy that shows no mixture of a load. */
@@ -309,6 +350,7 @@ static void make_room(void *arg)
 	struct worker *worker = arg;
 
 	verify_begin_anew(&worker->verify);
+	compact_begin_anew(&worker->compact);
 }
 
 static int open_link(struct worker *worker, struct error *err)
@@ -341,6 +383,7 @@ static int open_link(struct worker *worker, struct error *err)
 static void close_link(struct worker *worker)
 {
 	verify_release(&worker->verify);
+	compact_end(&worker->compact);
 	if (!worker->opened)
 		return;
 	link_close(&worker->link);
@@ -380,12 +423,12 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 	if (!worker->mapping->cdc_enabled) {
 		report_lag(worker->subject, -1, true);
 		report_state(worker->subject, "IDLE", NULL, 0);
-		answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED",
-			      "the mapping does not follow changes: "
-			      "cdc_enabled is 0");
+		refuse_changes(worker, "the mapping does not follow changes: "
+				       "cdc_enabled is 0");
 		return do_verification(worker, err);
 	}
-	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0)
+	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0 ||
+	    do_compaction(worker, err) < 0)
 		return -1;
 	return do_verification(worker, err);
 }
@@ -529,6 +572,7 @@ static int64_t failed(struct worker *worker, struct error *err)
 		     clock_utc_us() + decision.wait_ms * INT64_C(1000));
 	/* Whatever was known may be why it failed. */
 	verify_begin_anew(&worker->verify);
+	compact_end(&worker->compact);
 	if (worker->opened)
 		link_forget(&worker->link);
 	worker->link.isolate = false;
@@ -560,6 +604,9 @@ static int64_t next_sleep(struct worker *worker)
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
+	if (orders_has(&worker->orders, ORDER_COMPACT))
+		return compact_is_running(&worker->compact) ? 0
+							    : WITHOUT_MEMORY_MS;
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)

@@ -427,6 +427,10 @@ static int make_next(struct files_target *target, struct table_state *next,
 	     !table_state_set(next, &next->latest, latest.data)))
 		ret = error_memory(err, "a table's state");
 	next->loading = next->lost = "";
+	next->column_count = 0;
+	next->columns = NULL;
+	if (ret == 0)
+		ret = files_add_columns(target, next, err);
 	strbuf_release(&latest);
 	return ret;
 }

@@ -60,6 +60,24 @@ struct files_changes {
 	uint64_t upserts, deletes;
 };
 
+/* Files of changes that are being merged; zeroed: none are. */
+struct files_merge {
+	bool begun;
+	struct merge_file {
+		char *key;
+		uint64_t number, size;
+	} * files; /* that may be merged, as they lie in their folders */
+	size_t count, room;
+	size_t first, end; /* those that make the file at hand */
+	size_t at;	   /* of these, which is read now */
+	struct change_view view;
+	struct batch batch;
+	struct outfile *file;
+	struct byte_source *source; /* NULL: none is open */
+	struct format_reader *reader;
+	size_t bytes; /* what a row group may take; a reader twice that */
+};
+
 struct files_target {
 	struct target base;
 	struct files_server *server;
@@ -86,6 +104,7 @@ struct files_target {
 	const struct table *shape; /* what begin() was told; borrowed */
 	struct files_load load;
 	struct files_changes changes;
+	struct files_merge merge;
 };
 
 static inline struct files_target *files_target_of(struct target *dst)
@@ -163,5 +182,26 @@ int files_changes_write(struct files_target *target, const struct batch *batch,
 int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
 void files_changes_release(struct files_target *target, bool keep);
+
+/* What the state does not tell of yet, of the columns that are written. */
+int files_add_columns(const struct files_target *target,
+		      struct table_state *next, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* ------------------------------------------------------------------- merge.c */
+
+#define FILES_LOOK_MAX 40
+
+/* Tells files apart that are not read alike: by their columns, or the options
+ * of their format. `rows` is what is in them. */
+int files_look(const struct files_target *target, const struct table *rows,
+	       char out[FILES_LOOK_MAX], struct error *err)
+	__attribute__((warn_unused_result));
+
+/* The slots compact() and compact_end() of driver.h. */
+int files_merge(struct target *dst, const struct table *shape,
+		struct compaction *work, struct error *err)
+	__attribute__((warn_unused_result));
+void files_merge_end(struct target *dst);
 
 #endif

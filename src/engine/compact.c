@@ -1,0 +1,100 @@
+#include "engine/compact.h"
+
+#include <string.h>
+
+#include "base/budget.h"
+#include "base/clock.h"
+
+/* What a destination wants to read and write with, by what a load of it takes. */
+#define TIMES 3
+
+#define LEAST_BYTES ((size_t)8 << 20)
+
+bool compact_is_running(const struct compact *compact)
+{
+	return compact->link != NULL;
+}
+
+void compact_begin_anew(struct compact *compact)
+{
+	struct link *link = compact->link;
+
+	if (!link)
+		return;
+	link->dst->ops->compact_end(link->dst);
+	if (link->memory.budget)
+		budget_give(link->memory.budget, compact->work.room);
+	compact->link = NULL;
+	compact->work.room = 0;
+}
+
+void compact_end(struct compact *compact)
+{
+	compact_begin_anew(compact);
+	memset(compact, 0, sizeof(*compact));
+}
+
+/* It does not wait, and lets those go first who do: they have changes. */
+static bool has_memory(struct compact *compact, struct link *link)
+{
+	size_t least = link->dst->room_least + LEAST_BYTES;
+	size_t room = TIMES * link->dst->room_most;
+	struct budget *budget = link->memory.budget;
+
+	if (compact->link && budget && budget_is_wanted(budget))
+		compact_begin_anew(compact);
+	if (compact->link)
+		return true;
+	if (room < least)
+		room = least;
+	while (budget && !budget_try(budget, room)) {
+		if (room == least)
+			return false;
+		room = room / 2 > least ? room / 2 : least;
+	}
+	compact->link = link;
+	compact->work.room = room;
+	return true;
+}
+
+static void tell(const struct compact *compact, struct strbuf *answer)
+{
+	const struct compaction *work = &compact->work;
+
+	if (!work->before) {
+		strbuf_addstr(answer,
+			      "no files of changes are small enough, and "
+			      "beside each other, to be merged");
+		return;
+	}
+	strbuf_addf(answer,
+		    "%llu files of changes became %llu, with %llu rows and "
+		    "%llu bytes, in %.1f s",
+		    (unsigned long long)work->before,
+		    (unsigned long long)work->after,
+		    (unsigned long long)work->rows,
+		    (unsigned long long)work->bytes,
+		    (double)(clock_ms() - compact->began_ms) / 1000.0);
+}
+
+int compact_slice(struct compact *compact, struct link *link,
+		  struct strbuf *answer, struct error *err)
+{
+	int rc;
+
+	if (!compact->began) {
+		compact->began = true;
+		compact->began_ms = clock_ms();
+	}
+	if (!has_memory(compact, link))
+		return 1;
+	if (link_connect_target(link, err) < 0)
+		return -1;
+	rc = link->dst->ops->compact(link->dst, &link->shape, &compact->work,
+				     err);
+	if (rc)
+		return rc;
+	tell(compact, answer);
+	compact_end(compact);
+	return strbuf_check(answer, err);
+}
