@@ -113,6 +113,7 @@ static void target_close(struct target *dst)
 	struct files_target *target = files_target_of(dst);
 
 	target_rollback(dst);
+	files_prove_end(dst);
 	table_release(&target->dest);
 	table_state_release(&target->state);
 	target->store->ops->close(target->store);
@@ -292,5 +293,7 @@ const struct target_ops files_target_ops = {
 	.commit = target_commit,
 	.rollback = target_rollback,
 	.advance = target_advance,
+	.prove = files_prove,
+	.prove_end = files_prove_end,
 	.check = files_check_target,
 };

@@ -33,9 +33,11 @@ struct files_load {
 	char run[LAYOUT_RUN_MAX];
 	size_t *columns; /* partition_columns, by their index */
 	size_t column_count;
+	struct canonical canonical; /* of the rows, as a file can hold them */
 	struct load_file {
 		char *partition; /* NULL: there is none here */
 		struct outfile *file;
+		struct row_sum sum; /* of the digests of its rows */
 		uint64_t number;
 		uint64_t used; /* the turn in which it was written to last */
 	} files[LOAD_OPEN_MAX];
@@ -59,6 +61,8 @@ struct files_changes {
 	size_t done_count;
 	uint64_t upserts, deletes;
 };
+
+struct files_proof; /* see prove.c */
 
 struct files_target {
 	struct target base;
@@ -86,6 +90,7 @@ struct files_target {
 	const struct table *shape; /* what begin() was told; borrowed */
 	struct files_load load;
 	struct files_changes changes;
+	struct files_proof *proof; /* NULL: none is under way */
 };
 
 static inline struct files_target *files_target_of(struct target *dst)
@@ -163,5 +168,21 @@ int files_changes_write(struct files_target *target, const struct batch *batch,
 int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
 void files_changes_release(struct files_target *target, bool keep);
+
+/* ------------------------------------------------------------------- prove.c */
+
+/* The slots prove() and prove_end() of driver.h. */
+int files_prove(struct target *dst, struct proof *proof, struct error *err)
+	__attribute__((warn_unused_result));
+void files_prove_end(struct target *dst);
+
+/*
+ * A canonical text for rows of `shape`, of what such a file can hold of them:
+ * the same when they are written as when they are read.
+ */
+int files_canonical(struct canonical *canonical,
+		    const struct format_options *format,
+		    const struct table *shape, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif
