@@ -478,9 +478,10 @@ struct proof {
 	 * freed. NULL: at the beginning. */
 	char *place;
 	/* What it has come to, all of it in objects that are done with. */
-	struct row_sum given, kept; /* those written, and those that are there */
-	uint64_t compared;	    /* rows */
-	uint64_t objects;	    /* files, … */
+	struct row_sum given,
+		kept;	   /* those written, and those that are there */
+	uint64_t compared; /* rows */
+	uint64_t objects;  /* files, … */
 	/* There is something else to look at than where `place` belongs to:
 	 * forget what it has come to. */
 	bool anew;

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "engine/retry.h"
 #include "engine/verify_plan.h"
+#include "engine/verify_proof.h"
 #include "engine/verify_result.h"
 
 /* A change waits for one slice, which may end a step later than this. */
@@ -693,12 +694,6 @@ static int give_up_waiting(struct verify *verify, struct error *err)
 
 /* -------------------------------------------------- what proves it by itself */
 
-static int take_object(void *arg, const char *object, const char *what,
-		       const char *text, struct error *err)
-{
-	return tally_add_object(arg, object, what, text, err);
-}
-
 /* What the run has come to so far is of something that is not there any more. */
 static int begin_proof_anew(struct verify *verify, struct error *err)
 {
@@ -714,40 +709,6 @@ static int begin_proof_anew(struct verify *verify, struct error *err)
 	return keep(verify, err);
 }
 
-/* A slice of it. 1: there is more; 0: that was all. */
-static int prove(struct verify *verify, struct error *err)
-{
-	struct tally *tally = &verify->tally;
-	struct target *dst = verify->link->dst;
-	struct verify_plan plan;
-	struct proof *proof = &verify->proof;
-	int rc;
-
-	verify_plan_make(&plan, verify->mapping, &verify->link->settings);
-	*proof = (struct proof){
-		.whole = tally->kind == TALLY_WHOLE,
-		.rows = (uint64_t)plan.tail_rows,
-		.room = COMPARE_BYTES + verify->row_bytes,
-		.place = tally->place,
-		.given = tally->sums[COMPARE_SOURCE],
-		.kept = tally->sums[COMPARE_DEST],
-		.compared = tally->compared,
-		.objects = tally->objects,
-		.found = take_object,
-		.arg = tally,
-	};
-	rc = dst->ops->prove(dst, proof, err);
-	tally->place = proof->place;
-	if (rc < 0 && err->kind == ERROR_MEMORY)
-		verify->compare.wanted = 2 * proof->room;
-	tally->sums[COMPARE_SOURCE] = proof->given;
-	tally->sums[COMPARE_DEST] = proof->kept;
-	tally->compared = proof->compared;
-	tally->objects = proof->objects;
-	tally->total = proof->rows;
-	return rc;
-}
-
 static int prove_slice(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
@@ -759,7 +720,7 @@ static int prove_slice(struct verify *verify, struct error *err)
 	tally->repair = false;
 	if (link_connect_target(verify->link, err) < 0)
 		return -1;
-	rc = prove(verify, err);
+	rc = verify_prove(verify, err);
 	if (rc < 0)
 		return -1;
 	if (verify->proof.anew)

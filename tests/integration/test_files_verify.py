@@ -6,8 +6,6 @@ import re
 import threading
 import time
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from support import dataflow, duck, s3
@@ -208,6 +206,7 @@ def test_another_valid_file_is_found(world, make_lake, tmp_path):
     path = str(tmp_path / "other.parquet")
     with open(path, "wb") as file:
         file.write(hands.read("t", key))
+    pa, pq = duck.pyarrow, duck.pyarrow.parquet
     table = pq.ParquetFile(path).read()
     names = table.column("name").to_pylist()
     names[100] = "other"

@@ -114,8 +114,8 @@ static json_t *format_columns(const struct table *table)
 				  column->native, "nullable", column->nullable,
 				  "length", column->length, "precision",
 				  column->precision, "scale", column->scale,
-				  "coarse", column->coarse,
-				  "finest", column->finest, "offsetless",
+				  "coarse", column->coarse, "finest",
+				  column->finest, "offsetless",
 				  column->offsetless));
 	}
 	return list;
@@ -128,13 +128,14 @@ static json_t *format_options(const struct format_options *options)
 	const char quote[] = {options->quote, '\0'};
 
 	return json_pack(
-		"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:b}",
+		"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:s, s:b}",
 		"compression", (int)options->compression, "times",
 		(int)options->times, "uuid_text", options->uuid_text,
 		"delimiter", delimiter, "quote", quote, "header",
-		options->header, "base64", options->base64, "blank",
-		options->blank, "null_text", options->null_text, "date",
-		options->date, "decimal_text", options->decimal_text);
+		options->header, "crlf", options->crlf, "base64",
+		options->base64, "blank", options->blank, "null_text",
+		options->null_text, "date", options->date, "decimal_text",
+		options->decimal_text);
 }
 
 static json_t *format_key(const struct table *table)
@@ -256,17 +257,19 @@ static int parse_options(struct manifest *manifest, json_t *root,
 {
 	struct format_options *to = &manifest->options;
 	const char *format, *delimiter, *quote, *null_text, *date;
-	int compression, times, uuid_text, header, base64, blank, decimal_text;
+	int compression, times, uuid_text, header, crlf, base64, blank,
+		decimal_text;
 
 	if (json_unpack(root, "{s:s}", "format", &format) < 0 ||
 	    json_unpack(json_object_get(root, "options"),
-			"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:s, s:s, "
-			"s:b}",
+			"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, "
+			"s:s, s:b}",
 			"compression", &compression, "times", &times,
 			"uuid_text", &uuid_text, "delimiter", &delimiter,
-			"quote", &quote, "header", &header, "base64", &base64,
-			"blank", &blank, "null_text", &null_text, "date", &date,
-			"decimal_text", &decimal_text) < 0)
+			"quote", &quote, "header", &header, "crlf", &crlf,
+			"base64", &base64, "blank", &blank, "null_text",
+			&null_text, "date", &date, "decimal_text",
+			&decimal_text) < 0)
 		return broken("options", err);
 	to->format = format_find(format);
 	to->compression = (enum format_compression)compression;
@@ -275,6 +278,7 @@ static int parse_options(struct manifest *manifest, json_t *root,
 	to->delimiter = *delimiter;
 	to->quote = *quote;
 	to->header = header;
+	to->crlf = crlf;
 	to->base64 = base64;
 	to->blank = blank;
 	to->decimal_text = decimal_text;
@@ -305,8 +309,7 @@ static int parse_column(struct manifest *manifest, json_t *in,
 	const char *name, *type;
 	int nullable, coarse, finest, offsetless;
 
-	if (json_unpack(in,
-			"{s:s, s:s, s:b, s:i, s:i, s:i, s:b, s:b, s:b}",
+	if (json_unpack(in, "{s:s, s:s, s:b, s:i, s:i, s:i, s:b, s:b, s:b}",
 			"name", &name, "type", &type, "nullable", &nullable,
 			"length", &column->length, "precision",
 			&column->precision, "scale", &column->scale, "coarse",
@@ -342,8 +345,7 @@ static int parse_columns(struct manifest *manifest, json_t *list,
 	return 0;
 }
 
-static int parse_key(struct manifest *manifest, json_t *list,
-		     struct error *err)
+static int parse_key(struct manifest *manifest, json_t *list, struct error *err)
 {
 	struct table *table = &manifest->table;
 	size_t count = json_array_size(list);
@@ -365,8 +367,7 @@ static int parse_key(struct manifest *manifest, json_t *list,
 	return 0;
 }
 
-static int parse_file(struct manifest *manifest, json_t *in,
-		      struct error *err)
+static int parse_file(struct manifest *manifest, json_t *in, struct error *err)
 {
 	struct manifest_file file = {.key = NULL};
 	struct row_sum *sum = &file.sum;

@@ -37,13 +37,13 @@ static const char *place_of(const struct files_target *target)
 }
 
 int prove_tell(struct proof *proof, const char *key, const char *what,
-		const char *text, struct error *err)
+	       const char *text, struct error *err)
 {
 	return proof->found(proof->arg, key, what, text, err);
 }
 
 int prove_tell_unreadable(struct proof *proof, const char *key,
-			   struct error *err)
+			  struct error *err)
 {
 	struct error why = *err;
 
@@ -59,7 +59,7 @@ int prove_tell_unreadable(struct proof *proof, const char *key,
 /* --------------------------------------------------------------------- places */
 
 int prove_set_place(struct proof *proof, const struct files_proof *state,
-		     struct error *err)
+		    struct error *err)
 {
 	struct strbuf text;
 	int ret;
@@ -67,10 +67,9 @@ int prove_set_place(struct proof *proof, const struct files_proof *state,
 	strbuf_init(&text);
 	strbuf_addf(&text, "%s %zu", state->run, state->file);
 	if (state->in_changes)
-		strbuf_addf(&text, " %" PRIu64 " %" PRId64 " %" PRIu64
-			    " %" PRId64,
-			    state->number, state->seq, state->end,
-			    state->last_seq);
+		strbuf_addf(
+			&text, " %" PRIu64 " %" PRId64 " %" PRIu64 " %" PRId64,
+			state->number, state->seq, state->end, state->last_seq);
 	ret = strbuf_check(&text, err);
 	if (ret == 0) {
 		free(proof->place);
@@ -150,10 +149,10 @@ static int check_latest(struct files_target *target, struct proof *proof,
 	run = json_string_value(json_object_get(root, "run"));
 	if (rc == 0)
 		rc = prove_tell(proof, LAYOUT_LATEST, "MISSING",
-			  "readers do not find the load", err);
+				"readers do not find the load", err);
 	else if (rc > 0 && (!run || strcmp(run, target->proof->run) != 0))
 		rc = prove_tell(proof, LAYOUT_LATEST, "CONTENT",
-			  "it does not name the newest load", err);
+				"it does not name the newest load", err);
 	json_decref(root);
 	strbuf_release(&text);
 	return rc < 0 ? -1 : 0;
@@ -177,7 +176,8 @@ static int read_manifest(struct files_target *target, struct proof *proof,
 		rc = store->ops->read(store, key.data, &text, &tag, err);
 	if (rc == 0) {
 		rc = prove_tell(proof, key.data, "MISSING",
-			  "what was in the load nobody knows any more", err);
+				"what was in the load nobody knows any more",
+				err);
 	} else if (rc > 0 &&
 		   (manifest_parse(&state->manifest, text.data, err) < 0 ||
 		    files_canonical(&state->canonical, &state->manifest.options,
@@ -295,8 +295,8 @@ static int open_file(struct files_target *target, struct proof *proof,
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return prove_tell(proof, file->key, "MISSING", "it is not there",
-			    err);
+		return prove_tell(proof, file->key, "MISSING",
+				  "it is not there", err);
 	if (state->back.source->size == file->bytes)
 		return 1;
 	snprintf(text, sizeof(text), "%" PRIu64 " bytes instead of %" PRIu64,
@@ -345,7 +345,7 @@ static int check_rows(struct files_proof *state, struct proof *proof,
 	}
 	if (!row_sum_equal(&state->back.sum, &file->sum))
 		return prove_tell(proof, file->key, "CONTENT",
-			    "the values of its rows are others", err);
+				  "the values of its rows are others", err);
 	return 0;
 }
 
@@ -435,8 +435,8 @@ static int tell_other(const struct files_proof *state, struct proof *proof,
 		return 0;
 	proof->objects++;
 	if (!others->found[i])
-		return prove_tell(proof, file->key, "MISSING", "it is not there",
-			    err);
+		return prove_tell(proof, file->key, "MISSING",
+				  "it is not there", err);
 	if (others->sizes[i] == file->bytes)
 		return 0;
 	snprintf(text, sizeof(text), "%" PRIu64 " bytes instead of %" PRIu64,
@@ -509,7 +509,8 @@ static int work(struct files_target *target, struct proof *proof,
 		if (state->in_changes)
 			rc = prove_changes_step(target, proof, err);
 		else if ((rc = step_load(target, proof, err)) == 0)
-			rc = prove_changes_begin(target, proof, err) < 0 ? -1 : 1;
+			rc = prove_changes_begin(target, proof, err) < 0 ? -1
+									 : 1;
 	} while (rc > 0 && clock_ms() < deadline);
 	return rc;
 }

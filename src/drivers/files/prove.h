@@ -27,8 +27,8 @@ struct files_proof {
 	bool listed;
 	struct change_file *changes;
 	size_t change_count;
-	char *previous; /* the file before, if it was read; or NULL */
-	uint64_t number, end; /* of files: the next one, and behind the last */
+	char *previous;	       /* the file before, if it was read; or NULL */
+	uint64_t number, end;  /* of files: the next one, and behind the last */
 	int64_t seq, last_seq; /* of changes: the next one, and the last; 0:
 				* not known, since some are missing */
 
@@ -50,7 +50,8 @@ int prove_tell(struct proof *proof, const char *key, const char *what,
 
 /* What is wrong with a file is no trouble of ours; all else is. 0: it was told. */
 int prove_tell_unreadable(struct proof *proof, const char *key,
-			  struct error *err) __attribute__((warn_unused_result));
+			  struct error *err)
+	__attribute__((warn_unused_result));
 
 /* All before was looked at: from here it may go on. */
 int prove_set_place(struct proof *proof, const struct files_proof *state,

@@ -80,13 +80,14 @@ static int list_changes(struct files_target *target, struct error *err)
 }
 
 int prove_changes_begin(struct files_target *target, struct proof *proof,
-			 struct error *err)
+			struct error *err)
 {
 	struct files_proof *state = target->proof;
 
 	if (!state->in_changes) {
 		state->in_changes = true;
-		state->number = (uint64_t)target->state.loads[target->state.load_count - 1]
+		state->number = (uint64_t)target->state
+					.loads[target->state.load_count - 1]
 					.first_file;
 		state->end = (uint64_t)target->state.next_file;
 		state->last_seq = target->state.seq;
@@ -116,8 +117,8 @@ static int tell_gap(struct files_proof *state, struct proof *proof,
 
 	snprintf(key, sizeof(key), LAYOUT_CHANGES "*-%05" PRIu64 "%s",
 		 state->number, extension);
-	if (prove_tell(proof, key, "MISSING", "a file of changes is not there", err) <
-	    0)
+	if (prove_tell(proof, key, "MISSING", "a file of changes is not there",
+		       err) < 0)
 		return -1;
 	state->number++;
 	state->seq = 0;
@@ -273,7 +274,7 @@ static int look_at_change(struct files_proof *state, struct proof *proof,
 }
 
 int prove_changes_step(struct files_target *target, struct proof *proof,
-			struct error *err)
+		       struct error *err)
 {
 	struct files_proof *state = target->proof;
 	const struct change_file *file;
@@ -294,8 +295,8 @@ int prove_changes_step(struct files_target *target, struct proof *proof,
 		return 0;
 	file = next_change(state);
 	if (!file || file->first > state->number)
-		return tell_gap(state, proof, target->server->settings.extension,
-				err) < 0
+		return tell_gap(state, proof,
+				target->server->settings.extension, err) < 0
 			       ? -1
 			       : 1;
 	if (!proof->whole)
