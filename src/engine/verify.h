@@ -31,6 +31,7 @@ struct verify {
 	size_t done_next;
 
 	bool running;
+	struct proof proof; /* where the destination proves what it has */
 	bool anew;	    /* the tally is to be as it was saved */
 	struct tally tally; /* of the run */
 	char *saved;  /* the same when nothing was left to be looked at again */
@@ -74,6 +75,9 @@ int verify_order(struct verify *verify, struct order *order, struct error *err)
 bool verify_has_order(const struct verify *verify, int request_id);
 /* Something is wrong with the mapping: those that wait failed. */
 void verify_refuse_orders(struct verify *verify, const char *why);
+
+/* Those alone that would write: the destination cannot do that row by row. */
+void verify_refuse_repairs(struct verify *verify, const char *why);
 
 /* Is there anything to do now? */
 bool verify_is_due(const struct verify *verify,

@@ -73,7 +73,9 @@ static void tell_mismatches(const struct verify_result *result,
 		 verify->mapping->name, what);
 	tally_add_examples(tally, message, sizeof(message));
 	text_append(message, sizeof(message),
-		    "; request a REPAIR to copy these rows again");
+		    tally->proves
+			    ? "; request a FULL_SYNC to write all of it anew"
+			    : "; request a REPAIR to copy these rows again");
 	open_error(result, verify, message);
 }
 

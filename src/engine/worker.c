@@ -330,12 +330,17 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
-	if (!link->to->driver->source) {
+	if (!link->to->driver->source && !link->dst->ops->prove) {
 		verify_refuse_orders(&worker->verify,
 				     "a destination of this type cannot be "
 				     "verified");
 		return 0;
 	}
+	if (link->dst->ops->prove)
+		verify_refuse_repairs(&worker->verify,
+				      "single rows of such a destination "
+				      "cannot be written again; request a "
+				      "FULL_SYNC");
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;

@@ -114,6 +114,7 @@ static void target_close(struct target *dst)
 
 	target_rollback(dst);
 	files_merge_end(dst);
+	files_prove_end(dst);
 	table_release(&target->dest);
 	table_state_release(&target->state);
 	target->store->ops->close(target->store);
@@ -295,5 +296,7 @@ const struct target_ops files_target_ops = {
 	.advance = target_advance,
 	.compact = files_merge,
 	.compact_end = files_merge_end,
+	.prove = files_prove,
+	.prove_end = files_prove_end,
 	.check = files_check_target,
 };

@@ -33,9 +33,11 @@ struct files_load {
 	char run[LAYOUT_RUN_MAX];
 	size_t *columns; /* partition_columns, by their index */
 	size_t column_count;
+	struct canonical canonical; /* of the rows, as a file can hold them */
 	struct load_file {
 		char *partition; /* NULL: there is none here */
 		struct outfile *file;
+		struct row_sum sum; /* of the digests of its rows */
 		uint64_t number;
 		uint64_t used; /* the turn in which it was written to last */
 	} files[LOAD_OPEN_MAX];
@@ -78,6 +80,8 @@ struct files_merge {
 	size_t bytes; /* what a row group may take; a reader twice that */
 };
 
+struct files_proof; /* see prove.c */
+
 struct files_target {
 	struct target base;
 	struct files_server *server;
@@ -105,6 +109,7 @@ struct files_target {
 	struct files_load load;
 	struct files_changes changes;
 	struct files_merge merge;
+	struct files_proof *proof; /* NULL: none is under way */
 };
 
 static inline struct files_target *files_target_of(struct target *dst)
@@ -203,5 +208,21 @@ int files_merge(struct target *dst, const struct table *shape,
 		struct compaction *work, struct error *err)
 	__attribute__((warn_unused_result));
 void files_merge_end(struct target *dst);
+
+/* ------------------------------------------------------------------- prove.c */
+
+/* The slots prove() and prove_end() of driver.h. */
+int files_prove(struct target *dst, struct proof *proof, struct error *err)
+	__attribute__((warn_unused_result));
+void files_prove_end(struct target *dst);
+
+/*
+ * A canonical text for rows of `shape`, of what such a file can hold of them:
+ * the same when they are written as when they are read.
+ */
+int files_canonical(struct canonical *canonical,
+		    const struct format_options *format,
+		    const struct table *shape, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif
