@@ -92,7 +92,7 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 static void refuse_orders(struct worker *worker, const char *why)
 {
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
-	verify_refuse_orders(&worker->verify, why);
+	verify_refuse_orders(&worker->verify, why, false);
 }
 
 /* --------------------------------------------------------------- full sync */
@@ -292,14 +292,15 @@ static int do_verification(struct worker *worker, struct error *err)
 	if (!link->to->driver->source && !link->dst->ops->prove) {
 		verify_refuse_orders(&worker->verify,
 				     "a destination of this type cannot be "
-				     "verified");
+				     "verified",
+				     false);
 		return 0;
 	}
 	if (link->dst->ops->prove)
-		verify_refuse_repairs(&worker->verify,
-				      "single rows of such a destination "
-				      "cannot be written again; request a "
-				      "FULL_SYNC");
+		verify_refuse_orders(&worker->verify,
+				     "single rows of such a destination cannot "
+				     "be written again; request a FULL_SYNC",
+				     true);
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
