@@ -77,8 +77,10 @@ static void tell(const struct compact *compact, struct strbuf *answer)
 		    (double)(clock_ms() - compact->began_ms) / 1000.0);
 }
 
-int compact_slice(struct compact *compact, struct link *link,
-		  struct strbuf *answer, struct error *err)
+/* 1: it goes on, or waits for memory; 0: it is over, and `answer` says what
+ * became of it. */
+static int do_slice(struct compact *compact, struct link *link,
+		    struct strbuf *answer, struct error *err)
 {
 	int rc;
 
@@ -97,4 +99,34 @@ int compact_slice(struct compact *compact, struct link *link,
 	tell(compact, answer);
 	compact_end(compact);
 	return strbuf_check(answer, err);
+}
+
+int compact_do_orders(struct compact *compact, struct link *link,
+		      struct orders *orders, struct error *err)
+{
+	struct reporter *reporter = link->reporter;
+	struct strbuf answer;
+	int rc;
+
+	if (!orders_has(orders, ORDER_COMPACT))
+		return 0;
+	if (!link->dst->ops->compact) {
+		orders_answer(orders, ORDER_COMPACT, reporter, "FAILED",
+			      "a destination of this type has no files");
+		return 0;
+	}
+	if (!link->attached)
+		return 0;
+	if (!compact_is_running(compact))
+		orders_answer(orders, ORDER_COMPACT, reporter, "RUNNING", NULL);
+	strbuf_init(&answer);
+	rc = do_slice(compact, link, &answer, err);
+	if (rc == 0) {
+		report_log(link->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
+			   link->mapping->name, answer.data);
+		orders_answer(orders, ORDER_COMPACT, reporter, "COMPLETED",
+			      answer.data);
+	}
+	strbuf_release(&answer);
+	return rc < 0 ? -1 : 0;
 }

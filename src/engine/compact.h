@@ -1,8 +1,8 @@
 #ifndef ENGINE_COMPACT_H
 #define ENGINE_COMPACT_H
 
-#include "base/strbuf.h"
 #include "engine/link.h"
+#include "engine/orders.h"
 
 /*
  * A compaction that somebody asked for, in slices between the changes of the
@@ -19,11 +19,11 @@ struct compact {
 bool compact_is_running(const struct compact *compact);
 
 /*
- * Some tenths of a second of it. 1: it goes on, or waits for memory; 0: it is
- * over, and `answer` says what became of it.
+ * If one is asked for, some tenths of a second of it. It goes on in later calls,
+ * and waits for memory there; at the end it answers.
  */
-int compact_slice(struct compact *compact, struct link *link,
-		  struct strbuf *answer, struct error *err)
+int compact_do_orders(struct compact *compact, struct link *link,
+		      struct orders *orders, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Give back its memory, with the file that it was at. What is merged stays. */

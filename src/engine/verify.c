@@ -112,7 +112,8 @@ static void answer(struct verify *verify, const char *state, const char *text)
 		remember_done(verify, id);
 }
 
-static void refuse(struct verify *verify, const char *why, bool repairs_alone)
+void verify_refuse_orders(struct verify *verify, const char *why,
+			  bool repairs_alone)
 {
 	size_t kept = 0;
 
@@ -130,16 +131,6 @@ static void refuse(struct verify *verify, const char *why, bool repairs_alone)
 	verify->order_count = kept;
 }
 
-void verify_refuse_orders(struct verify *verify, const char *why)
-{
-	refuse(verify, why, false);
-}
-
-void verify_refuse_repairs(struct verify *verify, const char *why)
-{
-	refuse(verify, why, true);
-}
-
 /* ----------------------------------------------------------------- progress */
 
 /* For the next worker: what is under way, or waits. */
@@ -154,18 +145,6 @@ static void tell_progress(struct verify *verify)
 
 	verify->told_ms = clock_ms();
 	report_progress(verify->subject, &progress);
-}
-
-/* Rows that are compared a second time, after trouble, are not told again. */
-static void tell_rows(struct verify *verify)
-{
-	uint64_t compared = verify->tally.compared;
-
-	if (compared <= verify->told_rows)
-		return;
-	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    compared - verify->told_rows, NULL);
-	verify->told_rows = compared;
 }
 
 /* From here it may go on. */
@@ -529,7 +508,7 @@ static int begin_scan(struct verify *verify, struct error *err)
 		return -1;
 	report_run_continue(verify->subject, REPORT_VERIFYING, "VERIFICATION",
 			    (int64_t)tally->total);
-	tell_rows(verify);
+	verify_result_tell_rows(verify);
 	verify->step = VERIFY_SCAN;
 	return 0;
 }
@@ -608,7 +587,7 @@ static int scan(struct verify *verify, int64_t deadline, struct error *err)
 	while (rc > 0 && !scan_at_end(&verify->scan) && !found_enough(verify) &&
 	       clock_ms() < deadline) {
 		rc = scan_step(&verify->scan, &verify->compare, tally, err);
-		tell_rows(verify);
+		verify_result_tell_rows(verify);
 		if (rc >= 0 && tail_is_long_enough(verify)) {
 			tally->truncated = !scan_at_end(&verify->scan);
 			scan_release(&verify->scan);
@@ -729,7 +708,7 @@ static int prove_slice(struct verify *verify, struct error *err)
 	if (begins)
 		report_run_continue(verify->subject, REPORT_VERIFYING,
 				    "VERIFICATION", (int64_t)tally->total);
-	tell_rows(verify);
+	verify_result_tell_rows(verify);
 	if (rc == 0)
 		return finish(verify, NULL, err);
 	if (tally->kind == TALLY_WHOLE && tally->objects != before)

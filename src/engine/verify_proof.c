@@ -40,3 +40,20 @@ int verify_prove(struct verify *verify, struct error *err)
 	tally->total = proof->rows;
 	return rc;
 }
+
+bool verify_refuse_impossible(struct verify *verify, const struct link *link)
+{
+	bool proves = link->dst->ops->prove != NULL;
+
+	if (proves)
+		verify_refuse_orders(verify,
+				     "single rows of such a destination cannot "
+				     "be written again; request a FULL_SYNC",
+				     true);
+	else if (!link->to->driver->source)
+		verify_refuse_orders(verify,
+				     "a destination of this type cannot be "
+				     "verified",
+				     false);
+	return proves || link->to->driver->source;
+}

@@ -112,3 +112,14 @@ void verify_result_tell_failure(const struct verify_result *result,
 	write_row(result, verify, tally_type(&verify->tally, false), "PARTIAL");
 	open_error(result, verify, told.message);
 }
+
+void verify_result_tell_rows(struct verify *verify)
+{
+	uint64_t compared = verify->tally.compared;
+
+	if (compared <= verify->told_rows)
+		return;
+	report_run_progress(verify->subject, REPORT_VERIFYING,
+			    compared - verify->told_rows, NULL);
+	verify->told_rows = compared;
+}

@@ -104,7 +104,7 @@ static void refuse_changes(struct worker *worker, const char *why)
 static void refuse_orders(struct worker *worker, const char *why)
 {
 	refuse_changes(worker, why);
-	verify_refuse_orders(&worker->verify, why);
+	verify_refuse_orders(&worker->verify, why, false);
 }
 
 /* --------------------------------------------------------------- full sync */
@@ -269,58 +269,20 @@ static int do_changes(struct worker *worker, struct error *err)
  */
 static int skip_to_now(struct worker *worker, struct error *err)
 {
-	char from[POSITION_TEXT_MAX], to[POSITION_TEXT_MAX];
-	struct link *link = &worker->link;
-	struct checkpoint next = link->stored;
 	struct strbuf answer;
 
 	if (!orders_has(&worker->orders, ORDER_SKIP_TO_NOW))
 		return 0;
-	if (link_connect_source(link, err) < 0 ||
-	    link->src->ops->position(link->src, &next.position, err) < 0 ||
-	    link_connect_target(link, err) < 0 ||
-	    link->dst->ops->advance(link->dst, &link->stored, &next, err) < 0)
-		return -1;
-	position_format(from, &link->stored.position);
-	position_format(to, &next.position);
-	link_moved(link, &next);
 	strbuf_init(&answer);
-	strbuf_addf(&answer, "changes after %s up to %s were left out", from,
-		    to);
+	if (cdc_skip_to_now(&worker->link, &answer, err) < 0) {
+		strbuf_release(&answer);
+		return -1;
+	}
 	report_log(worker->subject, LOG_WARNING, "CDC", -1, -1, "'%s': %s",
 		   worker->mapping->name, answer.data);
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "COMPLETED", answer.data);
 	strbuf_release(&answer);
 	return 0;
-}
-
-/* Of small files into few, between the changes. */
-static int do_compaction(struct worker *worker, struct error *err)
-{
-	struct compact *compact = &worker->compact;
-	struct strbuf answer;
-	int rc;
-
-	if (!orders_has(&worker->orders, ORDER_COMPACT))
-		return 0;
-	if (!worker->link.dst->ops->compact) {
-		answer_orders(worker, ORDER_COMPACT, "FAILED",
-			      "a destination of this type has no files");
-		return 0;
-	}
-	if (!worker->link.attached)
-		return 0;
-	if (!compact_is_running(compact))
-		answer_orders(worker, ORDER_COMPACT, "RUNNING", NULL);
-	strbuf_init(&answer);
-	rc = compact_slice(compact, &worker->link, &answer, err);
-	if (rc == 0) {
-		report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
-			   worker->mapping->name, answer.data);
-		answer_orders(worker, ORDER_COMPACT, "COMPLETED", answer.data);
-	}
-	strbuf_release(&answer);
-	return rc < 0 ? -1 : 0;
 }
 
 /* --------------------------------------------------------------- verification */
@@ -330,17 +292,8 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
-	if (!link->to->driver->source && !link->dst->ops->prove) {
-		verify_refuse_orders(&worker->verify,
-				     "a destination of this type cannot be "
-				     "verified");
+	if (!verify_refuse_impossible(&worker->verify, link))
 		return 0;
-	}
-	if (link->dst->ops->prove)
-		verify_refuse_repairs(&worker->verify,
-				      "single rows of such a destination "
-				      "cannot be written again; request a "
-				      "FULL_SYNC");
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
@@ -433,7 +386,8 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 		return do_verification(worker, err);
 	}
 	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0 ||
-	    do_compaction(worker, err) < 0)
+	    compact_do_orders(&worker->compact, &worker->link, &worker->orders,
+			      err) < 0)
 		return -1;
 	return do_verification(worker, err);
 }
