@@ -1,8 +1,8 @@
 #ifndef ENGINE_COMPACT_H
 #define ENGINE_COMPACT_H
 
-#include "base/strbuf.h"
 #include "engine/link.h"
+#include "engine/orders.h"
 
 /*
  * A compaction that somebody asked for, in slices between the changes of the
@@ -15,15 +15,13 @@ struct compact {
 	bool began; /* and is not over, though it may have to begin anew */
 };
 
-/* Has it memory, and something begun? */
-bool compact_is_running(const struct compact *compact);
+/* How long it may wait for the next step: one that has no memory asks again. */
+int64_t compact_sleep_ms(const struct compact *compact);
 
-/*
- * Some tenths of a second of it. 1: it goes on, or waits for memory; 0: it is
- * over, and `answer` says what became of it.
- */
-int compact_slice(struct compact *compact, struct link *link,
-		  struct strbuf *answer, struct error *err)
+/* If there are orders for it: some tenths of a second of it, and the answer, once it
+ * is over. */
+int compact_step(struct compact *compact, struct link *link,
+		 struct orders *orders, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Give back its memory, with the file that it was at. What is merged stays. */

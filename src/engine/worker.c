@@ -31,9 +31,6 @@
 
 #define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
 
-/* A compaction that has no memory yet asks again. */
-#define WITHOUT_MEMORY_MS 200
-
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
 
@@ -252,17 +249,6 @@ static void tell_changes(void *arg, const struct cdc_step *step)
 			       NULL);
 }
 
-static int do_changes(struct worker *worker, struct error *err)
-{
-	bool busy;
-
-	if (follow_changes(&worker->follow, &busy, err) < 0)
-		return -1;
-	if (busy)
-		worker->idle_sleep_ms = 0;
-	return 0;
-}
-
 /*
  * Leave out everything up to now, as a DBA has asked: what is lost that way a
  * verification finds.
@@ -292,35 +278,6 @@ static int skip_to_now(struct worker *worker, struct error *err)
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "COMPLETED", answer.data);
 	strbuf_release(&answer);
 	return 0;
-}
-
-/* Of small files into few, between the changes. */
-static int do_compaction(struct worker *worker, struct error *err)
-{
-	struct compact *compact = &worker->compact;
-	struct strbuf answer;
-	int rc;
-
-	if (!orders_has(&worker->orders, ORDER_COMPACT))
-		return 0;
-	if (!worker->link.dst->ops->compact) {
-		answer_orders(worker, ORDER_COMPACT, "FAILED",
-			      "a destination of this type has no files");
-		return 0;
-	}
-	if (!worker->link.attached)
-		return 0;
-	if (!compact_is_running(compact))
-		answer_orders(worker, ORDER_COMPACT, "RUNNING", NULL);
-	strbuf_init(&answer);
-	rc = compact_slice(compact, &worker->link, &answer, err);
-	if (rc == 0) {
-		report_log(worker->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
-			   worker->mapping->name, answer.data);
-		answer_orders(worker, ORDER_COMPACT, "COMPLETED", answer.data);
-	}
-	strbuf_release(&answer);
-	return rc < 0 ? -1 : 0;
 }
 
 /* --------------------------------------------------------------- verification */
@@ -406,6 +363,8 @@ static void tell_connected(struct worker *worker)
 /* What is due, with connections reserved. */
 static int do_what_is_due(struct worker *worker, struct error *err)
 {
+	bool busy;
+
 	if (look_for_reasons(worker, err) < 0)
 		return -1;
 	if (worker->why_full_sync && do_full_sync(worker, err) < 0)
@@ -427,8 +386,13 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 				       "cdc_enabled is 0");
 		return do_verification(worker, err);
 	}
-	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0 ||
-	    do_compaction(worker, err) < 0)
+	if (skip_to_now(worker, err) < 0 ||
+	    follow_changes(&worker->follow, &busy, err) < 0)
+		return -1;
+	if (busy)
+		worker->idle_sleep_ms = 0;
+	if (compact_step(&worker->compact, &worker->link, &worker->orders,
+			 err) < 0)
 		return -1;
 	return do_verification(worker, err);
 }
@@ -605,8 +569,7 @@ static int64_t next_sleep(struct worker *worker)
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
 	if (orders_has(&worker->orders, ORDER_COMPACT))
-		return compact_is_running(&worker->compact) ? 0
-							    : WITHOUT_MEMORY_MS;
+		return compact_sleep_ms(&worker->compact);
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)
