@@ -90,7 +90,6 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 	return 0;
 }
 
-/* Of those that have to do with changes. */
 static void refuse_changes(struct worker *worker, const char *why)
 {
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
@@ -142,10 +141,9 @@ static int do_full_sync(struct worker *worker, struct error *err)
 }
 
 /*
- * How long an idle mapping sleeps. It is up to an eighth shorter than what was
- * asked for, by another part for each mapping, so that those which began at the
- * same time drift apart and need a few connections one after the other instead
- * of many at once.
+ * How long an idle mapping sleeps: up to an eighth shorter than was asked for, by
+ * another part for each, so that those which began together drift apart and do
+ * not all need connections at once.
  */
 static int64_t idle_interval(const struct worker *worker)
 {
@@ -365,9 +363,8 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 {
 	bool busy;
 
-	if (look_for_reasons(worker, err) < 0)
-		return -1;
-	if (worker->why_full_sync && do_full_sync(worker, err) < 0)
+	if (look_for_reasons(worker, err) < 0 ||
+	    (worker->why_full_sync && do_full_sync(worker, err) < 0))
 		return -1;
 	tell_connected(worker);
 	if (!worker->link.loaded) {
@@ -391,10 +388,10 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 		return -1;
 	if (busy)
 		worker->idle_sleep_ms = 0;
-	if (compact_step(&worker->compact, &worker->link, &worker->orders,
-			 err) < 0)
-		return -1;
-	return do_verification(worker, err);
+	return compact_step(&worker->compact, &worker->link, &worker->orders,
+			    err) < 0
+		       ? -1
+		       : do_verification(worker, err);
 }
 
 static int attempt(struct worker *worker, struct error *err)
