@@ -10,9 +10,11 @@
 
 #define LEAST_BYTES ((size_t)8 << 20)
 
-bool compact_is_running(const struct compact *compact)
+#define WITHOUT_MEMORY_MS 200
+
+int64_t compact_sleep_ms(const struct compact *compact)
 {
-	return compact->link != NULL;
+	return compact->link ? 0 : WITHOUT_MEMORY_MS;
 }
 
 void compact_begin_anew(struct compact *compact)
@@ -77,13 +79,9 @@ static void tell(const struct compact *compact, struct strbuf *answer)
 		    (double)(clock_ms() - compact->began_ms) / 1000.0);
 }
 
-/* 1: it goes on, or waits for memory; 0: it is over, and `answer` says what
- * became of it. */
-static int do_slice(struct compact *compact, struct link *link,
-		    struct strbuf *answer, struct error *err)
+/* 1: it goes on, or waits for memory; 0: it is over. */
+static int slice(struct compact *compact, struct link *link, struct error *err)
 {
-	int rc;
-
 	if (!compact->began) {
 		compact->began = true;
 		compact->began_ms = clock_ms();
@@ -92,41 +90,45 @@ static int do_slice(struct compact *compact, struct link *link,
 		return 1;
 	if (link_connect_target(link, err) < 0)
 		return -1;
-	rc = link->dst->ops->compact(link->dst, &link->shape, &compact->work,
-				     err);
-	if (rc)
-		return rc;
-	tell(compact, answer);
-	compact_end(compact);
-	return strbuf_check(answer, err);
+	return link->dst->ops->compact(link->dst, &link->shape, &compact->work,
+				       err);
 }
 
-int compact_do_orders(struct compact *compact, struct link *link,
-		      struct orders *orders, struct error *err)
+static void answer(struct compact *compact, const struct link *link,
+		   struct orders *orders)
 {
-	struct reporter *reporter = link->reporter;
-	struct strbuf answer;
+	struct strbuf text;
+
+	strbuf_init(&text);
+	tell(compact, &text);
+	report_log(link->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
+		   link->mapping->name, text.data);
+	orders_answer(orders, ORDER_COMPACT, link->reporter, "COMPLETED",
+		      text.data);
+	strbuf_release(&text);
+}
+
+int compact_step(struct compact *compact, struct link *link,
+		 struct orders *orders, struct error *err)
+{
 	int rc;
 
 	if (!orders_has(orders, ORDER_COMPACT))
 		return 0;
 	if (!link->dst->ops->compact) {
-		orders_answer(orders, ORDER_COMPACT, reporter, "FAILED",
+		orders_answer(orders, ORDER_COMPACT, link->reporter, "FAILED",
 			      "a destination of this type has no files");
 		return 0;
 	}
 	if (!link->attached)
 		return 0;
-	if (!compact_is_running(compact))
-		orders_answer(orders, ORDER_COMPACT, reporter, "RUNNING", NULL);
-	strbuf_init(&answer);
-	rc = do_slice(compact, link, &answer, err);
+	if (!compact->began)
+		orders_answer(orders, ORDER_COMPACT, link->reporter, "RUNNING",
+			      NULL);
+	rc = slice(compact, link, err);
 	if (rc == 0) {
-		report_log(link->subject, LOG_INFO, NULL, -1, -1, "'%s': %s",
-			   link->mapping->name, answer.data);
-		orders_answer(orders, ORDER_COMPACT, reporter, "COMPLETED",
-			      answer.data);
+		answer(compact, link, orders);
+		compact_end(compact);
 	}
-	strbuf_release(&answer);
 	return rc < 0 ? -1 : 0;
 }

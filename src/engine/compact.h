@@ -15,15 +15,13 @@ struct compact {
 	bool began; /* and is not over, though it may have to begin anew */
 };
 
-/* Has it memory, and something begun? */
-bool compact_is_running(const struct compact *compact);
+/* How long it may wait for the next step: one that has no memory asks again. */
+int64_t compact_sleep_ms(const struct compact *compact);
 
-/*
- * If one is asked for, some tenths of a second of it. It goes on in later calls,
- * and waits for memory there; at the end it answers.
- */
-int compact_do_orders(struct compact *compact, struct link *link,
-		      struct orders *orders, struct error *err)
+/* If there are orders for it: some tenths of a second of it, and the answer, once it
+ * is over. */
+int compact_step(struct compact *compact, struct link *link,
+		 struct orders *orders, struct error *err)
 	__attribute__((warn_unused_result));
 
 /* Give back its memory, with the file that it was at. What is merged stays. */

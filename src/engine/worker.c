@@ -31,9 +31,6 @@
 
 #define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
 
-/* A compaction that has no memory yet asks again. */
-#define WITHOUT_MEMORY_MS 200
-
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
 
@@ -93,7 +90,6 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 	return 0;
 }
 
-/* Of those that have to do with changes. */
 static void refuse_changes(struct worker *worker, const char *why)
 {
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
@@ -145,10 +141,9 @@ static int do_full_sync(struct worker *worker, struct error *err)
 }
 
 /*
- * How long an idle mapping sleeps. It is up to an eighth shorter than what was
- * asked for, by another part for each mapping, so that those which began at the
- * same time drift apart and need a few connections one after the other instead
- * of many at once.
+ * How long an idle mapping sleeps: up to an eighth shorter than was asked for, by
+ * another part for each, so that those which began together drift apart and do
+ * not all need connections at once.
  */
 static int64_t idle_interval(const struct worker *worker)
 {
@@ -252,17 +247,6 @@ static void tell_changes(void *arg, const struct cdc_step *step)
 			       NULL);
 }
 
-static int do_changes(struct worker *worker, struct error *err)
-{
-	bool busy;
-
-	if (follow_changes(&worker->follow, &busy, err) < 0)
-		return -1;
-	if (busy)
-		worker->idle_sleep_ms = 0;
-	return 0;
-}
-
 /*
  * Leave out everything up to now, as a DBA has asked: what is lost that way a
  * verification finds.
@@ -364,9 +348,10 @@ static void tell_connected(struct worker *worker)
 /* What is due, with connections reserved. */
 static int do_what_is_due(struct worker *worker, struct error *err)
 {
-	if (look_for_reasons(worker, err) < 0)
-		return -1;
-	if (worker->why_full_sync && do_full_sync(worker, err) < 0)
+	bool busy;
+
+	if (look_for_reasons(worker, err) < 0 ||
+	    (worker->why_full_sync && do_full_sync(worker, err) < 0))
 		return -1;
 	tell_connected(worker);
 	if (!worker->link.loaded) {
@@ -385,9 +370,13 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 				       "cdc_enabled is 0");
 		return do_verification(worker, err);
 	}
-	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0 ||
-	    compact_do_orders(&worker->compact, &worker->link, &worker->orders,
-			      err) < 0)
+	if (skip_to_now(worker, err) < 0 ||
+	    follow_changes(&worker->follow, &busy, err) < 0)
+		return -1;
+	if (busy)
+		worker->idle_sleep_ms = 0;
+	if (compact_step(&worker->compact, &worker->link, &worker->orders,
+			 err) < 0)
 		return -1;
 	return do_verification(worker, err);
 }
@@ -564,8 +553,7 @@ static int64_t next_sleep(struct worker *worker)
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
 	if (orders_has(&worker->orders, ORDER_COMPACT))
-		return compact_is_running(&worker->compact) ? 0
-							    : WITHOUT_MEMORY_MS;
+		return compact_sleep_ms(&worker->compact);
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)
