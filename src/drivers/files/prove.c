@@ -183,8 +183,6 @@ static int read_manifest(struct files_target *target, struct proof *proof,
 		    files_canonical(&state->canonical, &state->manifest.options,
 				    &state->manifest.table, err) < 0)) {
 		rc = prove_tell_unreadable(proof, key.data, err);
-	} else if (rc > 0) {
-		state->has_manifest = true;
 	}
 	strbuf_release(&key);
 	strbuf_release(&text);
@@ -249,12 +247,10 @@ static void free_proof(struct files_proof *state)
 	prove_changes_forget(state);
 	free(state->change.key);
 	free(state->previous);
-	if (state->taken)
-		change_view_release(&state->view);
+	change_view_release(&state->view);
 	free(state->taken);
 	canonical_release(&state->canonical);
-	if (state->has_manifest)
-		manifest_release(&state->manifest);
+	manifest_release(&state->manifest);
 	free(state);
 }
 
