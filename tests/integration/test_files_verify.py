@@ -17,7 +17,7 @@ duck.skip_unless_installed()
 s3.skip_unless_installed()
 
 BUCKET = "landing"
-ROWS = 40000  # of 9,000 bytes: some seconds of work
+ROWS = 80000  # of 9,000 bytes: some seconds of work
 FORMATS = [{}, {"file_format": "csv"}, {"file_format": "json"}]
 
 
@@ -332,7 +332,7 @@ def test_partitions_columns_and_a_sample(world, make_lake):
                     "WHERE i < 2000) INSERT INTO t SELECT i, CONCAT(N'n', "
                     "i % 20) FROM n OPTION (MAXRECURSION 0)")
     world.enable_cdc("t")
-    mapping = lake.add_mapping("t", verification_rows=150)
+    mapping = lake.add_mapping("t", verification_row_count=150)
     world.start()
     wait_loaded(world, lake, mapping)
     result = verify(world, mapping, "TAIL", "PASSED")
@@ -409,6 +409,7 @@ def test_whole_verification_goes_on(world, make_lake, how):
         lambda: (progress(world, mapping) or {}).get("objects"), 30, 0.02)
     if how == "pause":
         assert ask(world, mapping, "PAUSE")[0] == "COMPLETED"
+        dataflow.wait_for(lambda: world.state(mapping) == "PAUSED", 10)
         before = progress(world, mapping)
         time.sleep(1)
         assert progress(world, mapping) == before

@@ -183,8 +183,6 @@ static int read_manifest(struct files_target *target, struct proof *proof,
 		    files_canonical(&state->canonical, &state->manifest.options,
 				    &state->manifest.table, err) < 0)) {
 		rc = prove_tell_unreadable(proof, key.data, err);
-	} else if (rc > 0) {
-		state->has_manifest = true;
 	}
 	strbuf_release(&key);
 	strbuf_release(&text);
@@ -249,12 +247,10 @@ static void free_proof(struct files_proof *state)
 	prove_changes_forget(state);
 	free(state->change.key);
 	free(state->previous);
-	if (state->taken)
-		change_view_release(&state->view);
+	change_view_release(&state->view);
 	free(state->taken);
 	canonical_release(&state->canonical);
-	if (state->has_manifest)
-		manifest_release(&state->manifest);
+	manifest_release(&state->manifest);
 	free(state);
 }
 
@@ -496,32 +492,46 @@ static int step_load(struct files_target *target, struct proof *proof,
 
 /* ----------------------------------------------------------------------- slices */
 
-/* A few tenths of a second of it; as prove(). */
-static int work(struct files_target *target, struct proof *proof,
+static int step(struct files_target *target, struct proof *proof,
 		struct error *err)
 {
-	struct files_proof *state = target->proof;
-	int64_t deadline = clock_ms() + SLICE_MS;
 	int rc;
 
-	do {
-		rc = 1;
-		if (state->in_changes)
-			rc = prove_changes_step(target, proof, err);
-		else if ((rc = step_load(target, proof, err)) == 0)
-			rc = prove_changes_begin(target, proof, err) < 0 ? -1
-									 : 1;
-	} while (rc > 0 && clock_ms() < deadline);
+	if (target->proof->in_changes)
+		return prove_changes_step(target, proof, err);
+	rc = step_load(target, proof, err);
+	if (rc == 0)
+		rc = prove_changes_begin(target, proof, err) < 0 ? -1 : 1;
 	return rc;
 }
 
-/* Of the load and the changes. */
-static uint64_t rows_of(const struct files_target *target)
+/* A few tenths of a second of it; as prove(). */
+static int work(struct files_target *target, const struct files_proof *state,
+		struct proof *proof, struct error *err)
 {
-	const struct manifest *manifest = &target->proof->manifest;
+	const struct manifest *manifest = &state->manifest;
+	int64_t deadline = clock_ms() + SLICE_MS;
+	int rc;
 
-	return manifest->rows +
-	       (uint64_t)(target->state.seq - manifest->first_seq + 1);
+	if (proof->whole)
+		proof->rows =
+			manifest->rows +
+			(uint64_t)(target->state.seq + 1 - manifest->first_seq);
+	do
+		rc = step(target, proof, err);
+	while (rc > 0 && clock_ms() < deadline);
+	return rc < 0 ? error_wrap(err, "'%s'", place_of(target)) : rc;
+}
+
+/* 1: it is for the load that there is; 0: it is not, or there is none that makes
+ * sense. */
+static int ensure_begun(struct files_target *target, struct proof *proof,
+			const char *run, struct error *err)
+{
+	if (!target->proof)
+		return begin(target, proof, run, err);
+	proof->anew = strcmp(target->proof->run, run) != 0;
+	return !proof->anew;
 }
 
 int files_prove(struct target *dst, struct proof *proof, struct error *err)
@@ -537,17 +547,10 @@ int files_prove(struct target *dst, struct proof *proof, struct error *err)
 		return 0;
 	if (files_publish(target, err) < 0)
 		return -1;
-	if (target->proof && strcmp(target->proof->run, load->run) != 0) {
-		proof->anew = true;
-		return 1;
-	}
-	if (!target->proof) {
-		rc = begin(target, proof, load->run, err);
-		if (rc <= 0 || proof->anew)
-			return rc < 0 ? -1 : proof->anew;
-	}
-	if (proof->whole)
-		proof->rows = rows_of(target);
-	rc = work(target, proof, err);
-	return rc < 0 ? error_wrap(err, "'%s'", place_of(target)) : rc;
+	rc = ensure_begun(target, proof, load->run, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return proof->anew;
+	return work(target, target->proof, proof, err);
 }

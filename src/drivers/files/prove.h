@@ -14,7 +14,6 @@ struct change_file {
 
 struct files_proof {
 	char run[LAYOUT_RUN_MAX];
-	bool has_manifest;
 	struct manifest manifest;
 	struct canonical canonical;
 	bool *taken;	 /* of the sample: this file was */
