@@ -7,6 +7,7 @@
 --     EXEC dbo.request_pause @mapping_id = 3;
 --     EXEC dbo.request_resume @mapping_id = 3;
 --     EXEC dbo.request_skip_to_now @mapping_id = 3;
+--     EXEC dbo.request_compact @mapping_id = 3;
 --
 -- Each adds a row to sync_requests and returns it, with the daemon's answer if
 -- that comes within @wait_seconds. Within a transaction nothing is waited for,
@@ -182,6 +183,20 @@ BEGIN
     EXEC dbo.add_sync_request
         @mapping_id = @mapping_id,
         @request_type = N'SKIP_TO_NOW',
+        @wait_seconds = @wait_seconds;
+END;
+GO
+
+-- Merge small files of changes, of a mapping to files or a bucket.
+CREATE OR ALTER PROCEDURE dbo.request_compact
+    @mapping_id INT,
+    @wait_seconds INT = 0
+AS
+BEGIN
+    SET NOCOUNT ON;
+    EXEC dbo.add_sync_request
+        @mapping_id = @mapping_id,
+        @request_type = N'COMPACT',
         @wait_seconds = @wait_seconds;
 END;
 GO

@@ -27,6 +27,8 @@
 	X(AFTER_COMMIT,     "it is committed, and nobody was told")           \
 	X(BEFORE_PUBLISH,   "a file is committed, and not visible yet")       \
 	X(AFTER_PUBLISH,    "it is visible, others may not be")               \
+	X(MERGE_STAGED,     "small files are merged, and nobody knows of it")  \
+	X(MERGE_REMOVED,    "they are gone, and their merged file is there")   \
 	X(BEFORE_MIRROR,    "before the position goes into the control store") \
 	X(LOAD_READ,        "a table is read for a load")                     \
 	X(LOAD_PART,        "one part of a load is done")                     \

@@ -16,14 +16,23 @@
 #include "drivers/driver.h"
 
 const struct command *const commands[] = {
-	&command_run,	      &command_init,
-	&command_check,	      &command_status,
-	&command_sync,	      &command_verify,
-	&command_repair,      &command_pause,
-	&command_resume,      &command_skip,
-	&command_requests,    &command_logs,
-	&command_notify_test, &command_encrypt,
-	&command_completion,  NULL,
+	&command_run,
+	&command_init,
+	&command_check,
+	&command_status,
+	&command_sync,
+	&command_verify,
+	&command_repair,
+	&command_pause,
+	&command_resume,
+	&command_skip,
+	&command_compact,
+	&command_requests,
+	&command_logs,
+	&command_notify_test,
+	&command_encrypt,
+	&command_completion,
+	NULL,
 };
 
 #define OPTION_COLUMN  23 /* where an option's explanation begins */

@@ -26,6 +26,7 @@ extern const struct command command_repair;
 extern const struct command command_pause;
 extern const struct command command_resume;
 extern const struct command command_skip;
+extern const struct command command_compact;
 extern const struct command command_requests;
 extern const struct command command_logs;
 extern const struct command command_notify_test;

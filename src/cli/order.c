@@ -241,7 +241,7 @@ const struct command command_repair = {
 	.run = run_repair,
 };
 
-static const struct option_info pause_options[] = {
+static const struct option_info wait_options[] = {
 	WAIT,
 	END,
 };
@@ -259,7 +259,7 @@ const struct command command_pause = {
 	.arguments = "MAPPING",
 	.help = "It keeps its place in the source's changes, as long as the "
 		"source keeps these.\n",
-	.options = pause_options,
+	.options = wait_options,
 	.run = run_pause,
 };
 
@@ -275,7 +275,7 @@ const struct command command_resume = {
 	.summary = "let a mapping that rests, or is suspended, go on",
 	.arguments = "MAPPING",
 	.help = "It goes on where it was.\n",
-	.options = pause_options,
+	.options = wait_options,
 	.run = run_resume,
 };
 
@@ -310,4 +310,22 @@ const struct command command_skip = {
 		"until the next full sync or repair.\n",
 	.options = skip_options,
 	.run = run_skip,
+};
+
+static enum exit_code run_compact(const struct options *options)
+{
+	struct control_order what = {.type = "COMPACT"};
+
+	return order(options, what);
+}
+
+const struct command command_compact = {
+	.name = "compact",
+	.summary = "merge a mapping's small files of changes",
+	.arguments = "MAPPING",
+	.help = "Of a mapping to files or a bucket. Readers miss nothing while "
+		"it "
+		"runs, and changes\ngo on.\n",
+	.options = wait_options,
+	.run = run_compact,
 };

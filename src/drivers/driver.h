@@ -469,6 +469,36 @@ struct target_check {
 	uint64_t bytes;		    /* about what a load takes; 0: not known */
 };
 
+/* How far a compaction is. */
+struct compaction {
+	size_t room; /* memory that it may take, from one call to the next */
+	uint64_t before, after; /* how many files became how many */
+	uint64_t rows, bytes;	/* of the latter */
+};
+
+/* A look at whether a target still has what it was given; see prove(). */
+struct proof {
+	bool whole;    /* all of it, or else a sample of about `rows` rows */
+	uint64_t rows; /* in: of the sample; out, with `whole`: of all */
+	size_t room;   /* memory that it may take */
+	/* Where it goes on, in the target's own words: the caller's, and to be
+	 * freed. NULL: at the beginning. */
+	char *place;
+	/* What it has come to, all of it in objects that are done with. */
+	struct row_sum given,
+		kept;	   /* those written, and those that are there */
+	uint64_t compared; /* rows */
+	uint64_t objects;  /* files, … */
+	/* There is something else to look at than where `place` belongs to:
+	 * forget what it has come to. */
+	bool anew;
+	/* Told each object that is not as it was written: a word for what is
+	 * wrong with it, and a text for people. */
+	int (*found)(void *arg, const char *object, const char *what,
+		     const char *text, struct error *err);
+	void *arg;
+};
+
 struct target_ops {
 	unsigned connections;
 
@@ -593,6 +623,37 @@ struct target_ops {
 	/* Move the checkpoint alone, as commit() with nothing written. */
 	int (*advance)(struct target *dst, const struct checkpoint *from,
 		       const struct checkpoint *to, struct error *err);
+
+	/*
+	 * Merge small files of changes to rows of `shape` into fewer, for some
+	 * tenths of a second. Comes after fence(), between transactions. 1:
+	 * there is more to do; 0: that was all. Each merged file counts as
+	 * soon as it is done; readers miss no change at any moment, and may
+	 * see some twice. NULL: it keeps no files.
+	 */
+	int (*compact)(struct target *dst, const struct table *shape,
+		       struct compaction *work, struct error *err);
+
+	/* Forget the file that compact() is at; the next one begins it anew.
+	 * Safe when there is none. */
+	void (*compact_end)(struct target *dst);
+
+	/*
+	 * Read back what was committed, and compare it with what was written:
+	 * for a target that is no source, whose rows nobody can read in the
+	 * order of their keys. Some tenths of a second of work. 1: there is
+	 * more to do, in a later call, between which anything may be done with
+	 * the target; 0: that was all. Comes after fence(). ERROR_MEMORY: it
+	 * needs more `room`. NULL: it cannot; others are compared with their
+	 * source row by row.
+	 */
+	int (*prove)(struct target *dst, struct proof *proof,
+		     struct error *err);
+
+	/* Forget what prove() has open, as far as it is not in `place`: the
+	 * next one goes on from there. Safe when there is nothing. There is
+	 * one exactly when there is prove(). */
+	void (*prove_end)(struct target *dst);
 
 	/* As a source's check(): what could keep rows from being written. */
 	int (*check)(struct target *dst, const struct target_check *what,

@@ -286,3 +286,19 @@ int cdc_store_idle(struct link *link, bool now, struct error *err)
 	next.position = link->reached;
 	return store(link, &next, err);
 }
+
+int cdc_skip_to_now(struct link *link, struct strbuf *answer, struct error *err)
+{
+	char from[POSITION_TEXT_MAX], to[POSITION_TEXT_MAX];
+	struct checkpoint next = link->stored;
+
+	position_format(from, &link->stored.position);
+	if (link_connect_source(link, err) < 0 ||
+	    link->src->ops->position(link->src, &next.position, err) < 0 ||
+	    store(link, &next, err) < 0)
+		return -1;
+	position_format(to, &next.position);
+	strbuf_addf(answer, "changes after %s up to %s were left out", from,
+		    to);
+	return strbuf_check(answer, err);
+}

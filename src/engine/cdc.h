@@ -1,6 +1,7 @@
 #ifndef ENGINE_CDC_H
 #define ENGINE_CDC_H
 
+#include "base/strbuf.h"
 #include "engine/link.h"
 
 /* What one step found. */
@@ -35,6 +36,10 @@ int cdc_commit(struct link *link, struct error *err)
 
 /* Store how far an idle table is, if that was not done for some time. */
 int cdc_store_idle(struct link *link, bool now, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* Leave out all changes up to now; `answer` says from where to where. */
+int cdc_skip_to_now(struct link *link, struct strbuf *answer, struct error *err)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -7,9 +7,13 @@
 #include "base/text.h"
 
 static const char *const names[] = {
-	[ORDER_FULL_SYNC] = "FULL_SYNC",     [ORDER_RESYNC] = "RESYNC",
-	[ORDER_VERIFY] = "VERIFY",	     [ORDER_REPAIR] = "REPAIR",
-	[ORDER_SKIP_TO_NOW] = "SKIP_TO_NOW", [ORDER_PAUSE] = "PAUSE",
+	[ORDER_FULL_SYNC] = "FULL_SYNC",
+	[ORDER_RESYNC] = "RESYNC",
+	[ORDER_VERIFY] = "VERIFY",
+	[ORDER_REPAIR] = "REPAIR",
+	[ORDER_SKIP_TO_NOW] = "SKIP_TO_NOW",
+	[ORDER_COMPACT] = "COMPACT",
+	[ORDER_PAUSE] = "PAUSE",
 	[ORDER_RESUME] = "RESUME",
 };
 

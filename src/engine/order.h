@@ -15,6 +15,7 @@ struct order {
 		ORDER_VERIFY,
 		ORDER_REPAIR,
 		ORDER_SKIP_TO_NOW,
+		ORDER_COMPACT,
 		ORDER_PAUSE,
 		ORDER_RESUME,
 	} kind;

@@ -44,10 +44,11 @@ bool orders_put(struct orders *orders, struct order *order)
 
 bool orders_any(struct orders *orders)
 {
-	bool any;
+	bool any = false;
 
 	pthread_mutex_lock(&orders->lock);
-	any = orders->count > 0;
+	for (size_t i = 0; i < orders->count; i++)
+		any |= orders->items[i].kind != ORDER_COMPACT;
 	pthread_mutex_unlock(&orders->lock);
 	return any;
 }

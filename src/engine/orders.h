@@ -29,6 +29,8 @@ void orders_release(struct orders *orders);
 /* Takes the order over. True unless it is there already, or was done. */
 bool orders_put(struct orders *orders, struct order *order);
 
+/* Any that is answered by the next step, or begins with it: a compaction takes
+ * its time, and changes do not wait for it. */
 bool orders_any(struct orders *orders);
 bool orders_has(struct orders *orders, enum order_kind kind);
 

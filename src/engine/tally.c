@@ -32,6 +32,7 @@ void tally_release(struct tally *tally)
 {
 	row_key_release(&tally->at.key);
 	free(tally->condition);
+	free(tally->place);
 	json_decref(tally->shown);
 	memset(tally, 0, sizeof(*tally));
 }
@@ -78,7 +79,7 @@ char *tally_format(const struct tally *tally)
 {
 	json_t *root = json_pack(
 		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
-		"s:I, s:s?, s:O, s:b, s:b}",
+		"s:I, s:s?, s:O, s:b, s:b, s:b, s:I, s:s?}",
 		"kind", kinds[tally->kind], "repair", tally->repair, "dry_run",
 		tally->dry_run, "request_id", tally->request_id, "started_us",
 		(json_int_t)tally->started_us, "total",
@@ -90,7 +91,8 @@ char *tally_format(const struct tally *tally)
 		(json_int_t)tally->mismatches, "repaired",
 		(json_int_t)tally->repaired, "condition", tally->condition,
 		"shown", tally->shown, "ended", tally->ended, "truncated",
-		tally->truncated);
+		tally->truncated, "proves", tally->proves, "objects",
+		(json_int_t)tally->objects, "place", tally->place);
 	char *text = json_format(root, JSON_COMPACT);
 
 	json_decref(root);
@@ -107,9 +109,9 @@ static int find_kind(const char *name)
 
 struct parsed {
 	const char *kind;
-	json_t *at, *condition; /* texts, or null */
-	int repair, dry_run, side, ended, truncated;
-	json_int_t started_us, total, compared, mismatches, repaired;
+	json_t *at, *condition, *place; /* texts, or null */
+	int repair, dry_run, side, ended, truncated, proves;
+	json_int_t started_us, total, compared, mismatches, repaired, objects;
 	json_t *source_sum, *dest_sum, *shown;
 };
 
@@ -118,6 +120,7 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 {
 	const char *at = json_string_value(in->at);
 	const char *condition = json_string_value(in->condition);
+	const char *place = json_string_value(in->place);
 
 	tally->kind = (enum tally_kind)find_kind(in->kind);
 	tally->repair = in->repair;
@@ -135,8 +138,11 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	tally->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
 	if (at && row_key_parse(&tally->at.key, at, err) < 0)
 		return -1;
+	tally->proves = in->proves;
+	tally->objects = (uint64_t)in->objects;
+	tally->place = place ? strdup(place) : NULL;
 	tally->condition = condition ? strdup(condition) : NULL;
-	if (condition && !tally->condition)
+	if ((condition && !tally->condition) || (place && !tally->place))
 		return error_memory(err, "a verification");
 	return 0;
 }
@@ -156,7 +162,7 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 	if (json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
-		    "s:I, s:I, s:o, s:o, s?b, s?b}",
+		    "s:I, s:I, s:o, s:o, s?b, s?b, s?b, s?I, s?o}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
 		    &in.dry_run, "request_id", &tally->request_id, "started_us",
 		    &in.started_us, "total", &in.total, "side", &in.side, "at",
@@ -164,7 +170,8 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 		    &in.dest_sum, "compared", &in.compared, "mismatches",
 		    &in.mismatches, "repaired", &in.repaired, "condition",
 		    &in.condition, "shown", &in.shown, "ended", &in.ended,
-		    "truncated", &in.truncated) == 0 &&
+		    "truncated", &in.truncated, "proves", &in.proves, "objects",
+		    &in.objects, "place", &in.place) == 0 &&
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else
@@ -236,6 +243,21 @@ int tally_add(struct tally *tally, const struct compare_row *row,
 	return show(tally, row, err);
 }
 
+int tally_add_object(struct tally *tally, const char *object, const char *what,
+		     const char *text, struct error *err)
+{
+	json_t *shown;
+
+	tally->mismatches++;
+	if (json_array_size(tally->shown) >= TALLY_SHOWN_MAX)
+		return 0;
+	shown = json_pack("{s:s, s:s, s:s}", "key", object, "difference", what,
+			  "detail", text);
+	return json_array_append_new(tally->shown, shown)
+		       ? error_memory(err, "a verification")
+		       : 0;
+}
+
 const char *tally_status(const struct tally *tally, const char *why)
 {
 	if (why)
@@ -254,6 +276,9 @@ char *tally_details(const struct tally *tally, const char *why)
 			  "repaired", (json_int_t)tally->repaired);
 	char *text;
 
+	if (tally->proves)
+		root = json_put(root, "files",
+				json_integer((json_int_t)tally->objects));
 	if (why)
 		root = json_put(root, "reason", json_string(why));
 	if (tally->condition)
@@ -268,8 +293,26 @@ char *tally_details(const struct tally *tally, const char *why)
 	return text;
 }
 
+static void describe_objects(const struct tally *tally, char *out, size_t size)
+{
+	unsigned long long objects = tally->objects;
+
+	if (!tally->mismatches)
+		snprintf(out, size,
+			 "%llu files looked at, with %llu rows that were read, "
+			 "all as they were written",
+			 objects, (unsigned long long)tally->compared);
+	else
+		snprintf(out, size, "%llu of %llu files are wrong",
+			 (unsigned long long)tally->mismatches, objects);
+}
+
 void tally_describe(const struct tally *tally, char *out, size_t size)
 {
+	if (tally->proves) {
+		describe_objects(tally, out, size);
+		return;
+	}
 	if (tally->kind == TALLY_CHOSEN)
 		snprintf(out, size, "%llu rows %s",
 			 (unsigned long long)(tally->dry_run ? tally->mismatches

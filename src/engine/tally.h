@@ -29,6 +29,11 @@ struct tally {
 	char *condition; /* owned */
 	json_t *shown;	 /* the first of the rows that differ */
 	bool truncated;	 /* of the tail: not all of it was looked at */
+	/* The destination proves by itself what it has: `mismatches` are of its
+	 * objects, and where it goes on it says in words of its own, or NULL. */
+	bool proves;
+	uint64_t objects;
+	char *place; /* owned */
 };
 
 /* Rows that verification_details shows. */
@@ -47,6 +52,11 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 /* A row that was looked at twice. */
 int tally_add(struct tally *tally, const struct compare_row *row,
 	      struct error *err) __attribute__((warn_unused_result));
+
+/* An object that is not as it was written; see struct proof of driver.h. */
+int tally_add_object(struct tally *tally, const char *object, const char *what,
+		     const char *text, struct error *err)
+	__attribute__((warn_unused_result));
 
 /*
  * As verification_type has it: "TAIL", "WHOLE" or "RESYNC"; and for what was

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "engine/retry.h"
 #include "engine/verify_plan.h"
+#include "engine/verify_proof.h"
 #include "engine/verify_result.h"
 
 /* A change waits for one slice, which may end a step later than this. */
@@ -111,15 +112,23 @@ static void answer(struct verify *verify, const char *state, const char *text)
 		remember_done(verify, id);
 }
 
-void verify_refuse_orders(struct verify *verify, const char *why)
+void verify_refuse_orders(struct verify *verify, const char *why,
+			  bool repairs_alone)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < verify->order_count; i++) {
-		report_request(verify->reporter, verify->orders[i].id, "FAILED",
-			       why);
-		remember_done(verify, verify->orders[i].id);
-		order_release(&verify->orders[i]);
+		struct order *order = &verify->orders[i];
+
+		if (repairs_alone && order->kind == ORDER_VERIFY) {
+			verify->orders[kept++] = *order;
+			continue;
+		}
+		report_request(verify->reporter, order->id, "FAILED", why);
+		remember_done(verify, order->id);
+		order_release(order);
 	}
-	verify->order_count = 0;
+	verify->order_count = kept;
 }
 
 /* ----------------------------------------------------------------- progress */
@@ -138,31 +147,12 @@ static void tell_progress(struct verify *verify)
 	report_progress(verify->subject, &progress);
 }
 
-/* Rows that are compared a second time, after trouble, are not told again. */
-static void tell_rows(struct verify *verify)
+/* From here it may go on. */
+static int keep(struct verify *verify, struct error *err)
 {
-	uint64_t compared = verify->tally.compared;
-
-	if (compared <= verify->told_rows)
-		return;
-	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    compared - verify->told_rows, NULL);
-	verify->told_rows = compared;
-}
-
-/* All that was found was looked at again: from here it may go on. */
-static int save(struct verify *verify, struct error *err)
-{
-	const struct compare_end *place = scan_place(&verify->scan);
 	struct tally *tally = &verify->tally;
 	char *text;
 
-	tally->ended = !place;
-	if (place) {
-		tally->at.side = place->side;
-		if (row_key_copy(&tally->at.key, &place->key, err) < 0)
-			return -1;
-	}
 	text = tally_format(tally);
 	if (!text)
 		return error_memory(err, "a verification's progress");
@@ -174,8 +164,26 @@ static int save(struct verify *verify, struct error *err)
 	return 0;
 }
 
+/* All that was found was looked at again. */
+static int save(struct verify *verify, struct error *err)
+{
+	const struct compare_end *place = scan_place(&verify->scan);
+	struct tally *tally = &verify->tally;
+
+	tally->ended = !place;
+	if (place) {
+		tally->at.side = place->side;
+		if (row_key_copy(&tally->at.key, &place->key, err) < 0)
+			return -1;
+	}
+	return keep(verify, err);
+}
+
 static void forget_link(struct verify *verify)
 {
+	if (verify->link && verify->link->dst &&
+	    verify->link->dst->ops->prove_end)
+		verify->link->dst->ops->prove_end(verify->link->dst);
 	if (verify->link) {
 		verify->link->watch = NULL;
 		verify->link->watch_arg = NULL;
@@ -500,7 +508,7 @@ static int begin_scan(struct verify *verify, struct error *err)
 		return -1;
 	report_run_continue(verify->subject, REPORT_VERIFYING, "VERIFICATION",
 			    (int64_t)tally->total);
-	tell_rows(verify);
+	verify_result_tell_rows(verify);
 	verify->step = VERIFY_SCAN;
 	return 0;
 }
@@ -579,7 +587,7 @@ static int scan(struct verify *verify, int64_t deadline, struct error *err)
 	while (rc > 0 && !scan_at_end(&verify->scan) && !found_enough(verify) &&
 	       clock_ms() < deadline) {
 		rc = scan_step(&verify->scan, &verify->compare, tally, err);
-		tell_rows(verify);
+		verify_result_tell_rows(verify);
 		if (rc >= 0 && tail_is_long_enough(verify)) {
 			tally->truncated = !scan_at_end(&verify->scan);
 			scan_release(&verify->scan);
@@ -663,6 +671,51 @@ static int give_up_waiting(struct verify *verify, struct error *err)
 	return finish(verify, why, err);
 }
 
+/* -------------------------------------------------- what proves it by itself */
+
+/* What the run has come to so far is of something that is not there any more. */
+static int begin_proof_anew(struct verify *verify, struct error *err)
+{
+	struct tally fresh;
+
+	if (tally_init(&fresh, verify->tally.kind, err) < 0)
+		return -1;
+	fresh.request_id = verify->tally.request_id;
+	fresh.started_us = verify->tally.started_us;
+	tally_release(&verify->tally);
+	verify->tally = fresh;
+	forget_link(verify);
+	return keep(verify, err);
+}
+
+static int prove_slice(struct verify *verify, struct error *err)
+{
+	struct tally *tally = &verify->tally;
+	bool begins = verify->step == VERIFY_BEGIN;
+	uint64_t before = tally->objects;
+	int rc;
+
+	tally->proves = true;
+	tally->repair = false;
+	if (link_connect_target(verify->link, err) < 0)
+		return -1;
+	rc = verify_prove(verify, err);
+	if (rc < 0)
+		return -1;
+	if (verify->proof.anew)
+		return begin_proof_anew(verify, err);
+	verify->step = VERIFY_SCAN;
+	if (begins)
+		report_run_continue(verify->subject, REPORT_VERIFYING,
+				    "VERIFICATION", (int64_t)tally->total);
+	verify_result_tell_rows(verify);
+	if (rc == 0)
+		return finish(verify, NULL, err);
+	if (tally->kind == TALLY_WHOLE && tally->objects != before)
+		return keep(verify, err);
+	return 0;
+}
+
 static int do_step(struct verify *verify, struct error *err)
 {
 	int64_t deadline = clock_ms() + SLICE_MS;
@@ -674,6 +727,8 @@ static int do_step(struct verify *verify, struct error *err)
 			       : 0;
 	if (verify->anew && go_back(verify, err) < 0)
 		return -1;
+	if (verify->link->dst->ops->prove)
+		return prove_slice(verify, err);
 	if (verify->step == VERIFY_BEGIN && begin_scan(verify, err) < 0)
 		return -1;
 	if (compare_connect(&verify->compare, err) < 0)

@@ -31,6 +31,7 @@ struct verify {
 	size_t done_next;
 
 	bool running;
+	struct proof proof; /* where the destination proves what it has */
 	bool anew;	    /* the tally is to be as it was saved */
 	struct tally tally; /* of the run */
 	char *saved;  /* the same when nothing was left to be looked at again */
@@ -72,8 +73,15 @@ void verify_release(struct verify *verify);
 int verify_order(struct verify *verify, struct order *order, struct error *err)
 	__attribute__((warn_unused_result));
 bool verify_has_order(const struct verify *verify, int request_id);
-/* Something is wrong with the mapping: those that wait failed. */
-void verify_refuse_orders(struct verify *verify, const char *why);
+/*
+ * Those that wait failed: something is wrong with the mapping; or those alone
+ * that would write, where the destination cannot do that row by row.
+ */
+void verify_refuse_orders(struct verify *verify, const char *why,
+			  bool repairs_alone);
+
+/* Likewise, what the destination cannot do. False: it cannot be verified. */
+bool verify_refuse_impossible(struct verify *verify, const struct link *link);
 
 /* Is there anything to do now? */
 bool verify_is_due(const struct verify *verify,

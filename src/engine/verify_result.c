@@ -73,7 +73,9 @@ static void tell_mismatches(const struct verify_result *result,
 		 verify->mapping->name, what);
 	tally_add_examples(tally, message, sizeof(message));
 	text_append(message, sizeof(message),
-		    "; request a REPAIR to copy these rows again");
+		    tally->proves
+			    ? "; request a FULL_SYNC to write all of it anew"
+			    : "; request a REPAIR to copy these rows again");
 	open_error(result, verify, message);
 }
 
@@ -109,4 +111,15 @@ void verify_result_tell_failure(const struct verify_result *result,
 	error_wrap(&told, "verification of '%s'", verify->mapping->name);
 	write_row(result, verify, tally_type(&verify->tally, false), "PARTIAL");
 	open_error(result, verify, told.message);
+}
+
+void verify_result_tell_rows(struct verify *verify)
+{
+	uint64_t compared = verify->tally.compared;
+
+	if (compared <= verify->told_rows)
+		return;
+	report_run_progress(verify->subject, REPORT_VERIFYING,
+			    compared - verify->told_rows, NULL);
+	verify->told_rows = compared;
 }

@@ -28,6 +28,10 @@ void verify_result_release(struct verify_result *result);
 void verify_result_tell(const struct verify_result *result,
 			const struct verify *verify, const char *why);
 
+/* How many rows it has looked at, for whoever watches. Those that are compared a
+ * second time, after trouble, are not told again. */
+void verify_result_tell_rows(struct verify *verify);
+
 /* The run failed. */
 void verify_result_tell_failure(const struct verify_result *result,
 				const struct verify *verify,

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/compact.h"
 #include "engine/follow.h"
 #include "engine/full_sync.h"
 #include "engine/orders.h"
@@ -50,6 +51,7 @@ struct worker {
 	struct link link;
 	bool opened;
 	struct verify verify;
+	struct compact compact;
 	struct follow follow;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
@@ -88,11 +90,17 @@ static int hand_orders_over(struct worker *worker, struct error *err)
 	return 0;
 }
 
+static void refuse_changes(struct worker *worker, const char *why)
+{
+	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
+	answer_orders(worker, ORDER_COMPACT, "FAILED", why);
+}
+
 /* Of all but full syncs, which need nothing but to be tried. */
 static void refuse_orders(struct worker *worker, const char *why)
 {
-	answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED", why);
-	verify_refuse_orders(&worker->verify, why);
+	refuse_changes(worker, why);
+	verify_refuse_orders(&worker->verify, why, false);
 }
 
 /* --------------------------------------------------------------- full sync */
@@ -133,10 +141,9 @@ static int do_full_sync(struct worker *worker, struct error *err)
 }
 
 /*
- * How long an idle mapping sleeps. It is up to an eighth shorter than what was
- * asked for, by another part for each mapping, so that those which began at the
- * same time drift apart and need a few connections one after the other instead
- * of many at once.
+ * How long an idle mapping sleeps: up to an eighth shorter than was asked for, by
+ * another part for each, so that those which began together drift apart and do
+ * not all need connections at once.
  */
 static int64_t idle_interval(const struct worker *worker)
 {
@@ -240,41 +247,21 @@ static void tell_changes(void *arg, const struct cdc_step *step)
 			       NULL);
 }
 
-static int do_changes(struct worker *worker, struct error *err)
-{
-	bool busy;
-
-	if (follow_changes(&worker->follow, &busy, err) < 0)
-		return -1;
-	if (busy)
-		worker->idle_sleep_ms = 0;
-	return 0;
-}
-
 /*
  * Leave out everything up to now, as a DBA has asked: what is lost that way a
  * verification finds.
  */
 static int skip_to_now(struct worker *worker, struct error *err)
 {
-	char from[POSITION_TEXT_MAX], to[POSITION_TEXT_MAX];
-	struct link *link = &worker->link;
-	struct checkpoint next = link->stored;
 	struct strbuf answer;
 
 	if (!orders_has(&worker->orders, ORDER_SKIP_TO_NOW))
 		return 0;
-	if (link_connect_source(link, err) < 0 ||
-	    link->src->ops->position(link->src, &next.position, err) < 0 ||
-	    link_connect_target(link, err) < 0 ||
-	    link->dst->ops->advance(link->dst, &link->stored, &next, err) < 0)
-		return -1;
-	position_format(from, &link->stored.position);
-	position_format(to, &next.position);
-	link_moved(link, &next);
 	strbuf_init(&answer);
-	strbuf_addf(&answer, "changes after %s up to %s were left out", from,
-		    to);
+	if (cdc_skip_to_now(&worker->link, &answer, err) < 0) {
+		strbuf_release(&answer);
+		return -1;
+	}
 	report_log(worker->subject, LOG_WARNING, "CDC", -1, -1, "'%s': %s",
 		   worker->mapping->name, answer.data);
 	answer_orders(worker, ORDER_SKIP_TO_NOW, "COMPLETED", answer.data);
@@ -289,12 +276,8 @@ static int do_verification(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
-	if (!link->to->driver->source) {
-		verify_refuse_orders(&worker->verify,
-				     "a destination of this type cannot be "
-				     "verified");
+	if (!verify_refuse_impossible(&worker->verify, link))
 		return 0;
-	}
 	if (!link->attached || link->stored.consistent_after_us ||
 	    !verify_is_due(&worker->verify, &worker->settings))
 		return 0;
@@ -309,6 +292,7 @@ static void make_room(void *arg)
 	struct worker *worker = arg;
 
 	verify_begin_anew(&worker->verify);
+	compact_begin_anew(&worker->compact);
 }
 
 static int open_link(struct worker *worker, struct error *err)
@@ -341,6 +325,7 @@ static int open_link(struct worker *worker, struct error *err)
 static void close_link(struct worker *worker)
 {
 	verify_release(&worker->verify);
+	compact_end(&worker->compact);
 	if (!worker->opened)
 		return;
 	link_close(&worker->link);
@@ -363,9 +348,10 @@ static void tell_connected(struct worker *worker)
 /* What is due, with connections reserved. */
 static int do_what_is_due(struct worker *worker, struct error *err)
 {
-	if (look_for_reasons(worker, err) < 0)
-		return -1;
-	if (worker->why_full_sync && do_full_sync(worker, err) < 0)
+	bool busy;
+
+	if (look_for_reasons(worker, err) < 0 ||
+	    (worker->why_full_sync && do_full_sync(worker, err) < 0))
 		return -1;
 	tell_connected(worker);
 	if (!worker->link.loaded) {
@@ -380,12 +366,17 @@ static int do_what_is_due(struct worker *worker, struct error *err)
 	if (!worker->mapping->cdc_enabled) {
 		report_lag(worker->subject, -1, true);
 		report_state(worker->subject, "IDLE", NULL, 0);
-		answer_orders(worker, ORDER_SKIP_TO_NOW, "FAILED",
-			      "the mapping does not follow changes: "
-			      "cdc_enabled is 0");
+		refuse_changes(worker, "the mapping does not follow changes: "
+				       "cdc_enabled is 0");
 		return do_verification(worker, err);
 	}
-	if (skip_to_now(worker, err) < 0 || do_changes(worker, err) < 0)
+	if (skip_to_now(worker, err) < 0 ||
+	    follow_changes(&worker->follow, &busy, err) < 0)
+		return -1;
+	if (busy)
+		worker->idle_sleep_ms = 0;
+	if (compact_step(&worker->compact, &worker->link, &worker->orders,
+			 err) < 0)
 		return -1;
 	return do_verification(worker, err);
 }
@@ -529,6 +520,7 @@ static int64_t failed(struct worker *worker, struct error *err)
 		     clock_utc_us() + decision.wait_ms * INT64_C(1000));
 	/* Whatever was known may be why it failed. */
 	verify_begin_anew(&worker->verify);
+	compact_end(&worker->compact);
 	if (worker->opened)
 		link_forget(&worker->link);
 	worker->link.isolate = false;
@@ -560,6 +552,8 @@ static int64_t next_sleep(struct worker *worker)
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
+	if (orders_has(&worker->orders, ORDER_COMPACT))
+		return compact_sleep_ms(&worker->compact);
 	if (verify_is_running(&worker->verify))
 		return worker->verify.step == VERIFY_SCAN ? 0 : VERIFY_SLEEP_MS;
 	if (!worker->mapping->cdc_enabled || !worker->link.loaded)

@@ -82,6 +82,9 @@ def provoke(stage, name):
             stage.control(
                 "INSERT INTO sync_requests (mapping_id, request_type, scope) "
                 f"VALUES ({stage.mappings[table]}, N'REPAIR', N'WHOLE')")
+    elif name.startswith("MERGE") and stage.dest.kind in LANDINGS:
+        for mapping in stage.mappings.values():
+            stage.request(mapping, "COMPACT")
 
 
 def at_failpoint(action, name):

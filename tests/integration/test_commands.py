@@ -107,7 +107,8 @@ def one_line(done, code, *words):
     (["repair", "2", "--whole", "--apply"], ("REPAIR", "WHOLE", None, 0)),
     (["pause", "2"], ("PAUSE", None, None, 0)),
     (["resume", "2"], ("RESUME", None, None, 0)),
-    (["skip", "2", "--yes"], ("SKIP_TO_NOW", None, None, 0))])
+    (["skip", "2", "--yes"], ("SKIP_TO_NOW", None, None, 0)),
+    (["compact", "2"], ("COMPACT", None, None, 0))])
 def test_orders(store, arguments, row):
     done = store.run(*arguments)
     assert done.returncode == 0, done.stderr

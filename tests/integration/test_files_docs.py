@@ -104,7 +104,7 @@ def test_keys(lake):
     written = set(landing.state())
     for part in (landing.state()["checkpoint"], *landing.state()["loads"]):
         written |= set(part)
-    assert written == keys_of(state) - {"key", "token"}
+    assert written == keys_of(state) - {"key", "token", "replaces"}
     own = re.findall(r"^\| `(_\w+)` \|", section("What a change looks like"),
                      re.M)
     assert lake.duck.names(f"SELECT * FROM {landing.scan(landing.changes())}"

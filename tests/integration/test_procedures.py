@@ -40,6 +40,7 @@ def refused(world, sql):
     ("request_resume @mapping_id = {}", ("RESUME", None, None, False)),
     ("request_skip_to_now @mapping_id = {}",
      ("SKIP_TO_NOW", None, None, False)),
+    ("request_compact @mapping_id = {}", ("COMPACT", None, None, False)),
 ])
 def test_each_adds_its_row(orders, call, row):
     login = orders.control("SELECT ORIGINAL_LOGIN()")[0][0]
@@ -59,7 +60,7 @@ def test_each_adds_its_row(orders, call, row):
 @pytest.mark.parametrize("name, more", [
     ("full_sync", ""), ("resync", ", @where_condition = N'1 = 1'"),
     ("verify", ""), ("repair", ""), ("pause", ""), ("resume", ""),
-    ("skip_to_now", "")])
+    ("skip_to_now", ""), ("compact", "")])
 def test_mappings_that_are_not_there(orders, name, more):
     for number in ("99", "NULL", "-1"):
         code, text = refused(

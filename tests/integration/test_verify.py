@@ -693,7 +693,7 @@ def test_control_store_away_meanwhile(items):
         items.dest.query("EXEC sys.sp_tdsd_fault_clear")
     dataflow.wait_for(lambda: keys(last(items, mapping))
                       == {("7", "DIFFERENT")}, 30)
-    assert len(open_errors(items, mapping)) == 1
+    dataflow.wait_for(lambda: len(open_errors(items, mapping)) == 1)
 
 
 def test_pause_in_the_middle(world):

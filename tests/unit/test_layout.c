@@ -183,6 +183,48 @@ static void test_changes(void **state)
 	strbuf_release(&other);
 }
 
+static void assert_merged(const char *first, const char *last, const char *want,
+			  uint64_t last_number)
+{
+	struct error err = ERROR_INIT;
+	struct strbuf out;
+	uint64_t number;
+
+	strbuf_init(&out);
+	MUST(layout_merged(&out, first, last, &err));
+	assert_string_equal(out.data, want);
+	assert_true(layout_changes_number(out.data, &number));
+	assert_int_equal(number, last_number);
+	strbuf_release(&out);
+}
+
+static void test_merged(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct strbuf out;
+
+	(void)state;
+	assert_merged("changes/00-01-00000.csv", "changes/05-06-00004.csv",
+		      "changes/00-06-00000_00004.csv", 4);
+	assert_merged("changes/00-06-00000_00004.csv",
+		      "changes/06-07-00005.csv",
+		      "changes/00-07-00000_00005.csv", 5);
+	assert_merged("changes/00-06-00000_00004.csv",
+		      "changes/06-09-00005_123456.csv",
+		      "changes/00-09-00000_123456.csv", 123456);
+	/* One window that was too large for a file. */
+	assert_merged("changes/dt=x/00-01-00000.csv.gz",
+		      "changes/dt=x/00-01-00001.csv.gz",
+		      "changes/dt=x/00-01-00000_00001.csv.gz", 1);
+	assert_merged("changes/a-1_2.b-00~ab-01-00003.csv",
+		      "changes/x-02-03~cd-00007.csv",
+		      "changes/a-1_2.b-00~ab-03~cd-00003_00007.csv", 7);
+	strbuf_init(&out);
+	assert_int_equal(layout_merged(&out, "changes/x", "changes/y", &err),
+			 -1);
+	strbuf_release(&out);
+}
+
 static void test_numbers_of_others(void **state)
 {
 	static const char *const keys[] = {
@@ -193,6 +235,11 @@ static void test_numbers_of_others(void **state)
 		"changes/00-00-1.parquet",
 		"changes/00-00-0000x.parquet",
 		"changes/00-00-00001",
+		"changes/00-00-00001_.csv",
+		"changes/00-00-00001_2.csv",
+		"changes/00-00-00001_00002_00003.csv",
+		"changes/00-00-_00002.csv",
+		"changes/00001.csv",
 		"changes/00-00-999999999999999999999.parquet",
 		"full/00-00-00001.parquet",
 		"changes/a-00001.d/x",
@@ -280,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_naming),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_numbers_of_others),
 		cmocka_unit_test(test_partitions),
 		cmocka_unit_test(test_partition_types),

@@ -151,6 +151,64 @@ static void assert_refused(const char *key, const char *value)
 	free(text);
 }
 
+/* Of one that was written before files were merged there is nothing of it. */
+static void test_without_merges(void **unused)
+{
+	static const char *const keys[] = {"look", "look_file", "merge"};
+	struct error err = ERROR_INIT;
+	struct table_state state;
+	json_t *root;
+	char *text;
+
+	(void)unused;
+	make(&state);
+	text = text_of(&state);
+	table_state_release(&state);
+	root = json_parse(text, &err);
+	free(text);
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		assert_int_equal(json_object_del(root, keys[i]), 0);
+	text = json_format(root, 0);
+	json_decref(root);
+	MUST(table_state_parse(&state, text, &err));
+	free(text);
+	assert_string_equal(state.look, "");
+	assert_null(state.merge.key);
+	table_state_release(&state);
+}
+
+static void test_merge(void **unused)
+{
+	const char *keys[] = {"changes/a", "changes/b", "changes/c",
+			      "changes/d", "changes/e"};
+	struct state_merge merge = {"changes/x", "t", keys, COUNT_OF(keys)};
+	struct error err = ERROR_INIT;
+	struct table_state state, copy, read;
+	char *text;
+
+	(void)unused;
+	make(&state);
+	assert_true(table_state_set_merge(&state, &merge));
+	assert_true(table_state_set(&state, &state.look, "abc"));
+	state.look_file = 12;
+	table_state_init(&copy);
+	MUST(table_state_copy(&copy, &state, &err));
+	table_state_release(&state);
+	text = text_of(&copy);
+	table_state_release(&copy);
+	table_state_init(&read);
+	MUST(table_state_parse(&read, text, &err));
+	free(text);
+	assert_string_equal(read.look, "abc");
+	assert_int_equal(read.look_file, 12);
+	assert_string_equal(read.merge.key, "changes/x");
+	assert_string_equal(read.merge.token, "t");
+	assert_int_equal(read.merge.count, COUNT_OF(keys));
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		assert_string_equal(read.merge.replaced[i], keys[i]);
+	table_state_release(&read);
+}
+
 static void test_refused(void **unused)
 {
 	static const char *const keys[] = {
@@ -196,6 +254,16 @@ static void test_refused(void **unused)
 		strbuf_release(&text);
 	}
 	assert_refused("loading", "\"../x\"");
+	assert_refused("look", "7");
+	assert_refused("look_file", "-1");
+	assert_refused("merge", "7");
+	assert_refused("merge", "{\"key\": \"changes/a\", \"token\": \"t\"}");
+	assert_refused("merge", "{\"key\": \"latest.json\", \"token\": \"t\", "
+				"\"replaces\": []}");
+	assert_refused("merge", "{\"key\": \"changes/a\", \"token\": \"\", "
+				"\"replaces\": []}");
+	assert_refused("merge", "{\"key\": \"changes/a\", \"token\": \"t\", "
+				"\"replaces\": [\"changes/../../x\"]}");
 }
 
 static void test_no_json(void **unused)
@@ -219,6 +287,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_keep_loads),
+		cmocka_unit_test(test_without_merges),
+		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_json),
 	};

@@ -427,7 +427,7 @@ static void test_orders_are_taken_once(void **state)
 	order(5, ORDER_VERIFY, false, false);
 	assert_int_equal(verify.order_count, 0);
 	order(6, ORDER_VERIFY, false, false);
-	verify_refuse_orders(&verify, "something is wrong");
+	verify_refuse_orders(&verify, "something is wrong", false);
 	assert_int_equal(verify.order_count, 0);
 	assert_true(verify_has_order(&verify, 6));
 }

@@ -9,9 +9,9 @@ enum own_column {
 	OWN_OP,
 	OWN_POSITION,
 	OWN_TIME,
-	OWN_SEQ,
+	OWN_SEQ = CHANGE_VIEW_SEQ,
 	OWN_UNCHANGED,
-	OWN_COUNT,
+	OWN_COUNT = CHANGE_VIEW_OWN,
 };
 
 static const struct column own_columns[OWN_COUNT] = {

@@ -27,6 +27,10 @@ struct change_view {
 	unsigned char *nulls; /* of all columns, one bitmap behind the other */
 };
 
+/* Our own columns come first; so many, and one of them is `_seq`. */
+#define CHANGE_VIEW_OWN 5
+#define CHANGE_VIEW_SEQ 3
+
 int change_view_init(struct change_view *view, const struct table *shape,
 		     struct error *err) __attribute__((warn_unused_result));
 void change_view_release(struct change_view *view); /* safe when zeroed */

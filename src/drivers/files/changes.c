@@ -101,6 +101,63 @@ static int close_file(struct files_target *target, struct error *err)
 	return -1;
 }
 
+/* An integer that has more room than it had is one all the same. */
+static bool is_wider(const char *was, const char *is)
+{
+	static const char *const integers[] = {"uint8", "int16", "int32",
+					       "int64"};
+	int from = -1, to = -1;
+
+	for (int i = 0; i < 4; i++) {
+		if (!strcmp(was, integers[i]))
+			from = i;
+		if (!strcmp(is, integers[i]))
+			to = i;
+	}
+	return from >= 0 && to > from;
+}
+
+/* Readers put all files together by the names of columns: so of each all of
+ * them have one type. */
+static int check_types(const struct files_target *target, struct error *err)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct column *column = &shape->columns[i];
+		const char *is = row_type_name(column->type);
+		const char *was =
+			table_state_type(&target->state, column->name);
+
+		if (was && strcmp(was, is) != 0 && !is_wider(was, is))
+			return error_set(
+				err, ERROR_SCHEMA,
+				"column '%s' is %s now, and in the files of "
+				"'%s' it is %s, which no reader puts together; "
+				"request a FULL_SYNC, after which all of them "
+				"have the new type",
+				column->name, is,
+				target->store->ops->name(target->store), was);
+	}
+	return 0;
+}
+
+int files_add_columns(const struct files_target *target,
+		      struct table_state *next, struct error *err)
+{
+	const struct table *shape = target->shape;
+
+	for (size_t i = 0; i < shape->column_count; i++) {
+		const struct column *column = &shape->columns[i];
+
+		if (!table_state_type(next, column->name) &&
+		    !table_state_add_column(next, column->name,
+					    row_type_name(column->type)))
+			return error_memory(err, "a table's state");
+	}
+	return 0;
+}
+
 int files_changes_begin(struct files_target *target, struct error *err)
 {
 	struct files_changes *changes = &target->changes;
@@ -110,6 +167,8 @@ int files_changes_begin(struct files_target *target, struct error *err)
 	changes->seq = target->state.seq;
 	changes->next_file = (uint64_t)target->state.next_file;
 	changes->to = target->state.checkpoint.position;
+	if (check_types(target, err) < 0)
+		return -1;
 	return change_view_init(&changes->view, target->shape, err);
 }
 
@@ -177,12 +236,31 @@ int files_changes_write(struct files_target *target, const struct batch *batch,
 	return close_file(target, err);
 }
 
+/* Are they like those before them? */
+static int set_look(const struct files_target *target, struct table_state *next,
+		    struct error *err)
+{
+	char look[FILES_LOOK_MAX];
+
+	if (!target->changes.done_count)
+		return 0;
+	if (files_look(target, &target->changes.view.table, look, err) < 0)
+		return -1;
+	if (!strcmp(next->look, look))
+		return 0;
+	next->look_file = target->state.next_file;
+	return table_state_set(next, &next->look, look)
+		       ? 0
+		       : error_memory(err, "a table's state");
+}
+
 int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err)
 {
 	struct files_changes *changes = &target->changes;
 
-	if (close_file(target, err) < 0)
+	if (close_file(target, err) < 0 || set_look(target, next, err) < 0 ||
+	    (changes->done_count && files_add_columns(target, next, err) < 0))
 		return -1;
 	FAILPOINT(WINDOW_STAGED);
 	for (size_t i = 0; i < changes->done_count; i++)

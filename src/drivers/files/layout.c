@@ -276,25 +276,69 @@ void layout_changes(struct strbuf *out, const struct layout *layout,
 		    layout->extension);
 }
 
-bool layout_changes_number(const char *key, uint64_t *number)
+/* Where the pieces of such a name begin, each behind its `-`, and end. */
+struct changes_name {
+	const char *to, *number, *dot;
+};
+
+/* Digits up to there; NULL: there are none, or too many. */
+static const char *read_number(const char *digit, uint64_t *number)
 {
-	const char *name = strrchr(key, '/'), *dot, *digit;
+	const char *begin = digit;
+
+	for (*number = 0; *digit >= '0' && *digit <= '9'; digit++)
+		*number = *number * 10 + (uint64_t)(*digit - '0');
+	return digit - begin >= 5 && digit - begin <= 19 ? digit : NULL;
+}
+
+/* A template may have dots, but what is behind the number has no '-'. */
+static bool read_name(const char *key, struct changes_name *out,
+		      uint64_t *number)
+{
+	const char *name = strrchr(key, '/'), *end;
 
 	name = name ? name + 1 : key;
 	*number = 0;
-	if (strncmp(key, LAYOUT_CHANGES, strlen(LAYOUT_CHANGES)) != 0)
+	out->number = strrchr(name, '-');
+	if (strncmp(key, LAYOUT_CHANGES, strlen(LAYOUT_CHANGES)) != 0 ||
+	    !out->number)
 		return false;
-	/* A template may have dots, but what is behind the number has no '-'. */
-	digit = strrchr(name, '-');
-	dot = digit ? strchr(digit, '.') : NULL;
-	if (!dot || dot - digit < 6 || dot - digit > 20)
-		return false;
-	while (++digit < dot) {
-		if (*digit < '0' || *digit > '9')
-			return false;
-		*number = *number * 10 + (uint64_t)(*digit - '0');
-	}
-	return true;
+	for (out->to = out->number; out->to > name && out->to[-1] != '-';)
+		out->to--;
+	out->number++;
+	end = read_number(out->number, number);
+	if (end && *end == '_')
+		end = read_number(end + 1, number);
+	out->dot = end;
+	return end && *end == '.' && out->to > name;
+}
+
+bool layout_changes_number(const char *key, uint64_t *number)
+{
+	struct changes_name name;
+
+	return read_name(key, &name, number);
+}
+
+int layout_merged(struct strbuf *out, const char *first, const char *last,
+		  struct error *err)
+{
+	struct changes_name from, to;
+	uint64_t number;
+	const char *cut;
+
+	if (!read_name(first, &from, &number) || !read_name(last, &to, &number))
+		return error_set(err, ERROR_INTERNAL,
+				 "'%s' or '%s' is no file of changes", first,
+				 last);
+	strbuf_add(out, first, (size_t)(from.to - first));
+	strbuf_add(out, to.to, (size_t)(to.number - to.to));
+	strbuf_add(out, from.number, strspn(from.number, "0123456789"));
+	strbuf_addch(out, '_');
+	cut = strchr(to.number, '_');
+	cut = cut && cut < to.dot ? cut + 1 : to.number;
+	strbuf_addstr(out, cut);
+	return strbuf_check(out, err);
 }
 
 /* --------------------------------------------------------------- partitions */

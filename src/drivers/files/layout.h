@@ -16,6 +16,7 @@
  *	full/<run>/manifest.json
  *	latest.json
  *	changes/[dt=2026-01-31/[hour=13/]]<from>-<to>-00000.parquet
+ *	changes/[dt=2026-01-31/[hour=13/]]<from>-<to>-00000_00007.parquet
  *	_dataflow/
  *
  * What comes from a database is written so that it means nothing to a file
@@ -79,8 +80,21 @@ struct layout_changes {
 void layout_changes(struct strbuf *out, const struct layout *layout,
 		    const struct layout_changes *changes, int64_t now_us);
 
-/* The number in such a name; false: it is none of ours. */
+/* The number in such a name, the last one of a merged file; false: it is none of
+ * ours. */
 bool layout_changes_number(const char *key, uint64_t *number);
+
+/*
+ * What a file is called that has the changes of two such files, and of those
+ * between them: the position that the first one begins after, the one that the
+ * last one ends with, and both numbers:
+ *
+ *	changes/[dt=2026-01-31/]<from>-<to>-00000_00007.parquet
+ *
+ * ERROR_INTERNAL: these are no such names.
+ */
+int layout_merged(struct strbuf *out, const char *first, const char *last,
+		  struct error *err) __attribute__((warn_unused_result));
 
 /*
  * "country=DE/year=2026/": the values that a row has in these columns, which

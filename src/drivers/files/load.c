@@ -81,6 +81,7 @@ static int close_file(struct files_target *target, struct load_file *file,
 		      struct error *err)
 {
 	struct outfile *outfile = file->file;
+	struct row_sum sum = file->sum;
 	struct store *store = target->store;
 	struct outfile_done done;
 	struct manifest_file entry;
@@ -95,6 +96,7 @@ static int close_file(struct files_target *target, struct load_file *file,
 		.rows = done.rows,
 		.bytes = done.bytes,
 		.crc32c = done.crc32c,
+		.sum = sum,
 	};
 	ret = store->ops->publish(store, done.key, done.token, err);
 	if (ret < 0 && err->kind == ERROR_GAP)
@@ -176,11 +178,27 @@ static struct load_file *find_file(struct files_target *target,
 	return open_file(target, choice, err) < 0 ? NULL : choice;
 }
 
+/* Of what was written, since only that is known to be valid. */
+static int add_digests(struct files_target *target, struct load_file *file,
+		       const struct batch *batch, struct error *err)
+{
+	struct row_digest digest;
+
+	for (size_t row = 0; row < batch->rows; row++) {
+		if (canonical_digest(&target->load.canonical, batch, row,
+				     &digest, err) < 0)
+			return -1;
+		row_sum_add(&file->sum, &digest);
+	}
+	return 0;
+}
+
 static int write_to(struct files_target *target, struct load_file *file,
 		    const struct batch *batch, struct error *err)
 {
 	file->used = ++target->load.turn;
-	if (outfile_write(file->file, batch, err) < 0)
+	if (outfile_write(file->file, batch, err) < 0 ||
+	    add_digests(target, file, batch, err) < 0)
 		return -1;
 	if (outfile_size(file->file) < target->server->settings.file_bytes)
 		return 0;
@@ -356,7 +374,9 @@ int files_load_begin(struct files_target *target, struct error *err)
 	manifest->source = target->origin;
 	manifest->format = format_name(format->format);
 	manifest->extension = target->server->settings.extension;
-	if (find_columns(target, err) < 0)
+	manifest->options = *format;
+	if (find_columns(target, err) < 0 ||
+	    files_canonical(&load->canonical, format, target->shape, err) < 0)
 		return -1;
 	return write_begin(target, err);
 }
@@ -427,6 +447,10 @@ static int make_next(struct files_target *target, struct table_state *next,
 	     !table_state_set(next, &next->latest, latest.data)))
 		ret = error_memory(err, "a table's state");
 	next->loading = next->lost = "";
+	next->column_count = 0;
+	next->columns = NULL;
+	if (ret == 0)
+		ret = files_add_columns(target, next, err);
 	strbuf_release(&latest);
 	return ret;
 }
@@ -475,6 +499,7 @@ void files_load_release(struct files_target *target, bool keep)
 		batch_release(load->piece);
 	free(load->piece);
 	free(load->columns);
+	canonical_release(&load->canonical);
 	manifest_release(&load->manifest);
 	memset(load, 0, sizeof(*load));
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "drivers/files/layout.h"
 
 #define VERSION 1
@@ -106,14 +107,35 @@ static json_t *format_columns(const struct table *table)
 
 		list = json_append(
 			list,
-			json_pack("{s:s, s:s, s:s?, s:b, s:i, s:i, s:i}",
+			json_pack("{s:s, s:s, s:s?, s:b, s:i, s:i, s:i, s:b, "
+				  "s:b, s:b}",
 				  "name", column->name, "type",
 				  row_type_name(column->type), "source_type",
 				  column->native, "nullable", column->nullable,
 				  "length", column->length, "precision",
-				  column->precision, "scale", column->scale));
+				  column->precision, "scale", column->scale,
+				  "coarse", column->coarse, "finest",
+				  column->finest, "offsetless",
+				  column->offsetless));
 	}
 	return list;
+}
+
+/* What a reader has to know of the text in CSV and JSON, and we of Parquet. */
+static json_t *format_options(const struct format_options *options)
+{
+	const char delimiter[] = {options->delimiter, '\0'};
+	const char quote[] = {options->quote, '\0'};
+
+	return json_pack(
+		"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:s, s:b}",
+		"compression", (int)options->compression, "times",
+		(int)options->times, "uuid_text", options->uuid_text,
+		"delimiter", delimiter, "quote", quote, "header",
+		options->header, "crlf", options->crlf, "base64",
+		options->base64, "blank", options->blank, "null_text",
+		options->null_text, "date", options->date, "decimal_text",
+		options->decimal_text);
 }
 
 static json_t *format_key(const struct table *table)
@@ -171,12 +193,13 @@ int manifest_format(const struct manifest *manifest, struct strbuf *out,
 	char name[TABLE_NAME_TEXT_MAX];
 
 	return add_text(
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, "
-			  "s:I, s:I, s:o, s:o, s:o}",
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
+			  "s:I, s:I, s:I, s:o, s:o, s:o}",
 			  "version", VERSION, "run", manifest->run, "source",
 			  manifest->source, "table",
 			  table_name_format(name, &manifest->table.name),
-			  "format", manifest->format, "position",
+			  "format", manifest->format, "options",
+			  format_options(&manifest->options), "position",
 			  format_position(&manifest->position),
 			  "consistent_after",
 			  format_time(manifest->consistent_after_us),
@@ -220,4 +243,193 @@ int64_t manifest_latest_writes(const char *text)
 
 	json_decref(root);
 	return writes;
+}
+
+/* ------------------------------------------------------------------- parsing */
+
+static int broken(const char *what, struct error *err)
+{
+	return error_set(err, ERROR_DATA, "its '%s' make no sense", what);
+}
+
+static int parse_options(struct manifest *manifest, json_t *root,
+			 struct error *err)
+{
+	struct format_options *to = &manifest->options;
+	const char *format, *delimiter, *quote, *null_text, *date;
+	int compression, times, uuid_text, header, crlf, base64, blank,
+		decimal_text;
+
+	if (json_unpack(root, "{s:s}", "format", &format) < 0 ||
+	    json_unpack(json_object_get(root, "options"),
+			"{s:i, s:i, s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, "
+			"s:s, s:b}",
+			"compression", &compression, "times", &times,
+			"uuid_text", &uuid_text, "delimiter", &delimiter,
+			"quote", &quote, "header", &header, "crlf", &crlf,
+			"base64", &base64, "blank", &blank, "null_text",
+			&null_text, "date", &date, "decimal_text",
+			&decimal_text) < 0)
+		return broken("options", err);
+	to->format = format_find(format);
+	to->compression = (enum format_compression)compression;
+	to->times = (enum format_times)times;
+	to->uuid_text = uuid_text;
+	to->delimiter = *delimiter;
+	to->quote = *quote;
+	to->header = header;
+	to->crlf = crlf;
+	to->base64 = base64;
+	to->blank = blank;
+	to->decimal_text = decimal_text;
+	if (!to->format || compression < 0 || compression > FORMAT_ZSTD ||
+	    times < 0 || times > FORMAT_TIMES_TEXT ||
+	    strlen(null_text) >= sizeof(to->null_text) ||
+	    strlen(date) >= sizeof(to->date))
+		return broken("options", err);
+	text_copy(to->null_text, sizeof(to->null_text), null_text);
+	text_copy(to->date, sizeof(to->date), date);
+	return 0;
+}
+
+static bool find_type(const char *name, enum row_type *out)
+{
+	for (int type = ROW_BOOL; type <= ROW_XML; type++) {
+		if (strcmp(row_type_name((enum row_type)type), name) != 0)
+			continue;
+		*out = (enum row_type)type;
+		return true;
+	}
+	return false;
+}
+
+static int parse_column(struct manifest *manifest, json_t *in,
+			struct column *column, struct error *err)
+{
+	const char *name, *type;
+	int nullable, coarse, finest, offsetless;
+
+	if (json_unpack(in, "{s:s, s:s, s:b, s:i, s:i, s:i, s:b, s:b, s:b}",
+			"name", &name, "type", &type, "nullable", &nullable,
+			"length", &column->length, "precision",
+			&column->precision, "scale", &column->scale, "coarse",
+			&coarse, "finest", &finest, "offsetless",
+			&offsetless) < 0 ||
+	    !find_type(type, &column->type))
+		return broken("columns", err);
+	column->nullable = nullable;
+	column->coarse = coarse;
+	column->finest = finest;
+	column->offsetless = offsetless;
+	column->native = row_type_name(column->type);
+	return manifest_set(manifest, &column->name, name, err);
+}
+
+static int parse_columns(struct manifest *manifest, json_t *list,
+			 struct error *err)
+{
+	struct table *table = &manifest->table;
+	size_t count = json_array_size(list);
+
+	if (!count)
+		return broken("columns", err);
+	table->columns =
+		arena_calloc(&table->arena, count, sizeof(*table->columns));
+	if (!table->columns)
+		return error_memory(err, "a manifest");
+	table->column_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (parse_column(manifest, json_array_get(list, i),
+				 &table->columns[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int parse_key(struct manifest *manifest, json_t *list, struct error *err)
+{
+	struct table *table = &manifest->table;
+	size_t count = json_array_size(list);
+
+	table->key =
+		arena_calloc(&table->arena, count + 1, sizeof(*table->key));
+	if (!table->key)
+		return error_memory(err, "a manifest");
+	for (size_t k = 0; k < count; k++) {
+		const char *name = json_string_value(json_array_get(list, k));
+		const struct column *column =
+			name ? table_column(table, name) : NULL;
+
+		if (!column)
+			return broken("key", err);
+		table->key[table->key_count++] =
+			(size_t)(column - table->columns);
+	}
+	return 0;
+}
+
+static int parse_file(struct manifest *manifest, json_t *in, struct error *err)
+{
+	struct manifest_file file = {.key = NULL};
+	struct row_sum *sum = &file.sum;
+	const char *crc, *digits;
+	json_int_t rows, bytes;
+
+	if (json_unpack(in, "{s:s, s:I, s:I, s:s, s:s}", "key", &file.key,
+			"rows", &rows, "bytes", &bytes, "crc32c", &crc,
+			"digest_sum", &digits) < 0 ||
+	    rows < 0 || bytes < 0 || strncmp(file.key, LAYOUT_FULL, 5) != 0 ||
+	    sscanf(crc, "%8" SCNx32, &file.crc32c) != 1 ||
+	    sscanf(digits, "%16" SCNx64 "%16" SCNx64 "%16" SCNx64 "%16" SCNx64,
+		   &sum->words[0], &sum->words[1], &sum->words[2],
+		   &sum->words[3]) != 4)
+		return broken("files", err);
+	file.rows = sum->rows = (uint64_t)rows;
+	file.bytes = (uint64_t)bytes;
+	return manifest_add(manifest, &file, err);
+}
+
+static int parse_files(struct manifest *manifest, json_t *list,
+		       struct error *err)
+{
+	if (!json_is_array(list))
+		return broken("files", err);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (parse_file(manifest, json_array_get(list, i), err) < 0)
+			return -1;
+	return 0;
+}
+
+static int parse(struct manifest *manifest, json_t *root, struct error *err)
+{
+	json_t *first_seq = json_object_get(root, "first_seq");
+
+	manifest->first_seq = json_integer_value(first_seq);
+	if (!json_is_integer(first_seq))
+		return broken("first_seq", err);
+	if (parse_options(manifest, root, err) < 0 ||
+	    parse_columns(manifest, json_object_get(root, "columns"), err) <
+		    0 ||
+	    parse_key(manifest, json_object_get(root, "key"), err) < 0)
+		return -1;
+	return parse_files(manifest, json_object_get(root, "files"), err);
+}
+
+int manifest_parse(struct manifest *manifest, const char *text,
+		   struct error *err)
+{
+	json_t *root = json_parse(text, err);
+	int ret;
+
+	if (!root)
+		return -1;
+	memset(manifest, 0, sizeof(*manifest));
+	arena_init(&manifest->arena, 0);
+	table_init(&manifest->table);
+	manifest->table.name =
+		(struct table_name){.database = "", .schema = "", .table = ""};
+	ret = parse(manifest, root, err);
+	json_decref(root);
+	if (ret < 0)
+		manifest_release(manifest);
+	return ret;
 }

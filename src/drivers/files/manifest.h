@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/strbuf.h"
+#include "format/format.h"
 #include "row/canonical.h"
 #include "row/position.h"
 #include "row/schema.h"
@@ -26,6 +27,7 @@ struct manifest {
 	const char *run;
 	const char *source; /* which table, in words */
 	const char *format, *extension;
+	struct format_options options; /* that its files are read with */
 	struct position position; /* where the change log was then; or empty */
 	int64_t consistent_after_us; /* see struct checkpoint */
 	int64_t began_us, completed_us;
@@ -50,6 +52,13 @@ int manifest_add(struct manifest *manifest, const struct manifest_file *file,
 
 int manifest_format(const struct manifest *manifest, struct strbuf *out,
 		    struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * From such a text, into a zeroed one; on -1 nothing needs a release. ERROR_DATA:
+ * it is none, or one of a load that had no digests yet.
+ */
+int manifest_parse(struct manifest *manifest, const char *text,
+		   struct error *err) __attribute__((warn_unused_result));
 
 /* latest.json, by the state's write number `writes`. */
 int manifest_format_latest(const struct manifest *manifest, int64_t writes,

@@ -287,6 +287,7 @@ static int publish_one(struct files_target *target,
 static bool take_lost(struct table_state *next, const void *arg)
 {
 	next->pending_count = 0;
+	memset(&next->merge, 0, sizeof(next->merge));
 	return table_state_set(next, &next->lost, arg);
 }
 
@@ -330,13 +331,58 @@ static int publish_latest(struct files_target *target, struct error *err)
 	return ret;
 }
 
+/* 1: all of the files that a merge is to replace are there. */
+static int find_replaced(struct files_target *target, struct error *err)
+{
+	const struct state_merge *merge = &target->state.merge;
+	struct store *store = target->store;
+	int rc = 1;
+
+	for (size_t i = 0; i < merge->count && rc > 0; i++)
+		rc = store->ops->find(store, merge->replaced[i], NULL, err);
+	return rc;
+}
+
+/*
+ * First the merged file is visible, then those go that it has the changes of: at
+ * any time each change is in one of them at least. What the state says of it stays
+ * there until the next write, and can be done again. A merged file that was lost
+ * is no loss as long as the others are there.
+ */
+static int publish_merge(struct files_target *target, struct error *err)
+{
+	struct state_merge *merge = &target->state.merge;
+	struct state_pending file = {.key = merge->key, .token = merge->token};
+	struct store *store = target->store;
+	int rc;
+
+	if (!merge->key)
+		return 0;
+	rc = publish_one(target, &file, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0) {
+		rc = store->ops->remove(store, merge->replaced, merge->count,
+					err);
+		FAILPOINT(MERGE_REMOVED);
+	} else {
+		rc = find_replaced(target, err);
+		if (rc == 0)
+			rc = change_state(target, take_lost, merge->key, err);
+	}
+	if (rc < 0)
+		return -1;
+	memset(&target->state.merge, 0, sizeof(target->state.merge));
+	return 0;
+}
+
 int files_publish(struct files_target *target, struct error *err)
 {
 	int ret, tries = TRIES;
 
 	if (target->published)
 		return 0;
-	if (publish_files(target, err) < 0)
+	if (publish_files(target, err) < 0 || publish_merge(target, err) < 0)
 		return -1;
 	do
 		ret = target->state.latest ? publish_latest(target, err) : 0;
@@ -469,14 +515,17 @@ static int tidy(struct files_target *target, struct error *err)
 	const char **tokens = (const char **)calloc(state->pending_count + 1,
 						    sizeof(*tokens));
 	struct store *store = target->store;
+	size_t count = 0;
 	int ret;
 
 	if (!tokens)
 		return error_memory(err, "a list of files");
-	for (size_t i = 0; i < state->pending_count; i++)
-		tokens[i] = state->pending[i].token;
-	ret = store->ops->tidy(store, tokens, state->pending_count, check_owned,
-			       target, err);
+	for (; count < state->pending_count; count++)
+		tokens[count] = state->pending[count].token;
+	if (state->merge.key)
+		tokens[count++] = state->merge.token;
+	files_merge_end(&target->base); /* the one at hand is in no state */
+	ret = store->ops->tidy(store, tokens, count, check_owned, target, err);
 	free((void *)tokens);
 	if (ret == 0 && *state->loading) {
 		ret = remove_run(target, state->loading, err);

@@ -15,7 +15,7 @@ void table_state_init(struct table_state *state)
 	memset(state, 0, sizeof(*state));
 	arena_init(&state->arena, 0);
 	state->installation = state->origin = "";
-	state->lost = state->loading = "";
+	state->lost = state->loading = state->look = "";
 }
 
 void table_state_release(struct table_state *state)
@@ -93,6 +93,58 @@ bool table_state_add_pending(struct table_state *state, const char *key,
 	return true;
 }
 
+bool table_state_add_column(struct table_state *state, const char *name,
+			    const char *type)
+{
+	struct state_column *columns =
+		grow(&state->arena, state->columns, state->column_count,
+		     sizeof(*columns));
+	struct state_column column = {.name = NULL};
+
+	if (!columns || !table_state_set(state, &column.name, name) ||
+	    !table_state_set(state, &column.type, type))
+		return false;
+	state->columns = columns;
+	columns[state->column_count++] = column;
+	return true;
+}
+
+const char *table_state_type(const struct table_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->column_count; i++)
+		if (!strcmp(state->columns[i].name, name))
+			return state->columns[i].type;
+	return NULL;
+}
+
+static bool add_replaced(struct table_state *state, const char *key)
+{
+	struct state_merge *merge = &state->merge;
+	const char **keys = grow(&state->arena, (void *)merge->replaced,
+				 merge->count, sizeof(*keys));
+
+	if (!keys || !table_state_set(state, &keys[merge->count], key))
+		return false;
+	merge->replaced = keys;
+	merge->count++;
+	return true;
+}
+
+bool table_state_set_merge(struct table_state *state,
+			   const struct state_merge *merge)
+{
+	bool done;
+
+	memset(&state->merge, 0, sizeof(state->merge));
+	if (!merge->key)
+		return true;
+	done = table_state_set(state, &state->merge.key, merge->key) &&
+	       table_state_set(state, &state->merge.token, merge->token);
+	for (size_t i = 0; done && i < merge->count; i++)
+		done = add_replaced(state, merge->replaced[i]);
+	return done;
+}
+
 bool table_state_keep_loads(struct table_state *state, size_t count)
 {
 	size_t gone;
@@ -122,16 +174,22 @@ int table_state_copy(struct table_state *to, const struct table_state *from,
 	to->checkpoint = from->checkpoint;
 	to->seq = from->seq;
 	to->next_file = from->next_file;
+	to->look_file = from->look_file;
 	done = table_state_set(to, &to->installation, from->installation) &&
 	       table_state_set(to, &to->origin, from->origin) &&
 	       table_state_set(to, &to->lost, from->lost) &&
 	       table_state_set(to, &to->loading, from->loading) &&
+	       table_state_set(to, &to->look, from->look) &&
+	       table_state_set_merge(to, &from->merge) &&
 	       (!from->latest ||
 		table_state_set(to, &to->latest, from->latest));
 	for (size_t i = 0; done && i < from->load_count; i++)
 		done = table_state_add_load(to, from->loads[i].run,
 					    from->loads[i].first_seq,
 					    from->loads[i].first_file);
+	for (size_t i = 0; done && i < from->column_count; i++)
+		done = table_state_add_column(to, from->columns[i].name,
+					      from->columns[i].type);
 	for (size_t i = 0; done && i < from->obsolete_count; i++)
 		done = table_state_add_obsolete(to, from->obsolete[i]);
 	for (size_t i = 0; done && i < from->pending_count; i++)
@@ -170,13 +228,32 @@ static json_t *format_loads(const struct table_state *state)
 	return list;
 }
 
-static json_t *format_obsolete(const struct table_state *state)
+static json_t *format_texts(const char *const *texts, size_t count)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; list && i < state->obsolete_count; i++)
-		list = json_append(list, json_string(state->obsolete[i]));
+	for (size_t i = 0; list && i < count; i++)
+		list = json_append(list, json_string(texts[i]));
 	return list;
+}
+
+static json_t *format_columns(const struct table_state *state)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && i < state->column_count; i++)
+		object = json_put(object, state->columns[i].name,
+				  json_string(state->columns[i].type));
+	return object;
+}
+
+static json_t *format_merge(const struct state_merge *merge)
+{
+	if (!merge->key)
+		return json_null();
+	return json_pack("{s:s, s:s, s:o}", "key", merge->key, "token",
+			 merge->token, "replaces",
+			 format_texts(merge->replaced, merge->count));
 }
 
 static json_t *format_pending(const struct table_state *state)
@@ -196,7 +273,7 @@ int table_state_format(const struct table_state *state, struct strbuf *out,
 {
 	json_t *root = json_pack(
 		"{s:i, s:s, s:i, s:s, s:I, s:I, s:o, s:s, s:I, s:I, s:s, s:o, "
-		"s:o, s:o, s:s?}",
+		"s:o, s:o, s:s?, s:o, s:s, s:I, s:o}",
 		"version", VERSION, "installation", state->installation,
 		"mapping", state->mapping_id, "origin", state->origin, "epoch",
 		(json_int_t)state->epoch, "writes", (json_int_t)state->writes,
@@ -204,8 +281,11 @@ int table_state_format(const struct table_state *state, struct strbuf *out,
 		"seq", (json_int_t)state->seq, "next_file",
 		(json_int_t)state->next_file, "loading", state->loading,
 		"loads", format_loads(state), "obsolete",
-		format_obsolete(state), "pending", format_pending(state),
-		"latest", state->latest);
+		format_texts(state->obsolete, state->obsolete_count), "pending",
+		format_pending(state), "latest", state->latest, "columns",
+		format_columns(state), "look", state->look, "look_file",
+		(json_int_t)state->look_file, "merge",
+		format_merge(&state->merge));
 	char *text = json_format(root, JSON_INDENT(1));
 
 	json_decref(root);
@@ -309,6 +389,17 @@ static int take_pending(struct table_state *state, json_t *in,
 	return error_memory(err, "a table's state");
 }
 
+static int take_replaced(struct table_state *state, json_t *in,
+			 struct error *err)
+{
+	const char *key = json_string_value(in);
+
+	if (!key || !is_key(key))
+		return broken(err, "replaces");
+	return add_replaced(state, key) ? 0
+					: error_memory(err, "a table's state");
+}
+
 static int take_list(struct table_state *state, json_t *list, const char *name,
 		     int (*take)(struct table_state *state, json_t *in,
 				 struct error *err),
@@ -322,6 +413,57 @@ static int take_list(struct table_state *state, json_t *list, const char *name,
 		if (take(state, json_array_get(list, i), err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Not in states that were written before there were such. */
+static int take_merge(struct table_state *state, json_t *in, struct error *err)
+{
+	struct state_merge merge = {.key = NULL};
+	json_t *replaced;
+
+	if (!in || json_is_null(in))
+		return 0;
+	if (json_unpack(in, "{s:s, s:s, s:o}", "key", &merge.key, "token",
+			&merge.token, "replaces", &replaced) < 0 ||
+	    !is_key(merge.key) || !*merge.token)
+		return broken(err, "merge");
+	if (!table_state_set_merge(state, &merge))
+		return error_memory(err, "a table's state");
+	return take_list(state, replaced, "replaces", take_replaced, err);
+}
+
+static int take_columns(struct table_state *state, json_t *in,
+			struct error *err)
+{
+	const char *name;
+	json_t *type;
+
+	if (in && !json_is_object(in))
+		return broken(err, "columns");
+	json_object_foreach(in, name, type)
+	{
+		if (!json_is_string(type))
+			return broken(err, "columns");
+		if (!table_state_add_column(state, name,
+					    json_string_value(type)))
+			return error_memory(err, "a table's state");
+	}
+	return 0;
+}
+
+static int take_look(struct table_state *state, json_t *root, struct error *err)
+{
+	const char *look = "";
+	json_int_t file = 0;
+
+	if (json_unpack(root, "{s?s, s?I}", "look", &look, "look_file", &file) <
+		    0 ||
+	    file < 0)
+		return broken(err, "look");
+	state->look_file = file;
+	return table_state_set(state, &state->look, look)
+		       ? 0
+		       : error_memory(err, "a table's state");
 }
 
 static int take_numbers(struct table_state *state, const struct parsed *in,
@@ -380,7 +522,10 @@ static int take_all(struct table_state *state, json_t *root, struct error *err)
 	    take_texts(state, &in, err) < 0 ||
 	    take_checkpoint(state, in.checkpoint, err) < 0 ||
 	    take_list(state, in.loads, "loads", take_load, err) < 0 ||
-	    take_list(state, in.obsolete, "obsolete", take_obsolete, err) < 0)
+	    take_list(state, in.obsolete, "obsolete", take_obsolete, err) < 0 ||
+	    take_columns(state, json_object_get(root, "columns"), err) < 0 ||
+	    take_look(state, root, err) < 0 ||
+	    take_merge(state, json_object_get(root, "merge"), err) < 0)
 		return -1;
 	return take_list(state, in.pending, "pending", take_pending, err);
 }

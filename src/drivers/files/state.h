@@ -45,6 +45,29 @@ struct table_state {
 	} * pending;
 	size_t pending_count;
 	const char *latest; /* what latest.json has to say; NULL: nothing new */
+
+	/*
+	 * The columns that the last load and what came after it have had, and
+	 * of which type each is.
+	 */
+	struct state_column {
+		const char *name, *type;
+	} * columns;
+	size_t column_count;
+
+	/*
+	 * What files of changes are like, and from which number on they are so:
+	 * only these are merged. "": there are none.
+	 */
+	const char *look;
+	int64_t look_file;
+	/* A file that is to become visible in the place of others, which are
+	 * removed then; NULL: there is none. */
+	struct state_merge {
+		const char *key, *token;
+		const char **replaced;
+		size_t count;
+	} merge;
 };
 
 void table_state_init(struct table_state *state);
@@ -62,6 +85,13 @@ bool table_state_add_load(struct table_state *state, const char *run,
 bool table_state_add_obsolete(struct table_state *state, const char *run);
 bool table_state_add_pending(struct table_state *state, const char *key,
 			     const char *token);
+
+bool table_state_add_column(struct table_state *state, const char *name,
+			    const char *type);
+/* NULL: it has no such column. */
+const char *table_state_type(const struct table_state *state, const char *name);
+bool table_state_set_merge(struct table_state *state,
+			   const struct state_merge *merge);
 
 /* Only the newest so many loads are kept, the others become obsolete. */
 bool table_state_keep_loads(struct table_state *state, size_t count);

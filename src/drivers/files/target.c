@@ -113,6 +113,8 @@ static void target_close(struct target *dst)
 	struct files_target *target = files_target_of(dst);
 
 	target_rollback(dst);
+	files_merge_end(dst);
+	files_prove_end(dst);
 	table_release(&target->dest);
 	table_state_release(&target->state);
 	target->store->ops->close(target->store);
@@ -292,5 +294,9 @@ const struct target_ops files_target_ops = {
 	.commit = target_commit,
 	.rollback = target_rollback,
 	.advance = target_advance,
+	.compact = files_merge,
+	.compact_end = files_merge_end,
+	.prove = files_prove,
+	.prove_end = files_prove_end,
 	.check = files_check_target,
 };

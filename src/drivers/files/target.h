@@ -33,9 +33,11 @@ struct files_load {
 	char run[LAYOUT_RUN_MAX];
 	size_t *columns; /* partition_columns, by their index */
 	size_t column_count;
+	struct canonical canonical; /* of the rows, as a file can hold them */
 	struct load_file {
 		char *partition; /* NULL: there is none here */
 		struct outfile *file;
+		struct row_sum sum; /* of the digests of its rows */
 		uint64_t number;
 		uint64_t used; /* the turn in which it was written to last */
 	} files[LOAD_OPEN_MAX];
@@ -59,6 +61,26 @@ struct files_changes {
 	size_t done_count;
 	uint64_t upserts, deletes;
 };
+
+/* Files of changes that are being merged; zeroed: none are. */
+struct files_merge {
+	bool begun;
+	struct merge_file {
+		char *key;
+		uint64_t number, size;
+	} * files; /* that may be merged, as they lie in their folders */
+	size_t count, room;
+	size_t first, end; /* those that make the file at hand */
+	size_t at;	   /* of these, which is read now */
+	struct change_view view;
+	struct batch batch;
+	struct outfile *file;
+	struct byte_source *source; /* NULL: none is open */
+	struct format_reader *reader;
+	size_t bytes; /* what a row group may take; a reader twice that */
+};
+
+struct files_proof; /* see prove.c */
 
 struct files_target {
 	struct target base;
@@ -86,6 +108,8 @@ struct files_target {
 	const struct table *shape; /* what begin() was told; borrowed */
 	struct files_load load;
 	struct files_changes changes;
+	struct files_merge merge;
+	struct files_proof *proof; /* NULL: none is under way */
 };
 
 static inline struct files_target *files_target_of(struct target *dst)
@@ -163,5 +187,42 @@ int files_changes_write(struct files_target *target, const struct batch *batch,
 int files_changes_end(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
 void files_changes_release(struct files_target *target, bool keep);
+
+/* What the state does not tell of yet, of the columns that are written. */
+int files_add_columns(const struct files_target *target,
+		      struct table_state *next, struct error *err)
+	__attribute__((warn_unused_result));
+
+/* ------------------------------------------------------------------- merge.c */
+
+#define FILES_LOOK_MAX 40
+
+/* Tells files apart that are not read alike: by their columns, or the options
+ * of their format. `rows` is what is in them. */
+int files_look(const struct files_target *target, const struct table *rows,
+	       char out[FILES_LOOK_MAX], struct error *err)
+	__attribute__((warn_unused_result));
+
+/* The slots compact() and compact_end() of driver.h. */
+int files_merge(struct target *dst, const struct table *shape,
+		struct compaction *work, struct error *err)
+	__attribute__((warn_unused_result));
+void files_merge_end(struct target *dst);
+
+/* ------------------------------------------------------------------- prove.c */
+
+/* The slots prove() and prove_end() of driver.h. */
+int files_prove(struct target *dst, struct proof *proof, struct error *err)
+	__attribute__((warn_unused_result));
+void files_prove_end(struct target *dst);
+
+/*
+ * A canonical text for rows of `shape`, of what such a file can hold of them:
+ * the same when they are written as when they are read.
+ */
+int files_canonical(struct canonical *canonical,
+		    const struct format_options *format,
+		    const struct table *shape, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -1,0 +1,170 @@
+"""Tables whose definition changes while their changes are landed as files, in each
+format: a file has the columns that there were, and all of them are one table for
+who reads them by name."""
+import decimal
+
+import pytest
+
+from support import dataflow, duck, postgresql
+from support.landing import Lake
+from support.postgresql_world import PostgresqlWorld
+from test_files import request, wait_for_error
+
+duck.skip_unless_installed()
+
+FORMATS = ("parquet", "csv", "json")
+
+
+@pytest.fixture(scope="module")
+def reader():
+    made = duck.Duck()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def pg():
+    postgresql.skip_unless_installed()
+    with postgresql.Postgresql() as started:
+        yield started
+
+
+@pytest.fixture
+def pg_world(pg, dest_server, tmp_path):
+    made = PostgresqlWorld(pg, dest_server, tmp_path)
+    made.init()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=FORMATS)
+def options(request):
+    return {"file_format": request.param}
+
+
+def as_text(found):
+    """What is text in one format is a number in another."""
+    def text(value):
+        if value is None:
+            return None
+        if isinstance(value, (float, decimal.Decimal)):
+            value = decimal.Decimal(str(value))
+            return str(value.normalize() if value else 0)
+        try:
+            return str(decimal.Decimal(str(value)).normalize())
+        except decimal.InvalidOperation:
+            return str(value)
+    return sorted((tuple(map(text, row)) for row in found), key=repr)
+
+
+def start(world, reader, tmp_path, options):
+    folder = tmp_path / "lake"
+    folder.mkdir()
+    lake = Lake(world, reader, folder, **options)
+    mapping = lake.add_mapping("t")
+    world.start()
+    dataflow.wait_for(lambda: lake.landing("t").is_loaded())
+    dataflow.wait_for(lambda: world.control(
+        "SELECT 1 FROM mapping_state WHERE is_consistent = 1"))
+    return lake, mapping
+
+
+def wait_equal(world, lake, columns):
+    names = columns.split(", ")
+
+    def look():
+        try:
+            found = lake.landing("t").rows("id", names)
+        except duck.Error:
+            found = []  # not all of the columns are in a file yet
+        return as_text(found), as_text(
+            world.on_source(f"SELECT {columns} FROM t"))
+    try:
+        dataflow.wait_for(lambda: len(set(map(repr, look()))) == 1, 40)
+    except AssertionError:
+        raise AssertionError(f"{look()}\n{world.errors()}\n{world.log()}"
+                             [-9000:]) from None
+
+
+def names_of(lake, path):
+    """The table's own."""
+    landing = lake.landing("t")
+    return tuple(lake.duck.names(
+        f"SELECT * FROM {landing.scan([path])} LIMIT 0")[5:])
+
+
+def test_sql_server(world, reader, tmp_path, options):
+    """A column that a new capture instance has, and one that has gone."""
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NULL, "
+                    "b VARCHAR(20) NULL)")
+    world.on_source("INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y')")
+    world.enable_cdc("t")
+    lake, mapping = start(world, reader, tmp_path, options)
+    world.on_source("INSERT INTO t VALUES (3, 3, 'z')")
+    wait_equal(world, lake, "id, a, b")
+    world.on_source("ALTER TABLE t ADD c DECIMAL(10, 2) NULL")
+    world.on_source("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', "
+                    "@source_name = N't', @role_name = NULL, "
+                    "@capture_instance = N'second'")
+    world.on_source("UPDATE t SET c = 1.25 WHERE id > 1")
+    world.on_source("INSERT INTO t VALUES (4, 4, 'w', 2.5)")
+    wait_equal(world, lake, "id, a, b, c")
+    before = lake.landing("t").everything()
+    shapes = {names_of(lake, p) for p in lake.landing("t").changes()}
+    assert shapes == {("id", "a", "b"), ("id", "a", "b", "c")}
+    world.on_source("EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', "
+                    "@source_name = N't', @capture_instance = N'dbo_t'")
+    world.on_source("ALTER TABLE t DROP COLUMN a")
+    world.on_source("INSERT INTO t VALUES (5, 'v', 3.75)")
+    world.on_source("DELETE FROM t WHERE id = 1")
+    wait_equal(world, lake, "id, b, c")
+    after = lake.landing("t").everything()
+    assert all(after[path] == content for path, content in before.items())
+    assert not world.errors(mapping)
+
+
+def test_postgresql(pg_world, reader, tmp_path, options):
+    world = pg_world
+    world.on_source("CREATE TABLE t (id int PRIMARY KEY, a int, b text)")
+    world.on_source("INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y')")
+    lake, mapping = start(world, reader, tmp_path, options)
+    world.on_source("INSERT INTO t VALUES (3, 3, 'z')")
+    wait_equal(world, lake, "id, a, b")
+    world.on_source("ALTER TABLE t ADD c numeric(10, 2)")
+    world.on_source("UPDATE t SET c = 1.25 WHERE id > 1")
+    wait_equal(world, lake, "id, a, b, c")
+    world.on_source("ALTER TABLE t DROP COLUMN a")
+    world.on_source("INSERT INTO t VALUES (4, 'w', 2.5)")
+    wait_equal(world, lake, "id, b, c")
+    shapes = {names_of(lake, p) for p in lake.landing("t").changes()}
+    assert {("id", "a", "b"), ("id", "a", "b", "c"), ("id", "b", "c")} == shapes
+    assert not world.errors(mapping)
+
+
+def test_another_type(pg_world, reader, tmp_path, options):
+    """One that has more room is the same to readers; any other type wants a
+    load, and until then nothing is written that would not fit."""
+    world = pg_world
+    world.on_source("CREATE TABLE t (id int PRIMARY KEY, a int, b int)")
+    world.on_source("INSERT INTO t VALUES (1, 1, 1), (2, 2, 2)")
+    lake, mapping = start(world, reader, tmp_path,
+                          {**options, "keep_full_loads": 1})
+    world.on_source("INSERT INTO t VALUES (3, 3, 3)")
+    wait_equal(world, lake, "id, a, b")
+    world.on_source("ALTER TABLE t ALTER a TYPE bigint")
+    world.on_source("UPDATE t SET a = 9007199254740991 WHERE id = 3")
+    wait_equal(world, lake, "id, a, b")
+    assert not world.errors(mapping)
+    files = lake.landing("t").changes()
+    world.on_source("ALTER TABLE t ALTER b TYPE text USING 'n' || b")
+    world.on_source("UPDATE t SET b = 'text' WHERE id = 3")
+    kind, text, _ = wait_for_error(world, "column 'b' is text now")
+    assert "it is int32" in text and "FULL_SYNC" in text
+    assert lake.landing("t").changes() == files
+    assert len(world.errors(mapping)) == 1
+    state, answer = request(world, mapping, "FULL_SYNC")
+    assert state == "COMPLETED", answer
+    wait_equal(world, lake, "id, a, b")
+    world.on_source("INSERT INTO t VALUES (4, 4, 'more')")
+    wait_equal(world, lake, "id, a, b")
+    dataflow.wait_for(lambda: not world.errors(mapping))
