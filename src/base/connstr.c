@@ -42,6 +42,7 @@ static const char common_keys[] =
 	"csvdateformat|csvdateseparator|csvdelimiter|csvheader|csvlineend|"
 	"csvnull|csvquote|currentlanguage|database|datasource|dateformat|"
 	"dateseparator|decimals|delimiter|delta|description|dialtimeout|"
+	"digestevery|"
 	"driver|dsn|encrypt|encryption|endpoint|endpointurl|enlist|"
 	"failoverpartner|fileageseconds|fileformat|filenaming|filesizemb|"
 	"format|header|host|hostnameincertificate|initialcatalog|instance|"

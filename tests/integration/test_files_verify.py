@@ -139,7 +139,7 @@ def relative(landing, path):
     {"file_format": "csv", "delimiter": "semicolon", "compression": "zstd"},
 ], ids=lambda o: "-".join(o.values()) or "parquet")
 def test_every_type_passes(world, make_lake, options):
-    lake, _ = make_lake(**options)
+    lake, _ = make_lake(digest_every=1, **options)
     types = list(TYPES)
     columns = ", ".join(f"c{i} {t} NULL" for i, t in enumerate(types))
     world.on_source(f"CREATE TABLE t (id INT PRIMARY KEY, {columns})")
@@ -233,11 +233,12 @@ def crc32c(data):
 @pytest.mark.parametrize("change_rows", [False, True])
 def test_values_are_compared_not_bytes_alone(world, make_lake, change_rows):
     """Somebody who puts size and checksum right is found out by the rows."""
-    lake, hands = make_lake(file_format="csv")
+    lake, hands = make_lake(file_format="csv", digest_every=1)
     fill(world, 200)
     mapping = start(world, lake)
     landing = lake.landing("t")
     manifest = landing.manifest()
+    assert manifest["digest_every"] == 1
     entry = manifest["files"][0]
     lines = hands.read("t", entry["key"])
     if change_rows:

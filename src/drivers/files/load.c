@@ -178,27 +178,14 @@ static struct load_file *find_file(struct files_target *target,
 	return open_file(target, choice, err) < 0 ? NULL : choice;
 }
 
-/* Of what was written, since only that is known to be valid. */
-static int add_digests(struct files_target *target, struct load_file *file,
-		       const struct batch *batch, struct error *err)
-{
-	struct row_digest digest;
-
-	for (size_t row = 0; row < batch->rows; row++) {
-		if (canonical_digest(&target->load.canonical, batch, row,
-				     &digest, err) < 0)
-			return -1;
-		row_sum_add(&file->sum, &digest);
-	}
-	return 0;
-}
-
 static int write_to(struct files_target *target, struct load_file *file,
 		    const struct batch *batch, struct error *err)
 {
 	file->used = ++target->load.turn;
 	if (outfile_write(file->file, batch, err) < 0 ||
-	    add_digests(target, file, batch, err) < 0)
+	    files_add_digests(&file->sum, &target->load.canonical,
+			      target->load.manifest.digest_every, batch,
+			      err) < 0)
 		return -1;
 	if (outfile_size(file->file) < target->server->settings.file_bytes)
 		return 0;
@@ -375,6 +362,8 @@ int files_load_begin(struct files_target *target, struct error *err)
 	manifest->format = format_name(format->format);
 	manifest->extension = target->server->settings.extension;
 	manifest->options = *format;
+	manifest->digest_every =
+		(unsigned)target->server->settings.digest_every;
 	if (find_columns(target, err) < 0 ||
 	    files_canonical(&load->canonical, format, target->shape, err) < 0)
 		return -1;

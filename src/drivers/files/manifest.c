@@ -1,6 +1,7 @@
 #include "drivers/files/manifest.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +195,7 @@ int manifest_format(const struct manifest *manifest, struct strbuf *out,
 
 	return add_text(
 		json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-			  "s:I, s:I, s:I, s:o, s:o, s:o}",
+			  "s:I, s:I, s:I, s:i, s:o, s:o, s:o}",
 			  "version", VERSION, "run", manifest->run, "source",
 			  manifest->source, "table",
 			  table_name_format(name, &manifest->table.name),
@@ -207,7 +208,8 @@ int manifest_format(const struct manifest *manifest, struct strbuf *out,
 			  "completed_at", format_time(manifest->completed_us),
 			  "first_seq", (json_int_t)manifest->first_seq, "rows",
 			  (json_int_t)manifest->rows, "bytes",
-			  (json_int_t)manifest->bytes, "columns",
+			  (json_int_t)manifest->bytes, "digest_every",
+			  (int)manifest->digest_every, "columns",
 			  format_columns(&manifest->table), "key",
 			  format_key(&manifest->table), "files",
 			  format_files(manifest)),
@@ -402,7 +404,12 @@ static int parse_files(struct manifest *manifest, json_t *list,
 static int parse(struct manifest *manifest, json_t *root, struct error *err)
 {
 	json_t *first_seq = json_object_get(root, "first_seq");
+	json_int_t every =
+		json_integer_value(json_object_get(root, "digest_every"));
 
+	if (every < 1 || every > INT_MAX)
+		return broken("digest_every", err);
+	manifest->digest_every = (unsigned)every;
 	manifest->first_seq = json_integer_value(first_seq);
 	if (!json_is_integer(first_seq))
 		return broken("first_seq", err);

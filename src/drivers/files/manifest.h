@@ -18,8 +18,9 @@
 struct manifest_file {
 	const char *key; /* below the table's folder */
 	uint64_t rows, bytes;
-	uint32_t crc32c;    /* of its bytes */
-	struct row_sum sum; /* of its rows' digests, see row/canonical.h */
+	uint32_t crc32c; /* of its bytes */
+	struct row_sum
+		sum; /* of digests of its rows, see files_add_digests() */
 };
 
 struct manifest {
@@ -31,8 +32,9 @@ struct manifest {
 	struct position position; /* where the change log was then; or empty */
 	int64_t consistent_after_us; /* see struct checkpoint */
 	int64_t began_us, completed_us;
-	int64_t first_seq;  /* changes from there on come on top of it */
-	struct table table; /* what the rows are */
+	int64_t first_seq;     /* changes from there on come on top of it */
+	unsigned digest_every; /* see struct files_settings */
+	struct table table;    /* what the rows are */
 	struct manifest_file *files;
 	size_t count;
 	uint64_t rows, bytes; /* of all of them */

@@ -130,6 +130,24 @@ int files_canonical(struct canonical *canonical,
 	return ret;
 }
 
+int files_add_digests(struct row_sum *sum, struct canonical *canonical,
+		      unsigned every, const struct batch *batch,
+		      struct error *err)
+{
+	struct row_digest digest;
+
+	for (size_t row = 0; row < batch->rows; row++) {
+		if (sum->rows % every) {
+			sum->rows++;
+			continue;
+		}
+		if (canonical_digest(canonical, batch, row, &digest, err) < 0)
+			return -1;
+		row_sum_add(sum, &digest);
+	}
+	return 0;
+}
+
 /* Does latest.json lead to this load? */
 static int check_latest(struct files_target *target, struct proof *proof,
 			struct error *err)
@@ -323,10 +341,22 @@ static int check_bytes(struct files_proof *state, struct proof *proof,
 	return 1;
 }
 
+static int next_rows(struct files_proof *state, struct error *err)
+{
+	struct readback *back = &state->back;
+	int rc = readback_next(back, err);
+
+	if (rc > 0 && files_add_digests(&back->sum, &state->canonical,
+					state->manifest.digest_every,
+					&back->batch, err) < 0)
+		return -1;
+	return rc;
+}
+
 static int check_rows(struct files_proof *state, struct proof *proof,
 		      const struct manifest_file *file, struct error *err)
 {
-	int rc = readback_next(&state->back, &state->canonical, err);
+	int rc = next_rows(state, err);
 	char text[120];
 
 	if (rc < 0)

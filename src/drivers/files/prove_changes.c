@@ -238,7 +238,7 @@ static int tell_cut_off(struct files_proof *state, struct proof *proof,
 static int check_change(struct files_proof *state, struct proof *proof,
 			struct error *err)
 {
-	int rc = readback_next(&state->back, NULL, err);
+	int rc = readback_next(&state->back, err);
 	int64_t seq = state->seq;
 	char text[120];
 
@@ -248,6 +248,7 @@ static int check_change(struct files_proof *state, struct proof *proof,
 	}
 	if (rc == 0)
 		return check_last(state, proof, err);
+	state->back.sum.rows += state->back.batch.rows;
 	if (check_numbers(state))
 		return 1;
 	if (state->previous && state->seq == seq &&

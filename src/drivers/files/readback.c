@@ -63,35 +63,12 @@ int readback_rows(struct readback *file, const struct format_options *options,
 	return 0;
 }
 
-static int add_digests(struct readback *file, struct canonical *canonical,
-		       struct error *err)
+int readback_next(struct readback *file, struct error *err)
 {
-	struct row_digest digest;
-
-	for (size_t row = 0; row < file->batch.rows; row++) {
-		if (canonical_digest(canonical, &file->batch, row, &digest,
-				     err) < 0)
-			return -1;
-		row_sum_add(&file->sum, &digest);
-	}
-	return 0;
-}
-
-int readback_next(struct readback *file, struct canonical *canonical,
-		  struct error *err)
-{
-	int rc;
-
 	if (cancel_check_now(file->store->cancel, err) < 0)
 		return -1;
 	batch_reset(&file->batch);
-	rc = format_reader_next(file->reader, &file->batch, err);
-	if (rc <= 0)
-		return rc;
-	if (canonical)
-		return add_digests(file, canonical, err) < 0 ? -1 : 1;
-	file->sum.rows += file->batch.rows;
-	return 1;
+	return format_reader_next(file->reader, &file->batch, err);
 }
 
 void readback_close(struct readback *file)

@@ -17,8 +17,7 @@ struct readback {
 	unsigned char *piece;
 	struct format_reader *reader; /* NULL: the rows were not begun */
 	struct batch batch;
-	struct row_sum sum; /* of the rows; that of digests only with a
-			     * canonical */
+	struct row_sum sum; /* of the rows, for whoever reads them */
 };
 
 /* 1: it is open; 0: there is none. */
@@ -36,8 +35,8 @@ int readback_rows(struct readback *file, const struct format_options *options,
 	__attribute__((warn_unused_result));
 
 /* The next rows, into `batch`. 1: some; 0: that was all. */
-int readback_next(struct readback *file, struct canonical *canonical,
-		  struct error *err) __attribute__((warn_unused_result));
+int readback_next(struct readback *file, struct error *err)
+	__attribute__((warn_unused_result));
 
 void readback_close(struct readback *file); /* safe when zeroed */
 

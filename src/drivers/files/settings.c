@@ -11,6 +11,8 @@
 #define AGE_MAX_S	86400
 #define KEEP_DEFAULT	2
 #define KEEP_MAX	10000
+#define DIGEST_DEFAULT	64
+#define DIGEST_MAX	1000000
 
 static int read_format(struct files_settings *out, struct connstr *cs,
 		       struct error *err)
@@ -70,6 +72,8 @@ static int read_all(struct files_settings *out, struct connstr *cs,
 			    err) < 0 ||
 	    connstr_get_int(cs, "keep_full_loads", 1, KEEP_MAX,
 			    &out->keep_full_loads, err) < 0 ||
+	    connstr_get_int(cs, "digest_every", 1, DIGEST_MAX,
+			    &out->digest_every, err) < 0 ||
 	    keep(cs, "partition_columns", &out->partition_columns, err) < 0 ||
 	    keep(cs, "file_naming", &out->naming, err) < 0)
 		return -1;
@@ -83,6 +87,7 @@ int files_settings_read(struct files_settings *out, struct connstr *cs,
 	memset(out, 0, sizeof(*out));
 	out->age_s = AGE_DEFAULT_S;
 	out->keep_full_loads = KEEP_DEFAULT;
+	out->digest_every = DIGEST_DEFAULT;
 	if (read_all(out, cs, err) == 0)
 		return 0;
 	files_settings_release(out);

@@ -20,13 +20,14 @@ struct files_settings {
 	enum layout_times times;
 	char *partition_columns; /* a comma list, or NULL */
 	int keep_full_loads;
-	char *naming; /* NULL: nothing */
+	int digest_every; /* of so many rows of a load one has a digest */
+	char *naming;	  /* NULL: nothing */
 };
 
 /*
  * Take file format (format) and the format's own options, file size mb, file
- * age seconds, partition by, partition columns, keep full loads and file naming
- * out of a connection string. On -1 `err` is ERROR_CONFIG; nothing needs a
+ * age seconds, partition by, partition columns, keep full loads, digest every and
+ * file naming out of a connection string. On -1 `err` is ERROR_CONFIG; nothing needs a
  * release then.
  */
 int files_settings_read(struct files_settings *out, struct connstr *cs,

@@ -225,4 +225,13 @@ int files_canonical(struct canonical *canonical,
 		    const struct table *shape, struct error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * Count the next rows of a file, and add the digests of the first one and of each
+ * `every`-th behind that: what is worked out for every row takes several times as
+ * long as all else that a load does with it.
+ */
+int files_add_digests(struct row_sum *sum, struct canonical *canonical,
+		      unsigned every, const struct batch *batch,
+		      struct error *err) __attribute__((warn_unused_result));
+
 #endif
