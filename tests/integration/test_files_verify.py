@@ -11,7 +11,8 @@ import pytest
 from support import dataflow, duck, s3
 from support.landing import BucketLake, Lake
 from test_files import change, fill, insert
-from test_verify import TYPES, ask, keys, last, open_errors, results
+from test_verify import (TYPES, ask, busy_log, keys, last,  # noqa: F401
+                         open_errors, results)
 
 duck.skip_unless_installed()
 s3.skip_unless_installed()
@@ -392,7 +393,7 @@ def progress(world, mapping):
 
 @pytest.mark.parametrize("how", ["pause", "restart"])
 def test_whole_verification_goes_on(world, make_lake, how):
-    lake, hands = make_lake(file_format="json", file_size_mb=8)
+    lake, hands = make_lake(file_format="json", file_size_mb=8, digest_every=1)
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "body NVARCHAR(MAX) NULL)")
     world.on_source(f"WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
