@@ -52,7 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 /*
- * A system that has no port left for now, or interrupts us for the fuzzer's own
+ * A system that has no port left, or interrupts us for the fuzzer's own
  * timer, is no finding.
  */
 static int call(void)

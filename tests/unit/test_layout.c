@@ -152,7 +152,7 @@ static void test_changes(void **state)
 	struct error err = ERROR_INIT;
 	unsigned char bytes[POSITION_MAX];
 	struct strbuf out, other;
-	uint64_t number = 0;
+	uint64_t number = 0, begin = 0;
 
 	(void)state;
 	strbuf_init(&out);
@@ -162,8 +162,9 @@ static void test_changes(void **state)
 	layout_changes(&out, &layout, &changes, 0);
 	assert_string_equal(out.data,
 			    "changes/dt=2026-01-31/0001-00FF-00007.parquet");
-	assert_true(layout_changes_number(out.data, &number));
+	assert_true(layout_changes_numbers(out.data, &begin, &number));
 	assert_int_equal(number, 7);
+	assert_int_equal(begin, 7);
 	/* Sets of transactions are longer than a name may be. */
 	memset(bytes, 0xab, sizeof(bytes));
 	MUST(position_set(&from, bytes, sizeof(bytes), &err));
@@ -174,7 +175,7 @@ static void test_changes(void **state)
 	strbuf_reset(&out);
 	layout_changes(&out, &layout, &changes, 0);
 	assert_true(out.len < 250);
-	assert_true(layout_changes_number(out.data, &number));
+	assert_true(layout_changes_numbers(out.data, &begin, &number));
 	assert_int_equal(number, 123456789);
 	changes.to = &from;
 	layout_changes(&other, &layout, &changes, 0);
@@ -188,12 +189,12 @@ static void assert_merged(const char *first, const char *last, const char *want,
 {
 	struct error err = ERROR_INIT;
 	struct strbuf out;
-	uint64_t number;
+	uint64_t number, begin;
 
 	strbuf_init(&out);
 	MUST(layout_merged(&out, first, last, &err));
 	assert_string_equal(out.data, want);
-	assert_true(layout_changes_number(out.data, &number));
+	assert_true(layout_changes_numbers(out.data, &begin, &number));
 	assert_int_equal(number, last_number);
 	strbuf_release(&out);
 }
@@ -244,11 +245,11 @@ static void test_numbers_of_others(void **state)
 		"full/00-00-00001.parquet",
 		"changes/a-00001.d/x",
 	};
-	uint64_t number;
+	uint64_t number, begin;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
-		assert_false(layout_changes_number(keys[i], &number));
+		assert_false(layout_changes_numbers(keys[i], &begin, &number));
 }
 
 static const struct column columns[] = {

@@ -313,11 +313,13 @@ static bool read_name(const char *key, struct changes_name *out,
 	return end && *end == '.' && out->to > name;
 }
 
-bool layout_changes_number(const char *key, uint64_t *number)
+bool layout_changes_numbers(const char *key, uint64_t *first, uint64_t *last)
 {
 	struct changes_name name;
 
-	return read_name(key, &name, number);
+	if (!read_name(key, &name, last))
+		return false;
+	return read_number(name.number, first) != NULL;
 }
 
 int layout_merged(struct strbuf *out, const char *first, const char *last,

@@ -80,9 +80,8 @@ struct layout_changes {
 void layout_changes(struct strbuf *out, const struct layout *layout,
 		    const struct layout_changes *changes, int64_t now_us);
 
-/* The number in such a name, the last one of a merged file; false: it is none of
- * ours. */
-bool layout_changes_number(const char *key, uint64_t *number);
+/* The number in such a name, both of a merged file; false: it is none of ours. */
+bool layout_changes_numbers(const char *key, uint64_t *first, uint64_t *last);
 
 /*
  * What a file is called that has the changes of two such files, and of those

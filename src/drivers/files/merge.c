@@ -76,9 +76,9 @@ int files_look(const struct files_target *target, const struct table *rows,
 /* ------------------------------------------------------------------ the files */
 
 static int add_file(struct files_merge *merge, const struct store_item *item,
-		    uint64_t number, struct error *err)
+		    uint64_t first, uint64_t last, struct error *err)
 {
-	struct merge_file file = {.number = number, .size = item->size};
+	struct merge_file file = {first, last, item->size, NULL};
 
 	if (merge->count == merge->room) {
 		size_t room = merge->room ? 2 * merge->room : 64;
@@ -102,14 +102,14 @@ static int see_file(void *arg, const struct store_item *item, struct error *err)
 	struct files_target *target = arg;
 	const char *extension = target->server->settings.extension;
 	size_t len = strlen(item->key), tail = strlen(extension);
-	uint64_t number;
+	uint64_t first, last;
 
-	if (!layout_changes_number(item->key, &number) ||
-	    number < (uint64_t)target->state.look_file ||
-	    number >= (uint64_t)target->state.next_file || len < tail ||
+	if (!layout_changes_numbers(item->key, &first, &last) ||
+	    last < (uint64_t)target->state.look_file ||
+	    last >= (uint64_t)target->state.next_file || len < tail ||
 	    strcmp(item->key + len - tail, extension) != 0)
 		return 0;
-	return add_file(&target->merge, item, number, err);
+	return add_file(&target->merge, item, first, last, err);
 }
 
 static size_t folder_len(const char *key)
@@ -126,15 +126,16 @@ static int by_place(const void *a, const void *b)
 	if (!order)
 		order = (len > other) - (len < other);
 	return order ? order
-		     : (left->number > right->number) -
-			       (left->number < right->number);
+		     : (left->last > right->last) - (left->last < right->last);
 }
 
+/* In one folder, with nothing between them, in another one for instance. */
 static bool lie_together(const struct merge_file *a, const struct merge_file *b)
 {
 	size_t len = folder_len(a->key);
 
-	return folder_len(b->key) == len && !memcmp(a->key, b->key, len);
+	return folder_len(b->key) == len && !memcmp(a->key, b->key, len) &&
+	       b->first == a->last + 1;
 }
 
 static bool is_small(const struct files_target *target,
@@ -158,7 +159,7 @@ static bool find_group(struct files_target *target)
 			continue;
 		while (merge->end < merge->count &&
 		       is_small(target, &merge->files[merge->end]) &&
-		       lie_together(&merge->files[at],
+		       lie_together(&merge->files[merge->end - 1],
 				    &merge->files[merge->end]) &&
 		       size + merge->files[merge->end].size <= most)
 			size += merge->files[merge->end++].size;

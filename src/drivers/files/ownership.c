@@ -108,12 +108,12 @@ static int see_changes(void *arg, const struct store_item *item,
 		       struct error *err)
 {
 	struct table_state *state = arg;
-	uint64_t number;
+	uint64_t first, last;
 
 	(void)err;
-	if (layout_changes_number(item->key, &number) &&
-	    (int64_t)number >= state->next_file)
-		state->next_file = (int64_t)number + 1;
+	if (layout_changes_numbers(item->key, &first, &last) &&
+	    (int64_t)last >= state->next_file)
+		state->next_file = (int64_t)last + 1;
 	return 0;
 }
 
@@ -468,9 +468,10 @@ static int see_old_changes(void *arg, const struct store_item *item,
 			   struct error *err)
 {
 	struct old_changes *old = arg;
-	uint64_t number;
+	uint64_t first, last;
 
-	if (!layout_changes_number(item->key, &number) || number >= old->before)
+	if (!layout_changes_numbers(item->key, &first, &last) ||
+	    last >= old->before)
 		return 0;
 	return add_key(&old->keys, item->key, err);
 }

@@ -6,20 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "…-00003.parquet", or "…-00003_00007.parquet". */
-static bool read_numbers(const char *key, uint64_t *first, uint64_t *last)
-{
-	const char *digit = strrchr(key, '-');
-	char *end;
-
-	if (!digit || digit[1] < '0' || digit[1] > '9')
-		return false;
-	*first = *last = strtoull(digit + 1, &end, 10);
-	if (*end == '_' && end[1] >= '0' && end[1] <= '9')
-		*last = strtoull(end + 1, &end, 10);
-	return *end == '.' && *last >= *first;
-}
-
 static int see_changes(void *arg, const struct store_item *item,
 		       struct error *err)
 {
@@ -27,7 +13,7 @@ static int see_changes(void *arg, const struct store_item *item,
 	struct change_file file = {.size = item->size}, *grown;
 	size_t count = state->change_count;
 
-	if (!read_numbers(item->key, &file.first, &file.last) ||
+	if (!layout_changes_numbers(item->key, &file.first, &file.last) ||
 	    file.last < state->number || file.first >= state->end)
 		return 0;
 	if (!(count & (count - 1))) {

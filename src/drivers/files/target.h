@@ -66,8 +66,8 @@ struct files_changes {
 struct files_merge {
 	bool begun;
 	struct merge_file {
+		uint64_t first, last, size; /* its numbers, its bytes */
 		char *key;
-		uint64_t number, size;
 	} * files; /* that may be merged, as they lie in their folders */
 	size_t count, room;
 	size_t first, end; /* those that make the file at hand */

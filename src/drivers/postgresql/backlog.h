@@ -55,7 +55,7 @@ struct backlog {
 	uint64_t begin; /* what was committed up to here is not in it */
 	uint64_t end;	/* nor is anything after this; 0: it is empty */
 	/* kind ERROR_NONE: it is not; ERROR_GAP: more than it may have waits;
-	 * otherwise this machine lacks something for now. */
+	 * otherwise this machine lacks something, until it has it again. */
 	struct error cut_off;
 };
 
