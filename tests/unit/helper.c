@@ -63,8 +63,8 @@ int teardown_folder(void **state)
 
 const char *path_of(const char *name)
 {
-	static char paths[4][160];
-	static int next;
+	static _Thread_local char paths[4][160];
+	static _Thread_local int next;
 	char *path = paths[next++ % 4];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);

@@ -41,7 +41,7 @@ void assert_lacks(const char *text, const char *part);
 int setup_folder(void **state);
 int teardown_folder(void **state);
 
-/* A path in that folder; the text lasts until the next four calls. */
+/* A path in that folder; the text lasts until the fourth call after it in the same thread. */
 const char *path_of(const char *name);
 
 /* The whole file, to be freed; the path is as seen from the top folder. */
