@@ -256,9 +256,11 @@ soak:
 		TDSD=$(CURDIR)/build/failpoints/tdsd \
 		$(PYTHON) tests/faults/rounds.py --minutes $(MINUTES)
 
-# The fuzzers have a minute each in check, less here.
+# The fuzzers have a minute each in check, less here; and here a third of the
+# integration tests runs under AddressSanitizer, all in check SANITIZE=address.
 test: deps
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-15} $(PYTHON) tests/run
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-10} ADDRESS_SHARE=$${ADDRESS_SHARE:-33} \
+		$(PYTHON) tests/run
 
 check: all tests
 	$(PYTHON) tests/run $(if $(SANITIZE),$(SANITIZE),unit contract format tdsd integration fuzz)

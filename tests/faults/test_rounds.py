@@ -1,5 +1,5 @@
 """Every fault that there is, on some of the casts of servers that can have it:
-some three hundred. FAULT_SEED gives other ones, FAULT_SHARE=100 all of them on
+240 of them. FAULT_SEED gives other ones, FAULT_SHARE=100 all of them on
 each cast. A failure says how to play it again."""
 import collections
 import os
@@ -10,9 +10,9 @@ from faults import catalogue, failpoints
 from rounds import faults_of, play
 from stage import CASTS
 
-PIECE = 20  # rounds with one set of servers
+PIECE = 15  # rounds with one set of servers
 SEED = int(os.environ.get("FAULT_SEED") or 1000) // len(CASTS) * len(CASTS)
-SHARE = int(os.environ.get("FAULT_SHARE") or 40)  # of each cast
+SHARE = int(os.environ.get("FAULT_SHARE") or 30)  # of each cast
 
 
 def deal():
