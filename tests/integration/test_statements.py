@@ -1,5 +1,6 @@
 """Every statement that the daemon sends is T-SQL that a second parser, which
 nobody here wrote, understands as well."""
+import os
 import re
 import subprocess
 
@@ -68,6 +69,8 @@ def put_aside(world):
 def test_statements(world, tmp_path):
     if not world.source.is_standin:
         pytest.skip("only the stand-in keeps the statements")
+    if os.environ.get("DATAFLOW_SANITIZE"):
+        pytest.skip("they are the same ones")
     for server in (world.source, world.dest):
         server.query("EXEC sys.sp_tdsd_option N'count_statements', 1")
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "

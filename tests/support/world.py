@@ -148,7 +148,7 @@ class World:
         return self.on_dest(f"SELECT OBJECT_ID(N'{table}', N'U')")[0][0] \
             is not None
 
-    def wait_equal(self, table, dest_table=None, timeout=30):
+    def wait_equal(self, table, dest_table=None, timeout=60):
         def equal():
             return self.has_table(dest_table or table) and \
                 not self.differences(table, dest_table)
