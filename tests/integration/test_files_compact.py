@@ -7,43 +7,14 @@ import time
 import pytest
 
 from support import dataflow, duck, s3
-from support.landing import BucketLake, Lake
-from test_files import TextLake, change, fill, insert, request
+from support.lakes import (lake_folder, make_lake, reader,  # noqa: F401
+                           server)
+from test_files import TextLake, fill, insert, request
 
 duck.skip_unless_installed()
+s3.skip_unless_installed()
 
-BUCKET = "landing"
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        running.boto().create_bucket(
-            Bucket=BUCKET,
-            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-        yield running
-
-
-@pytest.fixture(params=["file", "s3"])
-def make_lake(request, world, reader, tmp_path):
-    folder = tmp_path / "lake"
-    folder.mkdir()
-
-    def make(kind=Lake, **options):
-        if request.param == "file":
-            return kind(world, reader, folder, **options)
-        return BucketLake(world, reader, folder,
-                          request.getfixturevalue("server"), BUCKET,
-                          prefix=f"p{time.time_ns()}", **options)
-    return make
 
 
 def make_files(world, lake, count, table="t"):

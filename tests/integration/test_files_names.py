@@ -1,18 +1,19 @@
 """Values of partition_columns, and names, that mean something to file systems,
 URLs or readers of such folders; in a folder and in a bucket."""
 import os
-import time
 import urllib.parse
 
 import pytest
 
 from support import dataflow, duck, s3
-from support.landing import BucketLake, Lake, Landing
+from support.lakes import (lake_folder, make_lake, reader,  # noqa: F401
+                           server)
+from support.landing import BucketLake, Landing
 from test_files import request
 
 duck.skip_unless_installed()
+s3.skip_unless_installed()
 
-BUCKET = "landing"
 DEFAULT = "__HIVE_DEFAULT_PARTITION__"
 LONG = "\u00e4b/" * 100
 HOSTILE = [
@@ -21,36 +22,6 @@ HOSTILE = [
     "NULL", DEFAULT, "_hidden", ".hidden", "DE", "de", "De",
     "stra\u00dfe", "STRASSE", "\u00fc", "u\u0308", "\U0001f600", "\u202e",
     LONG, LONG + "x", LONG + "y", "x" * 300, "a.b", "CON", "nul."]
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        running.boto().create_bucket(
-            Bucket=BUCKET,
-            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-        yield running
-
-
-@pytest.fixture(params=["file", "s3"])
-def make_lake(request, world, reader, tmp_path):
-    folder = tmp_path / "lake"
-    folder.mkdir()
-
-    def make(**options):
-        if request.param == "file":
-            return Lake(world, reader, folder, **options)
-        return BucketLake(world, reader, folder,
-                          request.getfixturevalue("server"), BUCKET,
-                          prefix=f"p{time.time_ns()}", **options)
-    return make
 
 
 def text(value):

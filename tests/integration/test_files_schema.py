@@ -6,6 +6,7 @@ import decimal
 import pytest
 
 from support import dataflow, duck, postgresql
+from support.lakes import reader  # noqa: F401
 from support.landing import Lake
 from support.postgresql_world import PostgresqlWorld
 from test_files import request, wait_for_error
@@ -13,13 +14,6 @@ from test_files import request, wait_for_error
 duck.skip_unless_installed()
 
 FORMATS = ("parquet", "csv", "json")
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
