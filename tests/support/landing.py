@@ -184,7 +184,9 @@ class Lake:
             return file.read()
 
     def write(self, table, key, data):
-        with open(self.landing(table).path(key), "wb") as file:
+        path = self.landing(table).path(key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
             file.write(data)
 
     def remove(self, table, key):
