@@ -134,7 +134,7 @@ def test_folders_stay_apart(world, make_lake):
     """Files of one day and hour make a file there."""
     fill(world, 20)
     world.enable_cdc("t")
-    lake = make_lake(partition_by="hour", file_naming="x-t-")
+    lake = make_lake(partition_by="hour", file_naming="{schema}-{table}-")
     mapping = lake.add_mapping("t")
     world.start()
     lake.wait_equal("t")
@@ -146,7 +146,7 @@ def test_folders_stay_apart(world, make_lake):
     after = lake.landing("t").changes()
     assert {os.path.dirname(p) for p in after} == folders
     assert len(after) == len(folders) and events(lake) == before
-    assert all(os.path.basename(p).startswith("x-t-") for p in after)
+    assert all(os.path.basename(p).startswith("dbo-t-") for p in after)
 
 
 def test_files_of_another_kind_stay(world, make_lake):
