@@ -13,14 +13,22 @@ static int64_t data_wait(const struct retry *retry, int64_t interval_ms)
 	return wait > interval_ms ? wait : interval_ms;
 }
 
+/* Whoever has lost the mapping to another daemon learns so by the next attempt,
+ * and nobody would ever resolve what he recorded. */
+static bool may_be_fenced(const struct retry *retry, const struct error *err)
+{
+	return err->kind == ERROR_CONFLICT && retry->failures == 1;
+}
+
 struct retry_decision retry_failed(struct retry *retry, const struct error *err,
 				   const struct retry_policy *policy)
 {
 	struct retry_decision decision = {.wait_ms = policy->interval_ms};
 
 	retry->failures++;
-	if (err->retryable && !retry->recorded &&
-	    retry->failures < policy->max_attempts) {
+	if (may_be_fenced(retry, err) ||
+	    (err->retryable && !retry->recorded &&
+	     retry->failures < policy->max_attempts)) {
 		decision.wait_ms = policy->delay_ms;
 		return decision;
 	}

@@ -28,7 +28,7 @@ struct retry_decision {
 
 /*
  * An attempt failed. A retryable error is recorded after max_attempts, a final
- * one at once; from then on there is one attempt an interval, and the record is
+ * one at once, a conflict when it comes again; from then on there is one attempt an interval, and the record is
  * kept up to date. What fails for the data itself is tried less and less
  * often, down to once in five minutes, because each attempt may read the whole
  * table again.

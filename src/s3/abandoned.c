@@ -30,7 +30,7 @@ static int list_uploads(struct s3_client *client, const char *prefix,
 	struct s3_request request = {
 		.method = "GET",
 		.verb = "list the uploads of",
-		.permission = "s3:ListBucketMultipartUploads",
+		.bucket_action = "s3:ListBucketMultipartUploads",
 		.answer_max = ANSWER_MAX,
 		.accept = read_uploads,
 		.accept_arg = page,

@@ -99,7 +99,7 @@ int s3_put(struct s3_client *client, const char *key, const void *data,
 		.body = len ? data : "",
 		.body_len = len,
 		.verb = "put",
-		.permission = "s3:PutObject",
+		.object_action = "s3:PutObject",
 		.accept = check_put,
 		.accept_arg = &check,
 	};
@@ -140,7 +140,8 @@ static int ask_why(struct s3_client *client, const char *key, struct error *err)
 		.method = "GET",
 		.key = key,
 		.verb = "look at",
-		.permission = "s3:GetObject",
+		.object_action = "s3:GetObject",
+		.bucket_action = "s3:ListBucket",
 	};
 	struct s3_answer answer;
 	int ret;
@@ -161,7 +162,8 @@ static int head_once(struct s3_client *client, const char *key,
 		.method = "HEAD",
 		.key = key,
 		.verb = "look at",
-		.permission = "s3:GetObject and s3:ListBucket",
+		.object_action = "s3:GetObject",
+		.bucket_action = "s3:ListBucket",
 	};
 
 	s3_request_header(&request, "x-amz-checksum-mode", "ENABLED");
@@ -307,7 +309,8 @@ static int get_once(struct getting *get, struct error *err)
 		.method = "GET",
 		.key = get->key,
 		.verb = "get",
-		.permission = "s3:GetObject",
+		.object_action = "s3:GetObject",
+		.bucket_action = "s3:ListBucket",
 		.sink = take_piece,
 		.sink_arg = get,
 	};

@@ -21,7 +21,7 @@ static int delete_one(struct s3_client *client, const char *key,
 		.method = "DELETE",
 		.key = key,
 		.verb = "delete",
-		.permission = "s3:DeleteObject",
+		.object_action = "s3:DeleteObject",
 	};
 	struct s3_answer answer;
 	int ret;
@@ -53,6 +53,7 @@ struct refusal {
 	char key[S3_KEY_MAX + 1];
 	struct s3_fault fault, current;
 	size_t count;
+	char permission[S3_PERMISSION_MAX];
 };
 
 static int take_element(const char *path, const char *text, void *arg,
@@ -87,14 +88,15 @@ static int check_result(const struct s3_answer *answer, void *arg,
 {
 	struct refusal *refusal = arg;
 
-	memset(refusal, 0, sizeof(*refusal));
+	memset(&refusal->current, 0, sizeof(refusal->current));
+	refusal->count = 0;
 	if (s3_xml_read(answer->body.data, answer->body.len, take_element,
 			refusal, err) < 0)
 		return -1;
 	if (!refusal->count)
 		return 0;
 	refusal->fault.status = 200;
-	s3_fault_judge(&refusal->fault, "s3:DeleteObject", err);
+	s3_fault_judge(&refusal->fault, refusal->permission, err);
 	return error_wrap(err, "%zu of them remain, the first is '%.200s'",
 			  refusal->count, refusal->key);
 }
@@ -131,7 +133,7 @@ static int delete_listed(struct s3_client *client, const struct strbuf *body,
 		.body = body->data,
 		.body_len = body->len,
 		.verb = "delete objects of",
-		.permission = "s3:DeleteObject",
+		.object_action = "s3:DeleteObject",
 		.answer_max = (size_t)8 << 20,
 		.accept = check_result,
 		.accept_arg = &refusal,
@@ -139,6 +141,7 @@ static int delete_listed(struct s3_client *client, const struct strbuf *body,
 	struct s3_answer answer;
 	int ret;
 
+	s3_permission(client, &request, refusal.permission);
 	s3_request_query(&request, "delete", "");
 	s3_request_header(&request, "content-type", "application/xml");
 	if (add_digests(&request, client->s3->settings.checksum, body, md5,

@@ -51,8 +51,8 @@ static int ask(struct s3_client *client, const char *what,
 		.method = "GET",
 		.brief = true,
 		.verb = "look at",
-		.permission = "s3:GetBucketVersioning, "
-			      "s3:GetLifecycleConfiguration",
+		.bucket_action = "s3:GetBucketVersioning, "
+				 "s3:GetLifecycleConfiguration",
 		.answer_max = ANSWER_MAX,
 	};
 

@@ -30,7 +30,7 @@ enum s3_next {
 
 /*
  * What is to be done about it, and what an error says when nothing works:
- * `permission` is the one that the request needs, as in "s3:PutObject".
+ * `permission` is what the request needs, as s3_permission() has it.
  */
 enum s3_next s3_fault_judge(const struct s3_fault *fault,
 			    const char *permission, struct error *err);

@@ -338,6 +338,12 @@ static int proxy_refused(struct http *http, long status, struct error *err)
 	return -1;
 }
 
+static bool is_no_http(const struct http *http, CURLcode code)
+{
+	return !strncmp(http->request->url, "http://", strlen("http://")) &&
+	       (code == CURLE_GOT_NOTHING || code == CURLE_WEIRD_SERVER_REPLY);
+}
+
 static int judge(struct http *http, CURLcode code, struct error *err)
 {
 	long proxy = 0;
@@ -376,7 +382,18 @@ static int judge(struct http *http, CURLcode code, struct error *err)
 				 "no answer from '%s' in time; host, port, a "
 				 "proxy or a firewall may be wrong: %s",
 				 http->host, words_of(http, code));
+	case CURLE_COULDNT_CONNECT:
+		return error_set(err, ERROR_CONNECTION,
+				 "no connection to '%s'; see to it that it is "
+				 "up, and check endpoint and proxy: %s",
+				 http->host, words_of(http, code));
 	default:
+		if (is_no_http(http, code))
+			return error_set(err, ERROR_CONNECTION,
+					 "no answer of HTTP from '%s'; a "
+					 "server with TLS takes an endpoint "
+					 "that begins with https://: %s",
+					 http->host, words_of(http, code));
 		return error_set(err, ERROR_CONNECTION,
 				 "cannot speak to '%s': %s", http->host,
 				 words_of(http, code));

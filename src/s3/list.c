@@ -62,7 +62,7 @@ static int ask_for_page(struct s3_list *list, const char *token,
 	struct s3_request request = {
 		.method = "GET",
 		.verb = "list",
-		.permission = "s3:ListBucket",
+		.bucket_action = "s3:ListBucket",
 		.answer_max = ANSWER_MAX,
 		.accept = read_page,
 		.accept_arg = list->page,

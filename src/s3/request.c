@@ -60,6 +60,41 @@ int s3_wrap(const struct s3_client *client, const char *verb, const char *key,
 			  client->s3->settings.bucket, key ? key : "");
 }
 
+/* Amazon's partitions have names of their own. */
+static const char *partition_of(const char *region)
+{
+	if (!strncmp(region, "cn-", 3))
+		return "aws-cn";
+	return strncmp(region, "us-gov-", 7) != 0 ? "aws" : "aws-us-gov";
+}
+
+static void add_action(const struct s3_settings *settings, const char *action,
+		       const char *below, const char *prefix,
+		       char out[S3_PERMISSION_MAX])
+{
+	char text[S3_PERMISSION_MAX];
+
+	if (!action)
+		return;
+	snprintf(text, sizeof(text), "%s%s on 'arn:%s:s3:::%s%s%s'",
+		 *out ? " and " : "", action, partition_of(settings->region),
+		 settings->bucket, below, prefix);
+	text_append(out, S3_PERMISSION_MAX, text);
+}
+
+void s3_permission(const struct s3_client *client,
+		   const struct s3_request *request,
+		   char out[S3_PERMISSION_MAX])
+{
+	const struct s3_settings *settings = &client->s3->settings;
+	char objects[S3_KEY_MAX + 2];
+
+	*out = '\0';
+	snprintf(objects, sizeof(objects), "%s*", settings->prefix);
+	add_action(settings, request->object_action, "/", objects, out);
+	add_action(settings, request->bucket_action, "", "", out);
+}
+
 int s3_check_key(const struct s3_client *client, const char *key,
 		 struct error *err)
 {
@@ -178,6 +213,7 @@ static int write_draft(struct draft *draft, struct s3_client *client,
 /* ------------------------------------------------------------------ answers */
 
 struct attempt {
+	struct s3_client *client;
 	const struct s3_request *request;
 	struct s3_answer *answer;
 	struct http *http;
@@ -277,6 +313,7 @@ static enum s3_next judge(struct attempt *attempt, struct error *err)
 	struct s3_fault *fault = &answer->fault;
 	const char *region =
 		http_header_of(attempt->http, "x-amz-bucket-region");
+	char permission[S3_PERMISSION_MAX];
 
 	if (answer->status >= 300)
 		s3_fault_read(fault, answer->body.data, answer->body.len);
@@ -284,7 +321,8 @@ static enum s3_next judge(struct attempt *attempt, struct error *err)
 	fault->skew_s = skew(attempt->http);
 	if (region && !*fault->region && answer->status < 400)
 		text_copy(fault->region, sizeof(fault->region), region);
-	return s3_fault_judge(fault, attempt->request->permission, err);
+	s3_permission(attempt->client, attempt->request, permission);
+	return s3_fault_judge(fault, permission, err);
 }
 
 /* There is an answer. 0: it is as it should be. */
@@ -363,7 +401,7 @@ static int try_once(struct s3_client *client, const struct s3_request *request,
 		    const char *hash, struct s3_answer *answer,
 		    enum s3_next *next, int64_t *wait_ms, struct error *err)
 {
-	struct attempt attempt = {request, answer, NULL};
+	struct attempt attempt = {client, request, answer, NULL};
 	const char *wait;
 	struct draft draft;
 	long seconds;

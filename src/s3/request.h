@@ -8,6 +8,7 @@
 
 #define S3_REQUEST_QUERY   8
 #define S3_REQUEST_HEADERS 16
+#define S3_PERMISSION_MAX  1500
 
 struct s3_answer;
 
@@ -28,8 +29,11 @@ struct s3_request {
 	/* One attempt of a few seconds: for what is good, but not needed. */
 	bool brief;
 
-	/* For messages: "put", "s3:PutObject". */
-	const char *verb, *permission;
+	const char *verb; /* for messages: "put" */
+
+	/* What a policy must allow with objects, and with the bucket:
+	 * "s3:PutObject". NULL: nothing. */
+	const char *object_action, *bucket_action;
 
 	/* Where the body of a success goes, piece by piece; NULL: it is kept
 	 * in the answer, up to so many bytes. */
@@ -81,6 +85,12 @@ void s3_answer_release(struct s3_answer *answer);
 int s3_perform(struct s3_client *client, const struct s3_request *request,
 	       struct s3_answer *answer, struct error *err)
 	__attribute__((warn_unused_result));
+
+/* What policies must allow for a request, in words: "s3:ListBucket on
+ * 'arn:aws:s3:::landing'". */
+void s3_permission(const struct s3_client *client,
+		   const struct s3_request *request,
+		   char out[S3_PERMISSION_MAX]);
 
 /* Wait before attempt `attempt` + 1; -1: cancelled. */
 int s3_pause(struct s3_client *client, int attempt, int64_t at_least_ms,

@@ -128,7 +128,7 @@ static int begin(struct s3_upload *upload, struct error *err)
 		.key = upload->key,
 		.body = "",
 		.verb = "begin the upload of",
-		.permission = "s3:PutObject",
+		.object_action = "s3:PutObject",
 		.accept = read_begin,
 		.accept_arg = upload,
 	};
@@ -226,7 +226,7 @@ static int send_part(struct s3_upload *upload, const void *data, size_t len,
 		.body = data,
 		.body_len = len,
 		.verb = "upload a part of",
-		.permission = "s3:PutObject",
+		.object_action = "s3:PutObject",
 		.accept = check_part,
 		.accept_arg = &check,
 	};
@@ -448,7 +448,7 @@ static int ask_to_complete(struct s3_upload *upload, struct completion *c,
 		.method = "POST",
 		.key = upload->key,
 		.verb = "complete the upload of",
-		.permission = "s3:PutObject",
+		.object_action = "s3:PutObject",
 		.accept = read_complete,
 		.accept_arg = c,
 	};
@@ -572,7 +572,7 @@ int s3_upload_abort_by_id(struct s3_client *client, const char *key,
 		.key = key,
 		.brief = brief,
 		.verb = "abort an upload of",
-		.permission = "s3:AbortMultipartUpload",
+		.object_action = "s3:AbortMultipartUpload",
 	};
 	struct s3_answer answer;
 	int ret;

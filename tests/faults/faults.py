@@ -105,7 +105,7 @@ def at_failpoint(action, name):
         if action == "kill":
             stage.reached = wait(lambda: not stage.daemon.is_running(), 6)
         else:
-            stage.reached = wait(lambda: is_frozen(stage.daemon), 6)
+            stage.reached = wait(stage.daemon.is_frozen, 6)
             yield
             time.sleep(4)  # longer than the lease, and than a time-out
             stage.daemon.signal(signal.SIGCONT)
@@ -114,11 +114,6 @@ def at_failpoint(action, name):
         stage.start_daemon()
     fault.__name__ = f"{action}_at_{name}"
     return fault
-
-
-def is_frozen(daemon):
-    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
-        return file.read().rsplit(")", 1)[1].split()[0] == "T"
 
 
 def freeze_daemon(stage):

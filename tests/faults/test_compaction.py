@@ -80,11 +80,6 @@ def answer_of(stage, number):
                          f"request_id = {number}")[0]
 
 
-def is_frozen(daemon):
-    with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as file:
-        return file.read().rsplit(")", 1)[1].split()[0] == "T"
-
-
 def is_locked(stage):
     """By a thread that writes to the control store, and stands still."""
     connection = sqlite3.connect(stage.control_file, timeout=2)
@@ -105,7 +100,7 @@ def freeze(stage, mapping, point):
         before = events(stage, once=True)
         stage.start_daemon(DATAFLOW_FAILPOINTS=f"{point}=freeze")
         number = stage.request(mapping, "COMPACT")
-        dataflow.wait_for(lambda: is_frozen(stage.daemon), 30)
+        dataflow.wait_for(stage.daemon.is_frozen, 30)
         if not is_locked(stage):
             return before, number
         stage.daemon.kill()

@@ -11,24 +11,11 @@ import time
 import pytest
 
 from support import dataflow, duck
+from support.lakes import lake_folder, reader  # noqa: F401
 from support.landing import Lake
 from test_check import FAIL, OK, WARN, check
 
 duck.skip_unless_installed()
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def lake_folder(tmp_path):
-    folder = tmp_path / "lake"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

@@ -1,49 +1,22 @@
 """Small files of changes are merged: what a reader sees before, meanwhile and
 afterwards is the same table."""
+import itertools
 import os
+import re
 import threading
 import time
 
 import pytest
 
 from support import dataflow, duck, s3
-from support.landing import BucketLake, Lake
-from test_files import TextLake, change, fill, insert, request
+from support.lakes import (lake_folder, make_lake, reader,  # noqa: F401
+                           server)
+from test_files import TextLake, fill, insert, request
 
 duck.skip_unless_installed()
+s3.skip_unless_installed()
 
-BUCKET = "landing"
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        running.boto().create_bucket(
-            Bucket=BUCKET,
-            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-        yield running
-
-
-@pytest.fixture(params=["file", "s3"])
-def make_lake(request, world, reader, tmp_path):
-    folder = tmp_path / "lake"
-    folder.mkdir()
-
-    def make(kind=Lake, **options):
-        if request.param == "file":
-            return kind(world, reader, folder, **options)
-        return BucketLake(world, reader, folder,
-                          request.getfixturevalue("server"), BUCKET,
-                          prefix=f"p{time.time_ns()}", **options)
-    return make
 
 
 def make_files(world, lake, count, table="t"):
@@ -161,7 +134,7 @@ def test_folders_stay_apart(world, make_lake):
     """Files of one day and hour make a file there."""
     fill(world, 20)
     world.enable_cdc("t")
-    lake = make_lake(partition_by="hour", file_naming="x-t-")
+    lake = make_lake(partition_by="hour", file_naming="{schema}-{table}-")
     mapping = lake.add_mapping("t")
     world.start()
     lake.wait_equal("t")
@@ -173,7 +146,7 @@ def test_folders_stay_apart(world, make_lake):
     after = lake.landing("t").changes()
     assert {os.path.dirname(p) for p in after} == folders
     assert len(after) == len(folders) and events(lake) == before
-    assert all(os.path.basename(p).startswith("x-t-") for p in after)
+    assert all(os.path.basename(p).startswith("dbo-t-") for p in after)
 
 
 def test_files_of_another_kind_stay(world, make_lake):
@@ -317,3 +290,64 @@ def test_without_changes(world, make_lake):
     lake.wait_equal("t")
     state, answer = request(world, mapping, "COMPACT")
     assert state == "FAILED" and "cdc_enabled is 0" in answer
+
+
+def numbers(path):
+    """First and last number of a file of changes."""
+    words = re.fullmatch(r".*-(\d+)(?:_(\d+))?\.\w+", path)
+    return int(words[1]), int(words[2] or words[1])
+
+
+def check_once_and_in_order(lake, before):
+    """Each file begins where the one before it ended; so do its changes."""
+    landing = lake.landing("t")
+    files = sorted(landing.changes(), key=numbers)
+    assert events(lake) == before
+    number, last = numbers(files[0])[0], ("", 0)
+    for path in files:
+        first, end = numbers(path)
+        assert first == number, files
+        number = end + 1
+        for position, seq in lake.duck.query(
+                f"SELECT _position, _seq FROM {landing.scan([path])}"):
+            assert last[0] <= position and last[1] < seq
+            last = position, seq
+    return files
+
+
+def test_folders_that_alternate(world, make_lake):
+    """As hours do when a clock is put back: merged are those of one folder that
+    nothing in another one came between."""
+    fill(world, 20)
+    world.enable_cdc("t")
+    lake = make_lake(partition_by="hour", partition_columns="name")
+    mapping = lake.add_mapping("t")
+    world.start()
+    lake.wait_equal("t")
+    make_files(world, lake, 6)
+    lake.wait_equal("t")
+    before = events(lake)
+    files = check_once_and_in_order(lake, before)
+    places = list(itertools.islice(itertools.cycle("AABABB"), len(files)))
+    folder = lake.landing("t").folder
+    for path, place in zip(files, places):
+        old, name = os.path.relpath(path, folder), os.path.basename(path)
+        lake.write("t", f"changes/dt=2026-01-01/hour={place}/{name}",
+                   lake.read("t", old))
+        lake.remove("t", old)
+    groups = [(place, len(list(group)))
+              for place, group in itertools.groupby(places)]
+    state, answer = request(world, mapping, "COMPACT", 60)
+    assert state == "COMPLETED", answer
+    found = check_once_and_in_order(lake, before)
+    assert [(p.split("hour=")[1][0], 1 + numbers(p)[1] - numbers(p)[0])
+            for p in found] == groups
+    assert not lake.differences("t")
+    # What comes later is merged in its own folder.
+    make_files(world, lake, len(found) + 2)
+    lake.wait_equal("t")
+    before = events(lake)
+    compact(world, mapping)
+    after = check_once_and_in_order(lake, before)
+    assert len(after) > len(found) and after[:len(found)] == found
+    assert not lake.differences("t") and not world.errors()

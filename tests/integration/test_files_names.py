@@ -1,18 +1,20 @@
 """Values of partition_columns, and names, that mean something to file systems,
 URLs or readers of such folders; in a folder and in a bucket."""
 import os
-import time
 import urllib.parse
 
 import pytest
 
 from support import dataflow, duck, s3
+from support.lakes import (lake_folder, make_lake, reader,  # noqa: F401
+                           server)
 from support.landing import BucketLake, Lake, Landing
+from test_check import check
 from test_files import request
 
 duck.skip_unless_installed()
+s3.skip_unless_installed()
 
-BUCKET = "landing"
 DEFAULT = "__HIVE_DEFAULT_PARTITION__"
 LONG = "\u00e4b/" * 100
 HOSTILE = [
@@ -21,36 +23,6 @@ HOSTILE = [
     "NULL", DEFAULT, "_hidden", ".hidden", "DE", "de", "De",
     "stra\u00dfe", "STRASSE", "\u00fc", "u\u0308", "\U0001f600", "\u202e",
     LONG, LONG + "x", LONG + "y", "x" * 300, "a.b", "CON", "nul."]
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        running.boto().create_bucket(
-            Bucket=BUCKET,
-            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-        yield running
-
-
-@pytest.fixture(params=["file", "s3"])
-def make_lake(request, world, reader, tmp_path):
-    folder = tmp_path / "lake"
-    folder.mkdir()
-
-    def make(**options):
-        if request.param == "file":
-            return Lake(world, reader, folder, **options)
-        return BucketLake(world, reader, folder,
-                          request.getfixturevalue("server"), BUCKET,
-                          prefix=f"p{time.time_ns()}", **options)
-    return make
 
 
 def text(value):
@@ -173,3 +145,64 @@ def test_names_of_tables(world, make_lake):
         assert lake.duck.query(
             f"SELECT * FROM {found.scan(found.parts())}") == [(number,)]
     assert not world.errors()
+
+
+WRONG_NAMES = ["../", "../../etc/x", "/srv/x", "a/b", "_x", ".x", "{nope}",
+               "{Table}", "{table", "a b", "%2e", "\u00fc", "x" * 46]
+
+
+def test_names_of_files_that_are_refused(world, lake_folder):
+    """By the name of the setting, and before anything is written."""
+    lake = Lake(world, None, lake_folder, file_naming="x")
+    for name in WRONG_NAMES:
+        lake.set_options(file_naming=name)
+        done = check(world, "lake")
+        found = [f for f in done.bad() if f["level"] == "FAIL"]
+        assert len(found) == 1 and found[0]["remedy"], done
+        assert "'file_naming' must " in found[0]["finding"], done
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    mapping = lake.add_mapping("t", cdc=0)
+    world.start()
+    (_, message, _), = dataflow.wait_for(lambda: world.errors(mapping))
+    assert "'file_naming' must " in message
+    assert not os.listdir(lake_folder)
+    lake.set_options(file_naming="x-")
+    dataflow.wait_for(lake.landing("t").is_loaded)
+    dataflow.wait_for(lambda: not world.errors())
+
+
+@pytest.mark.parametrize("naming, table, begins", [
+    ("{table}", "_hidden", "%5Fhidden"), ("part-00000.", "t", "part-00000."),
+    ("1-2-00001_00002-", "t", "1-2-00001_00002-"),
+    ("{table}{table}", "t" * 90, "t" * 60 + "~")])
+def test_names_of_files(world, reader, lake_folder, naming, table, begins):
+    """Whatever they begin with, each is told from the others, seen by readers,
+    and known for what it is when files are merged and old ones go."""
+    world.on_source(f"CREATE TABLE [{table}] (id INT NOT NULL PRIMARY KEY)")
+    world.enable_cdc(table)
+    lake = Lake(world, reader, lake_folder, file_naming=naming,
+                keep_full_loads=1)
+    mapping = lake.add_mapping(table)
+
+    def landing():
+        return lake.landing(table)
+
+    def visible(paths):
+        names = [os.path.basename(path) for path in paths]
+        assert all(name.startswith(begins) for name in names), names
+        return len(names)
+    world.start()
+    dataflow.wait_for(lambda: landing().is_loaded(), 60)
+    for number in range(3):
+        count = len(landing().changes())
+        world.on_source(f"INSERT INTO [{table}] VALUES ({number})")
+        dataflow.wait_for(
+            lambda count=count: len(landing().changes()) > count)
+    assert visible(landing().changes()) >= 3
+    state, answer = request(world, mapping, "COMPACT")
+    assert state == "COMPLETED" and " became 1," in answer
+    assert visible(landing().changes()) == 1
+    assert [row[0] for row in landing().rows("id")] == [0, 1, 2]
+    assert request(world, mapping, "FULL_SYNC")[0] == "COMPLETED"
+    assert visible(landing().parts()) == 1
+    assert not landing().changes() and not world.errors()

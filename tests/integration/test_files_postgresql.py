@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support import dataflow, duck, postgresql
+from support.lakes import lake_folder, reader  # noqa: F401
 from support.landing import Lake
 from support.postgresql_world import PostgresqlWorld
 from test_odd_names import NAMES
@@ -28,19 +29,10 @@ def world(server, dest_server, tmp_path):
     made.close()
 
 
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def make_lake(world, reader, tmp_path):
+def make_lake(world, reader, lake_folder):
     def make(**options):
-        folder = tmp_path / "lake"
-        folder.mkdir(exist_ok=True)
-        return Lake(world, reader, folder, **options)
+        return Lake(world, reader, lake_folder, **options)
     return make
 
 

@@ -7,6 +7,8 @@ import time
 import pytest
 
 from support import dataflow, duck, s3, s3_faults
+from support.lakes import (BUCKET, lake_folder, make_bucket,  # noqa: F401
+                           reader, server)
 from support.landing import BucketLake
 from test_check import FAIL, check
 from test_files import change, fill, insert, request, wait_for_error
@@ -14,15 +16,7 @@ from test_files import change, fill, insert, request, wait_for_error
 duck.skip_unless_installed()
 s3.skip_unless_installed()
 
-BUCKET = "landing"
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module", params=[s3.Versitygw, s3.Swift, s3.Moto],
@@ -33,25 +27,10 @@ def any_server(request):
         yield running
 
 
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        make_bucket(running)
-        yield running
-
-
-def make_bucket(server):
-    server.boto().create_bucket(
-        Bucket=BUCKET,
-        CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-
-
 @pytest.fixture
-def make_lake(world, reader, tmp_path):
+def make_lake(world, reader, lake_folder):
     def make(server, **options):
-        folder = tmp_path / "copy"
-        folder.mkdir(exist_ok=True)
-        return BucketLake(world, reader, folder, server, BUCKET,
+        return BucketLake(world, reader, lake_folder, server, BUCKET,
                           **dict({"prefix": f"p{time.time_ns()}"}, **options))
     return make
 

@@ -6,6 +6,7 @@ import decimal
 import pytest
 
 from support import dataflow, duck, postgresql
+from support.lakes import reader  # noqa: F401
 from support.landing import Lake
 from support.postgresql_world import PostgresqlWorld
 from test_files import request, wait_for_error
@@ -13,13 +14,6 @@ from test_files import request, wait_for_error
 duck.skip_unless_installed()
 
 FORMATS = ("parquet", "csv", "json")
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -167,4 +161,35 @@ def test_another_type(pg_world, reader, tmp_path, options):
     wait_equal(world, lake, "id, a, b")
     world.on_source("INSERT INTO t VALUES (4, 4, 'more')")
     wait_equal(world, lake, "id, a, b")
+    dataflow.wait_for(lambda: not world.errors(mapping))
+
+
+def test_another_type_of_sql_server(world, reader, tmp_path, options):
+    """Likewise; a text of another length is the same type."""
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NULL, "
+                    "b VARCHAR(10) NULL, c INT NULL)")
+    world.on_source("INSERT INTO t VALUES (1, 1, 'x', 1), (2, 2, 'y', 2)")
+    world.enable_cdc("t")
+    lake, mapping = start(world, reader, tmp_path,
+                          {**options, "keep_full_loads": 1})
+    world.on_source("INSERT INTO t VALUES (3, 3, 'z', 3)")
+    wait_equal(world, lake, "id, a, b, c")
+    world.on_source("ALTER TABLE t ALTER COLUMN a BIGINT NULL")
+    world.on_source("ALTER TABLE t ALTER COLUMN b VARCHAR(50) NULL")
+    world.on_source("UPDATE t SET a = 9007199254740991, b = REPLICATE('w', 50) "
+                    "WHERE id = 3")
+    wait_equal(world, lake, "id, a, b, c")
+    assert not world.errors(mapping)
+    files = lake.landing("t").changes()
+    world.on_source("ALTER TABLE t ALTER COLUMN c VARCHAR(20) NULL")
+    world.on_source("UPDATE t SET c = 'text' WHERE id = 2")
+    _, text, _ = wait_for_error(world, "column 'c' is text now")
+    assert "it is int32" in text and "FULL_SYNC" in text
+    assert lake.landing("t").changes() == files
+    assert len(world.errors(mapping)) == 1
+    state, answer = request(world, mapping, "FULL_SYNC")
+    assert state == "COMPLETED", answer
+    wait_equal(world, lake, "id, a, b, c")
+    world.on_source("INSERT INTO t VALUES (4, 4, 'v', 'more')")
+    wait_equal(world, lake, "id, a, b, c")
     dataflow.wait_for(lambda: not world.errors(mapping))

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from support import dataflow, duck, s3
-from support.landing import BucketLake, Lake
+from support.lakes import (lake_folder, make_lake, reader,  # noqa: F401
+                           server)
 from test_files import change, fill, insert
 from test_verify import (TYPES, ask, busy_log, keys, last,  # noqa: F401
                          open_errors, results)
@@ -17,86 +18,12 @@ from test_verify import (TYPES, ask, busy_log, keys, last,  # noqa: F401
 duck.skip_unless_installed()
 s3.skip_unless_installed()
 
-BUCKET = "landing"
 ROWS = 1500000  # whose digests take seconds
 FORMATS = [{}, {"file_format": "csv"}, {"file_format": "json"}]
 
 
 def name_of(options):
     return options.get("file_format", "parquet")
-
-
-@pytest.fixture(scope="module")
-def reader():
-    made = duck.Duck()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with s3.Versitygw() as running:
-        running.boto().create_bucket(
-            Bucket=BUCKET,
-            CreateBucketConfiguration={"LocationConstraint": s3.REGION})
-        yield running
-
-
-class Folder:
-    """What somebody does to files in a folder."""
-
-    def __init__(self, lake):
-        self.lake = lake
-
-    def _path(self, table, key):
-        return self.lake.landing(table).path(key)
-
-    def read(self, table, key):
-        with open(self._path(table, key), "rb") as file:
-            return file.read()
-
-    def write(self, table, key, data):
-        with open(self._path(table, key), "wb") as file:
-            file.write(data)
-
-    def remove(self, table, key):
-        os.unlink(self._path(table, key))
-
-
-class Bucket:
-    """Likewise in a bucket."""
-
-    def __init__(self, lake):
-        self.lake, self.boto = lake, lake.boto
-
-    def _where(self, table, key):
-        prefix = self.lake.options["prefix"]
-        return {"Bucket": BUCKET, "Key": f"{prefix}/lake.dbo.{table}/{key}"}
-
-    def read(self, table, key):
-        return self.boto.get_object(**self._where(table, key))["Body"].read()
-
-    def write(self, table, key, data):
-        self.boto.put_object(Body=data, **self._where(table, key))
-
-    def remove(self, table, key):
-        self.boto.delete_object(**self._where(table, key))
-
-
-@pytest.fixture(params=["file", "s3"])
-def make_lake(request, world, reader, tmp_path):
-    """A lake, and hands that reach into it."""
-    def make(**options):
-        folder = tmp_path / "lake"
-        folder.mkdir(exist_ok=True)
-        if request.param == "file":
-            lake = Lake(world, reader, folder, **options)
-            return lake, Folder(lake)
-        lake = BucketLake(world, reader, folder,
-                          request.getfixturevalue("server"), BUCKET,
-                          prefix=f"p{time.time_ns()}", **options)
-        return lake, Bucket(lake)
-    return make
 
 
 def wait_loaded(world, lake, mapping, table="t", cdc=True):
@@ -140,7 +67,7 @@ def relative(landing, path):
     {"file_format": "csv", "delimiter": "semicolon", "compression": "zstd"},
 ], ids=lambda o: "-".join(o.values()) or "parquet")
 def test_every_type_passes(world, make_lake, options):
-    lake, _ = make_lake(digest_every=1, **options)
+    lake = make_lake(digest_every=1, **options)
     types = list(TYPES)
     columns = ", ".join(f"c{i} {t} NULL" for i, t in enumerate(types))
     world.on_source(f"CREATE TABLE t (id INT PRIMARY KEY, {columns})")
@@ -164,21 +91,21 @@ def test_every_type_passes(world, make_lake, options):
 @pytest.mark.threads
 @pytest.mark.parametrize("options", FORMATS, ids=name_of)
 def test_what_is_done_to_files_is_found(world, make_lake, options):
-    lake, hands = make_lake(**options)
+    lake = make_lake(**options)
     fill(world, 500)
     mapping = start(world, lake)
     change(world)
     wait_for_changes(lake)
     landing = lake.landing("t")
     key = landing.manifest()["files"][0]["key"]
-    whole = hands.read("t", key)
+    whole = lake.read("t", key)
     passed = verify(world, mapping, "WHOLE", "PASSED")
 
     def found(data, difference, scopes=("WHOLE", "TAIL")):
         if data is None:
-            hands.remove("t", key)
+            lake.remove("t", key)
         else:
-            hands.write("t", key, data)
+            lake.write("t", key, data)
         for scope in scopes:
             result = verify(world, mapping, scope, "FAILED")
             assert keys(result) == {(key, difference)}
@@ -188,7 +115,7 @@ def test_what_is_done_to_files_is_found(world, make_lake, options):
         assert len(open_errors(world, mapping)) == 1
         assert key in open_errors(world, mapping)[0][1]
         assert "FULL_SYNC" in open_errors(world, mapping)[0][1]
-        hands.write("t", key, whole)
+        lake.write("t", key, whole)
         verify(world, mapping, "WHOLE", "PASSED")
         dataflow.wait_for(lambda: not open_errors(world, mapping), 10)
 
@@ -201,13 +128,13 @@ def test_what_is_done_to_files_is_found(world, make_lake, options):
 
 def test_another_valid_file_is_found(world, make_lake, tmp_path):
     """Written by pyarrow, one value changed: by its size, or by its checksum."""
-    lake, hands = make_lake(compression="none")
+    lake = make_lake(compression="none")
     fill(world, 300)
     mapping = start(world, lake)
     key = lake.landing("t").manifest()["files"][0]["key"]
     path = str(tmp_path / "other.parquet")
     with open(path, "wb") as file:
-        file.write(hands.read("t", key))
+        file.write(lake.read("t", key))
     pa, pq = duck.pyarrow, duck.pyarrow.parquet
     table = pq.ParquetFile(path).read()
     names = table.column("name").to_pylist()
@@ -216,7 +143,7 @@ def test_another_valid_file_is_found(world, make_lake, tmp_path):
                              pa.array(names, pa.string()))
     pq.write_table(table, path)
     with open(path, "rb") as file:
-        hands.write("t", key, file.read())
+        lake.write("t", key, file.read())
     assert keys(verify(world, mapping, "WHOLE", "FAILED")) == {(key, "SIZE")}
     assert keys(verify(world, mapping, "TAIL", "FAILED")) == {(key, "SIZE")}
 
@@ -234,14 +161,14 @@ def crc32c(data):
 @pytest.mark.parametrize("change_rows", [False, True])
 def test_values_are_compared_not_bytes_alone(world, make_lake, change_rows):
     """Somebody who puts size and checksum right is found out by the rows."""
-    lake, hands = make_lake(file_format="csv", digest_every=1)
+    lake = make_lake(file_format="csv", digest_every=1)
     fill(world, 200)
     mapping = start(world, lake)
     landing = lake.landing("t")
     manifest = landing.manifest()
     assert manifest["digest_every"] == 1
     entry = manifest["files"][0]
-    lines = hands.read("t", entry["key"])
+    lines = lake.read("t", entry["key"])
     if change_rows:
         changed = lines.replace(b",112.500,", b",112.625,", 1)
         assert changed != lines
@@ -249,8 +176,8 @@ def test_values_are_compared_not_bytes_alone(world, make_lake, change_rows):
         at = lines.rindex(b"\n200,")
         changed = lines[:at + 1]
     entry["bytes"], entry["crc32c"] = len(changed), f"{crc32c(changed):08x}"
-    hands.write("t", entry["key"], changed)
-    hands.write("t", f"full/{manifest['run']}/manifest.json",
+    lake.write("t", entry["key"], changed)
+    lake.write("t", f"full/{manifest['run']}/manifest.json",
                 json.dumps(manifest).encode())
     result = verify(world, mapping, "WHOLE", "FAILED")
     assert keys(result) == {
@@ -261,7 +188,7 @@ def test_values_are_compared_not_bytes_alone(world, make_lake, change_rows):
 
 @pytest.mark.parametrize("options", FORMATS, ids=name_of)
 def test_files_of_changes(world, make_lake, options):
-    lake, hands = make_lake(**options)
+    lake = make_lake(**options)
     fill(world)
     mapping = start(world, lake)
     for i in range(4):
@@ -274,50 +201,50 @@ def test_files_of_changes(world, make_lake, options):
     result = verify(world, mapping, "WHOLE", "PASSED")
     assert result["records_compared"] >= 300 + 4 * 51
     number = re.search(r"-\d+\..*$", names[1]).group(0)
-    kept = hands.read("t", names[1])
-    hands.remove("t", names[1])
+    kept = lake.read("t", names[1])
+    lake.remove("t", names[1])
     for scope in ("WHOLE", "TAIL"):
         assert keys(verify(world, mapping, scope, "FAILED")) == {
             (f"changes/*{number}", "MISSING")}
     cut = len(kept) // 2
-    hands.write("t", names[1], kept[:cut])
+    lake.write("t", names[1], kept[:cut])
     found = keys(verify(world, mapping, "WHOLE", "FAILED"))
     assert {key for key, _ in found} == {names[1]}
-    hands.write("t", names[1], b"")
+    lake.write("t", names[1], b"")
     assert (names[1], "SIZE") in keys(verify(world, mapping, "TAIL", "FAILED"))
     if options:  # a record less is a file as any other
         head = kept.rstrip(b"\n")
-        hands.write("t", names[1], head[:head.rindex(b"\n") + 1]
+        lake.write("t", names[1], head[:head.rindex(b"\n") + 1]
                     if b'"b' not in head else
                     re.sub(rb"\n?[^\n]*\n[^\n]*$", b"\n", head)
                     if name_of(options) == "csv" else
                     head[:head.rindex(b"\n") + 1])
         found = keys(verify(world, mapping, "WHOLE", "FAILED"))
         assert {key for key, _ in found} == {names[1]}
-    hands.write("t", names[1], kept)
+    lake.write("t", names[1], kept)
     verify(world, mapping, "WHOLE", "PASSED")
 
 
 def test_manifest_and_pointer(world, make_lake):
-    lake, hands = make_lake()
+    lake = make_lake()
     fill(world)
     mapping = start(world, lake)
     landing = lake.landing("t")
     name = f"full/{landing.latest()['run']}/manifest.json"
     for key in (name, "latest.json"):
-        kept = hands.read("t", key)
-        hands.remove("t", key)
+        kept = lake.read("t", key)
+        lake.remove("t", key)
         assert keys(verify(world, mapping, "TAIL", "FAILED")) \
             == {(key, "MISSING")}
-        hands.write("t", key, b"{}")
+        lake.write("t", key, b"{}")
         assert {k for k, _ in keys(verify(world, mapping, "WHOLE", "FAILED"))} \
             == {key}
-        hands.write("t", key, kept)
+        lake.write("t", key, kept)
     verify(world, mapping, "WHOLE", "PASSED")
 
 
 def test_repair_is_refused(world, make_lake):
-    lake, _ = make_lake()
+    lake = make_lake()
     fill(world)
     mapping = start(world, lake)
     state, answer = ask(world, mapping, "REPAIR")
@@ -327,7 +254,7 @@ def test_repair_is_refused(world, make_lake):
 
 def test_partitions_columns_and_a_sample(world, make_lake):
     """Some files are read, all others are looked for."""
-    lake, hands = make_lake(partition_columns="name")
+    lake = make_lake(partition_columns="name")
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "name NVARCHAR(50) NULL)")
     world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
@@ -343,7 +270,7 @@ def test_partitions_columns_and_a_sample(world, make_lake):
     assert json.loads(result["verification_details"])["files"] >= len(files)
     lost = {f["key"] for f in files[::5]}
     for key in lost:
-        hands.remove("t", key)
+        lake.remove("t", key)
     for scope in ("TAIL", "WHOLE"):
         assert keys(verify(world, mapping, scope, "FAILED")) \
             == {(key, "MISSING") for key in lost}
@@ -366,7 +293,7 @@ class Load(threading.Thread):
 
 @pytest.mark.parametrize("options", FORMATS, ids=name_of)
 def test_no_false_alarm_under_load(world, make_lake, options):
-    lake, _ = make_lake(**options)
+    lake = make_lake(**options)
     fill(world, 20000)
     mapping = start(world, lake)
     load = Load(world)
@@ -393,7 +320,7 @@ def progress(world, mapping):
 
 @pytest.mark.parametrize("how", ["pause", "restart"])
 def test_whole_verification_goes_on(world, make_lake, how):
-    lake, hands = make_lake(file_format="json", file_size_mb=1, digest_every=1)
+    lake = make_lake(file_format="json", file_size_mb=1, digest_every=1)
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "body NVARCHAR(30) NULL)")
     world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
@@ -402,8 +329,8 @@ def test_whole_verification_goes_on(world, make_lake, how):
     mapping = start(world, lake)
     files = lake.landing("t").manifest()["files"]
     assert len(files) > 5
-    hands.remove("t", files[0]["key"])
-    hands.remove("t", files[-1]["key"])
+    lake.remove("t", files[0]["key"])
+    lake.remove("t", files[-1]["key"])
     world.control("INSERT INTO sync_requests (mapping_id, request_type, "
                   f"scope) VALUES ({mapping}, N'VERIFY', N'WHOLE')")
     dataflow.wait_for(
@@ -432,7 +359,7 @@ def test_whole_verification_goes_on(world, make_lake, how):
 
 
 def test_interval(world, make_lake):
-    lake, _ = make_lake()
+    lake = make_lake()
     fill(world)
     world.enable_cdc("t")
     mapping = lake.add_mapping("t", verification_interval_minutes=1)

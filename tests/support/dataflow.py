@@ -101,6 +101,19 @@ class Daemon:
     def is_running(self):
         return self.process is not None and self.process.poll() is None
 
+    def is_frozen(self):
+        """By SIGSTOP, with all of its threads: one that is in the middle of a
+        call of the system ends that first, and may lock something by it."""
+        folder = f"/proc/{self.process.pid}/task"
+        try:
+            for thread in os.listdir(folder):
+                with open(f"{folder}/{thread}/stat", encoding="ascii") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] != "T":
+                        return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # one has just ended
+        return True
+
     def peak_mib(self):
         with open(f"/proc/{self.process.pid}/status",
                   encoding="ascii") as file:

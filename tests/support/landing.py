@@ -177,6 +177,23 @@ class Lake:
         return Landing(self.duck, os.path.join(
             self.folder, prefix, f"lake.dbo.{table}"), self.extension)
 
+    # -- what somebody does to files
+
+    def read(self, table, key):
+        with open(self.landing(table).path(key), "rb") as file:
+            return file.read()
+
+    def write(self, table, key, data):
+        path = self.landing(table).path(key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+
+    def remove(self, table, key):
+        os.unlink(self.landing(table).path(key))
+
+    # -- what is compared
+
     def source_rows(self, table, columns="*"):
         return rows(self.world.on_source(f"SELECT {columns} FROM {table}"))
 
@@ -269,3 +286,17 @@ class BucketLake(Lake):
         found = super().landing(table)
         self.copy.bring(os.path.relpath(found.folder, self.folder) + "/")
         return found
+
+    def _object(self, table, key):
+        prefix = self.options.get("prefix", "")
+        return {"Bucket": self.bucket,
+                "Key": os.path.join(prefix, f"lake.dbo.{table}", key)}
+
+    def read(self, table, key):
+        return self.boto.get_object(**self._object(table, key))["Body"].read()
+
+    def write(self, table, key, data):
+        self.boto.put_object(Body=data, **self._object(table, key))
+
+    def remove(self, table, key):
+        self.boto.delete_object(**self._object(table, key))

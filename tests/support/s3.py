@@ -165,8 +165,9 @@ class Server:
         if self.session_token:
             parts["session_token"] = self.session_token
         parts.update(more)
-        return ";".join(f"{key}={{{value}}}" for key, value in parts.items()
-                        if value is not None)
+        return ";".join(
+            f"{key}={{{str(value).replace('}', '}}')}}}"
+            for key, value in parts.items() if value is not None)
 
 
 class Versitygw(Server):

@@ -110,6 +110,13 @@ static void test_parts(void **state)
 	assert_part(&layout, "",
 		    "full/RUN-1/dbo-or%2Fders_20260131.130059.part-00042"
 		    ".csv.gz");
+	/* Names that begin so are hidden. */
+	layout.naming = "{table}-";
+	layout.table.table = "_orders";
+	assert_part(&layout, "", "full/RUN-1/%5Forders-part-00042.csv.gz");
+	layout.naming = "{schema}.{table}-";
+	layout.table.schema = "";
+	assert_part(&layout, "", "full/RUN-1/%2E_orders-part-00042.csv.gz");
 }
 
 static void test_naming(void **state)

@@ -26,11 +26,11 @@ static const char probe_key[] = LAYOUT_CHANGES "check.txt";
 
 /* ------------------------------------------------------------------ trying out */
 
-static int write_probe(struct store *store, struct error *err)
+/* Its token is appended. */
+static int prepare_probe(struct store *store, struct strbuf *token,
+			 struct error *err)
 {
 	struct store_file *file;
-	struct strbuf token;
-	int ret;
 
 	if (store->ops->begin(store, &file, err) < 0)
 		return -1;
@@ -39,8 +39,16 @@ static int write_probe(struct store *store, struct error *err)
 		store->ops->discard(store, file);
 		return -1;
 	}
+	return store->ops->prepare(store, file, token, err);
+}
+
+static int write_probe(struct store *store, struct error *err)
+{
+	struct strbuf token;
+	int ret;
+
 	strbuf_init(&token);
-	ret = store->ops->prepare(store, file, &token, err);
+	ret = prepare_probe(store, &token, err);
 	if (ret == 0)
 		ret = store->ops->publish(store, probe_key, token.data, err);
 	strbuf_release(&token);
@@ -95,6 +103,26 @@ static int remove_probe(struct store *store, struct error *err)
 	return store->ops->remove(store, &key, 1, err);
 }
 
+static int allow(void *arg, struct error *err)
+{
+	(void)arg;
+	(void)err;
+	return 0;
+}
+
+/* One that is written, and never made visible. */
+static int forget_probe(struct store *store, struct error *err)
+{
+	struct strbuf token;
+	int ret;
+
+	strbuf_init(&token);
+	ret = prepare_probe(store, &token, err);
+	strbuf_release(&token);
+	return ret < 0 ? -1
+		       : store->ops->tidy(store, NULL, 0, allow, NULL, err);
+}
+
 /*
  * 1: an object can be replaced on condition of what it was; 0: the server does
  * not look at that.
@@ -126,19 +154,19 @@ struct trial {
 	int (*run)(struct store *store, struct error *err);
 };
 
-/* -1 is told as a finding. */
-static int try_one(struct store *store, const struct trial *trial,
-		   struct findings *out)
+/* What is wrong is told as a finding; its kind. */
+static enum error_kind try_one(struct store *store, const struct trial *trial,
+			       struct findings *out)
 {
 	struct error err = ERROR_INIT;
 
 	if (trial->run(store, &err) < 0) {
 		error_wrap(&err, "'%s'", store->ops->name(store));
 		finding_error(out, FINDING_FAIL, trial->check, &err);
-		return -1;
+		return err.kind;
 	}
 	finding_add(out, FINDING_OK, trial->check, "%s", trial->done);
-	return 0;
+	return ERROR_NONE;
 }
 
 static void tell_condition(struct store *store, struct findings *out)
@@ -262,18 +290,35 @@ static void try_all(struct store *store, struct findings *out)
 		{"read", "it can be read back", read_probe},
 		{"list", "files can be listed", list_probe},
 		{"delete", "files can be removed", remove_probe},
+		{"abort", "what is cut off can be removed", forget_probe},
 	};
 
-	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++)
-		if (try_one(store, &trials[i], out) < 0)
+	bool all = true;
+
+	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++) {
+		enum error_kind kind = try_one(store, &trials[i], out);
+
+		all &= kind == ERROR_NONE;
+		/* One right may be missing, and others too; but they look at
+		 * what the first one wrote. */
+		if (kind != ERROR_NONE && (kind != ERROR_PERMISSION || i == 0))
 			return;
-	tell_condition(store, out);
+	}
+	if (all)
+		tell_condition(store, out);
 }
 
-/* Is there a bucket at all? Whoever looks for an object is told. */
+/* Is there a bucket at all? Whoever reads an object is told. */
 static int reach(struct store *store, struct error *err)
 {
-	return store->ops->find(store, probe_key, NULL, err) < 0 ? -1 : 0;
+	struct store_tag tag;
+	struct strbuf text;
+	int rc;
+
+	strbuf_init_max(&text, STORE_SMALL_MAX);
+	rc = store->ops->read(store, LAYOUT_STATE, &text, &tag, err);
+	strbuf_release(&text);
+	return rc < 0 ? -1 : 0;
 }
 
 int files_check_server(struct server *base, struct cancel *cancel,

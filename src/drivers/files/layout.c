@@ -184,13 +184,19 @@ static void add_word(struct strbuf *out, const struct layout *layout,
 		add_digits(out, now + 11, 8);
 }
 
-/* What a name begins with, which must leave room for the rest. */
+static bool is_hidden(const struct strbuf *text)
+{
+	return text->len && (*text->data == '_' || *text->data == '.');
+}
+
+/* What a name begins with, which must leave room for the rest. A table may have a
+ * name that readers of files would pass over. */
 static void add_naming(struct strbuf *out, const struct layout *layout,
 		       int64_t now_us)
 {
 	const char *naming = layout->naming ? layout->naming : "";
+	size_t from = out->len, at = 0, len;
 	struct strbuf text;
-	size_t len;
 
 	strbuf_init(&text);
 	for (; *naming; naming += len) {
@@ -206,9 +212,11 @@ static void add_naming(struct strbuf *out, const struct layout *layout,
 	}
 	if (text.failed)
 		out->failed = text.failed;
-	strbuf_add(out, text.data, text.len);
+	if (is_hidden(&text))
+		strbuf_addf(out, "%%%02X", text.data[at++]);
+	strbuf_add(out, text.data + at, text.len - at);
 	if (text.len > NAME_BYTES_MAX / 3) {
-		cut(out, out->len - text.len, NAME_BYTES_MAX / 3);
+		cut(out, from, NAME_BYTES_MAX / 3);
 		add_digest(out, text.data, text.len);
 	}
 	strbuf_release(&text);
