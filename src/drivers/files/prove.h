@@ -43,6 +43,9 @@ struct files_proof {
 
 /* ------------------------------------------------------------------- prove.c */
 
+/* The memory that a reader may take. */
+size_t prove_room(const struct proof *proof);
+
 int prove_tell(struct proof *proof, const char *key, const char *what,
 	       const char *text, struct error *err)
 	__attribute__((warn_unused_result));

@@ -139,7 +139,7 @@ static int begin_rows(struct files_target *target, struct proof *proof,
 
 	for (size_t i = 0; i < 4; i++) {
 		if (readback_rows(&state->back, options[i & 1], tables[i >> 1],
-				  proof->room, err) == 0)
+				  prove_room(proof), err) == 0)
 			return 0;
 		if (err->kind != ERROR_DATA && err->kind != ERROR_SCHEMA)
 			return -1;
