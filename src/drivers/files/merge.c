@@ -271,7 +271,7 @@ static int open_source(struct files_target *target, struct error *err)
 	int rc = store->ops->open(store, key, &merge->source, err);
 
 	if (rc == 0)
-		rc = error_set(err, ERROR_CONFLICT, "'%s' is gone", key);
+		rc = error_set(err, ERROR_CONFLICT, "it is gone");
 	if (rc < 0)
 		return -1;
 	return format_reader_new(
@@ -279,16 +279,23 @@ static int open_source(struct files_target *target, struct error *err)
 		&merge->view.table, merge->source, 2 * merge->bytes, err);
 }
 
-/* A batch further. 1: all is read. */
-static int copy_some(struct files_target *target, struct error *err)
+/* 1: some rows; 0: the file has no more. */
+static int read_some(struct files_target *target, struct error *err)
 {
 	struct files_merge *merge = &target->merge;
-	int rc;
 
 	if (!merge->source && open_source(target, err) < 0)
 		return -1;
 	batch_reset(&merge->batch);
-	rc = format_reader_next(merge->reader, &merge->batch, err);
+	return format_reader_next(merge->reader, &merge->batch, err);
+}
+
+/* A batch further. 1: all is read. */
+static int copy_some(struct files_target *target, struct error *err)
+{
+	struct files_merge *merge = &target->merge;
+	int rc = read_some(target, err);
+
 	if (rc > 0)
 		return outfile_write(merge->file, &merge->batch, err);
 	if (rc < 0)

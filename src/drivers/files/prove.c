@@ -538,6 +538,17 @@ static int step(struct files_target *target, struct proof *proof,
 	return rc;
 }
 
+/* Those that came after the load. */
+static uint64_t count_changes(const struct files_target *target,
+			      const struct manifest *manifest)
+{
+	int64_t last = target->state.seq;
+
+	return last < manifest->first_seq
+		       ? 0
+		       : (uint64_t)(last - manifest->first_seq) + 1;
+}
+
 /* A few tenths of a second of it; as prove(). */
 static int work(struct files_target *target, const struct files_proof *state,
 		struct proof *proof, struct error *err)
@@ -547,9 +558,7 @@ static int work(struct files_target *target, const struct files_proof *state,
 	int rc;
 
 	if (proof->whole)
-		proof->rows =
-			manifest->rows +
-			(uint64_t)(target->state.seq + 1 - manifest->first_seq);
+		proof->rows = manifest->rows + count_changes(target, manifest);
 	do
 		rc = step(target, proof, err);
 	while (rc > 0 && clock_ms() < deadline);
