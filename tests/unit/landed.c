@@ -120,7 +120,7 @@ char *landed_keys(const char *below)
 		strbuf_addf(&out, "%s\n", keys[i]);
 		free(keys[i]);
 	}
-	return count ? strbuf_detach(&out) : strdup("");
+	return strbuf_detach(&out);
 }
 
 /* ------------------------------------------------------------- begin and end */
