@@ -171,7 +171,7 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(call helpers,tests/unit) $(O)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # On a machine that is short of everything: see tests/unit/scarce/scarce.h.
-SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation change module format s3) \
+SCARCE := $(patsubst %,$(O)/tests/unit/test_every_%,allocation change module format file s3) \
           $(O)/tests/contract/test_scarce_postgresql
 WRAPPED := malloc calloc realloc strdup strndup pthread_create
 $(SCARCE): $(O)/tests/unit/scarce/scarce.o

@@ -481,6 +481,8 @@ struct proof {
 	bool whole;    /* all of it, or else a sample of about `rows` rows */
 	uint64_t rows; /* in: of the sample; out, with `whole`: of all */
 	size_t room;   /* memory that it may take */
+	/* As much as that will ever be: what wants more cannot be read. */
+	size_t room_most;
 	/* Where it goes on, in the target's own words: the caller's, and to be
 	 * freed. NULL: at the beginning. */
 	char *place;
@@ -629,7 +631,8 @@ struct target_ops {
 	 * tenths of a second. Comes after fence(), between transactions. 1:
 	 * there is more to do; 0: that was all. Each merged file counts as
 	 * soon as it is done; readers miss no change at any moment, and may
-	 * see some twice. NULL: it keeps no files.
+	 * see some twice. ERROR_MEMORY: it needs more `room`; ERROR_DATA: a
+	 * file cannot be read. NULL: it keeps no files.
 	 */
 	int (*compact)(struct target *dst, const struct table *shape,
 		       struct compaction *work, struct error *err);
@@ -644,8 +647,8 @@ struct target_ops {
 	 * order of their keys. Some tenths of a second of work. 1: there is
 	 * more to do, in a later call, between which anything may be done with
 	 * the target; 0: that was all. Comes after fence(). ERROR_MEMORY: it
-	 * needs more `room`. NULL: it cannot; others are compared with their
-	 * source row by row.
+	 * needs more `room`, which is less than `room_most`. NULL: it cannot;
+	 * others are compared with their source row by row.
 	 */
 	int (*prove)(struct target *dst, struct proof *proof,
 		     struct error *err);

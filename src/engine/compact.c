@@ -8,7 +8,7 @@
 /* What a destination wants to read and write with, by what a load of it takes. */
 #define TIMES 3
 
-#define LEAST_BYTES ((size_t)8 << 20)
+#define LEAST_BYTES ((size_t)10 << 20)
 
 #define WITHOUT_MEMORY_MS 200
 
@@ -47,6 +47,8 @@ static bool has_memory(struct compact *compact, struct link *link)
 		compact_begin_anew(compact);
 	if (compact->link)
 		return true;
+	if (least < compact->wanted)
+		least = compact->wanted;
 	if (room < least)
 		room = least;
 	while (budget && !budget_try(budget, room)) {
@@ -94,6 +96,42 @@ static int slice(struct compact *compact, struct link *link, struct error *err)
 				       err);
 }
 
+/* Large rows, or what becomes much when it is unpacked: from that file on, with
+ * twice as much. */
+static bool wants_more(struct compact *compact, const struct link *link,
+		       const struct error *err)
+{
+	struct budget *budget = link->memory.budget;
+	struct budget_usage usage;
+	size_t room = compact->work.room;
+
+	if (err->kind != ERROR_MEMORY || !budget || !compact->link)
+		return false;
+	budget_count(budget, &usage);
+	if (room >= usage.size)
+		return false;
+	compact->wanted = room < usage.size / 2 ? 2 * room : usage.size;
+	compact_begin_anew(compact);
+	return true;
+}
+
+static bool is_about_a_file(const struct error *err)
+{
+	return err->kind == ERROR_MEMORY || err->kind == ERROR_DATA ||
+	       err->kind == ERROR_SCHEMA;
+}
+
+static void refuse(struct compact *compact, const struct link *link,
+		   struct orders *orders, const struct error *err)
+{
+	report_log(link->subject, LOG_WARNING, NULL, -1, -1,
+		   "'%s' could not be compacted: %s", link->mapping->name,
+		   err->message);
+	orders_answer(orders, ORDER_COMPACT, link->reporter, "FAILED",
+		      err->message);
+	compact_end(compact);
+}
+
 static void answer(struct compact *compact, const struct link *link,
 		   struct orders *orders)
 {
@@ -130,5 +168,13 @@ int compact_step(struct compact *compact, struct link *link,
 		answer(compact, link, orders);
 		compact_end(compact);
 	}
-	return rc < 0 ? -1 : 0;
+	if (rc >= 0)
+		return 0;
+	if (!wants_more(compact, link, err)) {
+		if (!is_about_a_file(err))
+			return -1;
+		refuse(compact, link, orders, err);
+	}
+	error_clear(err);
+	return 0;
 }

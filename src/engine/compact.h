@@ -12,14 +12,17 @@ struct compact {
 	struct link *link; /* NULL: nothing is held */
 	struct compaction work;
 	int64_t began_ms;
-	bool began; /* and is not over, though it may have to begin anew */
+	bool began;    /* and is not over, though it may have to begin anew */
+	size_t wanted; /* memory that it could not do with less than */
 };
 
 /* How long it may wait for the next step: one that has no memory asks again. */
 int64_t compact_sleep_ms(const struct compact *compact);
 
-/* If there are orders for it: some tenths of a second of it, and the answer, once it
- * is over. */
+/*
+ * If there are orders for it: some tenths of a second of it, and the answer, once it
+ * is over. That a file cannot be read is an answer, too: changes go on.
+ */
 int compact_step(struct compact *compact, struct link *link,
 		 struct orders *orders, struct error *err)
 	__attribute__((warn_unused_result));

@@ -28,10 +28,17 @@ void parquet_column_release(struct parquet_column *column)
 	column->entry_count = 0;
 }
 
+/* Those of numbers are not listed. */
+static size_t entries_bytes(const struct parquet_column *column)
+{
+	return column->entries ? column->entry_count * sizeof(*column->entries)
+			       : 0;
+}
+
 size_t parquet_column_memory(const struct parquet_column *column)
 {
 	return column->chunk.len + column->page.len + column->dict.len +
-	       column->entry_count * sizeof(*column->entries);
+	       entries_bytes(column);
 }
 
 static int damaged(const struct parquet_column *column, struct error *err)
@@ -139,6 +146,10 @@ static int read_page(struct parquet_column *column, size_t room,
 				 "more than there is memory for",
 				 (long long)header->unpacked);
 	column->at = column->chunk.len - left + (size_t)header->packed;
+	/* What a larger page took is not kept for a small one: it is not
+	 * counted. */
+	if (out->size / 4 > (size_t)header->unpacked)
+		strbuf_release(out);
 	strbuf_reset(out);
 	return codec_unpack(&column->codec, data, (size_t)header->packed,
 			    (size_t)header->unpacked, out, err);
@@ -182,17 +193,25 @@ static int list_entries(struct parquet_column *column, struct error *err)
 }
 
 /* An entry takes four bytes or more in the file: no more than that are listed. */
-static int read_dictionary(struct parquet_column *column,
+static int read_dictionary(struct parquet_column *column, size_t room,
 			   const struct page_header *header, struct error *err)
 {
 	size_t least = column->leaf.width ? column->leaf.width : 4;
+	size_t listed = column->leaf.kind == PARQUET_SLICES
+				? sizeof(*column->entries)
+				: 0;
 
 	if (column->entry_count || header->encoding != PARQUET_PLAIN ||
 	    (uint64_t)header->values > column->dict.len / least ||
 	    column->leaf.type == PARQUET_BOOLEAN)
 		return damaged(column, err);
+	if ((uint64_t)header->values * listed > room)
+		return error_set(err, ERROR_MEMORY,
+				 "a dictionary of a Parquet file has %lld "
+				 "entries, more than there is memory for",
+				 (long long)header->values);
 	column->entry_count = (uint32_t)header->values;
-	if (column->leaf.kind == PARQUET_SLICES)
+	if (listed)
 		return list_entries(column, err);
 	return column->dict.len == column->entry_count * least
 		       ? 0
@@ -271,8 +290,11 @@ static int next_page(struct parquet_column *column, size_t room,
 
 		column->dict = column->page;
 		column->page = page;
-		if (read_dictionary(column, &header, err) < 0 ||
-		    read_page(column, room, &header, &column->page, err) < 0)
+		room -= column->dict.len;
+		if (read_dictionary(column, room, &header, err) < 0)
+			return -1;
+		room -= entries_bytes(column);
+		if (read_page(column, room, &header, &column->page, err) < 0)
 			return -1;
 	}
 	if (header.type != PARQUET_DATA_PAGE)

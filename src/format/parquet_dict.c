@@ -261,7 +261,8 @@ int parquet_dict_add(struct parquet_dict *dict, const struct parquet_leaf *leaf,
 		return error_memory(err, "a column's values");
 	hash_values(&lookup);
 	for (size_t i = 0; i < values->count; i++) {
-		if (!make_room(dict))
+		/* An entry that could not be kept is not to be looked at. */
+		if (dict->keys.failed || dict->plain.failed || !make_room(dict))
 			return error_memory(err, "a dictionary of values");
 		look_ahead(&lookup, i);
 		to[i] = find(&lookup, i);

@@ -154,6 +154,20 @@ static int load_row(struct parquet_reader *reader, struct error *err)
 	return 0;
 }
 
+/* What a row has of bytes that a batch of its own would hold once more. */
+static size_t row_bytes(const struct parquet_reader *reader)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < reader->table->column_count; i++) {
+		const struct parquet_column *column = &reader->columns[i];
+
+		if (!column->null && column->leaf.kind == PARQUET_SLICES)
+			bytes += column->slice.len;
+	}
+	return bytes;
+}
+
 /* 0: there is no room. */
 static int put_row(struct parquet_reader *reader, struct batch *batch,
 		   struct error *err)
@@ -168,6 +182,22 @@ static int put_row(struct parquet_reader *reader, struct batch *batch,
 	reader->loaded = false;
 	reader->rows_left--;
 	return 1;
+}
+
+/* It is larger than a whole batch. */
+static int put_lone(struct parquet_reader *reader, struct batch *batch,
+		    struct error *err)
+{
+	int rc;
+
+	if (row_bytes(reader) > memory_left(reader))
+		return error_set(err, ERROR_MEMORY,
+				 "a row of a Parquet file needs more than %zu "
+				 "bytes of memory",
+				 reader->max_bytes);
+	batch_make_lone(batch);
+	rc = put_row(reader, batch, err);
+	return rc ? rc : error_memory(err, "a row of a file");
 }
 
 static int next_rows(struct format_reader *base, struct batch *batch,
@@ -188,12 +218,8 @@ static int next_rows(struct format_reader *base, struct batch *batch,
 		rc = put_row(reader, batch, err);
 		if (rc == 0 && batch->rows)
 			return 1;
-		if (rc == 0) { /* larger than a whole batch */
-			batch_make_lone(batch);
-			rc = put_row(reader, batch, err);
-			if (rc == 0)
-				return error_memory(err, "a row of a file");
-		}
+		if (rc == 0)
+			rc = put_lone(reader, batch, err);
 		if (rc < 0)
 			return -1;
 	}

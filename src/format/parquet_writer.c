@@ -129,6 +129,10 @@ static int end_group(struct parquet_writer *writer, struct error *err)
 	strbuf_add(&writer->group_notes, &group, sizeof(group));
 	writer->rows += writer->group_rows;
 	writer->group_rows = 0;
+	/* The footer counts on all of these. */
+	if (strbuf_check(&writer->columns, err) < 0 ||
+	    strbuf_check(&writer->chunk_notes, err) < 0)
+		return -1;
 	return strbuf_check(&writer->group_notes, err);
 }
 
@@ -330,9 +334,7 @@ static int write_footer(struct parquet_writer *writer, struct error *err)
 	strbuf_add(&out, len, sizeof(len));
 	strbuf_addstr(&out, PARQUET_MAGIC);
 	if (put_buffer(writer, &writer->column_index, err) == 0 &&
-	    put_buffer(writer, &writer->offset_index, err) == 0 &&
-	    strbuf_check(&writer->columns, err) == 0 &&
-	    strbuf_check(&writer->chunk_notes, err) == 0)
+	    put_buffer(writer, &writer->offset_index, err) == 0)
 		ret = put_buffer(writer, &out, err);
 	strbuf_release(&out);
 	return ret;

@@ -5,9 +5,14 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define GZIP_WINDOW (15 + 16) /* 32 KiB, with gzip's header and trailer */
 #define GZIP_MEMORY 8
+
+/* What zstd allows, and what its levels make. */
+#define ZSTD_WINDOWLOG_LEAST 10
+#define ZSTD_WINDOWLOG_MOST  27
 
 static int no_memory(struct error *err)
 {
@@ -165,13 +170,32 @@ int stream_out_add(struct stream_out *out, const void *data, size_t len,
 
 /* ------------------------------------------------------------------ reading */
 
+/* What a frame says it looks back on is what it takes of memory: 128 MiB of the
+ * highest levels, or of one that is damaged. */
+static ZSTD_DCtx *new_unzstd(size_t max_bytes)
+{
+	ZSTD_DCtx *unpacker = ZSTD_createDCtx();
+	int log = ZSTD_WINDOWLOG_LEAST;
+
+	while (log < ZSTD_WINDOWLOG_MOST && max_bytes >> (log + 1))
+		log++;
+	if (unpacker && ZSTD_isError(ZSTD_DCtx_setParameter(
+				unpacker, ZSTD_d_windowLogMax, log))) {
+		ZSTD_freeDCtx(unpacker);
+		unpacker = NULL;
+	}
+	return unpacker;
+}
+
 int stream_in_init(struct stream_in *in, const struct format_options *options,
-		   struct byte_source *source, struct error *err)
+		   struct byte_source *source, size_t max_bytes,
+		   struct error *err)
 {
 	bool packed = options->compression != FORMAT_UNCOMPRESSED;
 
 	memset(in, 0, sizeof(*in));
 	in->source = source;
+	in->max_bytes = max_bytes;
 	in->compression = options->compression;
 	in->buffer = malloc(STREAM_BYTES);
 	in->packed = packed ? malloc(STREAM_BYTES) : NULL;
@@ -183,7 +207,7 @@ int stream_in_init(struct stream_in *in, const struct format_options *options,
 			in->unpacker = NULL;
 		}
 	} else if (packed) {
-		in->unpacker = ZSTD_createDCtx();
+		in->unpacker = new_unzstd(max_bytes);
 	}
 	if (in->buffer && (!packed || (in->packed && in->unpacker)))
 		return 0;
@@ -267,6 +291,12 @@ static int unpack_zstd(struct stream_in *in, size_t *len, struct error *err)
 			      (size_t)(in->packed_end - in->packed_at), 0};
 	size_t rc = ZSTD_decompressStream(in->unpacker, &to, &from);
 
+	if (ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge ||
+	    ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation)
+		return error_set(err, ERROR_MEMORY,
+				 "a compressed file needs more than %zu bytes "
+				 "of memory",
+				 in->max_bytes);
 	if (ZSTD_isError(rc))
 		return damaged(err);
 	in->ended = rc == 0;

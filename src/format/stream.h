@@ -62,13 +62,16 @@ struct stream_in {
 	const char *packed_at, *packed_end;
 	bool ended; /* the compressed file says so */
 	bool full;  /* so much was unpacked that there may be more */
+	size_t max_bytes;
 	char *buffer, *packed;
 	void *unpacker;
 };
 
+/* A file that cannot be unpacked with `max_bytes` of memory, some KiB apart, is
+ * ERROR_MEMORY. */
 int stream_in_init(struct stream_in *in, const struct format_options *options,
-		   struct byte_source *source, struct error *err)
-	__attribute__((warn_unused_result));
+		   struct byte_source *source, size_t max_bytes,
+		   struct error *err) __attribute__((warn_unused_result));
 void stream_in_release(struct stream_in *in); /* safe when zeroed */
 
 /* More bytes between `at` and `end`, which were the same. 0: that was all. */

@@ -35,17 +35,30 @@ static int put_values(struct text_reader *reader, struct batch *batch,
 	return 1;
 }
 
+/* It is larger than a whole batch, and then has memory of its own. */
+static int put_lone(struct text_reader *reader, struct batch *batch,
+		    struct error *err)
+{
+	size_t most = reader->bytes.max;
+	int rc;
+
+	if (reader->bytes.len > most / 2)
+		return error_set(err, ERROR_MEMORY,
+				 "a row of a file needs more than %zu bytes of "
+				 "memory",
+				 most);
+	batch_make_lone(batch);
+	rc = put_values(reader, batch, err);
+	return rc ? rc : error_memory(err, "a row of a file");
+}
+
 /* 0: there is no room beside other rows. */
 static int put_row(struct text_reader *reader, struct batch *batch,
 		   struct error *err)
 {
 	int rc = put_values(reader, batch, err);
 
-	if (rc || batch->rows)
-		return rc;
-	batch_make_lone(batch); /* it is larger than a whole batch */
-	rc = put_values(reader, batch, err);
-	return rc ? rc : error_memory(err, "a row of a file");
+	return rc || batch->rows ? rc : put_lone(reader, batch, err);
 }
 
 static int read_row(struct text_reader *reader, struct error *err)
@@ -107,7 +120,9 @@ int text_reader_init(struct text_reader *reader,
 	reader->base =
 		(struct format_reader){.next = next_rows, .free = free_reader};
 	reader->table = table;
-	strbuf_init_max(&reader->bytes, max_bytes);
+	size_t window = options->compression == FORMAT_ZSTD ? max_bytes / 2 : 0;
+
+	strbuf_init_max(&reader->bytes, max_bytes - window);
 	reader->values =
 		calloc(table->column_count + 1, sizeof(*reader->values));
 	if (!reader->values)
@@ -115,5 +130,5 @@ int text_reader_init(struct text_reader *reader,
 	reader->cells = cells_new(table, options, NULL, err);
 	if (!reader->cells)
 		return -1;
-	return stream_in_init(&reader->in, options, source, err);
+	return stream_in_init(&reader->in, options, source, window, err);
 }

@@ -89,7 +89,7 @@ def test_keys(lake):
     """Everything that is written there is explained, and the other way round."""
     text = section("What lies where")
     latest, manifest, state = re.split(
-        r"^\*\*`(?:latest|manifest|_dataflow/state)\.json`", text,
+        r"^\*\*`(?:latest|_manifest|_dataflow/state)\.json`", text,
         flags=re.M)[1:]
     landing = lake.landing("t")
     written = set(landing.latest())

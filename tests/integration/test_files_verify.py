@@ -177,7 +177,7 @@ def test_values_are_compared_not_bytes_alone(world, make_lake, change_rows):
         changed = lines[:at + 1]
     entry["bytes"], entry["crc32c"] = len(changed), f"{crc32c(changed):08x}"
     lake.write("t", entry["key"], changed)
-    lake.write("t", f"full/{manifest['run']}/manifest.json",
+    lake.write("t", f"full/{manifest['run']}/_manifest.json",
                 json.dumps(manifest).encode())
     result = verify(world, mapping, "WHOLE", "FAILED")
     assert keys(result) == {
@@ -230,7 +230,7 @@ def test_manifest_and_pointer(world, make_lake):
     fill(world)
     mapping = start(world, lake)
     landing = lake.landing("t")
-    name = f"full/{landing.latest()['run']}/manifest.json"
+    name = f"full/{landing.latest()['run']}/_manifest.json"
     for key in (name, "latest.json"):
         kept = lake.read("t", key)
         lake.remove("t", key)

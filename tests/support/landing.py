@@ -33,7 +33,7 @@ class Landing:
 
     def manifest(self, run=None):
         return self.read_json("full", run or self.latest()["run"],
-                              "manifest.json")
+                              "_manifest.json")
 
     def state(self):
         return self.read_json("_dataflow/state.json")

@@ -410,33 +410,46 @@ struct bucket_source {
 	struct byte_source base;
 	struct store *store;
 	char *key;
-	struct strbuf bytes; /* from `at` on */
+	char *bytes; /* those from `at` on; NULL: none were read ahead */
 	uint64_t at;
+	size_t len;
 };
 
 static bool is_there(const struct bucket_source *source, uint64_t offset,
 		     size_t len)
 {
-	return offset >= source->at &&
-	       offset + len <= source->at + source->bytes.len;
+	return offset >= source->at && offset + len <= source->at + source->len;
 }
 
-static int fetch(struct bucket_source *source, uint64_t offset, size_t len,
-		 struct error *err)
+/* Where the bytes of an answer go. */
+struct landing {
+	char *at, *end;
+};
+
+static int put_bytes(const void *data, size_t len, void *arg, struct error *err)
 {
-	uint64_t left = source->base.size - offset;
-	size_t want = len > READ_AHEAD ? len : READ_AHEAD;
+	struct landing *landing = arg;
+
+	if (len > (size_t)(landing->end - landing->at))
+		return error_set(err, ERROR_DATA,
+				 "more bytes came than were asked for");
+	memcpy(landing->at, data, len);
+	landing->at += len;
+	return 0;
+}
+
+static int get_range(struct bucket_source *source, uint64_t offset, void *data,
+		     size_t len, struct error *err)
+{
+	struct landing landing = {data, (char *)data + len};
 	struct s3_range range = {
 		.from = (int64_t)offset,
-		.count = (int64_t)(want < left ? want : left),
+		.count = (int64_t)len,
 	};
-	int rc;
+	int rc = s3_get(client_of(source->store), source->key, &range,
+			put_bytes, &landing, NULL, err);
 
-	strbuf_reset(&source->bytes);
-	source->at = offset;
-	rc = s3_get(client_of(source->store), source->key, &range, add_bytes,
-		    &source->bytes, NULL, err);
-	if (rc > 0 && source->bytes.len >= len)
+	if (rc > 0 && landing.at == landing.end)
 		return 0;
 	return rc < 0 ? -1
 		      : error_set(err, ERROR_DATA,
@@ -445,15 +458,38 @@ static int fetch(struct bucket_source *source, uint64_t offset, size_t len,
 				  source->key);
 }
 
+/* What comes next is likely to be wanted next. */
+static int read_ahead(struct bucket_source *source, uint64_t offset,
+		      struct error *err)
+{
+	uint64_t left = source->base.size - offset;
+	size_t len = left < READ_AHEAD ? (size_t)left : READ_AHEAD;
+
+	if (!source->bytes)
+		source->bytes = malloc(READ_AHEAD);
+	if (!source->bytes)
+		return error_memory(err, "a file");
+	source->len = 0;
+	if (get_range(source, offset, source->bytes, len, err) < 0)
+		return -1;
+	source->at = offset;
+	source->len = len;
+	return 0;
+}
+
+/* What is large is not held twice. */
 static int read_at(struct byte_source *base, uint64_t offset, void *data,
 		   size_t len, struct error *err)
 {
 	struct bucket_source *source = (struct bucket_source *)base;
 
-	if (!is_there(source, offset, len) &&
-	    fetch(source, offset, len, err) < 0)
-		return -1;
-	memcpy(data, source->bytes.data + (offset - source->at), len);
+	if (!is_there(source, offset, len)) {
+		if (len >= READ_AHEAD)
+			return get_range(source, offset, data, len, err);
+		if (read_ahead(source, offset, err) < 0)
+			return -1;
+	}
+	memcpy(data, source->bytes + (offset - source->at), len);
 	return 0;
 }
 
@@ -462,7 +498,7 @@ static void bucket_close_source(struct store *store, struct byte_source *base)
 	struct bucket_source *source = (struct bucket_source *)base;
 
 	(void)store;
-	strbuf_release(&source->bytes);
+	free(source->bytes);
 	free(source->key);
 	free(source);
 }
@@ -476,7 +512,6 @@ static int bucket_open_source(struct store *store, const char *key,
 
 	if (!source)
 		return error_memory(err, "a file");
-	strbuf_init_max(&source->bytes, SIZE_MAX);
 	source->base.read_at = read_at;
 	source->store = store;
 	source->key = key_of(store, key, err);

@@ -13,7 +13,7 @@
  * What files are called. Below a table's own folder:
  *
  *	full/<run>/[column=value/]part-00000.parquet
- *	full/<run>/manifest.json
+ *	full/<run>/_manifest.json
  *	latest.json
  *	changes/[dt=2026-01-31/[hour=13/]]<from>-<to>-00000.parquet
  *	changes/[dt=2026-01-31/[hour=13/]]<from>-<to>-00000_00007.parquet
@@ -29,7 +29,7 @@
  */
 #define LAYOUT_STATE	"_dataflow/state.json"
 #define LAYOUT_LATEST	"latest.json"
-#define LAYOUT_MANIFEST "manifest.json"
+#define LAYOUT_MANIFEST "_manifest.json"
 #define LAYOUT_FULL	"full/"
 #define LAYOUT_CHANGES	"changes/"
 

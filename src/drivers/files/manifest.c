@@ -13,6 +13,9 @@
 
 #define VERSION 1
 
+#define DIGITS_MAX   38 /* of a decimal */
+#define FRACTION_MAX 9	/* of a second */
+
 int manifest_init(struct manifest *manifest, const struct table *table,
 		  struct error *err)
 {
@@ -305,6 +308,24 @@ static bool find_type(const char *name, enum row_type *out)
 	return false;
 }
 
+/* Whoever makes texts of values relies on it. */
+static bool has_sane_digits(const struct column *column)
+{
+	switch (column->type) {
+	case ROW_DECIMAL:
+		return column->precision >= 0 &&
+		       column->precision <= DIGITS_MAX && column->scale >= 0 &&
+		       column->scale <= DIGITS_MAX;
+	case ROW_TIME:
+	case ROW_TIMESTAMP:
+	case ROW_TIMESTAMPTZ:
+		return column->precision >= 0 &&
+		       column->precision <= FRACTION_MAX;
+	default:
+		return true;
+	}
+}
+
 static int parse_column(struct manifest *manifest, json_t *in,
 			struct column *column, struct error *err)
 {
@@ -317,7 +338,7 @@ static int parse_column(struct manifest *manifest, json_t *in,
 			&column->precision, "scale", &column->scale, "coarse",
 			&coarse, "finest", &finest, "offsetless",
 			&offsetless) < 0 ||
-	    !find_type(type, &column->type))
+	    !find_type(type, &column->type) || !has_sane_digits(column))
 		return broken("columns", err);
 	column->nullable = nullable;
 	column->coarse = coarse;
@@ -380,6 +401,7 @@ static int parse_file(struct manifest *manifest, json_t *in, struct error *err)
 			"rows", &rows, "bytes", &bytes, "crc32c", &crc,
 			"digest_sum", &digits) < 0 ||
 	    rows < 0 || bytes < 0 || strncmp(file.key, LAYOUT_FULL, 5) != 0 ||
+	    strstr(file.key, "/../") ||
 	    sscanf(crc, "%8" SCNx32, &file.crc32c) != 1 ||
 	    sscanf(digits, "%16" SCNx64 "%16" SCNx64 "%16" SCNx64 "%16" SCNx64,
 		   &sum->words[0], &sum->words[1], &sum->words[2],
@@ -411,7 +433,7 @@ static int parse(struct manifest *manifest, json_t *root, struct error *err)
 		return broken("digest_every", err);
 	manifest->digest_every = (unsigned)every;
 	manifest->first_seq = json_integer_value(first_seq);
-	if (!json_is_integer(first_seq))
+	if (!json_is_integer(first_seq) || manifest->first_seq < 0)
 		return broken("first_seq", err);
 	if (parse_options(manifest, root, err) < 0 ||
 	    parse_columns(manifest, json_object_get(root, "columns"), err) <

@@ -9,7 +9,7 @@
 #include "row/schema.h"
 
 /*
- * What is in the files of one load, for whoever reads them: `manifest.json` in
+ * What is in the files of one load, for whoever reads them: `_manifest.json` in
  * the load's folder, written when all of them are there. `latest.json` beside
  * the folders says which load counts.
  *

@@ -23,12 +23,12 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "drivers/files/readback.h"
 
 #define SLICE_MS   300
 #define BATCH_ROWS 4096
 
-/* Of what a compaction may take, beside a reader, a row group and a part of an
- * upload: the rows that go from one to the other. */
+/* Of the rows that go from a reader to a writer. */
 #define BATCH_BYTES ((size_t)1 << 20)
 
 /* The least that a row group, or a reader, can work with. */
@@ -141,8 +141,7 @@ static bool lie_together(const struct merge_file *a, const struct merge_file *b)
 static bool is_small(const struct files_target *target,
 		     const struct merge_file *file)
 {
-	return file->size < target->server->settings.file_bytes / 2 &&
-	       file->size <= target->merge.bytes;
+	return file->size < target->server->settings.file_bytes / 2;
 }
 
 /* The next ones that make a file together. False: there are none. */
@@ -205,7 +204,7 @@ void files_merge_end(struct target *dst)
  * for writing. */
 static size_t share_of(const struct files_target *target, size_t room)
 {
-	size_t fixed = BATCH_BYTES + target->store->buffer_bytes;
+	size_t fixed = READBACK_BYTES + target->store->buffer_bytes;
 
 	return room > fixed + 3 * LEAST_BYTES ? (room - fixed) / 3
 					      : LEAST_BYTES;
@@ -272,7 +271,7 @@ static int open_source(struct files_target *target, struct error *err)
 	int rc = store->ops->open(store, key, &merge->source, err);
 
 	if (rc == 0)
-		rc = error_set(err, ERROR_CONFLICT, "'%s' is gone", key);
+		rc = error_set(err, ERROR_CONFLICT, "it is gone");
 	if (rc < 0)
 		return -1;
 	return format_reader_new(
@@ -280,16 +279,23 @@ static int open_source(struct files_target *target, struct error *err)
 		&merge->view.table, merge->source, 2 * merge->bytes, err);
 }
 
-/* A batch further. 1: all is read. */
-static int copy_some(struct files_target *target, struct error *err)
+/* 1: some rows; 0: the file has no more. */
+static int read_some(struct files_target *target, struct error *err)
 {
 	struct files_merge *merge = &target->merge;
-	int rc;
 
 	if (!merge->source && open_source(target, err) < 0)
 		return -1;
 	batch_reset(&merge->batch);
-	rc = format_reader_next(merge->reader, &merge->batch, err);
+	return format_reader_next(merge->reader, &merge->batch, err);
+}
+
+/* A batch further. 1: all is read. */
+static int copy_some(struct files_target *target, struct error *err)
+{
+	struct files_merge *merge = &target->merge;
+	int rc = read_some(target, err);
+
 	if (rc > 0)
 		return outfile_write(merge->file, &merge->batch, err);
 	if (rc < 0)

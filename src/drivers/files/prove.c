@@ -28,12 +28,15 @@
 /* A slice of work; a change waits for so long, and a batch or a piece more. */
 #define SLICE_MS 150
 
-/* A reader that wants more than this has a file that was not ours. */
-#define ROOM_MOST ((size_t)1 << 30)
-
 static const char *place_of(const struct files_target *target)
 {
 	return target->store->ops->name(target->store);
+}
+
+size_t prove_room(const struct proof *proof)
+{
+	return proof->room > 2 * READBACK_BYTES ? proof->room - READBACK_BYTES
+						: proof->room / 2;
 }
 
 int prove_tell(struct proof *proof, const char *key, const char *what,
@@ -47,7 +50,7 @@ int prove_tell_unreadable(struct proof *proof, const char *key,
 {
 	struct error why = *err;
 
-	if (why.kind == ERROR_MEMORY && proof->room < ROOM_MOST)
+	if (why.kind == ERROR_MEMORY && proof->room < proof->room_most)
 		return -1;
 	if (why.kind != ERROR_DATA && why.kind != ERROR_SCHEMA &&
 	    why.kind != ERROR_MEMORY)
@@ -336,7 +339,7 @@ static int check_bytes(struct files_proof *state, struct proof *proof,
 	}
 	state->reading = READING_ROWS;
 	if (readback_rows(&state->back, &state->manifest.options,
-			  &state->manifest.table, proof->room, err) < 0)
+			  &state->manifest.table, prove_room(proof), err) < 0)
 		return prove_tell_unreadable(proof, file->key, err);
 	return 1;
 }
@@ -535,6 +538,17 @@ static int step(struct files_target *target, struct proof *proof,
 	return rc;
 }
 
+/* Those that came after the load. */
+static uint64_t count_changes(const struct files_target *target,
+			      const struct manifest *manifest)
+{
+	int64_t last = target->state.seq;
+
+	return last < manifest->first_seq
+		       ? 0
+		       : (uint64_t)(last - manifest->first_seq) + 1;
+}
+
 /* A few tenths of a second of it; as prove(). */
 static int work(struct files_target *target, const struct files_proof *state,
 		struct proof *proof, struct error *err)
@@ -544,9 +558,7 @@ static int work(struct files_target *target, const struct files_proof *state,
 	int rc;
 
 	if (proof->whole)
-		proof->rows =
-			manifest->rows +
-			(uint64_t)(target->state.seq + 1 - manifest->first_seq);
+		proof->rows = manifest->rows + count_changes(target, manifest);
 	do
 		rc = step(target, proof, err);
 	while (rc > 0 && clock_ms() < deadline);

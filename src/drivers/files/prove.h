@@ -26,6 +26,7 @@ struct files_proof {
 	bool listed;
 	struct change_file *changes;
 	size_t change_count;
+	size_t next_change;    /* of them; those before are done with */
 	char *previous;	       /* the file before, if it was read; or NULL */
 	uint64_t number, end;  /* of files: the next one, and behind the last */
 	int64_t seq, last_seq; /* of changes: the next one, and the last; 0:
@@ -42,6 +43,9 @@ struct files_proof {
 };
 
 /* ------------------------------------------------------------------- prove.c */
+
+/* The memory that a reader may take. */
+size_t prove_room(const struct proof *proof);
 
 int prove_tell(struct proof *proof, const char *key, const char *what,
 	       const char *text, struct error *err)

@@ -46,7 +46,7 @@ void prove_changes_forget(struct files_proof *state)
 		free(state->changes[i].key);
 	free(state->changes);
 	state->changes = NULL;
-	state->change_count = 0;
+	state->change_count = state->next_change = 0;
 }
 
 static int list_changes(struct files_target *target, struct error *err)
@@ -85,14 +85,14 @@ int prove_changes_begin(struct files_target *target, struct proof *proof,
 
 /* The file that has the next number, or the first one behind that; NULL: none
  * has. */
-static const struct change_file *next_change(const struct files_proof *state)
+static const struct change_file *next_change(struct files_proof *state)
 {
-	const struct change_file *best = NULL;
-
-	for (size_t i = 0; i < state->change_count && !best; i++)
-		if (state->changes[i].last >= state->number)
-			best = &state->changes[i];
-	return best;
+	while (state->next_change < state->change_count &&
+	       state->changes[state->next_change].last < state->number)
+		state->next_change++;
+	return state->next_change < state->change_count
+		       ? &state->changes[state->next_change]
+		       : NULL;
 }
 
 /* What is missing has no name that anybody knows, but for its number. */
@@ -139,7 +139,7 @@ static int begin_rows(struct files_target *target, struct proof *proof,
 
 	for (size_t i = 0; i < 4; i++) {
 		if (readback_rows(&state->back, options[i & 1], tables[i >> 1],
-				  proof->room, err) == 0)
+				  prove_room(proof), err) == 0)
 			return 0;
 		if (err->kind != ERROR_DATA && err->kind != ERROR_SCHEMA)
 			return -1;
@@ -188,6 +188,8 @@ static bool check_numbers(struct files_proof *state)
 		if (again && state->seq && numbers[row] < state->seq)
 			continue;
 		if (state->seq && numbers[row] != state->seq)
+			return false;
+		if (numbers[row] < 1 || numbers[row] == INT64_MAX)
 			return false;
 		state->seq = numbers[row] + 1;
 	}

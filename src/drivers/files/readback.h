@@ -5,6 +5,9 @@
 #include "format/format.h"
 #include "row/canonical.h"
 
+/* The memory that it takes beside the reader's. */
+#define READBACK_BYTES ((size_t)6 << 20)
+
 /*
  * A visible file that is read again, piece by piece: its bytes, and then its
  * rows. Belongs to one thread at a time; zeroed: none is open.
