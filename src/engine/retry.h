@@ -28,10 +28,10 @@ struct retry_decision {
 
 /*
  * An attempt failed. A retryable error is recorded after max_attempts, a final
- * one at once, a conflict when it comes again; from then on there is one attempt an interval, and the record is
- * kept up to date. What fails for the data itself is tried less and less
- * often, down to once in five minutes, because each attempt may read the whole
- * table again.
+ * one at once, a conflict when it comes again; from then on there is one attempt
+ * an interval, and the record is kept up to date. What fails for the data itself
+ * is tried less and less often, down to once in five minutes, because each attempt
+ * may read the whole table again.
  */
 struct retry_decision retry_failed(struct retry *retry, const struct error *err,
 				   const struct retry_policy *policy);
