@@ -4,6 +4,7 @@
 Each check prints its findings; the last lines count what passed and failed in
 the form that tests/run reads. Names of checks as arguments run only those.
 """
+import concurrent.futures
 import glob
 import os
 import re
@@ -316,13 +317,16 @@ def main():
     checks = {name[len("check_"):]: function
               for name, function in globals().items()
               if name.startswith("check_")}
+    names = sys.argv[1:] or list(checks)
     failed = 0
-    for name in sys.argv[1:] or checks:
-        findings = checks[name]()
-        for finding in findings:
-            print(f"  {finding}")
-        print(f"{'not ok' if findings else 'ok'} - lint: {name}", flush=True)
-        failed += bool(findings)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, findings in zip(names, pool.map(
+                lambda name: checks[name](), names)):
+            for finding in findings:
+                print(f"  {finding}")
+            print(f"{'not ok' if findings else 'ok'} - lint: {name}",
+                  flush=True)
+            failed += bool(findings)
     sys.exit(failed > 0)
 
 
