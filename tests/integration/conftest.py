@@ -28,11 +28,12 @@ def pytest_collection_modifyitems(config, items):
     """TEST_SHARE=33 runs a third, chosen by their names: each time the same
     ones, and of a parametrized test some of its variants."""
     share = int(os.environ.get("TEST_SHARE") or 100)
-    left_out = [item for item in items
-                if zlib.crc32(item.nodeid.encode()) % 100 >= share]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    chosen, left_out = [], []
+    for item in items:
+        is_chosen = zlib.crc32(item.nodeid.encode()) % 100 < share
+        (chosen if is_chosen else left_out).append(item)
+    items[:] = chosen
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

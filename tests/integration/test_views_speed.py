@@ -152,17 +152,20 @@ def test_no_history_is_read_from_end_to_end(file, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_month_in_a_file(file, view):
-    """By processor time, because others may want the processor meanwhile; and
-    twice the limit, because they want its caches as well."""
+    """By processor time, because others may want the processor meanwhile; into
+    a table, as on a server: what Python makes of rows is not the view's."""
     best = None
+    file.execute("PRAGMA temp_store = MEMORY")
     for _ in range(7):
         began = time.process_time()
-        rows = file.execute(f"SELECT * FROM {view}").fetchall()
+        file.execute(f"CREATE TEMP TABLE answer AS SELECT * FROM {view}")
         seconds = time.process_time() - began
         best = seconds if best is None else min(best, seconds)
-    print(f"{view}: {len(rows)} rows in {best * 1000:.1f} ms")
+        rows = file.execute("SELECT COUNT(*) FROM answer").fetchone()[0]
+        file.execute("DROP TABLE temp.answer")
+    print(f"{view}: {rows} rows in {best * 1000:.1f} ms")
     assert rows
-    assert best < 2 * LIMIT_S
+    assert best < LIMIT_S
 
 
 def test_the_month_is_what_it_should_be(file):
