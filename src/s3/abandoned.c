@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "s3/page.h"
 #include "s3/request.h"
+#include "s3/server.h"
 
 #define ANSWER_MAX ((size_t)16 << 20)
 
@@ -81,6 +83,20 @@ static int abort_listed(struct s3_client *client, const struct s3_page *page,
 		++*count;
 	}
 	return 0;
+}
+
+void s3_upload_lost(struct s3_client *client)
+{
+	client->lost_upload = true;
+	client->lost_ms = clock_ms();
+}
+
+void s3_upload_sought(struct s3_client *client, int64_t since_ms)
+{
+	int64_t late = 1000 * (int64_t)client->s3->settings.stall_timeout_s;
+
+	if (since_ms - client->lost_ms >= late)
+		client->lost_upload = false;
 }
 
 int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,

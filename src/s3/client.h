@@ -56,6 +56,7 @@ struct s3_client {
 	 * of objects: its id never came, or nobody answered when it was to be
 	 * aborted. See s3_abort_chosen(). */
 	bool lost_upload;
+	int64_t lost_ms; /* the last one, by clock_ms() */
 };
 
 #define S3_ETAG_MAX	128

@@ -176,7 +176,7 @@ void s3_upload_discard(struct s3_client *client, const char *key,
 	if (read_token(&upload, client, key, token, &ignored) < 0)
 		return;
 	if (s3_upload_abort_by_id(client, key, upload->id, true, &ignored) < 0)
-		client->lost_upload = true;
+		s3_upload_lost(client);
 	s3_upload_free(upload);
 }
 

@@ -150,8 +150,8 @@ static int begin(struct s3_upload *upload, struct error *err)
 	s3_answer_init(&answer);
 	ret = s3_perform(upload->client, &request, &answer, err);
 	upload->whole_checksum = answer.whole_checksum;
-	upload->client->lost_upload |=
-		ret < 0 || answer.unclear || answer.attempts > 1;
+	if (ret < 0 || answer.unclear || answer.attempts > 1)
+		s3_upload_lost(upload->client);
 	s3_answer_release(&answer);
 	return ret;
 }
@@ -597,6 +597,6 @@ void s3_upload_abort(struct s3_upload *upload)
 		return;
 	if (upload->id && s3_upload_abort_by_id(upload->client, upload->key,
 						upload->id, true, &ignored) < 0)
-		upload->client->lost_upload = true;
+		s3_upload_lost(upload->client);
 	s3_upload_free(upload);
 }

@@ -102,4 +102,11 @@ int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,
 			const struct s3_choice *choice, struct error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * All that this client may have lost was looked for, since `since_ms` by
+ * clock_ms(). It stays `lost_upload` when one was lost so shortly before that a
+ * slow server may have begun it after that.
+ */
+void s3_upload_sought(struct s3_client *client, int64_t since_ms);
+
 #endif

@@ -44,6 +44,9 @@ int s3_upload_put_together(struct s3_upload *upload, struct s3_info *out,
 			   struct error *err)
 	__attribute__((warn_unused_result));
 
+/* There may be one that nobody can name. */
+void s3_upload_lost(struct s3_client *client);
+
 /* One that is gone already is fine. `brief`: it may fail. */
 int s3_upload_abort_by_id(struct s3_client *client, const char *key,
 			  const char *id, bool brief, struct error *err)

@@ -267,9 +267,10 @@ static char *sorted_text(json_t *const *rows, size_t count,
 		free(texts[i]);
 	}
 	free(texts);
-	if (!out.len)
-		strbuf_addstr(&out, "");
-	return out.len ? strbuf_detach(&out) : strdup("");
+	if (out.len)
+		return strbuf_detach(&out);
+	strbuf_release(&out);
+	return strdup("");
 }
 
 static json_t *read_latest(const char *table)

@@ -5,6 +5,8 @@ Swift is OpenStack's, with its S3 API. Moto keeps objects in memory; it knows
 policies, roles and their session tokens. Swift and boto3, which looks into all of
 them, are Debian's, the others are in etc/packages.peers.
 """
+import glob
+import hashlib
 import importlib.util
 import json
 import os
@@ -198,6 +200,27 @@ class Versitygw(Server):
     def environment(self):
         return clean_environment(ROOT_ACCESS_KEY=self.access_key,
                                  ROOT_SECRET_KEY=self.secret_key)
+
+    def start(self):
+        """What it was putting together when it was killed it calls complete
+        for ever, and never looks at again: begin that anew."""
+        data = self.path("data")
+        claims = glob.glob(f"{data}/*/.sgwtmp/multipart/*/*.inprogress")
+        there = {hashlib.sha256(name.encode()).hexdigest()
+                 for name in self._objects()} if claims else set()
+        for claim in claims:
+            folder, name = os.path.split(claim)
+            if os.path.basename(folder) in there:
+                shutil.rmtree(claim)
+            else:
+                os.rename(claim, os.path.join(folder, name.split(".")[0]))
+        return super().start()
+
+    def _objects(self):
+        for bucket in os.scandir(self.path("data")):
+            for folder, _, names in os.walk(bucket.path):
+                for name in names:
+                    yield os.path.relpath(os.path.join(folder, name), bucket)
 
     def boto(self, service="s3", **options):
         if self.certificate:

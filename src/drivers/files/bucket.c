@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "s3/list.h"
 #include "s3/upload.h"
 
@@ -396,11 +397,13 @@ static int bucket_tidy(struct store *store, const char *const *tokens,
 	struct tidying tidying = {tokens, count, check, arg};
 	struct s3_choice choice = {
 		.keep = is_kept, .check = ask, .arg = &tidying};
+	int64_t began_ms = clock_ms();
 
 	if (s3_abort_chosen(client_of(store), prefix_of(store), &choice, err) <
 	    0)
 		return -1;
-	store->untidy = client_of(store)->lost_upload = false;
+	s3_upload_sought(client_of(store), began_ms);
+	store->untidy = client_of(store)->lost_upload;
 	return 0;
 }
 
