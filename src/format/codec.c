@@ -195,20 +195,64 @@ static int unpack_snappy(const void *data, size_t len, void *to, size_t out_len,
 
 /* ------------------------------------------------------------------- zstd */
 
+/*
+ * By themselves the highest levels take 650 MiB of a stream, and what they write
+ * takes readers 128. From level 9 on almost all of it is for windows beyond 2 MiB,
+ * in which rows hardly have more in common.
+ */
+#define ZSTD_WINDOW_LOG	 21
+#define ZSTD_TABLE_LOG	 22
+#define ZSTD_LARGE_LEVEL 12 /* from here on, tables would be larger */
+
+size_t codec_bytes(enum format_compression compression, int level)
+{
+	static const struct {
+		int level; /* and above */
+		size_t kib;
+	} zstd[] = {{10, 37 << 10}, {9, 16 << 10}, {4, 9 << 10}, {0, 4 << 10}};
+	size_t i = 0;
+
+	if (compression == FORMAT_GZIP)
+		return (size_t)272 << 10;
+	if (compression != FORMAT_ZSTD)
+		return 0;
+	while (level < zstd[i].level)
+		i++;
+	return zstd[i].kib << 10;
+}
+
+void *codec_new_zstd(int level)
+{
+	ZSTD_CCtx *packer = ZSTD_createCCtx();
+
+	if (!packer)
+		return NULL;
+	if (!level)
+		level = ZSTD_CLEVEL_DEFAULT;
+	ZSTD_CCtx_setParameter(packer, ZSTD_c_compressionLevel, level);
+	if (level > ZSTD_CLEVEL_DEFAULT)
+		ZSTD_CCtx_setParameter(packer, ZSTD_c_windowLog,
+				       ZSTD_WINDOW_LOG);
+	if (level >= ZSTD_LARGE_LEVEL) {
+		ZSTD_CCtx_setParameter(packer, ZSTD_c_chainLog, ZSTD_TABLE_LOG);
+		ZSTD_CCtx_setParameter(packer, ZSTD_c_hashLog, ZSTD_TABLE_LOG);
+	}
+	return packer;
+}
+
 static int pack_zstd(struct codec *codec, const void *data, size_t len,
 		     struct strbuf *out, struct error *err)
 {
 	size_t most = ZSTD_compressBound(len);
-	int level = codec->level ? codec->level : ZSTD_CLEVEL_DEFAULT;
 	size_t got;
 	void *to;
 
 	if (!codec->packer)
-		codec->packer = ZSTD_createCCtx();
+		codec->packer = codec_new_zstd(codec->level);
 	to = codec->packer ? make_room(out, most, err) : NULL;
 	if (!to)
 		return codec->packer ? -1 : no_memory(err);
-	got = ZSTD_compressCCtx(codec->packer, to, most, data, len, level);
+	got = ZSTD_compress2(codec->packer, to, most, data, len);
 	if (ZSTD_isError(got))
 		return error_set(err, ERROR_MEMORY, "zstd: %s",
 				 ZSTD_getErrorName(got));

@@ -18,6 +18,12 @@ struct codec {
 	void *packer, *unpacker; /* the library's, made when first needed */
 };
 
+/* The memory that compressing takes at the most, of pieces or of a stream. */
+size_t codec_bytes(enum format_compression compression, int level);
+
+/* A compressor of zstd (a ZSTD_CCtx) that keeps to that, or NULL. */
+void *codec_new_zstd(int level);
+
 void codec_init(struct codec *codec, enum format_compression compression,
 		int level);
 void codec_release(struct codec *codec); /* safe when zeroed */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "format/codec.h"
 
 static const struct format *const formats[] = {
 	&format_parquet,
@@ -35,6 +36,11 @@ void format_extension(const struct format_options *options,
 							       : "";
 	snprintf(out, FORMAT_EXTENSION_MAX, "%s%s", options->format->extension,
 		 behind);
+}
+
+size_t format_packing_bytes(const struct format_options *options)
+{
+	return codec_bytes(options->compression, options->level);
 }
 
 int format_refuse_column(const struct column *column, const char *why,

@@ -97,6 +97,9 @@ struct format_pair {
 	const char *key, *value;
 };
 
+/* The memory that compressing a file takes at the most, beside its rows. */
+size_t format_packing_bytes(const struct format_options *options);
+
 struct format_counts {
 	uint64_t rows;
 	uint64_t bytes; /* of the whole file */

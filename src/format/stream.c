@@ -7,6 +7,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "format/codec.h"
+
 #define GZIP_WINDOW (15 + 16) /* 32 KiB, with gzip's header and trailer */
 #define GZIP_MEMORY 8
 
@@ -35,13 +37,10 @@ static z_stream *new_gzip(int level)
 
 static ZSTD_CCtx *new_zstd(int level)
 {
-	ZSTD_CCtx *packer = ZSTD_createCCtx();
+	ZSTD_CCtx *packer = codec_new_zstd(level);
 
-	if (!packer)
-		return NULL;
-	ZSTD_CCtx_setParameter(packer, ZSTD_c_compressionLevel,
-			       level ? level : ZSTD_CLEVEL_DEFAULT);
-	ZSTD_CCtx_setParameter(packer, ZSTD_c_checksumFlag, 1);
+	if (packer)
+		ZSTD_CCtx_setParameter(packer, ZSTD_c_checksumFlag, 1);
 	return packer;
 }
 

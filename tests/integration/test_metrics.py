@@ -552,7 +552,8 @@ def assert_undisturbed(world, seconds=3):
         dataflow.wait_for(lambda: world.on_dest(
             f"SELECT 1 FROM t WHERE id = {world.number}"), 10, 0.05)
         assert time.monotonic() - began < 4 * dataflow.slowness()
-    assert count_threads(world.daemon) <= world.threads
+    # None for a client; two more are at a table now and then.
+    assert count_threads(world.daemon) <= world.threads + 2
 
 
 @pytest.mark.threads

@@ -452,6 +452,6 @@ int main(void)
 						setup_folder, teardown_folder),
 	};
 
-	alarm(240);
+	alarm(540); /* sanitizers are slow */
 	return cmocka_run_group_tests_name("every call", tests, NULL, NULL);
 }

@@ -114,7 +114,7 @@ static size_t find_open_max(const struct files_target *target)
 {
 	size_t room =
 		target->base.room ? target->base.room : target->base.room_most;
-	size_t most = room / (target->store->buffer_bytes + MEGABYTE);
+	size_t most = room / (files_fixed_bytes(target) + MEGABYTE);
 
 	if (most > LOAD_OPEN_MAX)
 		return LOAD_OPEN_MAX;

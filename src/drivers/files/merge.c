@@ -204,7 +204,7 @@ void files_merge_end(struct target *dst)
  * for writing. */
 static size_t share_of(const struct files_target *target, size_t room)
 {
-	size_t fixed = READBACK_BYTES + target->store->buffer_bytes;
+	size_t fixed = READBACK_BYTES + files_fixed_bytes(target);
 
 	return room > fixed + 3 * LEAST_BYTES ? (room - fixed) / 3
 					      : LEAST_BYTES;

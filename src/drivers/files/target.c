@@ -26,15 +26,21 @@ static size_t format_bytes(const struct files_server *server)
 		       : OTHER_BYTES;
 }
 
+size_t files_fixed_bytes(const struct files_target *target)
+{
+	return target->store->buffer_bytes +
+	       format_packing_bytes(&target->server->settings.format);
+}
+
 /* One file at a time; with partition_columns several, in the same memory. */
 static void ask_for_room(struct files_target *target)
 {
-	size_t buffer = target->store->buffer_bytes;
+	size_t fixed = files_fixed_bytes(target);
 	size_t files =
 		target->server->settings.partition_columns ? LOAD_OPEN_MAX : 1;
 
-	target->base.room_least = buffer ? buffer + LEAST_BYTES : 0;
-	target->base.room_most = format_bytes(target->server) + files * buffer;
+	target->base.room_least = fixed ? fixed + LEAST_BYTES : 0;
+	target->base.room_most = format_bytes(target->server) + files * fixed;
 }
 
 size_t files_group_bytes(const struct files_target *target, size_t files)
@@ -42,11 +48,10 @@ size_t files_group_bytes(const struct files_target *target, size_t files)
 	size_t room =
 		target->base.room ? target->base.room : target->base.room_most;
 	size_t wanted = format_bytes(target->server);
+	size_t fixed = files_fixed_bytes(target);
 
 	room /= files;
-	room = room > target->store->buffer_bytes + LEAST_BYTES
-		       ? room - target->store->buffer_bytes
-		       : LEAST_BYTES;
+	room = room > fixed + LEAST_BYTES ? room - fixed : LEAST_BYTES;
 	return room < wanted ? room : wanted;
 }
 

@@ -119,6 +119,9 @@ static inline struct files_target *files_target_of(struct target *dst)
 
 extern const struct target_ops files_target_ops;
 
+/* What a file takes while it is written, beside its rows. */
+size_t files_fixed_bytes(const struct files_target *target);
+
 /* How much memory a row group may take of a file, when so many are written at
  * the same time. */
 size_t files_group_bytes(const struct files_target *target, size_t files);
