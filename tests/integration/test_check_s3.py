@@ -9,6 +9,7 @@ import pytest
 from support import certificates, dataflow, duck, s3, s3_faults
 from support.lakes import BUCKET, make_bucket
 from support.landing import BucketLake
+from support.ports import free_port
 from test_check import FAIL, check
 from test_files import fill
 from test_files_docs import blocks
@@ -179,7 +180,7 @@ def test_what_the_daemon_says(world, tmp_path, wrong):
 
 
 def test_unreachable(world, tmp_path):
-    port = s3.free_port()
+    port = free_port()
     lake = make_lake(world, tmp_path, Nowhere(f"http://127.0.0.1:{port}"),
                      attempts=1)
     found, = failures(check(world, "lake"))

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support import dataflow
+from support.ports import free_port
 from support.relay import Relay, port_of
 
 
@@ -34,12 +35,6 @@ def is_healthy(world):
     world.on_source("UPDATE good SET v = v + 1")
     world.wait_equal("good", timeout=15)
     assert world.errors(world.healthy) == []
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 BAD_SERVERS = {

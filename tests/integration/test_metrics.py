@@ -14,6 +14,7 @@ import time
 import pytest
 
 from support import dataflow, web
+from support.ports import free_port
 from support.relay import Relay, port_of
 from test_secrets import TOKEN, planted, search  # noqa: F401
 
@@ -61,12 +62,12 @@ def shown(make_world):
     world.on_source(f"INSERT INTO [{ODD}] VALUES (1)")
     world.enable_cdc("t")
     nobody = world.add_server(
-        "<b>nobody</b>", f"server=127.0.0.1,{web.free_port()};user id=u;"
+        "<b>nobody</b>", f"server=127.0.0.1,{free_port()};user id=u;"
         f"password={TOKEN}")
     world.good = world.add_mapping("t")
     world.odd = world.add_mapping(ODD, "odd", cdc=0)
     world.bad = world.add_mapping("t", "bad", server_id=nobody)
-    world.port = web.free_port()
+    world.port = free_port()
     world.daemon = world.start("--metrics-listen", str(world.port))
     world.wait_equal("t")
     dataflow.wait_for(lambda: world.errors(world.bad))
@@ -308,7 +309,7 @@ def test_promtool_likes_the_alerts(tmp_path):
 
 def test_prometheus_takes_it(shown, tmp_path):
     """A real one scrapes, evaluates the rules, and alerts."""
-    port = web.free_port()
+    port = free_port()
     config = tmp_path / "prometheus.yml"
     config.write_text(
         "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
@@ -344,7 +345,7 @@ def test_prometheus_takes_it(shown, tmp_path):
 
 def test_the_config_row(world):
     """Taken up at a tick, moved, and taken back."""
-    one, two = web.free_port(), web.free_port()
+    one, two = free_port(), free_port()
     daemon = world.start()
     dataflow.wait_for(lambda: "starts" in daemon.log())
     for port in (one, two):
@@ -374,7 +375,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_row_is_one_error(world, case):
     address, message = BAD[case]
-    port = web.free_port()
+    port = free_port()
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
     world.add_mapping("t", cdc=0)
     world.config(metrics_listen=address)
@@ -426,7 +427,7 @@ def test_two_bad_settings_share_a_row(world):
 
 
 def test_the_programs_own_setting_wins(world, tmp_path):
-    ours, theirs, third = (web.free_port() for _ in range(3))
+    ours, theirs, third = (free_port() for _ in range(3))
     world.config(metrics_listen=theirs)
     file = tmp_path / "dataflow.conf"
     file.write_text(f"metrics_listen = 127.0.0.1:{ours}\n")
@@ -462,7 +463,7 @@ def test_a_wrong_option(where):
 # ------------------------------------------------------------------- probes
 
 def test_ready_when_the_tables_were_read(bare_world):
-    port = web.free_port()
+    port = free_port()
     bare_world.start("--wait", "--metrics-listen", str(port))
     wait_until_it_answers(port)
     answer = web.get(port, "/readyz")
@@ -479,7 +480,7 @@ def test_ready_when_the_tables_were_read(bare_world):
 @pytest.mark.threads
 def test_the_control_tables_are_away(world):
     """A scrape does not ask them, and tells that they are away."""
-    port = web.free_port()
+    port = free_port()
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
     world.enable_cdc("t")
     world.add_mapping("t")
@@ -525,7 +526,7 @@ def replicating(world):
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
     world.enable_cdc("t")
     world.add_mapping("t")
-    world.port = web.free_port()
+    world.port = free_port()
     world.daemon = world.start("--metrics-listen", str(world.port))
     world.wait_equal("t")
     wait_until_it_answers(world.port, "/readyz")
@@ -636,7 +637,7 @@ def test_slow_ones_are_sent_away(replicating):
 
 def test_no_descriptors_are_left(tmp_path):
     """Who cannot be let in costs nothing, and is let in later."""
-    port = web.free_port()
+    port = free_port()
     daemon = dataflow.Daemon({}, ["--control", f"sqlite:{tmp_path}/c.db",
                                   "--metrics-listen", str(port)]).start()
     try:
@@ -662,7 +663,7 @@ def test_no_descriptors_are_left(tmp_path):
 
 def test_no_secret_is_shown(planted):  # noqa: F811
     """Every failure that can have a secret near it, on every page."""
-    world, port = planted, web.free_port()
+    world, port = planted, free_port()
     world.start("--metrics-listen", str(port), "--log-level", "debug",
                 DATAFLOW_KEY_FILE=world.key.file,
                 PLANTED=f"{TOKEN}-in-the-environment", DEST_USER="searched",

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from support import dataflow, web
+from support.ports import free_port
 from support.receivers import Hook
 from test_verify import ask, keys, last
 
@@ -112,7 +113,7 @@ def odd(request, make_world):
     world.tables = [Odd(name, i) for i, name in enumerate(NAMES)]
     for table in world.tables:
         add_table(world, table)
-    world.port = web.free_port()
+    world.port = free_port()
     world.start("--metrics-listen", str(world.port))
     wait_same(world)
     return world

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support import s3, s3_faults
+from support.ports import free_port
 from support.relay import Relay
 from support.s3_client import Client, Failed, PROGRAM
 from support.s3_faults import (Answer, Fault, answer, break_off, change,
@@ -596,6 +597,6 @@ def test_proxy_and_tls(tmp_path, files):
 
 def test_no_proxy_there(server, files):
     with Client(server.connection_string(
-            BUCKET, proxy=f"http://127.0.0.1:{s3.free_port()}",
+            BUCKET, proxy=f"http://127.0.0.1:{free_port()}",
             attempts=2)) as client:
         refused(lambda: client.list(prefix=""), "connection", retryable=True)

@@ -12,9 +12,9 @@ import re
 import pytest
 
 from support import dataflow, web
+from support.ports import free_port
 from support.receivers import Hook, check_signature
 from support.relay import port_of
-from test_errors import free_port
 
 TOKEN = "pl4nt3d"
 MARKER = "harmless-marker"
@@ -211,7 +211,7 @@ def search_pages(world, port):
 
 @pytest.mark.parametrize("how", ["text", "json"])
 def test_the_daemon(planted, hook, how):
-    world, port = planted, web.free_port()
+    world, port = planted, free_port()
     add_channels(world, hook)
     world.secrets = {"DATAFLOW_KEY_FILE": world.key.file,
                      "PLANTED": f"{TOKEN}-in-the-environment",

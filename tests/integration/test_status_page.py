@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from support import dataflow, web
+from support.ports import free_port
 
 ODD = ("<script>window.hacked = 1</script><img src=x onerror=hacked=1> "
        "&amp; \" '")
@@ -99,7 +100,7 @@ def assert_nothing_bad(browser):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The page and its headers, as the program serves them."""
-    port = web.free_port()
+    port = free_port()
     folder = tmp_path_factory.mktemp("served")
     daemon = dataflow.Daemon({}, ["--control", f"sqlite:{folder}/c.db",
                                   "--metrics-listen", str(port)]).start()
@@ -484,7 +485,7 @@ def test_a_thousand(browser, site, tmp_path):
 
 def test_over_a_daemon(browser, world, tmp_path):
     """From the tables to the page: names are text, whatever is in them."""
-    port = web.free_port()
+    port = free_port()
     quoted = ODD.replace("]", "]]")
     world.on_source(f"CREATE TABLE [{quoted}] (id INT NOT NULL PRIMARY KEY)")
     world.on_source(f"INSERT INTO [{quoted}] VALUES (1), (2)")

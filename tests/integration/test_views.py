@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from support import dataflow, web
+from support.ports import free_port
 
 # What depends on when one asks, by so many seconds at most.
 PATIENCE = 20
@@ -580,7 +581,7 @@ class Both:
 
     def __init__(self, world, mapping):
         self.world, self.mapping = world, mapping
-        self.port = web.free_port()
+        self.port = free_port()
         self.daemon = None
 
     def start(self):

@@ -9,10 +9,11 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
+
+from support.ports import free_port
 
 PASSWORD = "Secret-pass-42"
 SETTINGS = {
@@ -52,12 +53,6 @@ def skip_unless_installed():
     reason = why_not()
     if reason:
         pytest.skip(reason, allow_module_level=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Postgresql:

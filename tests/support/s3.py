@@ -22,6 +22,7 @@ import boto3
 import botocore.config
 
 from support import peers
+from support.ports import free_port
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -43,12 +44,6 @@ def why_not():
 def skip_unless_installed():
     """For a module of tests; see support/peers.py."""
     peers.need(why_not())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def clean_environment(**more):

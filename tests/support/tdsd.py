@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from support.dataflow import TOP, sanitizer_environment, slowness
+from support.ports import free_port
 
 FINDINGS = ("AddressSanitizer", "runtime error:", "LeakSanitizer",
             "ThreadSanitizer")
@@ -57,7 +58,7 @@ class Tdsd:
         self.password = password or self.password or "Secret-pass-42"
         self.tls = tls or self.tls
         command = [program(), "--data", str(self.data_dir), "--port",
-                   str(port or self.port), "--user", self.user]
+                   str(port or self.port or free_port()), "--user", self.user]
         if self.tls:
             command += ["--tls-cert", self.tls[0], "--tls-key", self.tls[1]]
         if not self._log:
