@@ -98,7 +98,7 @@ static int fire_one(struct write *w, const struct trigger *g,
 	s->trigger_depth++;
 	s->nest++;
 	if (implicit) /* a trigger is always inside a transaction */
-		s->trancount = 1;
+		tran_count(s, 1);
 	s->rowcount = w->rows;
 	flow = module_run_body(s, w->t->home, g->id, &f, d);
 	s->nest--;
@@ -111,9 +111,9 @@ static int fire_one(struct write *w, const struct trigger *g,
 		return diag_set(d, 3609);
 	}
 	if (implicit)
-		s->trancount = 0;
+		tran_count(s, 0);
 	else if (s->trancount != before)
-		s->trancount = before;
+		tran_count(s, before);
 	if (flow == FLOW_THROW) {
 		*d = s->thrown;
 		return -1;

@@ -400,21 +400,35 @@ int tran_note_write(struct session *s, struct database *db, int object_id,
 
 /* --- BEGIN, COMMIT, ROLLBACK, SAVE --- */
 
+void tran_count(struct session *s, int count)
+{
+	__atomic_store_n(&s->trancount, count, __ATOMIC_RELAXED);
+}
+
 int tran_begin(struct session *s, const char *name, struct diag *d)
 {
+	char text[sizeof(s->tran_begin)];
 	struct moment now;
+	int64_t id;
 
 	(void)d;
-	if (s->trancount++ > 0)
+	if (s->trancount > 0) {
+		tran_count(s, s->trancount + 1);
 		return 0;
-	s->tran_id = server_next_tran(s->server);
+	}
+	id = server_next_tran(s->server);
 	s->doomed = s->tran_wrote = s->tran_snapshot = false;
 	text_copy(s->tran_name, sizeof(s->tran_name),
 		  name ? name : "user_transaction");
 	moment_now(&s->tran_began, true);
 	moment_now(&now, false);
-	moment_format(&now, type_of(TY_DATETIME), 121, s->tran_begin,
-		      sizeof(s->tran_begin));
+	moment_format(&now, type_of(TY_DATETIME), 121, text, sizeof(text));
+	/* What sys.dm_exec_sessions shows to others. */
+	pthread_mutex_lock(&s->server->lock);
+	tran_count(s, 1);
+	s->tran_id = id;
+	text_copy(s->tran_begin, sizeof(s->tran_begin), text);
+	pthread_mutex_unlock(&s->server->lock);
 	output_transaction(s, 'B');
 	return 0;
 }
@@ -433,7 +447,7 @@ static void tran_over(struct session *s)
 {
 	struct attached *a;
 
-	s->trancount = 0;
+	tran_count(s, 0);
 	s->doomed = s->tran_wrote = s->tran_snapshot = false;
 	for (a = s->attached; a; a = a->next)
 		a->snapshot_known = false;
@@ -449,7 +463,7 @@ int tran_commit(struct session *s, struct diag *d)
 	if (s->doomed)
 		return diag_set(d, 3930);
 	if (s->trancount > 1) {
-		s->trancount--;
+		tran_count(s, s->trancount - 1);
 		return 0;
 	}
 	if (fault_event(s, "commit", true, d) < 0 || sqlite_commit(s, d) < 0) {

@@ -51,6 +51,9 @@ int tran_check_snapshot(struct session *s, struct attached *home,
 int tran_note_write(struct session *s, struct database *db, int object_id,
 		    const char *name, struct diag *d);
 
+/* @@TRANCOUNT, at which other sessions look. */
+void tran_count(struct session *s, int count);
+
 /* BEGIN, COMMIT, ROLLBACK, SAVE TRANSACTION. */
 int tran_begin(struct session *s, const char *name, struct diag *d);
 int tran_commit(struct session *s, struct diag *d);
