@@ -259,7 +259,7 @@ soak:
 # The fuzzers have a minute each in check, less here; and here a tenth of the
 # integration tests runs under AddressSanitizer, all in check SANITIZE=address.
 test: deps
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-8} ADDRESS_SHARE=$${ADDRESS_SHARE:-10} \
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-10} ADDRESS_SHARE=$${ADDRESS_SHARE:-10} \
 		$(PYTHON) tests/run
 
 check: all tests

@@ -54,7 +54,7 @@ struct s3_client {
 	struct cancel *cancel; /* or NULL */
 	/* Set when there may be an upload that costs money and shows in no list
 	 * of objects: its id never came, or nobody answered when it was to be
-	 * aborted. See s3_abort_chosen(). */
+	 * aborted. See s3_abort_chosen() and s3_upload_sought(). */
 	bool lost_upload;
 	int64_t lost_ms; /* the last one, by clock_ms() */
 };

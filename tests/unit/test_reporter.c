@@ -700,6 +700,6 @@ int main(void)
 		TEST(test_look_meanwhile),
 	};
 
-	alarm(540); /* sanitizers are slow */
+	alarm(240);
 	return cmocka_run_group_tests_name("reporter", tests, NULL, NULL);
 }

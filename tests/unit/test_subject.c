@@ -152,6 +152,6 @@ int main(void)
 		TEST(test_what_the_tables_say),
 	};
 
-	alarm(540); /* sanitizers are slow */
+	alarm(240);
 	return cmocka_run_group_tests_name("subject", tests, NULL, NULL);
 }
