@@ -354,8 +354,10 @@ def test_whole_verification_goes_on(world, make_lake, how):
     assert json.loads(result["verification_details"])["files"] == len(files)
     assert keys(result) == {(f["key"], "MISSING")
                             for f in (files[0], files[-1])}
-    assert world.control("SELECT state FROM sync_requests WHERE "
-                         "request_type = N'VERIFY'") == [("COMPLETED",)]
+    # The answer to the request follows the result.
+    dataflow.wait_for(lambda: world.control(
+        "SELECT state FROM sync_requests WHERE request_type = N'VERIFY'")
+        == [("COMPLETED",)])
 
 
 def test_interval(world, make_lake):

@@ -484,8 +484,9 @@ def test_whole_table_goes_on_after_a_restart(world):
     assert keys(result) == {("199999", "DIFFERENT"),
                             ("200000", "DIFFERENT")}
     assert "attempt" not in world.daemons[-1].log()
-    assert world.control("SELECT state FROM sync_requests") \
-        == [("COMPLETED",)]
+    # The answer to the request follows the result.
+    dataflow.wait_for(lambda: world.control(
+        "SELECT state FROM sync_requests") == [("COMPLETED",)])
 
 
 def test_progress_is_shown(items):
