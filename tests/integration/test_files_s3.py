@@ -2,6 +2,7 @@
 read by DuckDB, and compared with the source, whole."""
 import os
 import random
+import threading
 import time
 
 import pytest
@@ -227,6 +228,45 @@ def test_a_daemon_that_was_killed(world, server, make_lake):
         assert lake.duck.query(
             f"SELECT count(*) FROM {landing.scan(landing.changes())}") == [
             (8,)]
+
+
+def test_an_upload_that_begins_late(world, server, make_lake):
+    """Its begin is answered after it was given up, and after what was left
+    behind was looked for: nobody knows of it, but those who look again."""
+    fill(world, 20)
+    world.enable_cdc("t")
+    with s3_faults.Front(server) as front:
+        lake = make_lake(server, stall_timeout=2)
+        lake.set_options(endpoint=front.url)
+        lake.add_mapping("t")
+        world.start()
+        lake.wait_equal("t")
+        now, begun = threading.Event(), threading.Event()
+
+        def late(request, forward):
+            now.wait(60)
+            forward()
+            begun.set()
+            raise s3_faults.Cut
+        front.faults.append(s3_faults.Fault(
+            late, lambda request: request.command == "POST"
+            and "uploads" in request.path))
+        world.on_source("UPDATE t SET name = N'once' WHERE id < 9")
+        lake.wait_equal("t")
+        assert not lake.uploads()
+        now.set()
+        assert begun.wait(60) and len(lake.uploads()) == 1
+        time.sleep(2)
+        world.on_source("UPDATE t SET name = N'twice' WHERE id < 9")
+        lake.wait_equal("t")
+        dataflow.wait_for(lambda: not lake.uploads())
+        # Once it was found, nobody looks any more.
+        seen = len(front.requests)
+        world.on_source("UPDATE t SET name = N'again' WHERE id < 9")
+        lake.wait_equal("t")
+        assert not [path for method, path in front.requests[seen:]
+                    if method == "GET" and "uploads" in path]
+    assert not world.errors()
 
 
 def test_an_upload_that_a_rule_has_aborted(world, server, make_lake):
