@@ -22,6 +22,28 @@ static struct change_rows *rows_of(struct postgresql_source *source)
 
 /* -------------------------------------------------------------- begin, end */
 
+/* Nobody said which rows the updates and deletes were about. */
+static int lacks_key(const struct postgresql_source *source, struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+
+	return error_set(err, ERROR_GAP,
+			 "the replica identity of '%s' was altered: it has not "
+			 "the mapping's key, so that the log does not tell "
+			 "which rows were changed",
+			 table_name_format(name, &source->name));
+}
+
+/*
+ * Of a partitioned table the definition is that of its root, and the identity
+ * that of each partition: there, only the rows show it.
+ */
+static bool tells_key(const struct postgresql_source *source,
+		      const struct pgoutput_relation *table)
+{
+	return table->identity == 'f' || source->catalog.kind == 'p';
+}
+
 static int find_places(const struct postgresql_source *source,
 		       struct change_rows *rows, struct error *err,
 		       struct pgoutput_relation table)
@@ -37,6 +59,9 @@ static int find_places(const struct postgresql_source *source,
 
 			if (!known || strcmp(known->name, column.name) != 0)
 				continue;
+			if (table_is_key(rows->shape, i) && !column.is_key &&
+			    !tells_key(source, &table))
+				return lacks_key(source, err);
 			rows->places[i] = index;
 			found++;
 		}
@@ -173,13 +198,16 @@ static int put_deleted(struct postgresql_source *source, struct batch *batch,
 	struct change_rows *rows = rows_of(source);
 
 	for (size_t i = 0; i < rows->shape->column_count; i++) {
+		const struct pgoutput_value *value =
+			&rows->before[rows->places[i]];
 		int rc = 1;
 
-		if (table_is_key(rows->shape, i))
-			rc = put(source, batch, i,
-				 &rows->before[rows->places[i]], err);
-		else
+		if (!table_is_key(rows->shape, i))
 			batch_put_null(batch, i);
+		else if (value->kind == PGOUTPUT_NULL)
+			return lacks_key(source, err);
+		else
+			rc = put(source, batch, i, value, err);
 		if (rc <= 0)
 			return rc;
 	}
@@ -281,8 +309,9 @@ static int settle(struct postgresql_source *source, struct error *err)
 
 	if (rows->settled)
 		return 0;
-	if (slot_position(source->conn, source->catalog.oid,
-			  source->changes->cancel, &ignored, err) < 0)
+	if (slot_position(source->conn, &source->changes->stream->names,
+			  source->catalog.oid, source->changes->cancel,
+			  &ignored, err) < 0)
 		return -1;
 	rows->settled = true;
 	return 0;

@@ -19,6 +19,10 @@
 
 #define WATCH_MS 10000
 
+/* Somebody has a lock, for longer than we want others to wait behind ours. */
+#define LOCK_NOT_AVAILABLE "55P03"
+#define LULL_WAIT_MS	   60000
+
 /* How long a stream that has just begun may take to be up to date. */
 #define PROOF_WAIT_MS 200
 /* And for what was just written, when somebody waits for it. */
@@ -103,6 +107,29 @@ static int prepare(struct postgresql_source *source, struct error *err)
 	return ret;
 }
 
+/*
+ * A table that comes into a publication has to be free of writers for a moment.
+ * Others wait behind a lock that waits, so long transactions are sat out without
+ * one; meanwhile the other mappings of the database can begin.
+ */
+static int prepare_in_a_lull(struct postgresql_source *source,
+			     struct error *err)
+{
+	int64_t until = clock_ms() + LULL_WAIT_MS;
+
+	while (prepare(source, err) < 0) {
+		if (strcmp(err->sqlstate, LOCK_NOT_AVAILABLE) != 0 ||
+		    clock_ms() > until)
+			return -1;
+		error_clear(err);
+		if (slot_outlast(source->conn, &source->changes->stream->names,
+				 source->catalog.oid, source->changes->cancel,
+				 err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* What it is when the mapping begins shows later whether it was altered. */
 static int know_publication(struct postgresql_source *source, struct error *err)
 {
@@ -129,11 +156,13 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	if (pg_source_know_table(source, err) < 0 ||
 	    pg_logged_check(source, err) < 0 ||
 	    check_identity(source, err) < 0 || find_place(source, err) < 0 ||
-	    prepare(source, err) < 0 || know_publication(source, err) < 0)
+	    prepare_in_a_lull(source, err) < 0 ||
+	    know_publication(source, err) < 0)
 		return -1;
 	stream_take_begin(changes->place);
-	ret = slot_position(source->conn, source->catalog.oid, changes->cancel,
-			    &position, err);
+	ret = slot_position(source->conn, &changes->stream->names,
+			    source->catalog.oid, changes->cancel, &position,
+			    err);
 	if (ret == 0)
 		stream_hold(changes->place, position.lsn);
 	stream_take_end(changes->place);

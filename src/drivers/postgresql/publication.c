@@ -24,6 +24,9 @@
 #define UNDEFINED_TABLE	 "42P01"
 #define NO_PRIVILEGE	 "42501"
 
+/* The writers of the table wait for us as long at most. */
+#define LOCK_WAIT_MS 200
+
 /* The first one that publishes a partitioned table as one. */
 #define VERSION_OF_ROOTS 130000
 /* And the first that tells a TRUNCATE. */
@@ -56,7 +59,7 @@ static const char look_sql[] =
 	"INNER JOIN pg_publication_tables AS t ON t.pubname = $1 "
 	"AND t.schemaname = m.nspname AND t.tablename = k.relname LIMIT 1), "
 	"quote_ident(n.nspname) || '.' || quote_ident(c.relname), "
-	"quote_ident($1), concat(p.xmin, '/', r.xmin) "
+	"quote_ident($1), concat(p.xmin, '/', r.xmin), c.relkind = 'p' "
 	"FROM pg_class AS c "
 	"INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace "
 	"LEFT JOIN pg_publication AS p ON p.pubname = $1 "
@@ -115,6 +118,7 @@ int publication_look(struct pg *conn, const struct slot_names *names,
 		out->owns_table = pg_get_bool(conn, 0, 2);
 		text_copy(out->version, sizeof(out->version),
 			  pg_get_text(conn, 0, 10));
+		out->partitioned = pg_get_bool(conn, 0, 11);
 		if (!pg_get_bool(conn, 0, 0))
 			out->state = PUBLICATION_NONE;
 		else if (has_flaw(conn, &out->flaw))
@@ -159,10 +163,41 @@ static int explain_refusal(struct error *err, const char *sql)
 	return -1;
 }
 
+/*
+ * What a transaction has changed before it stays unpublished, though it commits
+ * after: nobody must be in the middle of one. (Servers before the minor releases
+ * of May 2025 could even go on to leave out what came later.)
+ */
+static int add_to(struct pg *conn, const char *add_sql,
+		  const struct table_name *table, bool partitioned,
+		  struct error *err)
+{
+	struct strbuf sql;
+	int ret = -1;
+
+	strbuf_init(&sql);
+	strbuf_addf(&sql,
+		    "BEGIN; SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s",
+		    LOCK_WAIT_MS, partitioned ? "" : "ONLY ");
+	quote_table(&sql, table->schema, table->table);
+	strbuf_addf(&sql, " IN SHARE ROW EXCLUSIVE MODE; %s; COMMIT", add_sql);
+	if (strbuf_check(&sql, err) == 0)
+		ret = pg_exec(conn, sql.data, err);
+	strbuf_release(&sql);
+	if (ret < 0 && pg_usable(conn)) {
+		struct error ignored;
+
+		if (pg_exec(conn, "ROLLBACK", &ignored) < 0)
+			log_debug("%s", ignored.message);
+	}
+	return ret;
+}
+
 int publication_add(struct pg *conn, const struct slot_names *names,
 		    const struct table_name *table,
 		    const struct publication *found, struct error *err)
 {
+	bool exists = found->state != PUBLICATION_NONE;
 	struct strbuf sql;
 	int ret = -1;
 
@@ -171,10 +206,11 @@ int publication_add(struct pg *conn, const struct slot_names *names,
 		return -1;
 	}
 	strbuf_init(&sql);
-	publication_add_sql(&sql, conn, names, table,
-			    found->state != PUBLICATION_NONE);
+	publication_add_sql(&sql, conn, names, table, exists);
 	if (strbuf_check(&sql, err) == 0)
-		ret = pg_exec(conn, sql.data, err);
+		ret = exists ? add_to(conn, sql.data, table, found->partitioned,
+				      err)
+			     : pg_exec(conn, sql.data, err);
 	/* Another daemon was faster. */
 	if (ret < 0 && !strcmp(err->sqlstate, DUPLICATE_OBJECT)) {
 		error_clear(err);

@@ -23,6 +23,7 @@ struct publication {
 	enum publication_state state;
 	bool ours; /* the login may change it, or make it if there is none */
 	bool owns_table;
+	bool partitioned; /* the table */
 	/* Is another one when it, or the table's place in it, was changed. */
 	char version[PUBLICATION_VERSION_MAX];
 	struct error flaw; /* ERROR_SCHEMA with what helps */
@@ -40,7 +41,8 @@ void publication_add_sql(struct strbuf *sql, const struct pg *conn,
 
 /*
  * Put the table into it, or make it with that: `found` is what there was. An
- * ERROR_PERMISSION has the statement for somebody who may.
+ * ERROR_PERMISSION has the statement for somebody who may. ERROR_SERVER, 55P03, if
+ * somebody is in the middle of changing a table that is to be put in.
  */
 int publication_add(struct pg *conn, const struct slot_names *names,
 		    const struct table_name *table,

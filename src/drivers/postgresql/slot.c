@@ -154,8 +154,8 @@ static const char identity_sql[] =
 	"a.attname::text FROM tree AS t "
 	"INNER JOIN pg_class AS c ON c.oid = t.oid AND c.relkind <> 'p' "
 	"INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-	"LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisvalid AND "
-	"((c.relreplident = 'd' AND i.indisprimary) "
+	"LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisvalid "
+	"AND i.indimmediate AND ((c.relreplident = 'd' AND i.indisprimary) "
 	"OR (c.relreplident = 'i' AND i.indisreplident)) "
 	"LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid "
 	"AND a.attnum = ANY (i.indkey) ORDER BY c.oid";
@@ -442,32 +442,68 @@ static int take_position(struct pg *conn, struct lsn_position *out,
  * in the log some time before others can see it, and its locks go after that:
  * so who is among these may be before the position and not visible yet. `$2`:
  * only those among them. A login without pg_read_all_stats does not see what the
- * sessions of others do; then each may be one that waits for a standby.
+ * sessions of others do; then each may be one that waits for a standby. A
+ * prepared transaction has no session, and any may be the one to commit it.
+ *
+ * A session that is idle is not committing. But a change is published if the
+ * table was in the publication (`$3`) when it was made, and not when it was
+ * committed: so those who began before that are sought, too, or everybody (`$4`).
+ * An entry that is older than half of all transaction ids has a negative age.
  */
-static const char writers_sql[] =
-	"WITH RECURSIVE tree AS (SELECT $1::oid AS oid UNION "
-	"SELECT i.inhrelid FROM pg_inherits AS i "
-	"INNER JOIN tree AS t ON i.inhparent = t.oid) "
-	"SELECT string_agg(DISTINCT l.virtualtransaction, ','), "
-	"bool_or(a.wait_event = 'SyncRep' OR a.state IS NULL), "
-	"current_setting('synchronous_standby_names') <> '' "
-	"FROM pg_locks AS l INNER JOIN tree AS t ON t.oid = l.relation "
-	"LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid "
-	"WHERE l.locktype = 'relation' AND l.granted "
-	"AND l.database = (SELECT d.oid FROM pg_database AS d "
-	"WHERE d.datname = current_database()) "
-	"AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', "
-	"'ExclusiveLock', 'AccessExclusiveLock') "
-	"AND l.pid <> pg_backend_pid() "
-	"AND a.state IS DISTINCT FROM 'idle in transaction' "
-	"AND a.state IS DISTINCT FROM 'idle in transaction (aborted)' "
-	"AND ($2 = '' OR l.virtualtransaction = ANY "
-	"(string_to_array($2, ',')))";
+#define WRITERS_SQL(namespaces)                                                \
+	"WITH RECURSIVE tree AS (SELECT $1::oid AS oid UNION "                 \
+	"SELECT i.inhrelid FROM pg_inherits AS i "                             \
+	"INNER JOIN tree AS t ON i.inhparent = t.oid), "                       \
+	"entry AS (SELECT min(age(e.xid)) AS age FROM ("                       \
+	"SELECT p.xmin AS xid FROM pg_publication AS p "                       \
+	"WHERE p.pubname = $3 UNION ALL SELECT r.xmin FROM pg_publication AS " \
+	"p INNER JOIN pg_publication_rel AS r ON r.prpubid = p.oid "           \
+	"WHERE p.pubname = $3 AND r.prrelid = $1::oid" namespaces              \
+	") AS e WHERE age(e.xid) >= 0), "                                      \
+	"writers AS (SELECT l.virtualtransaction AS id, l.pid, "               \
+	"a.wait_event, a.state, COALESCE((SELECT max(age(x.transactionid)) "   \
+	"FROM pg_locks AS x WHERE x.locktype = 'transactionid' "               \
+	"AND x.mode = 'ExclusiveLock' AND x.granted "                          \
+	"AND x.virtualtransaction = l.virtualtransaction) > "                  \
+	"(SELECT age FROM entry), false) AS early "                            \
+	"FROM pg_locks AS l INNER JOIN tree AS t ON t.oid = l.relation "       \
+	"LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid "                    \
+	"WHERE l.locktype = 'relation' AND l.granted "                         \
+	"AND l.database = (SELECT d.oid FROM pg_database AS d "                \
+	"WHERE d.datname = current_database()) "                               \
+	"AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', "         \
+	"'ExclusiveLock', 'AccessExclusiveLock') "                             \
+	"AND l.pid IS DISTINCT FROM pg_backend_pid() "                         \
+	"AND ($2 = '' OR l.virtualtransaction = ANY "                          \
+	"(string_to_array($2, ',')))) "                                        \
+	"SELECT string_agg(DISTINCT w.id, ','), "                              \
+	"bool_or(CASE WHEN w.pid IS NULL THEN EXISTS (SELECT 1 "               \
+	"FROM pg_stat_activity AS s WHERE s.wait_event = 'SyncRep' "           \
+	"OR s.query = '<insufficient privilege>') "                            \
+	"ELSE w.wait_event = 'SyncRep' OR w.state IS NULL END), "              \
+	"current_setting('synchronous_standby_names') <> '', "                 \
+	"left(string_agg(DISTINCT CASE WHEN w.early OR $4 = 1 THEN COALESCE("  \
+	"'process ' || w.pid, 'a prepared one') END, ', '), 200) "             \
+	"FROM writers AS w WHERE w.early OR $4 = 1 OR COALESCE(w.state, '') "  \
+	"NOT IN ('idle in transaction', 'idle in transaction (aborted)')"
+
+static const char writers_sql[] = WRITERS_SQL("");
+
+/* The first server that has publications of whole schemas. */
+#define VERSION_OF_SCHEMAS 150000
+
+static const char writers_of_schemas_sql[] = WRITERS_SQL(
+	" UNION ALL SELECT n.xmin FROM pg_publication AS p "
+	"INNER JOIN pg_publication_namespace AS n ON n.pnpubid = p.oid "
+	"INNER JOIN pg_class AS c ON c.relnamespace = n.pnnspid "
+	"WHERE p.pubname = $3 AND c.oid = $1::oid");
 
 struct writers {
+	const struct slot_names *names;
+	bool all;	   /* also those who are not committing */
 	struct strbuf who; /* "" : nobody */
-	bool waiting;	   /* one waits for a synchronous standby */
-	bool may_wait;	   /* the server has some */
+	bool waiting;	   /* one waits, or may wait, for a standby */
+	char early[256];   /* those who began too early, or "" */
 };
 
 static int find_writers(struct pg *conn, uint32_t oid, struct writers *writers,
@@ -476,21 +512,42 @@ static int find_writers(struct pg *conn, uint32_t oid, struct writers *writers,
 	struct pg_param params[] = {
 		pg_int(oid),
 		pg_text(writers->who.data),
+		pg_text(writers->names->publication),
+		pg_int(writers->all),
 	};
+	const char *sql = pg_server_version(conn) >= VERSION_OF_SCHEMAS
+				  ? writers_of_schemas_sql
+				  : writers_sql;
 
-	if (query_row(conn, writers_sql, params, COUNT_OF(params), err) < 0)
+	if (query_row(conn, sql, params, COUNT_OF(params), err) < 0)
 		return -1;
 	strbuf_reset(&writers->who);
 	strbuf_addstr(&writers->who, pg_get_text(conn, 0, 0));
-	writers->waiting = pg_get_bool(conn, 0, 1);
-	writers->may_wait = pg_get_bool(conn, 0, 2);
+	writers->waiting = pg_get_bool(conn, 0, 1) && pg_get_bool(conn, 0, 2);
+	text_copy(writers->early, sizeof(writers->early),
+		  pg_get_text(conn, 0, 3));
 	pg_finish(conn);
 	return strbuf_check(&writers->who, err);
 }
 
+static int are_too_early(const struct writers *writers, struct error *err)
+{
+	error_set(err, ERROR_CONFLICT,
+		  "transactions that changed the table before it was in "
+		  "publication '%s' are still open, after %d seconds: %s; what "
+		  "they have done is not told when they commit, so the table "
+		  "is loaded when they are over (see pg_stat_activity and "
+		  "pg_prepared_xacts)",
+		  writers->names->publication, SYNC_WAIT_MS / 1000,
+		  writers->early);
+	err->retryable = true;
+	return -1;
+}
+
 /*
  * A commit takes a moment, unless it waits for a standby. Who is still there
- * after that is not committing but working, and comes after the position.
+ * after that is not committing but working, and comes after the position, unless
+ * it began too early.
  */
 static int wait_for_writers(struct pg *conn, uint32_t oid,
 			    struct writers *writers, struct cancel *cancel,
@@ -510,9 +567,11 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 		}
 		waited = clock_ms() - began;
 	} while (waited < COMMIT_WAIT_MS ||
-		 (writers->may_wait && writers->waiting &&
+		 ((writers->waiting || *writers->early) &&
 		  waited < SYNC_WAIT_MS));
-	if (!writers->may_wait || !writers->waiting)
+	if (*writers->early)
+		return are_too_early(writers, err);
+	if (!writers->waiting)
 		return 0;
 	error_set(
 		err, ERROR_SERVER,
@@ -525,15 +584,28 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 	return -1;
 }
 
-int slot_position(struct pg *conn, uint32_t oid, struct cancel *cancel,
-		  struct lsn_position *out, struct error *err)
+int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
+		  struct cancel *cancel, struct lsn_position *out,
+		  struct error *err)
 {
-	struct writers writers = {.waiting = false};
+	struct writers writers = {.names = names};
 	int ret = take_position(conn, out, err);
 
 	strbuf_init(&writers.who);
 	if (ret == 0)
 		ret = wait_for_writers(conn, oid, &writers, cancel, err);
+	strbuf_release(&writers.who);
+	return ret;
+}
+
+int slot_outlast(struct pg *conn, const struct slot_names *names, uint32_t oid,
+		 struct cancel *cancel, struct error *err)
+{
+	struct writers writers = {.names = names, .all = true};
+	int ret;
+
+	strbuf_init(&writers.who);
+	ret = wait_for_writers(conn, oid, &writers, cancel, err);
 	strbuf_release(&writers.who);
 	return ret;
 }

@@ -66,11 +66,17 @@ int slot_prepare(struct pg *conn, const struct slot_names *names, uint32_t oid,
 
 /*
  * Where the log ends now, for a table. Whatever is not visible to a read begun
- * after this call comes after it: so it waits for those who are just committing
- * changes of the table.
+ * after this call comes after it, and is told: so it waits for those who are
+ * just committing changes of the table, and for those who began before it was in
+ * the publication. ERROR_CONFLICT, to be tried again, if these take too long.
  */
-int slot_position(struct pg *conn, uint32_t oid, struct cancel *cancel,
-		  struct lsn_position *out, struct error *err)
+int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
+		  struct cancel *cancel, struct lsn_position *out,
+		  struct error *err) __attribute__((warn_unused_result));
+
+/* Wait until those are over who have changed the table by now, likewise. */
+int slot_outlast(struct pg *conn, const struct slot_names *names, uint32_t oid,
+		 struct cancel *cancel, struct error *err)
 	__attribute__((warn_unused_result));
 
 /*
