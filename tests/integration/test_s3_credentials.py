@@ -147,6 +147,9 @@ def test_container(server, home):
         (home / "none").write_text("\n")
         from_file = dict(there, AWS_CONTAINER_AUTHORIZATION_TOKEN="wrong",
                          AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(token))
+        for written in ("let me in", "let me in\n", " let me in \t\r\nmore"):
+            token.write_text(written)
+            works(server, home, from_file)
         refused(server, home, "401", kind="permission",
                 environment=dict(there,
                                  AWS_CONTAINER_AUTHORIZATION_TOKEN="wrong"))
