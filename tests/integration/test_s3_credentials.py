@@ -121,14 +121,16 @@ def test_profile_in_the_other_file(server, home):
 
 
 @pytest.mark.parametrize("text", [
-    "[default]\n  aws_access_key_id = <key>\n  aws_secret_access_key = <secret>\n",
+    "[default]\n  aws_access_key_id = <key>\n"
+    "  aws_secret_access_key = <secret>\n",
     "[other]\nregion = x\n[default]\n\taws_access_key_id=<key>\n"
     "\taws_secret_access_key=<secret>\n",
     "  [default]\nregion = z\n\n# a comment\naws_access_key_id = <key>\n"
     "aws_secret_access_key = <secret>\n",
     "[other]\n    region = x\n  [default]\naws_access_key_id = <key>\n"
     "aws_secret_access_key = <secret>\n",
-    "[default]\n  aws_access_key_id = <key>\n aws_secret_access_key = <secret>\n",
+    "[default]\n  aws_access_key_id = <key>\n"
+    " aws_secret_access_key = <secret>\n",
     "[default]\nAWS_Access_Key_ID: <key>\nAWS_SECRET_ACCESS_KEY :<secret>\n",
     "[default]\ns3 =\n  aws_access_key_id = nested\n\n"
     "  aws_secret_access_key = nested\naws_access_key_id = <key>\r\n"
@@ -139,7 +141,7 @@ def test_profile_in_the_other_file(server, home):
     "note = x\n  [other]\n  aws_access_key_id = nested\n",
 ], ids=range(9))
 def test_profiles_that_others_read(server, home, text):
-    """What AWS's own tools take out of such a file, by Python's configparser."""
+    """What AWS's own tools take out of such a file by configparser."""
     credentials = home / ".aws/credentials"
     credentials.write_text(text.replace("<key>", server.access_key).replace(
         "<secret>", server.secret_key))

@@ -219,8 +219,8 @@ def break_off(count):
 
 
 def as_minio(forgetful=False):
-    """Lists uploads as MinIO does: those of one key, if the prefix is a key; without
-    a prefix all, which old versions, and those that were restarted, forgot."""
+    """Lists uploads as MinIO does: those of one key, if the prefix is a key;
+    without a prefix all, which old versions, and restarted ones, forgot."""
     def fault(request, forward):
         query = urllib.parse.parse_qs(
             urllib.parse.urlsplit(request.path).query, keep_blank_values=True)
