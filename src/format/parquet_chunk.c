@@ -1,11 +1,11 @@
 /*
- * Which encoding a column chunk gets is decided when its first page is full, by
- * trying all of them, compression included: values as they are, integers by
- * their differences, and numbers of dictionary entries. A dictionary pays off
- * over many pages, so the size that it is going to have is estimated from how
- * often a value of the first page had been there before. To use a dictionary
- * until it is too large, as others do, would spend a megabyte on each column of
- * numbers that are all different.
+ * Which encoding a column chunk gets is decided when its first page is full, or
+ * the first that is not nearly all NULL, by trying all of them, compression
+ * included: values as they are, integers by their differences, and numbers of
+ * dictionary entries. A dictionary pays off over many pages, so the size that it
+ * is going to have is estimated from how often a value of that page had been there
+ * before. To use a dictionary until it is too large, as others do, would spend a
+ * megabyte on each column of numbers that are all different.
  *
  * A dictionary that grows too large after all is used no longer; the pages that
  * refer to it stay as they are.
@@ -21,6 +21,9 @@
 #define DICT_BYTES_MAX ((size_t)1 << 20)
 #define PAGE_BYTES_MIN ((size_t)8 << 10)
 #define BUFFER_MAX     ((size_t)4 << 30)
+
+/* Fewer values say nothing about those to come, and are of little weight. */
+#define TELLING_COUNT 64
 
 /* Of a table with a thousand columns, pages have to be smaller. */
 static size_t page_bytes(const struct format_options *options, size_t columns)
@@ -425,6 +428,14 @@ static void list_page(struct parquet_chunk *chunk, size_t start,
 	strbuf_reset(&chunk->indices);
 }
 
+/* Is the page at hand the one that decides? One that is full of bytes is. */
+static bool is_telling(const struct parquet_chunk *chunk,
+		       const struct parquet_press *press, bool more)
+{
+	return !more || chunk->count >= TELLING_COUNT ||
+	       chunk->raw.len >= press->page_bytes;
+}
+
 static int end_page(struct parquet_chunk *chunk, struct parquet_press *press,
 		    bool more, struct error *err)
 {
@@ -432,8 +443,10 @@ static int end_page(struct parquet_chunk *chunk, struct parquet_press *press,
 					     .values = chunk->rows};
 	size_t start = chunk->pages.len;
 
-	if (chunk->mode == PARQUET_TRYING &&
-	    choose(chunk, press, more, err) < 0)
+	if (chunk->mode == PARQUET_TRYING && !is_telling(chunk, press, more))
+		parquet_dict_release(&chunk->dict);
+	else if (chunk->mode == PARQUET_TRYING &&
+		 choose(chunk, press, more, err) < 0)
 		return -1;
 	header.encoding = chunk->mode == PARQUET_BY_DICTIONARY
 				  ? PARQUET_DICTIONARY

@@ -24,11 +24,11 @@ struct parquet_page {
 struct parquet_chunk {
 	const struct parquet_leaf *leaf;
 	enum parquet_chunk_mode {
-		PARQUET_TRYING, /* the first page, which decides */
+		PARQUET_TRYING, /* up to the first page that tells */
 		PARQUET_BY_DICTIONARY,
 		PARQUET_BY_VALUE,
 	} mode;
-	bool refused; /* no dictionary, whatever the first page is like */
+	bool refused; /* no dictionary, whatever that page is like */
 	bool delta;   /* if by value */
 	/* the page at hand */
 	size_t rows, count; /* count: not NULL */

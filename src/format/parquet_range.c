@@ -182,19 +182,6 @@ void parquet_range_merge(struct parquet_range *range,
 	}
 }
 
-bool parquet_range_rises(const struct parquet_leaf *leaf,
-			 const struct parquet_range *a,
-			 const struct parquet_range *b)
-{
-	if (leaf->kind == PARQUET_NUMBERS)
-		return a->number.min <= b->number.min &&
-		       a->number.max <= b->number.max;
-	if (leaf->kind == PARQUET_REALS)
-		return a->real.min <= b->real.min && a->real.max <= b->real.max;
-	return compare_bounds(&a->slice.min, &b->slice.min) <= 0 &&
-	       compare_bounds(&a->slice.max, &b->slice.max) <= 0;
-}
-
 /* --------------------------------------------------------------------- ends */
 
 static void end_number(const struct parquet_leaf *leaf, int64_t value,
@@ -337,4 +324,40 @@ bool parquet_range_max(const struct parquet_range *range,
 	if (out->exact)
 		return true;
 	return is_text(leaf) ? raise_text(out) : raise_bytes(out);
+}
+
+/* -------------------------------------------------------------------- order */
+
+/* Of slices, as memcmp(). */
+static int compare_ends(const struct parquet_leaf *leaf,
+			const struct parquet_end *a,
+			const struct parquet_end *b)
+{
+	size_t both = a->len < b->len ? a->len : b->len;
+	int order = 0;
+
+	if (both)
+		order = (a->bytes[0] ^ flip(leaf)) - (b->bytes[0] ^ flip(leaf));
+	if (!order)
+		order = memcmp(a->bytes, b->bytes, both);
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+bool parquet_range_rises(const struct parquet_leaf *leaf,
+			 const struct parquet_range *a,
+			 const struct parquet_range *b)
+{
+	struct parquet_end low, high;
+
+	if (leaf->kind == PARQUET_NUMBERS)
+		return a->number.min <= b->number.min &&
+		       a->number.max <= b->number.max;
+	if (leaf->kind == PARQUET_REALS)
+		return a->real.min <= b->real.min && a->real.max <= b->real.max;
+	return parquet_range_min(a, leaf, &low) &&
+	       parquet_range_min(b, leaf, &high) &&
+	       compare_ends(leaf, &low, &high) <= 0 &&
+	       parquet_range_max(a, leaf, &low) &&
+	       parquet_range_max(b, leaf, &high) &&
+	       compare_ends(leaf, &low, &high) <= 0;
 }

@@ -39,11 +39,6 @@ void parquet_range_merge(struct parquet_range *range,
 			 const struct parquet_leaf *leaf,
 			 const struct parquet_range *more);
 
-/* Is `a` not above `b` with both of its ends? Both are known. */
-bool parquet_range_rises(const struct parquet_leaf *leaf,
-			 const struct parquet_range *a,
-			 const struct parquet_range *b);
-
 /*
  * An end as it stands in a file. A long one is cut off, and then says less: the
  * least is a little smaller, the greatest a little greater than it was. False:
@@ -61,5 +56,13 @@ bool parquet_range_min(const struct parquet_range *range,
 bool parquet_range_max(const struct parquet_range *range,
 		       const struct parquet_leaf *leaf,
 		       struct parquet_end *out);
+
+/*
+ * Is `a` not above `b` with both of these ends? A long one that was cut off may
+ * be, though its values are not. False as well if there is no such end.
+ */
+bool parquet_range_rises(const struct parquet_leaf *leaf,
+			 const struct parquet_range *a,
+			 const struct parquet_range *b);
 
 #endif

@@ -1,4 +1,12 @@
-/* Uploads that nobody will complete any more. */
+/*
+ * Uploads that nobody will complete any more.
+ *
+ * MinIO takes the prefix for a whole key, and so lists none below one; without a
+ * prefix it lists all of the bucket's that it remembers. Whether a server is of
+ * that kind cannot be told from an empty list, so all but Amazon's are asked for
+ * all then. To ask without a prefix at once would read through what everybody
+ * else has in the bucket, where the servers that know prefixes have an answer.
+ */
 #include "s3/upload_inside.h"
 
 #include <stdlib.h>
@@ -68,6 +76,8 @@ static int abort_listed(struct s3_client *client, const struct s3_page *page,
 			const char *prefix, const struct s3_choice *choice,
 			int64_t *count, struct error *err)
 {
+	bool asked = !choice->check;
+
 	for (size_t i = 0; i < page->count; i++) {
 		const struct s3_entry *entry = &page->entries[i];
 		const char *key = s3_page_text(page, entry->key);
@@ -78,6 +88,9 @@ static int abort_listed(struct s3_client *client, const struct s3_page *page,
 		id = s3_page_text(page, entry->id);
 		if (!is_chosen(choice, entry, key, id))
 			continue;
+		if (!asked && choice->check(choice->arg, err) < 0)
+			return -1;
+		asked = true;
 		if (s3_upload_abort_by_id(client, key, id, false, err) < 0)
 			return -1;
 		++*count;
@@ -99,23 +112,25 @@ void s3_upload_sought(struct s3_client *client, int64_t since_ms)
 		client->lost_upload = false;
 }
 
-int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,
-			const struct s3_choice *choice, struct error *err)
+/* Those below `prefix`, of those that the server lists below `listed`: 1; 0: it
+ * lists none. */
+static int abort_below(struct s3_client *client, const char *listed,
+		       const char *prefix, const struct s3_choice *choice,
+		       int64_t *count, struct error *err)
 {
 	char *key_marker = NULL, *id_marker = NULL;
 	struct s3_page page;
-	int64_t count = 0;
+	bool any = false;
 	int ret;
 
 	s3_page_init(&page);
 	do {
-		ret = list_uploads(client, prefix, key_marker, id_marker, &page,
+		ret = list_uploads(client, listed, key_marker, id_marker, &page,
 				   err);
-		if (ret == 0 && page.count && choice->check)
-			ret = choice->check(choice->arg, err);
 		if (ret == 0)
-			ret = abort_listed(client, &page, prefix, choice,
-					   &count, err);
+			ret = abort_listed(client, &page, prefix, choice, count,
+					   err);
+		any |= page.count || page.truncated;
 		free(key_marker);
 		free(id_marker);
 		key_marker = page.key_marker;
@@ -125,7 +140,18 @@ int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,
 	free(key_marker);
 	free(id_marker);
 	s3_page_release(&page);
-	return ret < 0 ? -1 : count;
+	return ret < 0 ? -1 : any;
+}
+
+int64_t s3_abort_chosen(struct s3_client *client, const char *prefix,
+			const struct s3_choice *choice, struct error *err)
+{
+	int64_t count = 0;
+	int rc = abort_below(client, prefix, prefix, choice, &count, err);
+
+	if (rc == 0 && *prefix && !s3_settings_amazon(&client->s3->settings))
+		rc = abort_below(client, "", prefix, choice, &count, err);
+	return rc < 0 ? -1 : count;
 }
 
 int64_t s3_abort_uploads(struct s3_client *client, const char *prefix,

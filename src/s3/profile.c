@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/secret.h"
 #include "base/strbuf.h"
@@ -69,7 +70,7 @@ static bool is_unsupported(const char *key, size_t len)
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (strlen(keys[i]) == len && !strncmp(keys[i], key, len))
+		if (strlen(keys[i]) == len && !strncasecmp(keys[i], key, len))
 			return true;
 	return false;
 }
@@ -90,7 +91,7 @@ static int take_property(struct s3_profile *profile, const char *key,
 
 	for (size_t i = 0; len && i < sizeof(known) / sizeof(*known); i++)
 		if (strlen(known[i].key) == key_len &&
-		    !strncmp(known[i].key, key, key_len))
+		    !strncasecmp(known[i].key, key, key_len))
 			return keep(known[i].out, value, len, err);
 	if (is_unsupported(key, key_len))
 		return keep(&profile->unsupported, key, key_len, err);
@@ -107,58 +108,83 @@ static size_t trimmed(const char *s, size_t len)
 static int read_property(struct s3_profile *profile, const char *line,
 			 size_t len, struct error *err)
 {
-	const char *equals = memchr(line, '=', len);
+	size_t key_len = 0, value_len;
 	const char *value;
-	size_t value_len;
 
-	if (!equals || equals == line)
+	while (key_len < len && !strchr("=:", line[key_len]))
+		key_len++;
+	if (!key_len || key_len == len)
 		return error_set(err, ERROR_CONFIG,
 				 "'key = value' or '[section]' is expected");
-	value = equals + 1;
-	value_len = len - (size_t)(value - line);
+	value = line + key_len + 1;
+	value_len = len - key_len - 1;
 	while (value_len && strchr(BLANKS, *value))
 		value++, value_len--;
 	/* A comment may stand behind a value, after a blank. */
 	for (size_t i = 1; i < value_len; i++)
 		if (strchr("#;", value[i]) && strchr(BLANKS, value[i - 1]))
 			value_len = i;
-	return take_property(profile, line, trimmed(line, equals - line), value,
+	return take_property(profile, line, trimmed(line, key_len), value,
 			     trimmed(value, value_len), err);
 }
 
-/* `inside` is whether the section is that of the profile. */
-static int read_line(struct s3_profile *profile, enum s3_profile_file kind,
-		     const char *line, size_t len, const char *name,
-		     bool *inside, struct error *err)
-{
-	const char *close;
+/* Where in a file one is. */
+struct place {
+	enum s3_profile_file kind;
+	const char *name; /* of the profile */
+	bool inside;	  /* the section is the profile's */
+	bool property;	  /* there was one in the section */
+	size_t indent;	  /* of the line above, or of what that goes on with */
+};
 
-	/* An indented line belongs to the property above it. */
-	if (!len || strchr("#; \t\r", *line))
-		return 0;
-	len = trimmed(line, len);
-	if (*line != '[')
-		return *inside ? read_property(profile, line, len, err) : 0;
-	close = memchr(line, ']', len);
+static int read_heading(struct s3_profile *profile, struct place *place,
+			const char *line, size_t len, struct error *err)
+{
+	const char *close = memchr(line, ']', len);
+
 	if (!close)
 		return error_set(err, ERROR_CONFIG, "']' is missing");
 	line++;
 	while (line < close && strchr(BLANKS, *line))
 		line++;
-	*inside = is_section(kind, line, trimmed(line, close - line), name);
-	profile->found |= *inside;
+	place->inside =
+		is_section(place->kind, line,
+			   trimmed(line, (size_t)(close - line)), place->name);
+	place->property = false;
+	profile->found |= place->inside;
 	return 0;
+}
+
+static int read_line(struct s3_profile *profile, struct place *place,
+		     const char *line, size_t len, struct error *err)
+{
+	size_t indent = 0;
+
+	while (indent < len && strchr(BLANKS, line[indent]))
+		indent++;
+	line += indent;
+	len = trimmed(line, len - indent);
+	if (!len || strchr("#;", *line))
+		return 0;
+	/* What is further in than a property belongs to it. */
+	if (place->property && indent > place->indent)
+		return 0;
+	place->indent = indent;
+	if (*line == '[')
+		return read_heading(profile, place, line, len, err);
+	place->property = true;
+	return place->inside ? read_property(profile, line, len, err) : 0;
 }
 
 int s3_profile_parse(struct s3_profile *profile, enum s3_profile_file kind,
 		     const char *text, const char *name, struct error *err)
 {
-	bool inside = false;
+	struct place place = {.kind = kind, .name = name};
 
 	for (int number = 1; *text; number++) {
 		size_t len = strcspn(text, "\n");
 
-		if (read_line(profile, kind, text, len, name, &inside, err) < 0)
+		if (read_line(profile, &place, text, len, err) < 0)
 			return error_wrap(err, "line %d", number);
 		text += len + (text[len] == '\n');
 	}

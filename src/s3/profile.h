@@ -7,7 +7,9 @@
 
 /*
  * A section of the files that AWS's own tools keep: ~/.aws/credentials, where
- * it is [name], and ~/.aws/config, where it is [profile name], or [default].
+ * it is [name], and ~/.aws/config, where it is [profile name], or [default]. They
+ * read them by Python's configparser: keys in capitals or not, `=` or `:`, and
+ * lines that are further in than a property belong to it.
  * Owns its strings, wipes the secrets; NULL is what it does not say.
  */
 struct s3_profile {

@@ -34,11 +34,15 @@ static const char *variable(const char *name)
 	return value && *value ? value : NULL;
 }
 
-/* The first line of a file that holds a token, which others renew. */
-static int read_token(const char *path, struct strbuf *out, struct error *err)
+/*
+ * What stands in the first line of a file that holds a token, which others
+ * renew, up to one of `ends`, and without blanks around it.
+ */
+static int read_token(const char *path, const char *ends, struct strbuf *out,
+		      struct error *err)
 {
 	FILE *file = fopen(path, "rb");
-	char *to;
+	char *to, *token;
 	size_t got = 0;
 
 	if (!file) {
@@ -54,8 +58,10 @@ static int read_token(const char *path, struct strbuf *out, struct error *err)
 	if (!to)
 		return strbuf_check(out, err);
 	to[got < TOKEN_MAX ? got : 0] = '\0';
-	to[strcspn(to, " \t\r\n")] = '\0';
-	out->len += strlen(to);
+	to[strcspn(to, ends)] = '\0';
+	token = text_trim(to);
+	out->len += strlen(token);
+	memmove(to, token, strlen(token) + 1);
 	if (!*to)
 		return error_set(err, ERROR_CONFIG,
 				 "there is no token in file '%s'", path);
@@ -178,7 +184,7 @@ static int container_token(struct strbuf *out, struct error *err)
 	const char *token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
 
 	if (file)
-		return read_token(file, out, err);
+		return read_token(file, "\r\n", out, err); /* "Basic …" */
 	if (token)
 		strbuf_addstr(out, token);
 	if (strpbrk(out->data, "\r\n"))
@@ -477,7 +483,7 @@ int s3_source_web_identity(const struct s3_settings *settings,
 	if (!role)
 		return error_set(err, ERROR_CONFIG, "AWS_ROLE_ARN is not set");
 	strbuf_init(&token);
-	if (read_token(file, &token, err) == 0)
+	if (read_token(file, " \t\r\n", &token, err) == 0)
 		ret = ask_sts(settings, role, token.data, cancel, out, err);
 	secret_release(&token);
 	return ret;

@@ -46,6 +46,11 @@ void s3_settings_release(struct s3_settings *s)
 	memset(s, 0, sizeof(*s));
 }
 
+bool s3_settings_amazon(const struct s3_settings *s)
+{
+	return !s->host || strstr(s->host, ".amazonaws.com");
+}
+
 static int refuse(struct error *err, const char *key, const char *must)
 {
 	return error_set(err, ERROR_CONFIG,
@@ -390,8 +395,7 @@ static int read_style(struct s3_settings *s, struct connstr *cs,
 		      "yes or no", err) < 0)
 		return -1;
 	if (style == 2)
-		style = s->host ? !strstr(s->host, ".amazonaws.com")
-				: strchr(s->bucket, '.') != NULL;
+		style = !s3_settings_amazon(s) || strchr(s->bucket, '.');
 	s->path_style = style;
 	/* Elsewhere it would become a part of the host's name. */
 	if (!style && !consists_of(s->bucket, LETTERS DIGITS ".-", BUCKET_MAX))

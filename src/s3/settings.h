@@ -80,6 +80,9 @@ struct s3_settings {
 int s3_settings_read(struct s3_settings *out, struct connstr *cs,
 		     struct error *err) __attribute__((warn_unused_result));
 
+/* No endpoint of anybody else's. */
+bool s3_settings_amazon(const struct s3_settings *settings);
+
 void s3_settings_release(struct s3_settings *settings); /* zeroed is fine */
 
 #endif

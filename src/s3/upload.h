@@ -93,7 +93,8 @@ struct s3_choice {
 	int64_t before_us; /* that began before; 0: whenever */
 	/* But for these; NULL: for none. */
 	bool (*keep)(void *arg, const char *key, const char *id);
-	/* Asked between looking and removing: -1 ends it. NULL: go on. */
+	/* Asked between looking and removing, if there are any: -1 ends it.
+	 * NULL: go on. */
 	int (*check)(void *arg, struct error *err);
 	void *arg;
 };

@@ -412,6 +412,50 @@ def test_encodings(tmp_path):
     assert "DELTA_BINARY_PACKED" not in group.column(0).encodings
 
 
+def test_encodings_behind_pages_of_null(tmp_path):
+    """What is all NULL at first says nothing about what comes later."""
+    countries = [b"Albania", b"Brazil", b"Cameroon", b"Denmark", b"Ecuador"]
+    random_ = random.Random(3)
+    columns = [Column("country", "text"), Column("rising", "int64"),
+               Column("hardly", "text"), Column("never", "int32")]
+    rows = [(None,) * 4] * 30000 + [
+        (random_.choice(countries), 10 ** 12 + 3 * i,
+         countries[i % 5] if i % 1000 == 0 else None, None)
+        for i in range(300000)]
+    path, other = tmp_path / "t.parquet", tmp_path / "other.parquet"
+    for batch in (1000, 7777):
+        before = path.read_bytes() if batch > 1000 else None
+        r.write(path, "parquet", "compression=snappy", columns, rows,
+                batch=batch)
+        assert before in (None, path.read_bytes())
+    table = pyarrow.parquet.read_table(path)
+    assert [column.to_pylist() for column in table.columns] == [
+        [value.decode() if isinstance(value, bytes) else value
+         for value in values] for values in zip(*rows)]
+    assert_duckdb(path, columns, rows)
+    r.assert_rows(r.read(path, "parquet", "", columns), rows)
+    pyarrow.parquet.write_table(
+        table, other, column_encoding={"rising": "DELTA_BINARY_PACKED"},
+        use_dictionary=["country", "hardly"], compression="snappy")
+    sizes = [[pyarrow.parquet.ParquetFile(p).metadata.row_group(0).column(i)
+              .total_compressed_size for i in range(4)] for p in (path, other)]
+    assert all(ours < 1.5 * theirs + 2000 for ours, theirs in zip(*sizes)), sizes
+
+
+def test_encodings_of_few_values_that_fill_a_page(tmp_path):
+    """Long ones, among so many columns that pages are small."""
+    columns = [Column("t", "text")] + [Column(f"c{i}", "int32")
+                                       for i in range(39)]
+    nothing = (None,) * 39
+    rows = [((b"%d" % (i % 3)) * 300 if i % 25 == 0 else None, *nothing)
+            for i in range(20000)]
+    path = tmp_path / "t.parquet"
+    r.write(path, "parquet", "row_group_mb=1;compression=none", columns, rows)
+    chunk = pyarrow.parquet.ParquetFile(path).metadata.row_group(0).column(0)
+    assert "RLE_DICTIONARY" in chunk.encodings
+    assert chunk.total_compressed_size < 20000
+
+
 def test_differences_wrap_around(tmp_path):
     columns = [Column("a", "int32"), Column("b", "int64")]
     for count in (1, 2, 31, 32, 33, 128, 129, 130, 257):

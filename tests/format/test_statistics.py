@@ -271,6 +271,42 @@ def test_boundary_order(tmp_path):
     assert orders == [1, 2, 0]
 
 
+CUT = "x" * 61
+
+
+@pytest.mark.parametrize("kind, first, second, order", [
+    # A greatest one that loses its last character goes above the next page's.
+    ("text", CUT + "\x7f€", CUT + "\x80", 0),
+    ("text", CUT + "\x80", CUT + "\x7f€", 0),
+    ("text", CUT + "a€", CUT + "b€", 1),
+    ("text", CUT + "b€", CUT + "a€", 2),
+    # Both are cut to the same.
+    ("text", "x" * 64 + "a", "x" * 64 + "b", 1),
+    # A least one that loses half of its last character goes below it.
+    ("text", "x" * 63 + "é", "x" * 63 + "yy", 0),
+    ("bytes", "x" * 70, "y" * 70, 1),
+    ("decimal", -5, 7, 1), ("decimal", 7, -5, 2),
+], ids=range(9))
+def test_order_of_what_is_written(tmp_path, kind, first, second, order):
+    columns = [Column("c", kind, 38, 0) if kind == "decimal" else
+               Column("c", kind)]
+    values = [v if kind == "decimal" else v.encode() for v in (first, second)]
+    rows = [(values[0],)] + [(None,)] * 20479 + [(values[1],)]
+    path = tmp_path / "t.parquet"
+    r.write(path, "parquet", "", columns, rows)
+    data, footer = footer_of(path)
+    index = thrift.Reader(data[footer[4][0][1][0][6]:]).struct()
+    assert len(index[2]) == 2 and index[4] == order
+
+    def key(end):
+        return int.from_bytes(end, "big", signed=True) \
+            if kind == "decimal" else end
+    for ends in index[2], index[3]:
+        found = [key(end) for end in ends]
+        assert order != 1 or found[0] <= found[1]
+        assert order != 2 or found[0] >= found[1]
+
+
 def test_readers_that_skip_pages_find_all(tmp_path):
     """Conditions, which readers answer by statistics and dictionaries first."""
     rows = mixed_rows(60000)

@@ -337,6 +337,24 @@ def test_check_finds_what_is_wrong(world, server, make_lake):
         assert server.secret_key not in str(done)
 
 
+def test_check_of_uploads_that_are_not_listed(world, server, make_lake):
+    """MinIO lists them for no prefix, and, once restarted, not at all."""
+    fill(world, 10)
+    with s3_faults.Front(server) as front:
+        lake = make_lake(server)
+        lake.set_options(endpoint=front.url)
+        lake.add_mapping("t", cdc=0)
+        front.faults[:] = [s3_faults.as_minio()]
+        done = check(world)
+        assert done.of("abort", "OK", "lake"), done
+        assert not lake.uploads()
+        front.faults[:] = [s3_faults.as_minio(forgetful=True)]
+        done = check(world)
+        done.expect("WARN", "abort", "does not list uploads")
+        assert "AbortIncompleteMultipartUpload" in str(done)
+        assert not lake.uploads()
+
+
 def test_check_of_clock_and_rules(world, server, make_lake):
     """What the server says of itself, with a front that puts words in."""
     fill(world, 10)

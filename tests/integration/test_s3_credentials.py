@@ -2,6 +2,7 @@
 there are none; services are played by small web servers, S3 by real ones."""
 import json
 
+import botocore.configloader
 import pytest
 
 from support import s3, s3_faults
@@ -119,6 +120,37 @@ def test_profile_in_the_other_file(server, home):
     works(server, home, {"AWS_CONFIG_FILE": str(home / "config")})
 
 
+@pytest.mark.parametrize("text", [
+    "[default]\n  aws_access_key_id = <key>\n"
+    "  aws_secret_access_key = <secret>\n",
+    "[other]\nregion = x\n[default]\n\taws_access_key_id=<key>\n"
+    "\taws_secret_access_key=<secret>\n",
+    "  [default]\nregion = z\n\n# a comment\naws_access_key_id = <key>\n"
+    "aws_secret_access_key = <secret>\n",
+    "[other]\n    region = x\n  [default]\naws_access_key_id = <key>\n"
+    "aws_secret_access_key = <secret>\n",
+    "[default]\n  aws_access_key_id = <key>\n"
+    " aws_secret_access_key = <secret>\n",
+    "[default]\nAWS_Access_Key_ID: <key>\nAWS_SECRET_ACCESS_KEY :<secret>\n",
+    "[default]\ns3 =\n  aws_access_key_id = nested\n\n"
+    "  aws_secret_access_key = nested\naws_access_key_id = <key>\r\n"
+    "aws_secret_access_key = <secret>\r\n",
+    "[default]\n  s3 =\n    aws_access_key_id = nested\n"
+    "  aws_access_key_id = <key>\n  aws_secret_access_key = <secret>\n",
+    "[default]\naws_access_key_id = <key>\naws_secret_access_key = <secret>\n"
+    "note = x\n  [other]\n  aws_access_key_id = nested\n",
+], ids=range(9))
+def test_profiles_that_others_read(server, home, text):
+    """What AWS's own tools take out of such a file by configparser."""
+    credentials = home / ".aws/credentials"
+    credentials.write_text(text.replace("<key>", server.access_key).replace(
+        "<secret>", server.secret_key))
+    found = botocore.configloader.raw_config_parse(str(credentials))["default"]
+    assert found["aws_access_key_id"] == server.access_key
+    assert found["aws_secret_access_key"] == server.secret_key
+    works(server, home)
+
+
 @pytest.mark.parametrize("text,words", [
     ("[default]\nnonsense\n", ["line 2", "key = value"]),
     ("[default\n", ["line 1", "']'"]),
@@ -147,6 +179,9 @@ def test_container(server, home):
         (home / "none").write_text("\n")
         from_file = dict(there, AWS_CONTAINER_AUTHORIZATION_TOKEN="wrong",
                          AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(token))
+        for written in ("let me in", "let me in\n", " let me in \t\r\nmore"):
+            token.write_text(written)
+            works(server, home, from_file)
         refused(server, home, "401", kind="permission",
                 environment=dict(there,
                                  AWS_CONTAINER_AUTHORIZATION_TOKEN="wrong"))

@@ -139,6 +139,29 @@ def test_connection_cut_at_every_request(client, front, files, server, how,
     assert not uploads(server, key)
 
 
+def test_uploads_of_a_server_that_knows_no_prefixes(client, front, files,
+                                                    server):
+    """MinIO: all of the bucket's are listed, and those of others stay."""
+    for key in ("minio/a", "minio/b c", "minion", "other/minio/a"):
+        client.begin(key=key)
+        client.write(file=str(files / "small"))
+        client.prepare()
+    front.faults = [s3_faults.as_minio()]
+    soon = int((time.time() + 60) * 1e6)
+    del front.requests[:]
+    assert client.abort_uploads(prefix="minio/", before_us=soon)["count"] == 2
+    assert not uploads(server, "minio/")
+    assert uploads(server, "minion") and uploads(server, "other/")
+    lists = [path for method, path in front.requests if method == "GET"]
+    assert len(lists) == 2 and "prefix=minio" in lists[0] and \
+        lists[1].endswith("prefix=&uploads="), lists
+    # One that knows them, and lists some, is not asked again.
+    front.faults, front.requests[:] = [], []
+    assert client.abort_uploads(prefix="minion", before_us=soon)["count"] == 1
+    assert [method for method, _ in front.requests].count("GET") == 1
+    assert client.abort_uploads(prefix="other/", before_us=soon)["count"] == 1
+
+
 def test_what_stays_is_told(client, front, files):
     front.faults = [Fault(answer(s3_error(503, "SlowDown", "less, please")),
                           times=100)]

@@ -5,10 +5,12 @@ import base64
 import http.client
 import http.server
 import json
+import re
 import select
 import socket
 import threading
 import time
+import urllib.parse
 
 
 class Answer:
@@ -214,6 +216,30 @@ def break_off(count):
         made.broken = True
         return made
     return do
+
+
+def as_minio(forgetful=False):
+    """Lists uploads as MinIO does: those of one key, if the prefix is a key;
+    without a prefix all, which old versions, and restarted ones, forgot."""
+    def fault(request, forward):
+        query = urllib.parse.parse_qs(
+            urllib.parse.urlsplit(request.path).query, keep_blank_values=True)
+        if request.command != "GET" or "uploads" not in query:
+            return None
+        prefix = query.get("prefix", [""])[0]
+
+        def is_listed(upload):
+            key = re.search(b"<Key>(.*?)</Key>", upload)[1].decode()
+            return urllib.parse.unquote(key) == prefix if prefix \
+                else not forgetful
+
+        def leave_out(made):
+            made.body = re.sub(
+                b"<Upload>.*?</Upload>",
+                lambda found: found[0] if is_listed(found[0]) else b"",
+                made.body, flags=re.DOTALL)
+        return change(leave_out)(request, forward)
+    return fault
 
 
 # ------------------------------------------------------------------ credentials

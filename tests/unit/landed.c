@@ -155,7 +155,7 @@ void landed_end(struct landed *landed)
 	landed->dst = NULL;
 }
 
-void landed_open(struct landed *landed, const char *options)
+static void make_server(struct landed *landed, const char *options)
 {
 	struct error err = ERROR_INIT;
 	char string[512];
@@ -166,18 +166,32 @@ void landed_open(struct landed *landed, const char *options)
 		.installation = "installation",
 	};
 
-	memset(landed, 0, sizeof(*landed));
-	remove_all(path_of("lake.dbo.t"));
 	snprintf(string, sizeof(string), "path=%s;%s%s", path_of("."),
 		 strstr(options, "file_format") ? "" : "file_format=json;",
 		 options);
+	MUST(landed->driver->server_new(&spec, &landed->server, &err));
+	MUST(landed_begin(landed, &err));
+}
+
+void landed_open(struct landed *landed, const char *options)
+{
+	struct error err = ERROR_INIT;
+
+	memset(landed, 0, sizeof(*landed));
+	remove_all(path_of("lake.dbo.t"));
 	strbuf_init(&landed->found);
 	table_make(&landed->table, "t", columns, COUNT_OF(columns), "id");
 	MUST(cancel_init(&landed->cancel, &err));
 	landed->driver = driver_find("file", &err);
 	assert_non_null(landed->driver);
-	MUST(landed->driver->server_new(&spec, &landed->server, &err));
-	MUST(landed_begin(landed, &err));
+	make_server(landed, options);
+}
+
+void landed_alter(struct landed *landed, const char *options)
+{
+	landed_end(landed);
+	landed->driver->server_free(landed->server);
+	make_server(landed, options);
 }
 
 void landed_close(struct landed *landed)

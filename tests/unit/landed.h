@@ -27,6 +27,9 @@ struct landed {
 void landed_open(struct landed *landed, const char *options);
 void landed_close(struct landed *landed);
 
+/* From now on with other options; the files stay. */
+void landed_alter(struct landed *landed, const char *options);
+
 /* The target alone, as after a restart; `err` of the call that failed. */
 int landed_begin(struct landed *landed, struct error *err)
 	__attribute__((warn_unused_result));

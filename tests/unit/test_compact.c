@@ -112,6 +112,22 @@ static void test_sizes(void **state)
 	landed_close(&lake);
 }
 
+/* A file whose lines end otherwise is not read alike. */
+static void test_line_ends(void **state)
+{
+	(void)state;
+	open_lake("file_format=csv", 2);
+	landed_alter(&lake, "file_format=csv;line_end=lf");
+	for (int i = 0; i < 2; i++)
+		landed_change(&lake, 200 + i, 202 + i);
+	MUST(landed_compact(&lake, &work, &err));
+	assert_int_equal(work.before, 2);
+	assert_keys("changes/01-02-00000.csv\n"
+		    "changes/02-03-00001.csv\n"
+		    "changes/03-05-00002_00003.csv\n");
+	landed_close(&lake);
+}
+
 /* A file that cannot be read is an error, and all stay that there were. */
 static void test_damaged(void **state)
 {
@@ -205,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_one_becomes_of_all),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_line_ends),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_state),

@@ -216,6 +216,47 @@ static void test_profiles(void **state)
 	assert_profile(S3_PROFILE_CREDENTIALS, "", "default", NULL, NULL);
 }
 
+/* As Python's configparser has it, which AWS's own tools use. */
+static void test_indented_profiles(void **state)
+{
+	static const struct {
+		const char *text, *access_key, *secret_key;
+	} all[] = {
+		/* right behind a heading, which may be further in itself */
+		{"[a]\n  aws_access_key_id = x\n  aws_secret_access_key = y\n",
+		 "x", "y"},
+		{"  [a]\n\taws_access_key_id = x\naws_secret_access_key = y\n",
+		 "x", "y"},
+		{"[b]\nregion = z\n[a]\n  aws_access_key_id = x\n", "x", NULL},
+		{"[b]\n    region = z\n  [a]\naws_access_key_id = x\n", "x",
+		 NULL},
+		/* what is further in than a property goes on with it */
+		{"[a]\n  region = z\n   aws_access_key_id = n\n"
+		 "  aws_access_key_id = x\n aws_secret_access_key = y\n",
+		 "x", "y"},
+		{"[a]\nregion = z\n\n# comment\n  [b]\n"
+		 "aws_access_key_id = x\n",
+		 "x", NULL},
+		{"[a]\ns3 =\n  aws_access_key_id = n\n\n"
+		 "    aws_access_key_id = n\n  aws_access_key_id = n\n"
+		 "aws_access_key_id = x\n",
+		 "x", NULL},
+		{"[b]\nnonsense\n  [a]\naws_access_key_id = n\n"
+		 "[a]\naws_access_key_id = x\n",
+		 "x", NULL},
+		/* either sign, the first of them, and capitals */
+		{"[a]\naws_access_key_id: x=y\naws_secret_access_key=y:z\n",
+		 "x=y", "y:z"},
+		{"[a]\nAWS_ACCESS_KEY_ID = x\nAws_Secret_Access_Key :y\n", "x",
+		 "y"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		assert_profile(S3_PROFILE_CREDENTIALS, all[i].text, "a",
+			       all[i].access_key, all[i].secret_key);
+}
+
 static void test_bad_profile(void **state)
 {
 	struct s3_profile profile = {.found = false};
@@ -299,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_fault),
 		cmocka_unit_test(test_judgement),
 		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_indented_profiles),
 		cmocka_unit_test(test_bad_profile),
 		cmocka_unit_test(test_sizes_and_times),
 		cmocka_unit_test(test_checksums),

@@ -114,6 +114,13 @@ static void test_spellings(void **state)
 			"amazonaws.com");
 	assert_false(s.path_style);
 	s3_settings_release(&s);
+	read(&s, "bucket_name=my.bucket;endpoint=s3.eu-west-1.amazonaws.com");
+	assert_true(s.path_style);
+	s3_settings_release(&s);
+	read(&s, "bucket_name=my.bucket;path_style=no;"
+		 "endpoint=s3.eu-west-1.amazonaws.com");
+	assert_false(s.path_style);
+	s3_settings_release(&s);
 }
 
 static void refused(const char *text, const char *key, const char *must)

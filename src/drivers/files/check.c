@@ -105,22 +105,28 @@ static int remove_probe(struct store *store, struct error *err)
 
 static int allow(void *arg, struct error *err)
 {
-	(void)arg;
 	(void)err;
+	*(bool *)arg = true;
 	return 0;
 }
 
-/* One that is written, and never made visible. */
+/* One that is written, and never made visible. 1: it was not found. */
 static int forget_probe(struct store *store, struct error *err)
 {
 	struct strbuf token;
-	int ret;
+	bool found = false;
+	int rc;
 
 	strbuf_init(&token);
-	ret = prepare_probe(store, &token, err);
+	rc = prepare_probe(store, &token, err);
+	if (rc == 0)
+		rc = store->ops->tidy(store, NULL, 0, allow, &found, err);
+	if (rc == 0 && !found) {
+		store->ops->discard_prepared(store, probe_key, token.data);
+		rc = 1;
+	}
 	strbuf_release(&token);
-	return ret < 0 ? -1
-		       : store->ops->tidy(store, NULL, 0, allow, NULL, err);
+	return rc;
 }
 
 /*
@@ -152,6 +158,7 @@ static int try_condition(struct store *store, struct error *err)
 struct trial {
 	const char *check, *done;
 	int (*run)(struct store *store, struct error *err);
+	const char *less; /* a warning, when run() returns 1 */
 };
 
 /* What is wrong is told as a finding; its kind. */
@@ -159,13 +166,17 @@ static enum error_kind try_one(struct store *store, const struct trial *trial,
 			       struct findings *out)
 {
 	struct error err = ERROR_INIT;
+	int rc = trial->run(store, &err);
 
-	if (trial->run(store, &err) < 0) {
+	if (rc < 0) {
 		error_wrap(&err, "'%s'", store->ops->name(store));
 		finding_error(out, FINDING_FAIL, trial->check, &err);
 		return err.kind;
 	}
-	finding_add(out, FINDING_OK, trial->check, "%s", trial->done);
+	if (rc > 0)
+		finding_add(out, FINDING_WARN, trial->check, "%s", trial->less);
+	else
+		finding_add(out, FINDING_OK, trial->check, "%s", trial->done);
 	return ERROR_NONE;
 }
 
@@ -285,12 +296,18 @@ static int tell_bucket(struct files_server *server, struct cancel *cancel,
 static void try_all(struct store *store, struct findings *out)
 {
 	static const struct trial trials[] = {
-		{"write", "a file can be written and made visible",
-		 write_probe},
-		{"read", "it can be read back", read_probe},
-		{"list", "files can be listed", list_probe},
-		{"delete", "files can be removed", remove_probe},
-		{"abort", "what is cut off can be removed", forget_probe},
+		{"write", "a file can be written and made visible", write_probe,
+		 NULL},
+		{"read", "it can be read back", read_probe, NULL},
+		{"list", "files can be listed", list_probe, NULL},
+		{"delete", "files can be removed", remove_probe, NULL},
+		{"abort", "what is cut off can be removed", forget_probe,
+		 "the server does not list uploads that nobody completes, so "
+		 "this program cannot remove its own that were cut "
+		 "off" FINDING_REMEDY "add a lifecycle rule with "
+		 "AbortIncompleteMultipartUpload after some days, and not "
+		 "less than a daemon may be away, or have the server do so by "
+		 "a setting of its own, as MinIO's stale_uploads_expiry"},
 	};
 
 	bool all = true;

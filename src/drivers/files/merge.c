@@ -43,6 +43,9 @@ static void add_options(struct strbuf *text, const struct format_options *o)
 		    o->delimiter ? o->delimiter : ' ',
 		    o->quote ? o->quote : ' ', o->header, o->base64, o->blank,
 		    o->decimal_text, o->null_text, o->date);
+	/* Not always, or what stands in states would be of another kind. */
+	if (!o->crlf)
+		strbuf_addstr(text, "LF\n");
 }
 
 int files_look(const struct files_target *target, const struct table *rows,

@@ -137,8 +137,9 @@ struct store_ops {
 
 	/*
 	 * Forget what was begun or prepared by anybody, but for the `count`
-	 * tokens. `check` is asked between looking and removing: -1 when
-	 * somebody else may write here by now, whose files these could be.
+	 * tokens. `check` is asked between looking and removing, if there is
+	 * anything to remove: -1 when somebody else may write here by now,
+	 * whose files these could be.
 	 */
 	int (*tidy)(struct store *store, const char *const *tokens,
 		    size_t count, int (*check)(void *arg, struct error *err),
