@@ -443,6 +443,104 @@ def test_a_swap_waits_for_readers_and_lets_others_read(target):
     wait_equal(target, "rich")
 
 
+def test_disabled_foreign_keys_stay_disabled(target):
+    """As docs/postgresql-destination.md advises; a new table's would work."""
+    world = target.world
+    make_source(world)
+    target.server.psql("CREATE TABLE public.other (x int PRIMARY KEY); "
+                       "CREATE TABLE public.rich (id bigint PRIMARY KEY, name "
+                       "varchar(50), n int REFERENCES public.other); "
+                       "ALTER TABLE public.rich DISABLE TRIGGER ALL",
+                       target.database)
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", "--json", env=world.environment(),
+                        timeout=60)
+    assert "triggers of its constraints are disabled" in done.stdout, \
+        done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") == old
+    assert target.query("SELECT DISTINCT tgenabled FROM pg_trigger WHERE "
+                        "tgrelid = 'public.rich'::regclass") == [("D",)]
+
+
+def make_tablespace(server, name):
+    folder = os.path.join(server.folder, name)
+    os.mkdir(folder)
+    owner = os.stat(server.data)
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    server.query(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_indexes_stay_in_their_tablespaces(target, parts):
+    """Also those of constraints, and those in the database's own, whatever the
+    login would choose."""
+    world, space = target.world, f"space_{target.database}"
+    make_tablespace(target.server, space)
+    make_tablespace(target.server, space + "_2")
+    if parts:
+        world.config(load_part_rows=1000, load_readers=2)
+    make_source(world, 900)
+    if parts:
+        world.on_source("INSERT INTO rich SELECT id + 900 * k.i, "
+                        "CONCAT(name, '-', k.i), NULL FROM rich CROSS JOIN "
+                        "(VALUES (1), (2), (3)) AS k (i)")
+    target.server.psql(f"""
+        CREATE EXTENSION IF NOT EXISTS btree_gist;
+        CREATE TABLE public.rich (id bigint CONSTRAINT rich_pk PRIMARY KEY
+            USING INDEX TABLESPACE {space},
+          name varchar(50) CONSTRAINT rich_name UNIQUE
+            USING INDEX TABLESPACE {space}, n int,
+          CONSTRAINT rich_x EXCLUDE USING gist (id WITH =)
+            USING INDEX TABLESPACE {space}) TABLESPACE {space}_2;
+        CREATE INDEX rich_n ON public.rich (n) TABLESPACE {space}
+          WHERE n > 3;
+        CREATE INDEX rich_here ON public.rich (n);
+        ALTER DATABASE {target.database} SET default_tablespace = {space}_2;
+        """, target.database)
+
+    def places():
+        return dict(target.query(
+            "SELECT c.relname, s.spcname FROM pg_class AS c LEFT JOIN "
+            "pg_tablespace AS s ON s.oid = c.reltablespace WHERE c.oid = "
+            "'public.rich'::regclass OR c.oid IN (SELECT indexrelid FROM "
+            "pg_index WHERE indrelid = 'public.rich'::regclass)"))
+    before, old = places(), target.oid("rich")
+    assert before["rich_pk"] == before["rich_x"] == space, before
+    assert before["rich_here"] is None, before
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") != old, world.log()
+    assert places() == before
+
+
+def test_a_tablespace_that_the_login_may_not_use(target):
+    world, space = target.world, f"barred_{target.database}"
+    login = f"barred_{target.database}"
+    make_tablespace(target.server, space)
+    make_source(world)
+    target.server.psql(f"CREATE TABLE public.rich (id bigint PRIMARY KEY USING "
+                       f"INDEX TABLESPACE {space}, name varchar(50), n int)",
+                       target.database)
+    rights.destination(target.server, target.database, login,
+                       [("public", "rich")], True)
+    use_login(target, login)
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", "--json", env=world.environment(),
+                        timeout=60)
+    assert f"may not use tablespace {space}" in done.stdout, done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") == old
+
+
 # --------------------------------------------------------------- the changes
 
 def test_unique_values_change_places(target):
