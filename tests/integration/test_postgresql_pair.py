@@ -169,6 +169,64 @@ def test_keys_that_only_postgresql_has(pair, kind, values):
     pair.wait_same(timeout=5)
 
 
+NARROWER = [
+    ("varchar(10)[]", "varchar(3)[]", "'{abcdef}'"),
+    ("numeric(60,10)", "numeric(50,2)", "1.23456"),
+    ("interval", "interval(0)", "'1.6 s'"),
+    ("interval", "interval year to month", "'1 year 1 day'"),
+    ("timetz", "timetz(0)", "'12:00:00.7+02'"),
+    ("numeric[]", "numeric(10,2)[]", "'{1.239}'"),
+    ("bit(3)[]", "bit(5)[]", "'{101}'"),
+    ("text", '"char"', "'xyz'"),
+]
+
+
+def test_what_the_server_would_cut_is_refused(pair):
+    """By a cast it cuts and rounds, and says nothing."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+        f"c{i} {kind}" for i, (kind, _, _) in enumerate(NARROWER)) + "); "
+        "INSERT INTO every VALUES (1, " + ", ".join(
+            value for _, _, value in NARROWER) + ")")
+    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+        f"c{i} {kind}" for i, (_, kind, _) in enumerate(NARROWER)) + ")",
+        pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.config(max_retry_attempts=1)
+    pair.start()
+    error = dataflow.wait_for(lambda: pair.errors(mapping), 30)[0][1]
+    assert f"{len(NARROWER)} differences" in error, error
+    assert "'c1' is numeric(60,10) in the source, but numeric(50,2) in " \
+        "the destination" in error, error
+    assert "without limits" in error, error
+    assert pair.there.query("SELECT * FROM every", pair.dst_db) == []
+    pair.there.query("ALTER TABLE every " + ", ".join(
+        f"ALTER c{i} TYPE {kind} USING NULL"
+        for i, (kind, _, _) in enumerate(NARROWER)), pair.dst_db)
+    pair.wait_same()
+
+
+def test_wider_limits_take_all(pair):
+    """Same types, with more room; and six digits are all that there are."""
+    kinds = [("varchar(3)[]", "varchar(9)[]", "'{abc}'"),
+             ("numeric(50,3)", "numeric(60,4)", "1.234"),
+             ("numeric(50,3)", "numeric", "1.234"),
+             ("interval(3)", "interval(6)", "'1.234 s'"),
+             ("timetz", "timetz(6)", "'12:00:00.123456+02'")]
+    for query, at in (pair.on_source, 0), (lambda sql: pair.there.query(
+            sql, pair.dst_db), 1):
+        query("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+            f"c{i} {kind[at]}" for i, kind in enumerate(kinds)) + ")")
+    values = ", ".join(kind[2] for kind in kinds)
+    pair.on_source(f"INSERT INTO every VALUES (1, {values})")
+    pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    columns = "id, c0, c1 + 0.0000 AS c1, c2, c3, c4"
+    pair.wait_same(columns)
+    pair.on_source(f"INSERT INTO every VALUES (2, {values})")
+    pair.wait_same(columns)
+    assert not pair.errors()
+
+
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
     """A view keeps it from being swapped. The server knows that it is empty, and

@@ -605,6 +605,31 @@ def test_a_type_that_only_the_server_reads(target):
     expect([(1, "10.0.0.1", "01 02:03:04", "{}", "happy", "abc")])
 
 
+def test_text_into_types_that_the_server_would_cut(target):
+    world = target.world
+    world.on_source("CREATE TABLE cuts (id INT NOT NULL PRIMARY KEY, "
+                    "i VARCHAR(50), a VARCHAR(50), n VARCHAR(70), "
+                    "b CHAR(3), c VARCHAR(4))")
+    world.on_source("INSERT INTO cuts VALUES (1, '1.7 s', '{abcdef}', "
+                    "'1.239', '101', 'xyz')")
+    target.server.psql("CREATE TABLE public.cuts (id int PRIMARY KEY, "
+                       "i interval(0), a varchar(3)[], n numeric(50,2), "
+                       "b bit(5), c \"char\")", target.database)
+    mapping = target.add_mapping("cuts", cdc=0)
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0][1]
+    assert "5 differences" in error and "character varying(3)[]" in error, \
+        error
+    target.server.psql("ALTER TABLE public.cuts ALTER i TYPE interval, "
+                       "ALTER a TYPE varchar[], ALTER n TYPE numeric, "
+                       "ALTER b TYPE text, ALTER c TYPE text",
+                       target.database)
+    wait_synced(world, mapping)
+    assert target.query("SELECT to_char(i, 'SS.MS'), a, n::text, b, c "
+                        "FROM public.cuts") == [
+        ("01.700", ["abcdef"], "1.239", "101", "xyz")]
+
+
 def test_text_with_a_zero_is_refused_and_named(target):
     world = target.world
     world.on_source("CREATE TABLE zeros (id INT NOT NULL PRIMARY KEY, "
