@@ -541,6 +541,60 @@ def test_a_tablespace_that_the_login_may_not_use(target):
     assert target.oid("rich") == old
 
 
+@pytest.mark.parametrize("how", ["truncate", "no key"])
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "SET DEFAULT"])
+def test_a_load_takes_no_rows_of_others_along(target, how, action):
+    """Where all rows go and come again, those of other tables would follow."""
+    world = target.world
+    make_source(world)
+    if how == "no key":
+        world.on_source("CREATE TABLE bare (id BIGINT NOT NULL, name "
+                        "VARCHAR(50) NULL, n INT NULL); "
+                        "INSERT INTO bare SELECT * FROM rich")
+    else:
+        world.config(full_sync_mode="truncate")
+    target.server.psql(
+        "CREATE TABLE public.rich (id bigint PRIMARY KEY, name varchar(50), "
+        "n int); "
+        "INSERT INTO public.rich VALUES (1001, 'old', 1); "
+        "CREATE TABLE public.kid (k bigint CONSTRAINT kid_rich REFERENCES "
+        f"public.rich ON DELETE {action}); "
+        "INSERT INTO public.kid VALUES (1001)", target.database)
+    mapping = target.add_mapping("rich" if how == "truncate" else "bare",
+                                 "rich", cdc=0)
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert ("take rows" in done.stdout or "would go along" in done.stdout) \
+        == (how == "no key"), done.stdout
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0][1]
+    assert f"kid_rich of public.kid (ON DELETE {action})" in error, error
+    assert 'ALTER TABLE "public"."rich" DISABLE TRIGGER ALL' in error, error
+    assert target.query("SELECT * FROM public.kid") == [(1001,)]
+    assert target.query("SELECT * FROM public.rich") == [(1001, "old", 1)]
+    target.query("ALTER TABLE public.rich DISABLE TRIGGER ALL")
+    wait_synced(world, mapping, timeout=90)
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.query("SELECT * FROM public.kid") == [(1001,)]
+
+
+def test_a_load_may_empty_a_table_that_points_to_itself(target):
+    """Nothing of others goes along, and all of it comes again."""
+    world = target.world
+    world.on_source("CREATE TABLE bare (id BIGINT NOT NULL, up BIGINT NULL)")
+    world.on_source("INSERT INTO bare VALUES (1, NULL), (2, 1), (3, 2)")
+    target.server.psql(
+        "CREATE TABLE public.bare (id bigint PRIMARY KEY, up bigint REFERENCES "
+        "public.bare ON DELETE CASCADE) PARTITION BY RANGE (id); "
+        "CREATE TABLE public.low PARTITION OF public.bare FOR VALUES FROM "
+        "(MINVALUE) TO (2); CREATE TABLE public.high PARTITION OF public.bare "
+        "FOR VALUES FROM (2) TO (MAXVALUE); "
+        "INSERT INTO public.bare VALUES (1, NULL), (5, 1)", target.database)
+    mapping = target.add_mapping("bare", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "bare")
+
+
 # --------------------------------------------------------------- the changes
 
 def test_unique_values_change_places(target):

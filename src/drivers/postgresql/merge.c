@@ -180,6 +180,31 @@ static void add_op(struct strbuf *sql, const struct pg_merge *merge,
 	strbuf_addstr(sql, merge->range);
 }
 
+int pg_merge_check_reach(const struct pg_target *target, struct error *err)
+{
+	struct strbuf keys, table;
+	int ret = -1;
+
+	strbuf_init(&keys);
+	strbuf_init(&table);
+	pg_sql_dest(&table, target);
+	if (strbuf_check(&table, err) == 0 &&
+	    pg_dest_reach(target->conn, &target->dest, PG_DEST_REACHES, &keys,
+			  err) == 0)
+		ret = !keys.len ? 0
+				: error_set(err, ERROR_SCHEMA,
+					    "all rows of %s would be deleted "
+					    "and come again, and take rows of "
+					    "other tables along by foreign key "
+					    "%s; make it ON DELETE NO ACTION, "
+					    "or ALTER TABLE %s DISABLE TRIGGER "
+					    "ALL for the load",
+					    table.data, keys.data, table.data);
+	strbuf_release(&table);
+	strbuf_release(&keys);
+	return ret;
+}
+
 int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err)
 {
@@ -187,6 +212,9 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 	struct strbuf sql;
 	int ret;
 
+	if (!merge->changes && !target->shape->key_count &&
+	    pg_merge_check_reach(target, err) < 0)
+		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
 	pg_sql_dest(&sql, target);

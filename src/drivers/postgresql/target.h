@@ -170,6 +170,12 @@ struct pg_merge {
 	size_t param_count;
 };
 
+/*
+ * ERROR_SCHEMA when rows of other tables would go, or be changed, if all rows of
+ * this one were deleted. A lock must keep foreign keys from being added.
+ */
+int pg_merge_check_reach(const struct pg_target *target, struct error *err)
+	__attribute__((warn_unused_result));
 /* Rows of deleted keys go; of a load, those that it does not have. */
 int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err) __attribute__((warn_unused_result));
