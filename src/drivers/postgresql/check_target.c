@@ -269,13 +269,24 @@ static int check_reach(struct pg_target *target, bool keyed, const char *table,
 		       struct findings *out, struct error *err)
 {
 	struct pg *conn = target->conn;
-	struct strbuf reaches;
+	struct strbuf reached, reaches;
 	int ret = -1;
 
+	strbuf_init(&reached);
 	strbuf_init(&reaches);
-	if (pg_dest_reach(conn, &target->dest, PG_DEST_REACHES, &reaches, err) <
-	    0)
+	if (pg_dest_reach(conn, &target->dest, PG_DEST_REACHED, &reached, err) <
+		    0 ||
+	    pg_dest_reach(conn, &target->dest, PG_DEST_REACHES, &reaches, err) <
+		    0)
 		goto done;
+	if (reached.len)
+		finding_add(out, FINDING_WARN, "foreign keys",
+			    "rows of table %s are deleted or changed when rows "
+			    "of another table are deleted, which the source's "
+			    "own changes say at another moment: "
+			    "%s" FINDING_REMEDY
+			    "make it ON DELETE NO ACTION DEFERRABLE",
+			    table, reached.data);
 	if (reaches.len && !keyed)
 		finding_add(out, FINDING_FAIL, "foreign keys",
 			    "a full sync replaces all rows of table %s, since "
@@ -288,6 +299,7 @@ static int check_reach(struct pg_target *target, bool keyed, const char *table,
 	ret = 0;
 done:
 	strbuf_release(&reaches);
+	strbuf_release(&reached);
 	return ret == 0 || (pg_usable(conn) && err->kind != ERROR_CANCELLED)
 		       ? 0
 		       : -1;
