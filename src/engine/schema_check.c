@@ -97,6 +97,50 @@ static bool same_type(const struct table *source, const struct column *from,
 	       to->native && !strcmp(from->native, to->native);
 }
 
+/* Numbers in parentheses: how many of at most two there are; -1: others. */
+static int read_limits(const char *native, int limits[2], const char **rest)
+{
+	const char *at = strchr(native, '(');
+	char *end;
+	int count = 0;
+
+	if (!at)
+		return -1;
+	do {
+		if (count == 2)
+			return -1;
+		limits[count++] = (int)strtol(at + 1, &end, 10);
+		if (end == at + 1)
+			return -1;
+		at = end;
+	} while (*at == ',');
+	*rest = at;
+	return *at == ')' ? count : -1;
+}
+
+/*
+ * Of two types that differ in their limits alone, has the second room for all
+ * that the first has? Two of them are a decimal's digits and its scale.
+ */
+static bool limits_fit(const struct table *source, const struct column *from,
+		       const struct table *dest, const struct column *to)
+{
+	const char *from_rest, *to_rest;
+	int a[2], b[2], count;
+
+	if (!source->system || !dest->system || !from->native || !to->native ||
+	    strcmp(source->system, dest->system) != 0 || to->pads)
+		return false;
+	count = read_limits(from->native, a, &from_rest);
+	if (count < 0 || count != read_limits(to->native, b, &to_rest) ||
+	    strcmp(from_rest, to_rest) != 0 ||
+	    strcspn(from->native, "(") != strcspn(to->native, "(") ||
+	    strncmp(from->native, to->native, strcspn(to->native, "(")) != 0)
+		return false;
+	return count == 2 ? a[1] <= b[1] && a[0] - a[1] <= b[0] - b[1]
+			  : a[0] <= b[0];
+}
+
 /* One more line for the list of differences. */
 #define DIFFER(list, ...)                                \
 	(strbuf_addstr((list), (list)->len ? "\n" : ""), \
@@ -128,8 +172,16 @@ static void compare_column(const struct table *source,
 			   const struct column *from, const struct table *dest,
 			   const struct column *to, struct strbuf *differences)
 {
-	if (!same_type(source, from, dest, to) && !type_fits(from, to) &&
-	    !key_fits(source, from, to))
+	if (to->cuts && !same_type(source, from, dest, to)) {
+		if (!limits_fit(source, from, dest, to))
+			DIFFER(differences,
+			       "column '%s' is %s in the source, but %s in the "
+			       "destination, whose server would cut or round "
+			       "what does not fit; give it the source's type, "
+			       "or the same one without limits",
+			       from->name, from->native, to->native);
+	} else if (!same_type(source, from, dest, to) && !type_fits(from, to) &&
+		   !key_fits(source, from, to))
 		DIFFER(differences,
 		       "column '%s' is %s in the source, which does not fit "
 		       "into "

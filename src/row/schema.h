@@ -42,6 +42,12 @@ struct column {
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
 	/*
+	 * Text that its system makes into the type's own form, and cuts or
+	 * rounds to the limits that `native` has in parentheses, as in
+	 * interval(0) or varchar(3)[]; and what is shorter may be padded.
+	 */
+	bool cuts, pads;
+	/*
 	 * Its values may be such as most systems have no room for. A decimal
 	 * may be ROW_DECIMAL_NAN; a date may be any number of days, or
 	 * ROW_INFINITE_PAST or _FUTURE; a time may be 24:00; a timestamp, with

@@ -169,6 +169,178 @@ def test_keys_that_only_postgresql_has(pair, kind, values):
     pair.wait_same(timeout=5)
 
 
+NARROWER = [
+    ("varchar(10)[]", "varchar(3)[]", "'{abcdef}'"),
+    ("numeric(60,10)", "numeric(50,2)", "1.23456"),
+    ("interval", "interval(0)", "'1.6 s'"),
+    ("interval", "interval year to month", "'1 year 1 day'"),
+    ("timetz", "timetz(0)", "'12:00:00.7+02'"),
+    ("numeric[]", "numeric(10,2)[]", "'{1.239}'"),
+    ("bit(3)[]", "bit(5)[]", "'{101}'"),
+    ("text", '"char"', "'xyz'"),
+]
+
+
+def test_what_the_server_would_cut_is_refused(pair):
+    """By a cast it cuts and rounds, and says nothing."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+        f"c{i} {kind}" for i, (kind, _, _) in enumerate(NARROWER)) + "); "
+        "INSERT INTO every VALUES (1, " + ", ".join(
+            value for _, _, value in NARROWER) + ")")
+    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+        f"c{i} {kind}" for i, (_, kind, _) in enumerate(NARROWER)) + ")",
+        pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.config(max_retry_attempts=1)
+    pair.start()
+    error = dataflow.wait_for(lambda: pair.errors(mapping), 30)[0][1]
+    assert f"{len(NARROWER)} differences" in error, error
+    assert "'c1' is numeric(60,10) in the source, but numeric(50,2) in " \
+        "the destination" in error, error
+    assert "without limits" in error, error
+    assert pair.there.query("SELECT * FROM every", pair.dst_db) == []
+    pair.there.query("ALTER TABLE every " + ", ".join(
+        f"ALTER c{i} TYPE {kind} USING NULL"
+        for i, (kind, _, _) in enumerate(NARROWER)), pair.dst_db)
+    pair.wait_same()
+
+
+def test_wider_limits_take_all(pair):
+    """Same types, with more room; and six digits are all that there are."""
+    kinds = [("varchar(3)[]", "varchar(9)[]", "'{abc}'"),
+             ("numeric(50,3)", "numeric(60,4)", "1.234"),
+             ("numeric(50,3)", "numeric", "1.234"),
+             ("interval(3)", "interval(6)", "'1.234 s'"),
+             ("timetz", "timetz(6)", "'12:00:00.123456+02'")]
+    for query, at in (pair.on_source, 0), (lambda sql: pair.there.query(
+            sql, pair.dst_db), 1):
+        query("CREATE TABLE every (id int PRIMARY KEY, " + ", ".join(
+            f"c{i} {kind[at]}" for i, kind in enumerate(kinds)) + ")")
+    values = ", ".join(kind[2] for kind in kinds)
+    pair.on_source(f"INSERT INTO every VALUES (1, {values})")
+    pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    columns = "id, c0, c1 + 0.0000 AS c1, c2, c3, c4"
+    pair.wait_same(columns)
+    pair.on_source(f"INSERT INTO every VALUES (2, {values})")
+    pair.wait_same(columns)
+    assert not pair.errors()
+
+
+# ------------------------------------------------- rows that go with others
+
+OUT_OF_LINE = "(SELECT string_agg(md5(i::text), '') " \
+    "FROM generate_series(1, 200) AS i)"
+
+
+def prepare_family(pair):
+    """A child whose text lies out of line, with foreign keys that follow the
+    parent's key at the source and delete along with it at both ends."""
+    tables = (
+        "CREATE TABLE parent (id int PRIMARY KEY, v int); "
+        "CREATE TABLE every (id int PRIMARY KEY, pid int REFERENCES parent "
+        "ON UPDATE CASCADE ON DELETE CASCADE, n int, big text); "
+        "ALTER TABLE every ALTER big SET STORAGE EXTERNAL")
+    pair.on_source(tables)
+    pair.there.psql(tables, pair.dst_db)
+    pair.on_source("INSERT INTO parent VALUES (1, 1); "
+                   "INSERT INTO every SELECT i, 1, 0, " + OUT_OF_LINE +
+                   " FROM generate_series(1, 3) AS i")
+
+
+def test_a_row_that_another_mapping_took_along_comes_back(pair):
+    """The parent's new key deletes the old one there, and the child with it,
+    before the child's own change, which does not tell all of it, arrives."""
+    prepare_family(pair)
+    pair.config(retry_delay_seconds=1)
+    parent = pair.add_mapping("parent", verification_interval_minutes=0)
+    pair.start()
+    pair.load(parent)
+    child = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.load(child)
+    pair.on_source("UPDATE every SET n = n + 1")
+    pair.wait_same()
+    done = dataflow.run("check", env=pair.environment(), timeout=60)
+    assert "every_pid_fkey of public.every (ON DELETE CASCADE)" \
+        in done.stdout, done.stdout
+    assert "every_pid_fkey of public.every (ON DELETE CASCADE)" in pair.log()
+    pair.on_source("UPDATE parent SET id = 2 WHERE id = 1")
+    pair.wait_same()
+    pair.wait_same(table="parent")
+    assert pair.control("SELECT COUNT(*) FROM error_logs WHERE error_message "
+                        "LIKE N'%by foreign key every_pid_fkey%' AND "
+                        f"mapping_id = {child}") == [(1,)], pair.errors()
+
+
+def test_a_row_that_its_own_table_took_along_comes_back(pair):
+    """Likewise within one table, where deletes come first."""
+    table = ("CREATE TABLE every (id int PRIMARY KEY, up int REFERENCES every "
+             "ON UPDATE CASCADE ON DELETE CASCADE, big text); "
+             "ALTER TABLE every ALTER big SET STORAGE EXTERNAL")
+    pair.on_source(table)
+    pair.there.psql(table, pair.dst_db)
+    pair.on_source("INSERT INTO every VALUES (1, NULL, 'x'), (2, 1, "
+                   f"{OUT_OF_LINE}), (3, 2, {OUT_OF_LINE})")
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.on_source("UPDATE every SET id = 10 WHERE id = 1")
+    pair.wait_same()
+    assert "ON DELETE CASCADE, or a trigger" in pair.control(
+        "SELECT error_message FROM error_logs")[0][0]
+
+
+def test_a_load_is_newer_than_what_follows_it(pair):
+    """Changes of rows that were deleted before a load read the table, but after
+    its position, are no rows that got lost. Here the load is made up."""
+    prepare_family(pair)
+    pair.config(cdc_window_transactions=1)
+    parent = pair.add_mapping("parent", verification_interval_minutes=0)
+    daemon = pair.start()
+    pair.load(parent)
+    pair.load(pair.add_mapping("every", verification_interval_minutes=0))
+    pair.on_source("UPDATE every SET n = n + 1")
+    pair.wait_same()
+    daemon.stop()
+    for step in range(3):
+        pair.on_source(f"UPDATE every SET n = n + {step} WHERE id = 2")
+    pair.on_source("DELETE FROM every WHERE id = 2")
+    pair.there.query("DELETE FROM every WHERE id = 2", pair.dst_db)
+    pair.there.query("UPDATE dataflow.checkpoints SET consistent_after = "
+                     "now() AT TIME ZONE 'UTC'", pair.dst_db)
+    pair.start()
+    pair.on_source("INSERT INTO every VALUES (9, 1, 0, 'x')")
+    pair.wait_same()
+    assert pair.control("SELECT * FROM error_logs") == []
+
+
+def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, n int, big text); "
+                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
+                   "INSERT INTO every VALUES (1, 1, 'x')")
+    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, "
+                     "n int CHECK (n < 100), big text)", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0,
+                               on_row_error="PARK")
+    pair.start()
+    pair.load(mapping)
+
+    def aside():
+        return pair.there.query("SELECT row_key FROM dataflow.exceptions",
+                                pair.dst_db)
+    pair.on_source(f"INSERT INTO every VALUES (5, 500, {OUT_OF_LINE})")
+    dataflow.wait_for(lambda: aside() == [("5",)], 30)
+    for n in (600, 7):
+        pair.on_source(f"UPDATE every SET n = {n} WHERE id = 5; "
+                       f"UPDATE every SET n = {n % 100} WHERE id = 1")
+        dataflow.wait_for(lambda: pair.there.query(
+            "SELECT id, n FROM every", pair.dst_db) == [(1, n % 100)], 30)
+        assert aside() == [("5",)]
+    pair.on_source("UPDATE every SET big = 'new' WHERE id = 5")
+    pair.wait_same()
+    assert aside() == []
+
+
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
     """A view keeps it from being swapped. The server knows that it is empty, and

@@ -443,6 +443,158 @@ def test_a_swap_waits_for_readers_and_lets_others_read(target):
     wait_equal(target, "rich")
 
 
+def test_disabled_foreign_keys_stay_disabled(target):
+    """As docs/postgresql-destination.md advises; a new table's would work."""
+    world = target.world
+    make_source(world)
+    target.server.psql("CREATE TABLE public.other (x int PRIMARY KEY); "
+                       "CREATE TABLE public.rich (id bigint PRIMARY KEY, name "
+                       "varchar(50), n int REFERENCES public.other); "
+                       "ALTER TABLE public.rich DISABLE TRIGGER ALL",
+                       target.database)
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", "--json", env=world.environment(),
+                        timeout=60)
+    assert "triggers of its constraints are disabled" in done.stdout, \
+        done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") == old
+    assert target.query("SELECT DISTINCT tgenabled FROM pg_trigger WHERE "
+                        "tgrelid = 'public.rich'::regclass") == [("D",)]
+
+
+def make_tablespace(server, name):
+    folder = os.path.join(server.folder, name)
+    os.mkdir(folder)
+    owner = os.stat(server.data)
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    server.query(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_indexes_stay_in_their_tablespaces(target, parts):
+    """Also those of constraints, and those in the database's own, whatever the
+    login would choose."""
+    world, space = target.world, f"space_{target.database}"
+    make_tablespace(target.server, space)
+    make_tablespace(target.server, space + "_2")
+    if parts:
+        world.config(load_part_rows=1000, load_readers=2)
+    make_source(world, 900)
+    if parts:
+        world.on_source("INSERT INTO rich SELECT id + 900 * k.i, "
+                        "CONCAT(name, '-', k.i), NULL FROM rich CROSS JOIN "
+                        "(VALUES (1), (2), (3)) AS k (i)")
+    target.server.psql(f"""
+        CREATE EXTENSION IF NOT EXISTS btree_gist;
+        CREATE TABLE public.rich (id bigint CONSTRAINT rich_pk PRIMARY KEY
+            USING INDEX TABLESPACE {space},
+          name varchar(50) CONSTRAINT rich_name UNIQUE
+            USING INDEX TABLESPACE {space}, n int,
+          CONSTRAINT rich_x EXCLUDE USING gist (id WITH =)
+            USING INDEX TABLESPACE {space}) TABLESPACE {space}_2;
+        CREATE INDEX rich_n ON public.rich (n) TABLESPACE {space}
+          WHERE n > 3;
+        CREATE INDEX rich_here ON public.rich (n);
+        ALTER DATABASE {target.database} SET default_tablespace = {space}_2;
+        """, target.database)
+
+    def places():
+        return dict(target.query(
+            "SELECT c.relname, s.spcname FROM pg_class AS c LEFT JOIN "
+            "pg_tablespace AS s ON s.oid = c.reltablespace WHERE c.oid = "
+            "'public.rich'::regclass OR c.oid IN (SELECT indexrelid FROM "
+            "pg_index WHERE indrelid = 'public.rich'::regclass)"))
+    before, old = places(), target.oid("rich")
+    assert before["rich_pk"] == before["rich_x"] == space, before
+    assert before["rich_here"] is None, before
+    mapping = target.add_mapping("rich", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") != old, world.log()
+    assert places() == before
+
+
+def test_a_tablespace_that_the_login_may_not_use(target):
+    world, space = target.world, f"barred_{target.database}"
+    login = f"barred_{target.database}"
+    make_tablespace(target.server, space)
+    make_source(world)
+    target.server.psql(f"CREATE TABLE public.rich (id bigint PRIMARY KEY USING "
+                       f"INDEX TABLESPACE {space}, name varchar(50), n int)",
+                       target.database)
+    rights.destination(target.server, target.database, login,
+                       [("public", "rich")], True)
+    use_login(target, login)
+    old = target.oid("rich")
+    mapping = target.add_mapping("rich", cdc=0)
+    done = dataflow.run("check", "--json", env=world.environment(),
+                        timeout=60)
+    assert f"may not use tablespace {space}" in done.stdout, done.stdout
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "rich")
+    assert target.oid("rich") == old
+
+
+@pytest.mark.parametrize("how", ["truncate", "no key"])
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "SET DEFAULT"])
+def test_a_load_takes_no_rows_of_others_along(target, how, action):
+    """Where all rows go and come again, those of other tables would follow."""
+    world = target.world
+    make_source(world)
+    if how == "no key":
+        world.on_source("CREATE TABLE bare (id BIGINT NOT NULL, name "
+                        "VARCHAR(50) NULL, n INT NULL); "
+                        "INSERT INTO bare SELECT * FROM rich")
+    else:
+        world.config(full_sync_mode="truncate")
+    target.server.psql(
+        "CREATE TABLE public.rich (id bigint PRIMARY KEY, name varchar(50), "
+        "n int); "
+        "INSERT INTO public.rich VALUES (1001, 'old', 1); "
+        "CREATE TABLE public.kid (k bigint CONSTRAINT kid_rich REFERENCES "
+        f"public.rich ON DELETE {action}); "
+        "INSERT INTO public.kid VALUES (1001)", target.database)
+    mapping = target.add_mapping("rich" if how == "truncate" else "bare",
+                                 "rich", cdc=0)
+    done = dataflow.run("check", env=world.environment(), timeout=60)
+    assert ("take rows" in done.stdout or "would go along" in done.stdout) \
+        == (how == "no key"), done.stdout
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0][1]
+    assert f"kid_rich of public.kid (ON DELETE {action})" in error, error
+    assert 'ALTER TABLE "public"."rich" DISABLE TRIGGER ALL' in error, error
+    assert target.query("SELECT * FROM public.kid") == [(1001,)]
+    assert target.query("SELECT * FROM public.rich") == [(1001, "old", 1)]
+    target.query("ALTER TABLE public.rich DISABLE TRIGGER ALL")
+    wait_synced(world, mapping, timeout=90)
+    assert not differences(target, "SELECT * FROM rich", RICH_DEST)
+    assert target.query("SELECT * FROM public.kid") == [(1001,)]
+
+
+def test_a_load_may_empty_a_table_that_points_to_itself(target):
+    """Nothing of others goes along, and all of it comes again."""
+    world = target.world
+    world.on_source("CREATE TABLE bare (id BIGINT NOT NULL, up BIGINT NULL)")
+    world.on_source("INSERT INTO bare VALUES (1, NULL), (2, 1), (3, 2)")
+    target.server.psql(
+        "CREATE TABLE public.bare (id bigint PRIMARY KEY, up bigint REFERENCES "
+        "public.bare ON DELETE CASCADE) PARTITION BY RANGE (id); "
+        "CREATE TABLE public.low PARTITION OF public.bare FOR VALUES FROM "
+        "(MINVALUE) TO (2); CREATE TABLE public.high PARTITION OF public.bare "
+        "FOR VALUES FROM (2) TO (MAXVALUE); "
+        "INSERT INTO public.bare VALUES (1, NULL), (5, 1)", target.database)
+    mapping = target.add_mapping("bare", cdc=0)
+    world.start()
+    wait_synced(world, mapping)
+    wait_equal(target, "bare")
+
+
 # --------------------------------------------------------------- the changes
 
 def test_unique_values_change_places(target):
@@ -505,6 +657,31 @@ def test_a_type_that_only_the_server_reads(target):
     world.on_source("UPDATE texts SET m = 'happy', r = '{}' WHERE id = 1")
     world.on_source("DELETE FROM texts WHERE id = 2")
     expect([(1, "10.0.0.1", "01 02:03:04", "{}", "happy", "abc")])
+
+
+def test_text_into_types_that_the_server_would_cut(target):
+    world = target.world
+    world.on_source("CREATE TABLE cuts (id INT NOT NULL PRIMARY KEY, "
+                    "i VARCHAR(50), a VARCHAR(50), n VARCHAR(70), "
+                    "b CHAR(3), c VARCHAR(4))")
+    world.on_source("INSERT INTO cuts VALUES (1, '1.7 s', '{abcdef}', "
+                    "'1.239', '101', 'xyz')")
+    target.server.psql("CREATE TABLE public.cuts (id int PRIMARY KEY, "
+                       "i interval(0), a varchar(3)[], n numeric(50,2), "
+                       "b bit(5), c \"char\")", target.database)
+    mapping = target.add_mapping("cuts", cdc=0)
+    world.start()
+    error = dataflow.wait_for(lambda: world.errors(mapping), 30)[0][1]
+    assert "5 differences" in error and "character varying(3)[]" in error, \
+        error
+    target.server.psql("ALTER TABLE public.cuts ALTER i TYPE interval, "
+                       "ALTER a TYPE varchar[], ALTER n TYPE numeric, "
+                       "ALTER b TYPE text, ALTER c TYPE text",
+                       target.database)
+    wait_synced(world, mapping)
+    assert target.query("SELECT to_char(i, 'SS.MS'), a, n::text, b, c "
+                        "FROM public.cuts") == [
+        ("01.700", ["abcdef"], "1.239", "101", "xyz")]
 
 
 def test_text_with_a_zero_is_refused_and_named(target):

@@ -227,6 +227,66 @@ static void test_same_native_type(void **state)
 	check_end(&c);
 }
 
+/* A server that cuts what does not fit gets nothing that may not. */
+static void test_types_that_cut(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool pads, fits;
+	} cases[] = {
+		{"varchar(3)[]", "varchar(3)[]", false, true},
+		{"varchar(3)[]", "varchar(10)[]", false, true},
+		{"varchar(10)[]", "varchar(3)[]", false, false},
+		{"varchar[]", "varchar(3)[]", false, false},
+		{"varchar(3)", "varchar(3)[]", false, false},
+		{"text[]", "varchar(3)[]", false, false},
+		{"char(3)[]", "varchar(3)[]", false, false},
+		{"bit(3)[]", "bit(5)[]", true, false},
+		{"bit(3)[]", "bit(3)[]", true, true},
+		{"numeric(60,10)", "numeric(60,10)", false, true},
+		{"numeric(60,10)", "numeric(62,12)", false, true},
+		{"numeric(60,10)", "numeric(60,12)", false, false},
+		{"numeric(60,10)", "numeric(50,2)", false, false},
+		{"numeric(60,10)", "numeric(60)", false, false},
+		{"numeric(50,-2)", "numeric(52,0)", false, true},
+		{"numeric(50,-2)", "numeric(50,-3)", false, false},
+		{"numeric", "numeric(50,2)", false, false},
+		{"interval(0)", "interval(3)", false, true},
+		{"interval", "interval(3)", false, false},
+		{"interval(3)", "interval day to second(3)", false, false},
+		{"timetz(3)", "timetz(0)", false, false},
+		{"geometry(Point,1)", "geometry(Point,2)", false, false},
+		{"odd(1,2,3)", "odd(1,2,4)", false, false},
+		{"odd(1", "odd(2", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct column from = {.name = "c", .type = ROW_TEXT};
+		struct column to = from;
+		struct check c;
+
+		from.native = cases[i].from;
+		to.native = cases[i].to;
+		to.cuts = true;
+		to.pads = cases[i].pads;
+		check_begin(&c);
+		table_make(&c.source, "t", &from, 1, NULL);
+		table_make(&c.dest, "t", &to, 1, NULL);
+		c.source.system = c.dest.system = "x";
+		check_run(&c);
+		if ((c.rc == 0) != cases[i].fits)
+			fail_msg("%s into %s", from.native, to.native);
+		if (c.rc < 0)
+			assert_holds(c.err.message, "without limits");
+		c.source.system = "y"; /* whose words say nothing here */
+		strbuf_reset(&c.differences);
+		check_run(&c);
+		assert_int_equal(c.rc, -1);
+		check_end(&c);
+	}
+}
+
 /* Generic types of other systems; both ways. */
 /* Of any length only where it is a key, which has to be bounded there. */
 static void test_keys_of_any_length(void **state)
@@ -701,6 +761,7 @@ int main(void)
 		cmocka_unit_test(test_what_fits),
 		cmocka_unit_test(test_what_does_not_fit),
 		cmocka_unit_test(test_same_native_type),
+		cmocka_unit_test(test_types_that_cut),
 		cmocka_unit_test(test_keys_of_any_length),
 		cmocka_unit_test(test_generic_types),
 		cmocka_unit_test(test_nullability),

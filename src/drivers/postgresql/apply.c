@@ -188,9 +188,13 @@ int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 	return 0;
 }
 
-/* `rows` changes of different keys; `deletes` is 0 if none of them deletes. */
+/*
+ * `rows` changes of different keys; `deletes` is 0 if none of them deletes;
+ * `consistent` says that no load has read later than they were made.
+ */
 static int merge(struct pg_target *target, uint64_t rows, uint64_t deletes,
-		 struct target_counts *counts, struct error *err)
+		 bool consistent, struct target_counts *counts,
+		 struct error *err)
 {
 	struct pg_merge m = {.target = target, .changes = true, .range = ""};
 	struct strbuf name;
@@ -206,7 +210,8 @@ static int merge(struct pg_target *target, uint64_t rows, uint64_t deletes,
 	m.many = rows >= MANY_ROWS && !counts->updated;
 	if (deletes || counts->updated < rows) {
 		if (pg_merge_insert(&m, &counts->inserted, err) < 0 ||
-		    (counts->inserted && pg_merge_sequences(&m, err) < 0))
+		    (counts->inserted && pg_merge_sequences(&m, err) < 0) ||
+		    (consistent && pg_merge_check_missing(&m, err) < 0))
 			goto done;
 	}
 	ret = 0;
@@ -220,13 +225,15 @@ int pg_apply_commit(struct pg_target *target, const struct checkpoint *from,
 		    struct error *err)
 {
 	uint64_t deletes = pg_loader_deletes(target->loader), rows;
+	bool consistent = from && !from->consistent_after_us;
 
 	if (pg_loader_end(target->loader, &rows, err) < 0 ||
 	    (rows > 1 && pg_apply_keep_last(target, &rows, err) < 0))
 		return -1;
 	FAILPOINT(WINDOW_STAGED);
 	if (pg_checkpoint_move(target, from, to, err) < 0 ||
-	    (rows && merge(target, rows, deletes, counts, err) < 0) ||
+	    (rows &&
+	     merge(target, rows, deletes, consistent, counts, err) < 0) ||
 	    (target->keyed &&
 	     pg_exceptions_settle(target, "", &counts->settled, err) < 0))
 		return -1;

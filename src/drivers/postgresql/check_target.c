@@ -264,6 +264,47 @@ static int check_swap(struct pg_target *target, const char *table,
 	return 0;
 }
 
+/* Foreign keys by which one mapping's deletes become another one's. */
+static int check_reach(struct pg_target *target, bool keyed, const char *table,
+		       struct findings *out, struct error *err)
+{
+	struct pg *conn = target->conn;
+	struct strbuf reached, reaches;
+	int ret = -1;
+
+	strbuf_init(&reached);
+	strbuf_init(&reaches);
+	if (pg_dest_reach(conn, &target->dest, PG_DEST_REACHED, &reached, err) <
+		    0 ||
+	    pg_dest_reach(conn, &target->dest, PG_DEST_REACHES, &reaches, err) <
+		    0)
+		goto done;
+	if (reached.len)
+		finding_add(out, FINDING_WARN, "foreign keys",
+			    "rows of table %s are deleted or changed when rows "
+			    "of another table are deleted, which the source's "
+			    "own changes say at another moment: "
+			    "%s" FINDING_REMEDY
+			    "make it ON DELETE NO ACTION DEFERRABLE",
+			    table, reached.data);
+	if (reaches.len && !keyed)
+		finding_add(out, FINDING_FAIL, "foreign keys",
+			    "a full sync replaces all rows of table %s, since "
+			    "the source has no key, and is refused, since rows "
+			    "of other tables would go along: "
+			    "%s" FINDING_REMEDY
+			    "make it ON DELETE NO ACTION, or name a key in "
+			    "primary_key_column",
+			    table, reaches.data);
+	ret = 0;
+done:
+	strbuf_release(&reaches);
+	strbuf_release(&reached);
+	return ret == 0 || (pg_usable(conn) && err->kind != ERROR_CANCELLED)
+		       ? 0
+		       : -1;
+}
+
 /* ------------------------------------------------------------------- its key */
 
 /* Changes find their rows by the source's key. */
@@ -319,7 +360,9 @@ static int check_table(struct pg_target *target,
 	pg_sql_dest(&table, target);
 	if (strbuf_check(&table, err) == 0 &&
 	    check_rights(target, table.data, out, err) == 0 &&
-	    check_swap(target, table.data, out, err) == 0)
+	    check_swap(target, table.data, out, err) == 0 &&
+	    check_reach(target, what->source->key_count > 0, table.data, out,
+			err) == 0)
 		ret = what->source->key_count ? check_key(target, what->source,
 							  table.data, out, err)
 					      : 0;

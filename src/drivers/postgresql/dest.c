@@ -153,6 +153,56 @@ void pg_dest_release(struct pg_dest *dest)
 	memset(dest, 0, sizeof(*dest));
 }
 
+/*
+ * Partitions may have foreign keys of their own, and so have heirs. A trigger
+ * that is disabled counts as such only where it is the only one: those of
+ * partitions can be enabled one by one.
+ */
+#define REACH_SQL                                                            \
+	"WITH RECURSIVE family AS (SELECT $1::oid AS oid "                   \
+	"UNION SELECT i.inhrelid FROM pg_inherits AS i "                     \
+	"INNER JOIN family AS f ON i.inhparent = f.oid) "                    \
+	"SELECT string_agg(quote_ident(k.conname) || ' of ' "                \
+	"|| k.conrelid::regclass::text || ' (ON DELETE ' "                   \
+	"|| CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' "            \
+	"THEN 'SET NULL' ELSE 'SET DEFAULT' END || ')', ', ' "               \
+	"ORDER BY k.oid) FROM pg_constraint AS k "                           \
+	"WHERE k.contype = 'f' AND NOT (EXISTS ("                            \
+	"SELECT 1 FROM pg_trigger AS g WHERE g.tgconstraint = k.oid "        \
+	"AND g.tgrelid = k.confrelid AND (g.tgtype & 8) <> 0 "               \
+	"AND (g.tgenabled = 'D' OR g.tgenabled = CASE "                      \
+	"current_setting('session_replication_role') WHEN 'replica' "        \
+	"THEN 'O' ELSE 'R' END)) AND NOT EXISTS (SELECT 1 FROM pg_inherits " \
+	"AS i WHERE i.inhparent = k.confrelid)) "
+
+static const char *const reach_sql[] = {
+	[PG_DEST_REACHES] =
+		REACH_SQL "AND k.confdeltype IN ('c', 'n', 'd') "
+			  "AND k.confrelid IN (SELECT oid FROM family) "
+			  "AND k.conrelid NOT IN (SELECT oid FROM family)",
+	[PG_DEST_REACHED] =
+		REACH_SQL "AND k.confdeltype IN ('c', 'n', 'd') "
+			  "AND k.conrelid IN (SELECT oid FROM family) "
+			  "AND k.confrelid NOT IN (SELECT oid FROM family)",
+	[PG_DEST_DELETED_BY] =
+		REACH_SQL "AND k.confdeltype = 'c' "
+			  "AND k.conrelid IN (SELECT oid FROM family) "
+			  "AND k.confrelid NOT IN (SELECT oid FROM family)",
+};
+
+int pg_dest_reach(struct pg *conn, const struct pg_dest *dest,
+		  enum pg_dest_reach which, struct strbuf *out,
+		  struct error *err)
+{
+	struct pg_param oid = pg_int(dest->oid);
+	int64_t rows = pg_query(conn, reach_sql[which], &oid, 1, err);
+
+	if (rows > 0 && !pg_null(conn, 0, 0))
+		strbuf_addstr(out, pg_get_text(conn, 0, 0));
+	pg_finish(conn);
+	return rows < 0 ? -1 : strbuf_check(out, err);
+}
+
 const struct pg_dest_column *pg_dest_column(const struct pg_dest *dest,
 					    const char *name)
 {

@@ -2,6 +2,7 @@
 #define DRIVERS_POSTGRESQL_DEST_H
 
 #include "base/arena.h"
+#include "base/strbuf.h"
 #include "pg/connection.h"
 #include "row/schema.h"
 
@@ -50,6 +51,22 @@ int pg_dest_read(struct pg *conn, const char *schema, const char *table,
 		 struct pg_dest *out, struct error *err)
 	__attribute__((warn_unused_result));
 void pg_dest_release(struct pg_dest *dest); /* safe when zeroed */
+
+/* Foreign keys ON DELETE CASCADE, SET NULL or SET DEFAULT that work. */
+enum pg_dest_reach {
+	PG_DEST_REACHES,   /* rows deleted here change other tables' */
+	PG_DEST_REACHED,   /* rows deleted elsewhere change those here */
+	PG_DEST_DELETED_BY /* and delete them: ON DELETE CASCADE */
+};
+
+/*
+ * Those of a table and its partitions, in words, appended to `out`: "kid_fkey of
+ * public.kid (ON DELETE CASCADE)". Nothing: there are none. Those within the
+ * table, and those whose triggers are disabled, are none.
+ */
+int pg_dest_reach(struct pg *conn, const struct pg_dest *dest,
+		  enum pg_dest_reach which, struct strbuf *out,
+		  struct error *err) __attribute__((warn_unused_result));
 
 /* As table_column() finds names; NULL if none. */
 const struct pg_dest_column *pg_dest_column(const struct pg_dest *dest,

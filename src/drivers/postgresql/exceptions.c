@@ -28,8 +28,15 @@ int pg_exceptions_settle(struct pg_target *target, const char *also,
 			    "AND e.mapping_id = $2 "
 			    "AND EXISTS (SELECT 1 FROM ");
 	pg_staging_name(&sql, target);
-	strbuf_addf(&sql, " AS s WHERE s.\"%s\" = e.row_key%s)",
+	strbuf_addf(&sql, " AS s WHERE s.\"%s\" = e.row_key%s",
 		    LOADER_KEY_COLUMN, also);
+	/* A change that does not tell all of a row does not bring it in. */
+	if (pg_loader_kept(target->loader, LOADER_ANY_COLUMN)) {
+		strbuf_addstr(&sql, " AND NOT (");
+		pg_sql_missing(&sql, target);
+		strbuf_addch(&sql, ')');
+	}
+	strbuf_addch(&sql, ')');
 	pg_checkpoint_identify(&p, target);
 	rows = pg_target_run(target, &sql, p.params, p.count, err);
 	strbuf_release(&sql);

@@ -180,6 +180,132 @@ static void add_op(struct strbuf *sql, const struct pg_merge *merge,
 	strbuf_addstr(sql, merge->range);
 }
 
+int pg_merge_check_reach(const struct pg_target *target, struct error *err)
+{
+	struct strbuf keys, table;
+	int ret = -1;
+
+	strbuf_init(&keys);
+	strbuf_init(&table);
+	pg_sql_dest(&table, target);
+	if (strbuf_check(&table, err) == 0 &&
+	    pg_dest_reach(target->conn, &target->dest, PG_DEST_REACHES, &keys,
+			  err) == 0)
+		ret = !keys.len ? 0
+				: error_set(err, ERROR_SCHEMA,
+					    "all rows of %s would be deleted "
+					    "and come again, and take rows of "
+					    "other tables along by foreign key "
+					    "%s; make it ON DELETE NO ACTION, "
+					    "or ALTER TABLE %s DISABLE TRIGGER "
+					    "ALL for the load",
+					    table.data, keys.data, table.data);
+	strbuf_release(&table);
+	strbuf_release(&keys);
+	return ret;
+}
+
+static bool knows_in_part(const struct pg_target *target)
+{
+	return target->loader &&
+	       pg_loader_kept(target->loader, LOADER_ANY_COLUMN);
+}
+
+void pg_sql_missing(struct strbuf *sql, const struct pg_target *target)
+{
+	strbuf_addf(sql,
+		    "s.\"" LOADER_OP_COLUMN "\" = %d "
+		    "AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
+		    "\", '1'), 0) > 0 AND NOT EXISTS (SELECT 1 FROM ",
+		    ROW_UPSERT);
+	pg_sql_dest(sql, target);
+	strbuf_addstr(sql, " AS d WHERE ");
+	pg_sql_key_match(sql, target);
+	strbuf_addch(sql, ')');
+}
+
+/* Those that are put aside are known to be missing. */
+static int64_t count_missing(const struct pg_merge *merge, struct error *err)
+{
+	struct pg_target *target = merge->target;
+	struct pg_checkpoint_params p;
+	struct strbuf sql;
+	int64_t rows = -1;
+
+	pg_checkpoint_identify(&p, target);
+	strbuf_init(&sql);
+	strbuf_addf(&sql, "SELECT count(*) FROM %s AS s WHERE ", merge->from);
+	pg_sql_missing(&sql, target);
+	if (target->keyed)
+		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM "
+				    "dataflow.exceptions AS e "
+				    "WHERE e.installation_id = $1 "
+				    "AND e.mapping_id = $2 AND e.row_key = "
+				    "s.\"" LOADER_KEY_COLUMN "\")");
+	if (strbuf_check(&sql, err) == 0)
+		rows = pg_query(target->conn, sql.data, p.params,
+				target->keyed ? p.count : 0, err);
+	strbuf_release(&sql);
+	if (rows > 0)
+		rows = pg_get_int(target->conn, 0, 0);
+	pg_finish(target->conn);
+	return rows;
+}
+
+int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
+{
+	struct pg_target *target = merge->target;
+	struct strbuf keys;
+	int64_t missing;
+	int ret;
+
+	if (!knows_in_part(target))
+		return 0;
+	missing = count_missing(merge, err);
+	if (missing <= 0)
+		return (int)missing;
+	strbuf_init(&keys);
+	ret = pg_dest_reach(target->conn, &target->dest, PG_DEST_DELETED_BY,
+			    &keys, err);
+	if (ret == 0 && keys.len)
+		ret = error_set(err, ERROR_GAP,
+				"rows of destination '%s' are gone that were "
+				"changed, %lld of them, and the log does not "
+				"tell all of their values: they were deleted "
+				"along with rows of another table by foreign "
+				"key %s",
+				target->name.table, (long long)missing,
+				keys.data);
+	strbuf_release(&keys);
+	return ret;
+}
+
+/* A foreign key within the table, or a trigger, may delete more. */
+static int delete_changed(const struct pg_merge *merge,
+			  const struct strbuf *sql, uint64_t *rows,
+			  struct error *err)
+{
+	int64_t before, after;
+
+	if (!knows_in_part(merge->target))
+		return run(merge, sql, rows, err);
+	before = count_missing(merge, err);
+	if (before < 0 || run(merge, sql, rows, err) < 0)
+		return -1;
+	after = count_missing(merge, err);
+	if (after < 0)
+		return -1;
+	return after <= before
+		       ? 0
+		       : error_set(err, ERROR_GAP,
+				   "%lld rows of destination '%s' were deleted "
+				   "along with others by it itself (ON DELETE "
+				   "CASCADE, or a trigger), and the log does "
+				   "not tell all of their values",
+				   (long long)(after - before),
+				   merge->target->name.table);
+}
+
 int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err)
 {
@@ -187,6 +313,9 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 	struct strbuf sql;
 	int ret;
 
+	if (!merge->changes && !target->shape->key_count &&
+	    pg_merge_check_reach(target, err) < 0)
+		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
 	pg_sql_dest(&sql, target);
@@ -203,7 +332,8 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		pg_sql_key_match(&sql, target);
 		strbuf_addch(&sql, ')');
 	}
-	ret = run(merge, &sql, rows, err);
+	ret = merge->changes ? delete_changed(merge, &sql, rows, err)
+			     : run(merge, &sql, rows, err);
 	strbuf_release(&sql);
 	return ret;
 }
@@ -494,7 +624,7 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 	strbuf_addf(&sql, " FROM %s AS s WHERE true", merge->from);
 	add_op(&sql, merge, ROW_UPSERT);
 	/* What is known in part is no new row. */
-	if (target->loader && pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+	if (knows_in_part(target))
 		strbuf_addstr(&sql,
 			      " AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
 			      "\", '1'), 0) = 0");

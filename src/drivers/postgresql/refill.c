@@ -45,8 +45,11 @@ static int delete_all(struct pg_target *target, struct error *err)
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
 	pg_sql_dest(&sql, target);
+	/* The lock keeps foreign keys from being added behind the look. */
 	if (pg_target_transaction(target, err) == 0 &&
-	    pg_checkpoint_guard(target, err) == 0)
+	    pg_checkpoint_guard(target, err) == 0 &&
+	    pg_target_lock(target, "ROW EXCLUSIVE", NULL, NULL, err) == 0 &&
+	    pg_merge_check_reach(target, err) == 0)
 		rows = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
 	return rows < 0 ? -1 : pg_exec(target->conn, "COMMIT", err);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "drivers/postgresql/catalog.h"
 
 static struct pg_target *self_of(struct target *dst)
@@ -255,13 +256,33 @@ static int began(struct pg_target *target, int rc)
 	return rc;
 }
 
+/* Said with each load, since nobody may have asked for a check. */
+static int warn_reached(struct pg_target *target, struct error *err)
+{
+	struct strbuf keys;
+	int rc;
+
+	strbuf_init(&keys);
+	rc = pg_dest_reach(target->conn, &target->dest, PG_DEST_REACHED, &keys,
+			   err);
+	if (rc == 0 && keys.len)
+		log_warning("deletes in another table delete or change rows of "
+			    "destination '%s' by foreign key %s, at another "
+			    "moment than the source's own changes do: make it "
+			    "ON DELETE NO ACTION DEFERRABLE",
+			    target->name.table, keys.data);
+	strbuf_release(&keys);
+	return rc;
+}
+
 static int target_begin(struct target *dst, enum target_mode mode,
 			const struct table *shape, struct error *err)
 {
 	struct pg_target *target = self_of(dst);
 	int rc = -1;
 
-	if (start(target, mode, shape, err) < 0)
+	if (start(target, mode, shape, err) < 0 ||
+	    (mode != TARGET_APPLY && warn_reached(target, err) < 0))
 		return -1;
 	switch (mode) {
 	case TARGET_REPLACE:
@@ -301,7 +322,8 @@ static int target_plan_begin(struct target *dst, const struct table *shape,
 {
 	struct pg_target *target = self_of(dst);
 
-	if (start(target, TARGET_REPLACE, shape, err) < 0)
+	if (start(target, TARGET_REPLACE, shape, err) < 0 ||
+	    warn_reached(target, err) < 0)
 		return -1;
 	target->in_parts = true;
 	return began(target, pg_plan_begin(target, plan, fresh, err));

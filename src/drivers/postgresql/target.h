@@ -170,7 +170,16 @@ struct pg_merge {
 	size_t param_count;
 };
 
-/* Rows of deleted keys go; of a load, those that it does not have. */
+/*
+ * ERROR_SCHEMA when rows of other tables would go, or be changed, if all rows of
+ * this one were deleted. A lock must keep foreign keys from being added.
+ */
+int pg_merge_check_reach(const struct pg_target *target, struct error *err)
+	__attribute__((warn_unused_result));
+/*
+ * Rows of deleted keys go; of a load, those that it does not have. ERROR_GAP when
+ * others went along with them, of which the changes do not tell all.
+ */
 int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err) __attribute__((warn_unused_result));
 /* Rows that exist become what was loaded. */
@@ -179,6 +188,18 @@ int pg_merge_update(const struct pg_merge *merge, uint64_t *rows,
 /* Others come. */
 int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err) __attribute__((warn_unused_result));
+
+/*
+ * After all changes of a window are applied: ERROR_GAP when rows are not there
+ * that the changes tell only in part, and they may have been deleted along with
+ * others by a foreign key. Not for windows that repeat what a load has read.
+ * Nothing here tells such a row from one that the source has deleted as well,
+ * after it got another key (see change_rows.c): better a load too many.
+ */
+int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
+	__attribute__((warn_unused_result));
+/* Of changes `s`: a row that is not there, of which they do not tell all. */
+void pg_sql_missing(struct strbuf *sql, const struct pg_target *target);
 
 /* What identities and serial columns count next comes behind what was loaded. */
 int pg_merge_sequences(const struct pg_merge *merge, struct error *err)

@@ -9,6 +9,9 @@
 /* What a decimal has room for here, and at SQL Server. */
 #define DECIMAL_DIGITS 38
 
+/* interval(6): all of its fields, and all digits of a second. */
+#define INTERVAL_WHOLE (0x7fff << 16 | 6)
+
 /* Built-in types, whose numbers never change: src/include/catalog/pg_type.dat. */
 enum {
 	OID_BOOL = 16,
@@ -40,6 +43,8 @@ enum {
 	OID_BIT = 1560,
 	OID_VARBIT = 1562,
 	OID_NUMERIC = 1700,
+	OID_BPCHAR_ARRAY = 1014,
+	OID_BIT_ARRAY = 1561,
 	OID_UUID = 2950,
 	OID_JSONB = 3802,
 };
@@ -137,6 +142,23 @@ static bool is_extended(enum pg_form form)
 	       form == PG_FORM_TIMESTAMPTZ;
 }
 
+/*
+ * A cast to it makes less of a text that is too long or too fine, and says
+ * nothing. Six digits of a second are all that there are.
+ */
+static bool cuts(const struct pg_type *type)
+{
+	if (type->oid == OID_CHAR)
+		return true;
+	if (type->oid == OID_VARBIT || type->typmod < 0)
+		return false;
+	if (type->oid == OID_TIMETZ)
+		return type->typmod < 6;
+	if (type->oid == OID_INTERVAL)
+		return type->typmod != INTERVAL_WHOLE;
+	return true;
+}
+
 static void describe_text(const struct pg_type *type, int i,
 			  struct column *column)
 {
@@ -182,8 +204,14 @@ void pg_type_describe(const struct pg_type *type, bool native,
 		column->finest = column->precision == 6;
 		column->offsetless = form == PG_FORM_TIMESTAMPTZ;
 		break;
-	case PG_FORM_TEXT:
 	case PG_FORM_WORDS:
+		column->cuts = cuts(type);
+		column->pads = type->oid == OID_BIT ||
+			       type->oid == OID_BIT_ARRAY ||
+			       type->oid == OID_BPCHAR_ARRAY;
+		describe_text(type, i, column);
+		break;
+	case PG_FORM_TEXT:
 		describe_text(type, i, column);
 		break;
 	default:

@@ -50,7 +50,7 @@ enum pg_form pg_type_form(const struct pg_type *type);
 
 /*
  * What a value is on its way, into type, length, precision, scale, fixed,
- * extended and unsupported of `column`. With `native` the other end is a
+ * cuts, pads, extended and unsupported of `column`. With `native` the other end is a
  * PostgreSQL, too.
  */
 void pg_type_describe(const struct pg_type *type, bool native,
