@@ -21,7 +21,7 @@ USE [dbaops_dataflow];
 GO
 
 -- DEST_USER. The password counts only where the login does not exist yet.
-DECLARE @login SYSNAME = N'dataflow_writer';
+DECLARE @login sysname = N'dataflow_writer';
 DECLARE @password NVARCHAR(128) = N'';
 
 ----------------------------------------------------- nothing to change below

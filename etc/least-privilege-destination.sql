@@ -23,19 +23,19 @@ GO
 
 -- DEST_USER, or the user id of the target's connection string. The password counts
 -- only where the login does not exist yet.
-DECLARE @login SYSNAME = N'dataflow_writer';
+DECLARE @login sysname = N'dataflow_writer';
 DECLARE @password NVARCHAR(128) = N'';
 
 -- Destination tables. NULL for a table: all tables of the schema, those to come as
 -- well; only there can the daemon create a table that is missing.
-DECLARE @tables TABLE (schema_name SYSNAME NOT NULL, table_name SYSNAME NULL);
+DECLARE @tables TABLE (schema_name sysname NOT NULL, table_name sysname NULL);
 INSERT INTO @tables (schema_name, table_name)
 VALUES
 (N'dbo', N'orders'),
 (N'sales', NULL);
 
 -- 1: the login may alter these tables. A full sync then swaps the new rows in within
--- a moment, and identity columns can be filled. With 0 it applies the
+-- a moment, and identity columns can be filled; they go on behind the last row. With 0 it applies the
 -- difference row by row, cannot fill identity columns, and creates no tables.
 -- Consider that whoever may alter a table can put a trigger on it, which
 -- runs with the rights of the table's owner: of dbo's, if the schema is dbo's. A

@@ -22,12 +22,12 @@ GO
 
 -- The user id of the connection string. The password counts only where the login
 -- does not exist yet.
-DECLARE @login SYSNAME = N'dataflow_reader';
+DECLARE @login sysname = N'dataflow_reader';
 DECLARE @password NVARCHAR(128) = N'';
 
 -- Tables, and the full_sync_trigger_column of those whose mapping has one. NULL
 -- for a table: all tables of the schema, those to come as well.
-DECLARE @tables TABLE (schema_name SYSNAME NOT NULL, table_name SYSNAME NULL, trigger_column SYSNAME NULL);
+DECLARE @tables TABLE (schema_name sysname NOT NULL, table_name sysname NULL, trigger_column sysname NULL);
 INSERT INTO @tables (schema_name, table_name, trigger_column)
 VALUES
 (N'dbo', N'orders', NULL),
@@ -42,6 +42,12 @@ DECLARE @see_state BIT = 1;
 -- 1: `check` may see for how long captured changes are kept. With 0 it warns that
 -- it cannot tell. Nothing else needs it.
 DECLARE @see_retention BIT = 1;
+
+-- 1: the login sees the values of masked columns (dynamic data masking), in the whole
+-- database. With 0 the daemon refuses tables that have such columns, since it would
+-- copy the masks. From SQL Server 2022 on GRANT UNMASK ON a schema, a table or a
+-- column to dataflow_source does as well.
+DECLARE @unmask BIT = 0;
 
 ----------------------------------------------------- nothing to change below
 
@@ -158,6 +164,10 @@ EXEC sys.sp_executesql @sql;
 IF @see_state = 1
     EXEC sys.sp_executesql N'GRANT VIEW DATABASE STATE TO dataflow_source';
 
+-- UNMASK ("Dynamic data masking", Permissions).
+IF @unmask = 1
+    EXEC sys.sp_executesql N'GRANT UNMASK TO dataflow_source';
+
 COMMIT TRANSACTION;
 
 -- SELECT ON msdb.dbo.cdc_jobs, where the retention is; in Azure SQL Database
@@ -169,7 +179,7 @@ IF @see_retention = 1 AND @is_azure = 0 AND OBJECT_ID(N'msdb.dbo.cdc_jobs') IS N
 BEGIN
     SET @sql = N'USE msdb; IF DATABASE_PRINCIPAL_ID(@login) IS NULL CREATE USER ' + @user + N' FOR LOGIN ' + @user
         + N'; GRANT SELECT ON OBJECT::dbo.cdc_jobs TO ' + @user + N';';
-    EXEC sys.sp_executesql @sql, N'@login SYSNAME', @login;
+    EXEC sys.sp_executesql @sql, N'@login sysname', @login;
 END;
 
 -- Not granted, because only `check` would look: VIEW SERVER STATE (from SQL Server

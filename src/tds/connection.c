@@ -335,6 +335,25 @@ static bool is_empty_text(const struct tds_param *param)
 }
 
 /*
+ * Text is nvarchar(4000) as far as that goes: the server seeks no index by a
+ * (max) value alone, and puts none into a sql_variant. One length for all keeps
+ * the plans of a statement few.
+ */
+static const char *declared_type(const struct tds_param *param)
+{
+	switch (param->type) {
+	case TDS_PARAM_INT:
+		return "bigint";
+	case TDS_PARAM_TEXT:
+		return param->len <= PARAM_TEXT_MAX ? "nvarchar(4000)"
+						    : "nvarchar(max)";
+	case TDS_PARAM_BYTES:
+		return "varbinary(8000)";
+	}
+	return NULL;
+}
+
+/*
  * The statement as sp_executesql gets it, and the declaration of its
  * parameters. db-lib cannot send an empty string or binary (length 0 is NULL
  * to it), so those become variables of the statement itself.
@@ -343,14 +362,8 @@ static void declare_params(struct strbuf *stmt, struct strbuf *decl,
 			   const char *sql, const struct tds_param *params,
 			   size_t count)
 {
-	static const char *const types[] = {
-		[TDS_PARAM_INT] = "bigint",
-		[TDS_PARAM_TEXT] = "nvarchar(max)",
-		[TDS_PARAM_BYTES] = "varbinary(8000)",
-	};
-
 	for (size_t i = 0; i < count; i++) {
-		const char *type = types[params[i].type];
+		const char *type = declared_type(&params[i]);
 
 		if (is_empty_text(&params[i]))
 			strbuf_addf(stmt, "DECLARE %s %s = %s; ",

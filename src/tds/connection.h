@@ -65,8 +65,9 @@ int tds_exec(struct tds *conn, const char *sql, struct error *err)
 
 /*
  * Run a batch and stand before the first row it returns. With parameters it
- * goes through sp_executesql: numbers are bigint, text nvarchar(max), bytes
- * varbinary(8000). tds_finish() before the next statement.
+ * goes through sp_executesql: numbers are bigint, bytes varbinary(8000), text
+ * nvarchar(4000), or nvarchar(max) if it is longer: what is concatenated with it
+ * may need a CONVERT, or is cut. tds_finish() before the next statement.
  */
 int tds_query(struct tds *conn, const char *sql, const struct tds_param *params,
 	      size_t count, struct error *err)

@@ -102,6 +102,20 @@ static void test_text_parameters(void **state)
 		1);
 }
 
+/* It takes no (max), and an index is best sought by none either. */
+static void test_text_fits_a_variant(void **state)
+{
+	struct tds_param text = tds_text("@text", "x");
+
+	(void)state;
+	assert_int_equal(ask("EXEC sys.sp_set_session_context N'text', @text; "
+			     "SELECT CASE WHEN CONVERT(nvarchar(4000), "
+			     "SESSION_CONTEXT(N'text')) = N'x' "
+			     "THEN 1 ELSE 0 END",
+			     &text, 1),
+			 1);
+}
+
 /* The default handler would have ended the process by now. */
 static void test_errors_end_nothing(void **state)
 {
@@ -181,6 +195,8 @@ int sqlserver_session(void)
 		cmocka_unit_test_setup_teardown(test_empty_is_not_null, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_text_parameters, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_text_fits_a_variant, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_errors_end_nothing, setup,
 						teardown),

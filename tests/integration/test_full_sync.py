@@ -172,6 +172,30 @@ def test_identity_values_are_kept(world):
                          "'IsIdentity')") == [(1,)]
 
 
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("key", ["id", "k"])
+def test_an_identity_goes_on_behind_a_load(world, key, step):
+    """After a cut-over the applications' rows get numbers that are free, also
+    where no index finds the last one, and the load is not switched in."""
+    columns = (f"id INT IDENTITY({step}, {step}) NOT NULL, k INT NOT NULL, "
+               f"PRIMARY KEY ({key})")
+    world.on_source(f"CREATE TABLE t ({columns})")
+    world.on_source("INSERT INTO t VALUES (9), (8), (7), (6), (5)")
+    world.on_dest(f"CREATE TABLE t ({columns})")
+    mapping = world.add_mapping("t", cdc=0)
+    world.start()
+    world.wait_equal("t")
+    for k in (100, 101):
+        world.on_dest(f"INSERT INTO t VALUES ({k})")
+        assert world.on_dest(f"SELECT id FROM t WHERE k = {k}") == \
+            [((6 if k == 100 or key == "id" else 7) * step,)]
+        request = world.request(mapping, "FULL_SYNC")
+        dataflow.wait_for(lambda: world.control(
+            "SELECT state FROM sync_requests WHERE request_id = "
+            f"{request}") == [("COMPLETED",)])
+    world.wait_equal("t")
+
+
 def test_every_difference_is_named_and_nothing_touched(world):
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
                     "a NVARCHAR(50) NULL, b DECIMAL(10, 2) NULL, "
@@ -275,6 +299,26 @@ def test_the_destination_keeps_what_belongs_to_it(world):
                          "ORDER BY name")
     assert left == [("checkpoints",), ("exceptions",), ("load_parts",),
                     ("loads",)]
+
+
+# An indexed view; an index that is not the same; a right that is missing.
+@pytest.mark.parametrize("number", [3729, 4947, 1088])
+def test_what_refuses_a_switch_is_gone_around(world, number):
+    if not world.dest.is_standin:
+        pytest.skip("only the stand-in has indexed views to order")
+    make(world, 200)
+    world.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                  "v NVARCHAR(40) NULL); INSERT INTO t VALUES (7, N'old')")
+    world.dest.query("EXEC sys.sp_tdsd_fault N'error', @match = N'%SWITCH TO%'"
+                     f", @error = {number}, @class = 16, @times = 0")
+    try:
+        world.add_mapping("t", cdc=0)
+        world.start()
+        world.wait_equal("t")
+    finally:
+        world.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    assert "applied row by row" in world.log()
+    assert world.errors() == [] == world.errors(resolved=1)
 
 
 def test_truncate_and_insert_as_an_option(world):

@@ -31,8 +31,8 @@ def edit(name, database, login, tables=None, **switches):
     text = script(name)
     top, rest = text.split("-- nothing to change below", 1)
     top = replace(top, r"^USE \[\w+\];", f"USE [{database}];")
-    top = replace(top, r"@login SYSNAME = N'\w+';",
-                  f"@login SYSNAME = N'{login}';")
+    top = replace(top, r"@login sysname = N'\w+';",
+                  f"@login sysname = N'{login}';")
     top = replace(top, r"(?<=@password NVARCHAR\(128\) = N')(?=';)",
                   LOGIN_PASS)
     if tables:
@@ -259,10 +259,13 @@ def test_what_the_daemon_makes_by_itself(poor):
 
 
 def test_without_alter(poor):
-    """Loads apply what differs, in tables without an identity."""
+    """Loads apply what differs, in tables without an identity. The login is
+    not shown what their checks and filters say."""
     world = poor.world
     world.on_dest("DROP TABLE orders; CREATE TABLE orders (id INT NOT NULL "
-                  "PRIMARY KEY, v NVARCHAR(20) NULL, flag BIT NOT NULL); "
+                  "PRIMARY KEY, v NVARCHAR(20) NULL, flag BIT NOT NULL, "
+                  "CHECK (id > 0)); CREATE UNIQUE INDEX flagged ON orders "
+                  "(flag) WHERE v = N'none'; "
                   "CREATE TABLE big (id INT NOT NULL PRIMARY KEY, "
                   "v VARCHAR(20) NULL); CREATE TABLE tracked (id INT NOT NULL "
                   "PRIMARY KEY, v NVARCHAR(20) NULL)")
@@ -282,6 +285,31 @@ def test_without_alter(poor):
     assert not [f for f in findings if f["level"] == "FAIL"]
     assert len([f for f in findings if "without ALTER" in f["finding"]]) == 3
     daemon.stop()
+
+
+@pytest.mark.parametrize("unmask", ["script", "UNMASK ON dbo.big",
+                                    "UNMASK ON dbo.big (v)"])
+def test_masked_columns_are_not_copied(poor, unmask):
+    """The mask would be taken for the value."""
+    world = poor.world
+    world.on_source("ALTER TABLE big ALTER COLUMN v ADD MASKED WITH "
+                    "(FUNCTION = 'default()')")
+    poor.grant()
+    poor.map_tables()
+    poor.start()
+    dataflow.wait_for(lambda: world.errors(poor.big))
+    kind, message, _ = world.errors(poor.big)[0]
+    assert kind == "SCHEMA" and "'v'" in message and "UNMASK" in message
+    assert not world.has_table("big")
+    assert [f for f in poor.check() if f["level"] == "FAIL" and
+            "GRANT UNMASK" in json.dumps(f)]
+    if unmask == "script":
+        run_script(world.source, edit("source", world.src_db, poor.reader,
+                                      poor.tables, unmask=1))
+    else:
+        world.on_source(f"GRANT {unmask} TO {poor.reader}")
+    world.wait_equal("big")
+    dataflow.wait_for(lambda: not world.errors())
 
 
 # --------------------------------------------------- what they cannot do

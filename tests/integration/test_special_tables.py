@@ -1,6 +1,7 @@
 """Tables with columns of their own kind, at either end: temporal ones, sparse
 and computed columns, identities, defaults, rowversions, xml."""
 import datetime
+import re
 
 import pytest
 
@@ -330,3 +331,89 @@ def test_column_sets(world, source):
     if source:
         assert world.differences("t") == []
     assert world.errors() == []
+
+
+# -- names
+
+def test_names_that_differ_in_case(world):
+    """Each server is asked by its own names: they may tell case apart."""
+    if not world.source.is_standin:
+        pytest.skip("only the stand-in counts statements")
+    world.on_source("CREATE TABLE t (Kk INT NOT NULL, Kj INT NOT NULL, "
+                    "Vv INT NULL, Flag BIT NOT NULL DEFAULT 0, "
+                    "PRIMARY KEY (Kk, Kj))")
+    world.on_dest("CREATE TABLE t (kK INT NOT NULL, kJ INT NOT NULL, "
+                  "vV INT NULL, fLAG BIT NOT NULL, PRIMARY KEY (kK, kJ))")
+    world.on_source("INSERT INTO t VALUES (1, 1, 1, 1)")
+    world.enable("cdc", "t")
+    for server in (world.source, world.dest):
+        server.query("EXEC sys.sp_tdsd_option N'count_statements', 1")
+    world.add_mapping("t", full_sync_trigger_column="flaG")
+    daemon = world.start()
+    wait_same(world, "SELECT kk, kj, vv FROM t")
+    world.on_source(
+        "WITH n AS (SELECT 2 AS i UNION ALL SELECT i + 1 FROM n WHERE i < "
+        "900) INSERT INTO t SELECT i, i, 1, 0 FROM n OPTION (MAXRECURSION 0)")
+    world.on_source("UPDATE t SET Vv = 3 WHERE Kk = 1")
+    wait_same(world, "SELECT kk, kj, vv FROM t ORDER BY 1, 2")
+    daemon.stop()
+    asked = {}
+    for server, database in ((world.source, world.src_db),
+                             (world.dest, world.dst_db)):
+        asked[server] = [row[0] for row in server.query(
+            "SELECT statement_text FROM sys.dm_tdsd_statements "
+            f"WHERE database_name = N'{database}'")]
+        server.query("EXEC sys.sp_tdsd_option N'count_statements', 0")
+    changes = [sql for sql in asked[world.dest] if "#dataflow_changes" in sql]
+    assert len(changes) > 3
+    for sql in changes:
+        assert not re.search(r"\[(Kk|Kj|Vv|Flag)\]", sql), sql
+    reset = [sql for sql in asked[world.source] if "UPDATE asked" in sql]
+    assert reset and all("[Flag]" in sql for sql in reset)
+    assert not [sql for sql in asked[world.source] if "[flaG]" in sql]
+
+
+# -- memory-optimized tables
+
+IN_MEMORY = ("(id INT NOT NULL PRIMARY KEY NONCLUSTERED, v NVARCHAR(20) NULL, "
+             "flag BIT NOT NULL) WITH (MEMORY_OPTIMIZED = ON)")
+
+
+def test_a_memory_optimized_source(world):
+    """No session at SNAPSHOT reads it, and no plain transaction."""
+    if not world.source.is_standin:
+        pytest.skip("a real server wants a filegroup for it")
+    world.on_source(f"ALTER DATABASE {world.src_db} SET "
+                    "ALLOW_SNAPSHOT_ISOLATION ON")
+    world.on_source(f"CREATE TABLE t {IN_MEMORY}")
+    world.on_source("INSERT INTO t VALUES (1, N'a', 1), (2, N'b', 0)")
+    mapping = world.add_mapping("t", cdc=0, full_sync_trigger_column="flag")
+    world.start()
+    wait_same(world, "SELECT id, v FROM t ORDER BY id")
+    for kind in ("VERIFY", "REPAIR"):
+        world.on_dest("UPDATE t SET v = N'x' WHERE id = 2")
+        world.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                      f"scope) VALUES ({mapping}, N'{kind}', N'WHOLE')")
+        dataflow.wait_for(lambda: world.control(
+            "SELECT state, answer FROM sync_requests WHERE state IN "
+            "(N'COMPLETED', N'FAILED') AND request_id = (SELECT "
+            "MAX(request_id) FROM sync_requests)"))
+    wait_same(world, "SELECT id, v FROM t ORDER BY id")
+    assert not [e for e in world.errors() if e[0] != "VERIFICATION"]
+    for source in SOURCES:
+        mapping = world.add_mapping("t", source, change_source=source)
+        dataflow.wait_for(lambda: world.errors(mapping))
+        kind, message, _ = world.errors(mapping)[0]
+        assert kind == "SCHEMA" and "cdc_enabled to 0" in message
+
+
+def test_a_memory_optimized_destination(world):
+    if not world.dest.is_standin:
+        pytest.skip("a real server wants a filegroup for it")
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
+    world.on_dest(f"CREATE TABLE t {IN_MEMORY}")
+    mapping = world.add_mapping("t", cdc=0)
+    world.start()
+    dataflow.wait_for(lambda: world.errors(mapping))
+    kind, message, _ = world.errors(mapping)[0]
+    assert kind == "SCHEMA" and "memory-optimized" in message

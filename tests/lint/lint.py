@@ -223,9 +223,24 @@ def check_sql():
     reads is run as it is by the tests."""
     scripts = [path for path in sources("etc/*.sql")
                if "postgresql" not in path]
-    return unparsable(["schema-dataflow.sql", *sources("views/*.sql"),
-                       *sources("procedures/*.sql"), *scripts,
-                       *sources("src/control/sql/*.sql")])
+    files = ["schema-dataflow.sql", *sources("views/*.sql"),
+             *sources("procedures/*.sql"), *scripts,
+             *sources("src/control/sql/*.sql")]
+    return unparsable(files) + wrong_case(files)
+
+
+def wrong_case(files):
+    """Names as a case-sensitive database has them. Ours are in small letters,
+    and so is its type sysname, as against the other types."""
+    bad = []
+    for path in files + sources("src/drivers/sqlserver/*.[ch]"):
+        for number, line in enumerate(open(path, encoding="utf-8"), 1):
+            for word in re.findall(r"\bsysname\b|(?<!@)@\w+|\b[a-z]\.\w+",
+                                   line.split("--")[0], re.I):
+                if word != word.lower():
+                    bad.append(f"{path}:{number}: {word} where names are "
+                               "told apart by case")
+    return bad
 
 
 def unparsable(files):

@@ -722,6 +722,8 @@
 {35371, 16, 1, "SNAPSHOT isolation level is not supported on a table which has a clustered columnstore index."},
 {40515, 16, 1, "Reference to database and/or server name in '%s' is not supported in this version of SQL Server."},
 {40517, 16, 1, "Keyword or statement option '%s' is not supported in this version of SQL Server."},
+{41332, 16, 1, "Memory optimized tables and natively compiled modules cannot be accessed or created when the session TRANSACTION ISOLATION LEVEL is set to SNAPSHOT."},
 {41359, 16, 1, "A query that accesses memory optimized tables using the READ COMMITTED isolation level, cannot access disk based tables when the database option READ_COMMITTED_SNAPSHOT is set to ON."},
+{41368, 16, 1, "Accessing memory optimized tables using the READ COMMITTED isolation level is supported only for autocommit transactions. It is not supported for explicit or implicit transactions. Provide a supported isolation level for the memory optimized table using a table hint, such as WITH (SNAPSHOT)."},
 {49918, 16, 1, "Cannot process request. Not enough resources to process request. Please retry you request later."},
 {50000, 16, 1, "%s"},

@@ -26,6 +26,13 @@
 
 #define CLUSTERED_KEY_BYTES 900
 
+/* The changes have the names of the destination, which may differ in case. */
+static const struct catalog_column *column_of(
+	const struct sqlserver_target *target, size_t i)
+{
+	return catalog_column(&target->dest, target->shape->columns[i].name);
+}
+
 static void add_key_list(struct strbuf *sql,
 			 const struct sqlserver_target *target)
 {
@@ -33,7 +40,7 @@ static void add_key_list(struct strbuf *sql,
 
 	for (size_t k = 0; k < shape->key_count; k++)
 		sql_names(sql, k ? ", %n" : "%n",
-			  shape->columns[shape->key[k]].name, NULL);
+			  column_of(target, shape->key[k])->name, NULL);
 }
 
 int apply_begin(struct sqlserver_target *target, struct error *err)
@@ -75,9 +82,7 @@ static const char *kind_of_index(const struct sqlserver_target *target)
 	int bytes = 0;
 
 	for (size_t k = 0; k < shape->key_count; k++)
-		bytes += catalog_column(&target->dest,
-					shape->columns[shape->key[k]].name)
-				 ->max_length;
+		bytes += column_of(target, shape->key[k])->max_length;
 	return bytes <= CLUSTERED_KEY_BYTES ? "CLUSTERED" : "NONCLUSTERED";
 }
 
@@ -88,7 +93,7 @@ static void add_same_key(struct strbuf *sql,
 	const struct table *shape = target->shape;
 
 	for (size_t k = 0; k < shape->key_count; k++) {
-		const char *name = shape->columns[shape->key[k]].name;
+		const char *name = column_of(target, shape->key[k])->name;
 
 		strbuf_addstr(sql, k ? " AND " : "");
 		sql_names(sql, format, name, name);
@@ -102,7 +107,7 @@ static void add_same_key(struct strbuf *sql,
 static void add_fill(struct strbuf *sql, const struct sqlserver_target *target,
 		     size_t i)
 {
-	const char *name = target->shape->columns[i].name;
+	const char *name = column_of(target, i)->name;
 
 	strbuf_addstr(sql, "UPDATE s SET ");
 	sql_names(sql, "%n = p.%n, ", name, name);
@@ -206,8 +211,7 @@ bool apply_sql_remake(struct strbuf *sql, const struct sqlserver_target *target,
 	bool any = false;
 
 	for (size_t i = 0; i < target->shape->column_count; i++) {
-		const struct catalog_column *column = catalog_column(
-			&target->dest, target->shape->columns[i].name);
+		const struct catalog_column *column = column_of(target, i);
 
 		if (!column->identity || table_is_key(target->shape, i))
 			continue;

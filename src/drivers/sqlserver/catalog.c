@@ -10,7 +10,8 @@
  * cannot be NULL. The type is that of the system: an alias type has the
  * system type's number in system_type_id, a CLR type has no such type. Types
  * that people made are hidden from a login without a right on them, while the
- * columns are not.
+ * columns are not. UNMASK is a right on the database; from SQL Server 2022 on also
+ * one on less than that, of which earlier ones say NULL.
  */
 static const char columns_sql[] =
 	"DECLARE @id int = OBJECT_ID(@table, N'U'); "
@@ -38,7 +39,11 @@ static const char columns_sql[] =
 	"DATEDIFF_BIG(MILLISECOND, '20000101', o.modify_date), "
 	"CAST(COLLATIONPROPERTY(CONVERT(nvarchar(128), "
 	"DATABASEPROPERTYEX(DB_NAME(), 'Collation')), 'CodePage') AS int), "
-	"CAST(u.temporal_type AS int) "
+	"CAST(u.temporal_type AS int), CAST(u.is_memory_optimized AS int), "
+	"CAST(CASE WHEN c.is_masked = 1 AND COALESCE(HAS_PERMS_BY_NAME("
+	"QUOTENAME(DB_NAME()), N'DATABASE', N'UNMASK'), 0) = 0 "
+	"AND COALESCE(HAS_PERMS_BY_NAME(@table, N'OBJECT', N'UNMASK', c.name, "
+	"N'COLUMN'), 0) = 0 THEN 1 ELSE 0 END AS int) "
 	"FROM sys.columns AS c "
 	"INNER JOIN sys.objects AS o ON c.object_id = o.object_id "
 	"INNER JOIN sys.tables AS u ON c.object_id = u.object_id "
@@ -78,6 +83,7 @@ static int read_column(struct tds *conn, struct arena *arena,
 			    !strcmp(column->type, "timestamp");
 	column->has_default = tds_get_int(conn, 11) != 0;
 	column->key_ordinal = (int)tds_get_int(conn, 12);
+	column->masked = tds_get_int(conn, 20) != 0;
 	return 0;
 }
 
@@ -111,6 +117,7 @@ static int read_columns(struct tds *conn, struct catalog_table *out,
 		out->code_page = (int)tds_get_int(conn, 17);
 		out->is_history = tds_get_int(conn, 18) == 1;
 		out->versioned = tds_get_int(conn, 18) == 2;
+		out->in_memory = tds_get_int(conn, 19) != 0;
 	}
 	return rc;
 }

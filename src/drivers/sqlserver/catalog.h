@@ -42,6 +42,7 @@ struct catalog_column {
 	bool computed;	/* or a column set, made of the sparse columns */
 	bool generated; /* rowversion, generated always */
 	bool has_default;
+	bool masked;	 /* the login is shown a mask instead of values */
 	int key_ordinal; /* from 1; 0: not in the key */
 };
 
@@ -54,6 +55,7 @@ struct catalog_table {
 	bool key_is_clustered; /* the key's index is the clustered one */
 	bool versioned;	       /* a system-versioned temporal table */
 	bool is_history;       /* of such a one: nobody can write to it */
+	bool in_memory;	       /* a memory-optimized table */
 	struct catalog_column *columns;
 	size_t column_count;
 };

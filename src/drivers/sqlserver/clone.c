@@ -7,8 +7,11 @@
 /*
  * What rules a SWITCH out from the start: foreign keys in either direction
  * (TRUNCATE refuses one, SWITCH the other), partitions, temporal and
- * memory-optimised tables, change capture and replication, indexed views, and
- * kinds of indexes that we do not rebuild.
+ * memory-optimised tables, change capture and replication, kinds of indexes
+ * that we do not rebuild, and an identity that no index leads to: its ends have
+ * to be found in no time. Who may not alter the table may not switch it, and is
+ * not shown the definitions of its checks and filters. An indexed view is left
+ * to TRUNCATE to refuse: looking for one takes rights on the database.
  */
 static const char obstacles_sql[] =
 	"SELECT CAST(CASE WHEN "
@@ -21,13 +24,18 @@ static const char obstacles_sql[] =
 	"OR is_replicated = 1 OR is_tracked_by_cdc = 1)) "
 	"OR EXISTS (SELECT 1 FROM sys.columns "
 	"WHERE object_id = @id AND is_sparse = 1) "
-	"OR EXISTS (SELECT 1 FROM sys.sql_expression_dependencies AS r "
-	"INNER JOIN sys.indexes AS v ON r.referencing_id = v.object_id "
-	"WHERE r.referenced_id = @id AND v.index_id = 1 "
-	"AND v.object_id <> @id) "
+	"OR EXISTS (SELECT 1 FROM sys.columns AS c "
+	"WHERE c.object_id = @id AND c.is_identity = 1 "
+	"AND NOT EXISTS (SELECT 1 FROM sys.index_columns AS x "
+	"INNER JOIN sys.indexes AS n "
+	"ON x.object_id = n.object_id AND x.index_id = n.index_id "
+	"WHERE x.object_id = @id AND x.column_id = c.column_id "
+	"AND x.key_ordinal = 1 AND n.has_filter = 0)) "
 	"OR NOT EXISTS (SELECT 1 FROM sys.indexes AS i "
 	"INNER JOIN sys.data_spaces AS f ON i.data_space_id = f.data_space_id "
 	"WHERE i.object_id = @id AND i.index_id IN (0, 1) AND f.type = 'FG') "
+	"OR COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(OBJECT_SCHEMA_NAME(@id)) "
+	"+ N'.' + QUOTENAME(OBJECT_NAME(@id)), N'OBJECT', N'ALTER'), 0) = 0 "
 	"THEN 0 ELSE 1 END AS int), "
 	"(SELECT f.name FROM sys.indexes AS i "
 	"INNER JOIN sys.data_spaces AS f ON i.data_space_id = f.data_space_id "

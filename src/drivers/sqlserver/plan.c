@@ -140,7 +140,7 @@ static bool is_in_use(struct sqlserver_target *target)
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SET LOCK_TIMEOUT 1000; BEGIN TRANSACTION; "
-			    "SELECT TOP (0) 1 FROM ");
+			    "SELECT TOP (1) 1 FROM ");
 	replace_table(&sql, target);
 	strbuf_addstr(&sql, " WITH (TABLOCKX, HOLDLOCK); COMMIT TRANSACTION");
 	if (!sql.failed)

@@ -27,6 +27,8 @@
  */
 #define SWITCH_TIMEOUT_S 60
 
+#define ENDS "#dataflow_ends"
+
 /*
  * Enough of the installation's id to keep two of them apart. The epoch keeps
  * us away from a daemon that lost its lease and still loads.
@@ -160,23 +162,57 @@ int replace_begin(struct sqlserver_target *target, struct error *err)
 
 /* ---------------------------------------------------------------- the swap */
 
+static const struct catalog_column *find_identity(
+	const struct sqlserver_target *target)
+{
+	for (size_t i = 0; i < target->dest.column_count; i++)
+		if (target->dest.columns[i].identity)
+			return &target->dest.columns[i];
+	return NULL;
+}
+
+/*
+ * TRUNCATE sets an identity back to its seed, and rows that are switched in do
+ * not move it: the next row of an application would get a number that is
+ * taken. So the rows with the first and the last number come after the switch,
+ * by INSERT, which does. DBCC CHECKIDENT wants the owner of the schema.
+ */
+static void take_ends(struct strbuf *sql, const char *name,
+		      const struct catalog_column *identity)
+{
+	strbuf_addf(sql, "SELECT s.* INTO " ENDS " FROM %s AS s WHERE ", name);
+	sql_names(sql, "s.%n IN (SELECT MIN(m.%n) FROM ", identity->name, NULL);
+	strbuf_addf(sql, "%s AS m UNION ALL ", name);
+	sql_names(sql, "SELECT MAX(m.%n) FROM ", identity->name, NULL);
+	strbuf_addf(sql, "%s AS m); DELETE s FROM %s AS s ", name, name);
+	sql_names(sql, "INNER JOIN " ENDS " AS e ON s.%n = e.%n; ",
+		  identity->name, NULL);
+}
+
 static int try_switch(struct sqlserver_target *target, const char *name,
 		      const struct checkpoint *from,
 		      const struct checkpoint *to, struct target_counts *counts,
 		      struct error *err)
 {
 	int timeout = tds_set_query_timeout(target->conn, SWITCH_TIMEOUT_S);
+	const struct catalog_column *identity = find_identity(target);
 	struct strbuf sql;
 	int ret = -1;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	strbuf_addstr(&sql, PLAN_REMOVE EXCEPTIONS_REMOVE "TRUNCATE TABLE ");
+	strbuf_addstr(&sql, PLAN_REMOVE EXCEPTIONS_REMOVE);
+	if (identity)
+		take_ends(&sql, name, identity);
+	strbuf_addstr(&sql, "TRUNCATE TABLE ");
 	sql_table(&sql, target->name.schema, target->name.table);
 	strbuf_addf(&sql, "; ALTER TABLE %s SWITCH TO ", name);
 	sql_table(&sql, target->name.schema, target->name.table);
-	strbuf_addstr(&sql, "; COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
+	strbuf_addstr(&sql, "; ");
+	if (identity)
+		target_sql_insert(&sql, target, ENDS, "", "");
+	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
 	strbuf_release(&sql);

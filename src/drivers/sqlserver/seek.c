@@ -27,12 +27,6 @@ static void add_keys(struct strbuf *sql, const struct table *keys,
 	}
 }
 
-static void add_table(struct strbuf *sql, const struct sqlserver_source *source)
-{
-	sql_table(sql, source->name.schema, source->name.table);
-	strbuf_addstr(sql, " AS t");
-}
-
 /* Rows that agree with the low end in `same` columns. */
 static void add_stretch(struct strbuf *sql,
 			const struct sqlserver_source *source,
@@ -44,7 +38,7 @@ static void add_stretch(struct strbuf *sql,
 	strbuf_addstr(sql, "SELECT * FROM (SELECT TOP (@skip + 1) ");
 	add_keys(sql, keys, "t.%n");
 	strbuf_addstr(sql, " FROM " CHOICE_LOW " AS l CROSS JOIN ");
-	add_table(sql, source);
+	source_add_table(source, sql);
 	strbuf_addstr(sql, " WHERE ");
 	for (size_t k = 0; k < same; k++)
 		sql_names(sql, "t.%n = l.%n AND ", choice_key_name(keys, k),
@@ -59,7 +53,7 @@ static void add_rows(struct strbuf *sql, const struct sqlserver_source *source,
 		     const struct table *keys, const struct key_span *span)
 {
 	if (!span->low) {
-		add_table(sql, source);
+		source_add_table(source, sql);
 		return;
 	}
 	strbuf_addch(sql, '(');
@@ -263,7 +257,7 @@ static int build_digest(const struct sqlserver_source *source,
 	if (add_row_bytes(sql, &digested, err) < 0)
 		return -1;
 	strbuf_addf(sql, ") AS md5 FROM %s", choice->tables.data);
-	add_table(sql, source);
+	source_add_table(source, sql);
 	strbuf_addf(sql, "%s ORDER BY ", choice->where.data);
 	add_keys(sql, keys, "t.%n");
 	strbuf_addstr(sql, ") AS r");

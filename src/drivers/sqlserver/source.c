@@ -127,6 +127,23 @@ static void source_close(struct source *src)
 
 /* -------------------------------------------------------------- the table */
 
+/* A mask would be copied as if it were the value. */
+static int check_masks(const struct sqlserver_source *source, struct error *err)
+{
+	char name[TABLE_NAME_TEXT_MAX];
+
+	for (size_t i = 0; i < source->catalog.column_count; i++)
+		if (source->catalog.columns[i].masked)
+			return error_set(
+				err, ERROR_SCHEMA,
+				"column '%s' of table '%s' is masked, and the "
+				"login may not see its values: GRANT UNMASK to "
+				"it",
+				source->catalog.columns[i].name,
+				table_name_format(name, &source->name));
+	return 0;
+}
+
 int source_know_table(struct sqlserver_source *source, struct error *err)
 {
 	char name[TABLE_NAME_TEXT_MAX];
@@ -142,8 +159,10 @@ int source_know_table(struct sqlserver_source *source, struct error *err)
 			       "source table '%s' does not exist, or the login "
 			       "may not see it: GRANT SELECT on it",
 			       table_name_format(name, &source->name));
-	source->described = rc > 0;
-	return rc > 0 ? 0 : -1;
+	else if (rc > 0)
+		rc = check_masks(source, err);
+	source->described = rc == 0;
+	return rc;
 }
 
 static int source_describe(struct source *src, struct table *out,
@@ -246,34 +265,35 @@ static int source_estimate(struct source *src, uint64_t *rows,
 
 /* ------------------------------------------------------ the trigger column */
 
-static int check_trigger_column(struct sqlserver_source *source,
-				struct error *err)
+/* NULL: there is none that can be used. */
+static const struct catalog_column *find_trigger_column(
+	struct sqlserver_source *source, struct error *err)
 {
 	const struct catalog_column *column;
 	char name[TABLE_NAME_TEXT_MAX];
 
 	if (source_know_table(source, err) < 0)
-		return -1;
+		return NULL;
 	column = catalog_column(&source->catalog, source->trigger_column);
 	table_name_format(name, &source->name);
 	if (!column)
-		return error_set(err, ERROR_SCHEMA,
-				 "full_sync_trigger_column '%s' does not exist "
-				 "in source table '%s'",
-				 source->trigger_column, name);
-	if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"full_sync_trigger_column '%s' of source table "
-			"'%s' is %s; it must be bit or an integer",
-			source->trigger_column, name, column->type);
-	if (column->computed || column->generated)
-		return error_set(
-			err, ERROR_SCHEMA,
-			"full_sync_trigger_column '%s' of source table "
-			"'%s' is computed and cannot be reset",
-			source->trigger_column, name);
-	return 0;
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' does not exist "
+			  "in source table '%s'",
+			  source->trigger_column, name);
+	else if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table "
+			  "'%s' is %s; it must be bit or an integer",
+			  source->trigger_column, name, column->type);
+	else if (column->computed || column->generated)
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table "
+			  "'%s' is computed and cannot be reset",
+			  source->trigger_column, name);
+	else
+		return column;
+	return NULL;
 }
 
 static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
@@ -281,18 +301,18 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 {
 	struct sqlserver_source *source = self_of(src);
 	struct tds_param top = tds_int("@limit", (int64_t)limit);
+	const struct catalog_column *trigger = find_trigger_column(source, err);
 	struct strbuf sql;
 	int rc = -1;
 
 	*rows = 0;
-	if (check_trigger_column(source, err) < 0)
+	if (!trigger)
 		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT COUNT_BIG(*) FROM "
 			    "(SELECT TOP (@limit) 1 AS one FROM ");
 	sql_table(&sql, source->name.schema, source->name.table);
-	sql_names(&sql, " AS t WHERE t.%n = 1) AS asked",
-		  source->trigger_column, NULL);
+	sql_names(&sql, " AS t WHERE t.%n = 1) AS asked", trigger->name, NULL);
 	if (strbuf_check(&sql, err) == 0)
 		rc = tds_query_row(source->conn, sql.data, &top, 1, err);
 	strbuf_release(&sql);
@@ -306,21 +326,22 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 				struct error *err)
 {
 	struct sqlserver_source *source = self_of(src);
+	const struct catalog_column *trigger = find_trigger_column(source, err);
 	struct strbuf sql;
 	int rc = -1;
 
 	*rows = 0;
-	if (check_trigger_column(source, err) < 0)
+	if (!trigger)
 		return -1;
 	strbuf_init(&sql);
 	strbuf_addf(&sql,
 		    "DECLARE @rows int = 1, @total bigint = 0; "
 		    "WHILE @rows > 0 BEGIN WITH asked AS (SELECT TOP (%d) ",
 		    RESET_ROWS);
-	sql_names(&sql, "t.%n FROM ", source->trigger_column, NULL);
+	sql_names(&sql, "t.%n FROM ", trigger->name, NULL);
 	sql_table(&sql, source->name.schema, source->name.table);
 	sql_names(&sql, " AS t WHERE t.%n = 1) UPDATE asked SET %n = 0; ",
-		  source->trigger_column, NULL);
+		  trigger->name, NULL);
 	strbuf_addstr(&sql, "SET @rows = @@ROWCOUNT; SET @total += @rows; END; "
 			    "SELECT @total");
 	if (strbuf_check(&sql, err) == 0)
@@ -334,6 +355,11 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 
 /* --------------------------------------------------------------- the rows */
 
+/*
+ * A memory-optimized table cannot be read in a SNAPSHOT session (error 41332),
+ * and in no transaction at READ COMMITTED (41368), but by a statement alone,
+ * which sees one moment and waits for nobody.
+ */
 int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 			   struct error *err)
 {
@@ -342,8 +368,9 @@ int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 		"FROM sys.databases WHERE name = DB_NAME()";
 	int rc;
 
-	*allowed = source->snapshot == SNAPSHOT_YES;
-	if (source->snapshot != SNAPSHOT_UNKNOWN)
+	*allowed =
+		source->snapshot == SNAPSHOT_YES && !source->catalog.in_memory;
+	if (source->catalog.in_memory || source->snapshot != SNAPSHOT_UNKNOWN)
 		return 0;
 	rc = tds_query_row(source->conn, sql, NULL, 0, err);
 	if (rc <= 0)
@@ -390,6 +417,14 @@ static bool is_trigger_column(const struct sqlserver_source *source,
 	return source->trigger_column &&
 	       catalog_column(&source->catalog, source->trigger_column) ==
 		       column;
+}
+
+/* Without the hint it could be joined with nothing on disk (error 41359). */
+void source_add_table(const struct sqlserver_source *source, struct strbuf *sql)
+{
+	sql_table(sql, source->name.schema, source->name.table);
+	strbuf_addstr(sql, source->catalog.in_memory ? " AS t WITH (SNAPSHOT)"
+						     : " AS t");
 }
 
 int source_add_list(const struct sqlserver_source *source,
@@ -486,8 +521,8 @@ static int source_read_begin(struct source *src, struct table *shape,
 	    choice_build(source, choice, &pieces, err) < 0)
 		goto done;
 	strbuf_addf(&from, " FROM %s", pieces.tables.data);
-	sql_table(&from, source->name.schema, source->name.table);
-	strbuf_addf(&from, " AS t%s", pieces.where.data);
+	source_add_table(source, &from);
+	strbuf_addstr(&from, pieces.where.data);
 	ordered = source->catalog.key_is_clustered && !(choice && choice->keys);
 	if (strbuf_check(&from, err) < 0 ||
 	    build_read(source, shape, &pieces, from.data, ordered, &sql, err) <
@@ -602,7 +637,16 @@ static int source_position(struct source *src, struct position *out,
 			   struct error *err)
 {
 	struct sqlserver_source *source = self_of(src);
+	char name[TABLE_NAME_TEXT_MAX];
 
+	if (source_know_table(source, err) < 0)
+		return -1;
+	if (source->catalog.in_memory)
+		return error_set(err, ERROR_SCHEMA,
+				 "table '%s' is memory-optimized, and the "
+				 "server neither captures nor tracks its "
+				 "changes: set cdc_enabled to 0",
+				 table_name_format(name, &source->name));
 	return source->log->position(source, out, err);
 }
 

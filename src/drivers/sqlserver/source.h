@@ -66,7 +66,7 @@ struct sqlserver_source {
 /* Begin a transaction that sees one moment; source_end() ends it. */
 int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
 	__attribute__((warn_unused_result));
-/* Does the database allow snapshot isolation? */
+/* Do the database and the table, if it is known, allow snapshot isolation? */
 int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
 			   struct error *err)
 	__attribute__((warn_unused_result));
@@ -88,6 +88,9 @@ int longer_find(struct sqlserver_source *source, const struct table *table,
 		const char *name, int length, struct strbuf *key,
 		struct error *err) __attribute__((warn_unused_result));
 
+/* The table, as "t", for a FROM. */
+void source_add_table(const struct sqlserver_source *source,
+		      struct strbuf *sql);
 /* The list of columns of `shape`, as the decoder wants them. */
 int source_add_list(const struct sqlserver_source *source,
 		    const struct table *shape, const char *alias,

@@ -123,6 +123,13 @@ static int target_describe(struct target *dst, struct table *out,
 				 "system-versioned table, which the server "
 				 "alone writes; map the table it belongs to",
 				 table_name_format(name, &target->name));
+	if (target->dest.in_memory)
+		return error_set(err, ERROR_SCHEMA,
+				 "destination table '%s' is memory-optimized, "
+				 "which can be neither locked, truncated nor "
+				 "written in the transaction of a checkpoint; "
+				 "map a table on disk",
+				 table_name_format(name, &target->name));
 	target->described = true;
 	if (catalog_describe(&target->dest, &target->name, out, err) < 0)
 		return -1;

@@ -398,6 +398,8 @@ static int alter_flag(struct ddl *x, struct table **tp, int at,
 		c.sparse = on;
 	if (a->columns->hidden_)
 		c.hidden = on;
+	if (a->columns->masked)
+		c.masked = on;
 	if (a->columns->persisted) {
 		if (!c.computed)
 			return diag_set(x->d, 4928, c.name, "not computed");

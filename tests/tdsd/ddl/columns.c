@@ -147,6 +147,7 @@ int ddl_make_column(struct ddl *x, struct table *t,
 	c->rowguid = def->rowguid;
 	c->sparse = def->sparse;
 	c->hidden = def->hidden_;
+	c->masked = def->masked;
 	c->generated = def->generated;
 	if (def->computed)
 		return computed(x, t, def, c);
@@ -172,13 +173,13 @@ int ddl_store_column(struct ddl *x, const struct table *t,
 		x->s, x->d,
 		"INSERT OR REPLACE INTO %s._columns VALUES(%d, %d, %Q, %d, %d,"
 		" %d, %d, %Q, %d, %d, %d, %lld, %lld, %Q, %d, %d, %d, %d, %d,"
-		" %d, %d, %d, %d)",
+		" %d, %d, %d, %d, %d)",
 		x->home->prefix, t->id, c->id, c->name, c->type.kind,
 		c->type.prec, c->type.scale, (int)c->type.len, coll,
 		c->type.user, c->nullable, c->identity, (long long)c->seed,
 		(long long)c->increment, c->computed, c->persisted, c->stored,
 		c->default_id, c->phys, c->rowguid, c->sparse, c->hidden,
-		c->generated, c->column_set);
+		c->generated, c->column_set, c->masked);
 }
 
 int ddl_fill_column(struct ddl *x, struct table *t, const struct column *c,

@@ -328,6 +328,11 @@ int temporal_created(struct ddl *x, int id, const struct create_table *c)
 	if (!t)
 		return -1;
 	ret = check_period(x, t, c->period);
+	if (ret == 0 && c->in_memory)
+		ret = catalog_exec(x->s, x->d,
+				   "UPDATE %s._objects SET in_memory = 1 "
+				   "WHERE id = %d",
+				   x->home->prefix, id);
 	if (ret == 0 && c->versioning && c->versioning->on)
 		ret = temporal_set(x, &t, c->versioning);
 	table_unref(t);

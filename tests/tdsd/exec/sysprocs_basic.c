@@ -14,6 +14,7 @@
 #include "exec/sysprocs.h"
 #include "exec/tran.h"
 #include "value/collation.h"
+#include "value/convert.h"
 
 enum flow sysproc_rename(struct call *c)
 {
@@ -218,6 +219,15 @@ enum flow sysproc_set_context(struct call *c)
 
 		diag_set(&d, 201, "sp_set_session_context",
 			 name ? "@value" : "@key");
+		flow = call_error(c, &d);
+		arena_release(&pool);
+		return flow;
+	}
+	if (convert_rule(value->type, type_of(TY_VARIANT)) !=
+	    CONVERT_IMPLICIT) {
+		enum flow flow;
+
+		diag_set(&d, 206, type_name(value->type), "sql_variant");
 		flow = call_error(c, &d);
 		arena_release(&pool);
 		return flow;

@@ -218,6 +218,22 @@ static void object_definition(sqlite3_context *ctx, int argc,
 						  o.home->prefix, o.id));
 }
 
+/* May the user see how that object is defined? ALTER is enough for that. */
+static void sees_definition(sqlite3_context *ctx, int argc,
+			    sqlite3_value **argv)
+{
+	struct session *s = fn_session(ctx);
+	struct object o;
+
+	sqlite3_result_int(
+		ctx,
+		s->sysadmin || s->internal ||
+			(by_id(ctx, argc, argv, &o) &&
+			 (perm_has(s, o.home, 1, o.id, o.schema_id,
+				   "VIEW DEFINITION") ||
+			  perm_has(s, o.home, 1, o.id, o.schema_id, "ALTER"))));
+}
+
 /* --- databases and schemas --- */
 
 static void db_id(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -416,6 +432,7 @@ static const struct fn_def defs[] = {
 	{"object_name_", -1, 0, object_name},
 	{"object_schema_name_", -1, 0, object_schema_name},
 	{"object_definition_", 1, 0, object_definition},
+	{"sees_definition_", 1, 0, sees_definition},
 	{"db_id_", -1, 0, db_id},
 	{"db_name_", -1, 0, db_name},
 	{"schema_id_", -1, 0, schema_id},

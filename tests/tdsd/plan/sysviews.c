@@ -216,6 +216,13 @@ struct rel *sysview_find(struct tr *t, const struct name *name)
 		t->d->line = t->line;
 		return NULL;
 	}
+	/* the one that SELECT has to be granted on, which nobody does */
+	if (!strcmp(v->name, "sql_expression_dependencies") &&
+	    !perm_is_owner(t->s, home)) {
+		tr_fail(t, 229, "SELECT", v->name, "mssqlsystemresource", "sys",
+			NULL);
+		return NULL;
+	}
 	tr_use_home(t, home, 0);
 	rel = pool_alloc(t->pool, sizeof(*rel));
 	rel->count = sysview_columns(t->pool, v->columns, &rel->columns);

@@ -79,8 +79,8 @@ const struct sysview sysviews_objects[] = {
 	 " large_value_types_out_of_row, " TRACKED_BY_CDC(
 		 "o.id") " AS is_tracked_by_cdc, 0 AS lock_escalation, "
 			 "'TABLE' AS"
-			 " lock_escalation_desc, 0 AS is_filetable, 0 "
-			 "AS is_memory_optimized,"
+			 " lock_escalation_desc, 0 AS is_filetable, "
+			 "o.in_memory AS is_memory_optimized,"
 			 " 0 AS durability, 'SCHEMA_AND_DATA' AS "
 			 "durability_desc, o.temporal AS"
 			 " temporal_type, CASE o.temporal WHEN 1 THEN"
@@ -182,11 +182,11 @@ const struct sysview sysviews_objects[] = {
 	 OBJECT_SELECT
 	 ", o.disabled AS is_disabled, 0 AS is_not_for_replication,"
 	 " o.untrusted OR o.disabled AS is_not_trusted, o.parent_col AS"
-	 " parent_column_id, " DEFINITION(
-		 "o.text") " AS definition, 1 AS"
-			   " uses_database_collation, o.system_named "
-			   "AS is_system_named" OBJECT_FROM
-			   " WHERE o.type = 'C'",
+	 " parent_column_id, CASE WHEN sees_definition_(o.parent_id) THEN"
+	 " " DEFINITION("o.text") " END AS definition, 1 AS"
+				  " uses_database_collation, o.system_named "
+				  "AS is_system_named" OBJECT_FROM
+				  " WHERE o.type = 'C'",
 	 false},
 	{"sys", "default_constraints",
 	 OBJECT_COLUMNS ",parent_column_id:i!,definition:N,is_system_named:b!",

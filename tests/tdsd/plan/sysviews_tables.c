@@ -40,7 +40,7 @@
 	" AS generated_always_type_desc, NULL AS encryption_type, NULL AS" \
 	" encryption_type_desc, NULL AS encryption_algorithm_name, NULL AS" \
 	" column_encryption_key_id, NULL AS" \
-	" column_encryption_key_database_name, c.hidden AS is_hidden, 0 AS" \
+	" column_encryption_key_database_name, c.hidden AS is_hidden, c.masked AS" \
 	" is_masked, NULL AS graph_type, NULL AS graph_type_desc"
 /* clang-format on */
 #define COLUMN_FROM " FROM %p%._columns c"
@@ -187,8 +187,9 @@ const struct sysview sysviews_tables[] = {
 	 " x.is_primary AS is_unique_constraint, 0 AS fill_factor, 0 AS"
 	 " is_padded, x.disabled AS is_disabled, 0 AS is_hypothetical, 0 AS"
 	 " is_ignored_in_optimization, 1 AS allow_row_locks, 1 AS"
-	 " allow_page_locks, x.filter IS NOT NULL AS has_filter, " DEFINITION(
-		 "x.filter") " AS filter_definition, NULL AS"
+	 " allow_page_locks, x.filter IS NOT NULL AS has_filter, CASE WHEN"
+	 " sees_definition_(x.object_id) THEN " DEFINITION(
+		 "x.filter") " END AS filter_definition, NULL AS"
 			     " compression_delay, 0 AS "
 			     "suppress_dup_key_messages, 0 AS"
 			     " auto_created, 0 AS "

@@ -300,6 +300,19 @@ struct table *tr_find_table(struct tr *t, const struct name *name)
 	return table;
 }
 
+/* What isolation can read a memory-optimized table? */
+static bool in_memory_allowed(struct tr *t, unsigned hints)
+{
+	const struct session *s = t->s;
+
+	if (s->set.isolation == ISO_SNAPSHOT)
+		tr_fail(t, 41332, NULL);
+	else if (s->trancount && s->set.isolation == ISO_READ_COMMITTED &&
+		 !(hints & HINT_SNAPSHOT))
+		tr_fail(t, 41368, NULL);
+	return !t->failed;
+}
+
 static const char *from_name(struct tr *t, const struct table_ref *ref)
 {
 	struct cte_def *cte = find_cte(t, &ref->name);
@@ -336,6 +349,8 @@ static const char *from_name(struct tr *t, const struct table_ref *ref)
 			t->failed = true;
 			return "";
 		}
+		if (table->in_memory && !in_memory_allowed(t, ref->hints))
+			return "";
 		tr_use_rows(t, table, ref->hints);
 		return from_table(t, ref, table);
 	}

@@ -368,6 +368,7 @@ struct column_def {
 	bool rowguid, sparse, hidden_, not_for_replication;
 	int generated;	 /* 1 row start, 2 row end */
 	bool column_set; /* FOR ALL_SPARSE_COLUMNS */
+	bool masked;
 	struct expr *computed;
 	const char *computed_text;
 	bool persisted;
@@ -396,6 +397,7 @@ struct create_table {
 	struct index_def *indexes;
 	struct period_def *period;
 	struct versioning *versioning;
+	bool in_memory; /* MEMORY_OPTIMIZED = ON */
 };
 
 enum alter_kind {

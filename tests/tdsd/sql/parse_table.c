@@ -338,10 +338,13 @@ static void column_attributes(struct parser *p, struct column_def *c)
 			c->persisted = true;
 		} else if (parse_accept_word(p, "hidden")) {
 			c->hidden_ = true;
+		} else if (parse_accept_word(p, "masked")) {
+			c->masked = true;
+			parse_expect(p, K_WITH);
+			parse_skip_parens(p);
 		} else if (parse_is_word(p, "generated")) {
 			generated(p, c);
 		} else if (parse_is_word(p, "filestream") ||
-			   parse_is_word(p, "masked") ||
 			   parse_is_word(p, "encrypted")) {
 			parse_unsupported(p, p->tok->text);
 		} else if (parse_is(p, K_INDEX)) {
@@ -471,7 +474,7 @@ struct stmt *parse_create_table(struct parser *p)
 	storage(p);
 	if (parse_is(p, K_WITH) && parse_is_next_op(p, 1, "(")) {
 		parse_advance(p);
-		t->versioning = parse_table_options(p);
+		t->versioning = parse_table_options(p, &t->in_memory);
 	}
 	storage(p);
 	return s;
@@ -545,16 +548,19 @@ static void alter_column(struct parser *p, struct alter_table *a)
 		c->persisted = parse_is_word(p, "persisted");
 		c->sparse = parse_is_word(p, "sparse");
 		c->hidden_ = parse_is_word(p, "hidden");
-		if (parse_is_word(p, "masked"))
-			parse_unsupported(p, "MASKED");
+		c->masked = parse_is_word(p, "masked");
 		if (parse_is(p, K_NOT)) {
 			parse_advance(p);
 			parse_expect(p, K_FOR);
 		} else if (!c->rowguid && !c->persisted && !c->sparse &&
-			   !c->hidden_) {
+			   !c->hidden_ && !c->masked) {
 			parse_syntax(p);
 		}
 		parse_advance(p);
+		if (c->masked && a->alter_flag == 'A') {
+			parse_expect(p, K_WITH);
+			parse_skip_parens(p);
+		}
 		return;
 	}
 	parse_type_ref(p, &c->type);
@@ -665,7 +671,7 @@ struct stmt *parse_alter_table(struct parser *p)
 			parse_options(p);
 	} else if (parse_accept(p, K_SET)) {
 		a->kind = ALTER_SET;
-		a->versioning = parse_table_options(p);
+		a->versioning = parse_table_options(p, NULL);
 	} else {
 		parse_syntax(p);
 	}

@@ -59,7 +59,7 @@ static struct versioning *system_versioning(struct parser *p)
 	return v;
 }
 
-struct versioning *parse_table_options(struct parser *p)
+struct versioning *parse_table_options(struct parser *p, bool *in_memory)
 {
 	struct versioning *found = NULL;
 
@@ -76,8 +76,12 @@ struct versioning *parse_table_options(struct parser *p)
 			continue;
 		}
 		o = parse_option(p);
-		if (!p->failed && !strcasecmp(o->name, "memory_optimized"))
+		if (p->failed || strcasecmp(o->name, "memory_optimized") != 0)
+			continue;
+		if (!in_memory)
 			parse_unsupported(p, o->name);
+		else
+			*in_memory = o->value && !strcasecmp(o->value, "on");
 	} while (!p->failed && parse_accept_op(p, ","));
 	parse_expect_op(p, ")");
 	return found;

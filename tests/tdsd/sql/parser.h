@@ -111,7 +111,7 @@ bool parse_at_period(const struct parser *p); /* PERIOD FOR */
 struct period_def *parse_period(struct parser *p);
 void parse_period_words(struct parser *p); /* PERIOD FOR SYSTEM_TIME */
 /* "(SYSTEM_VERSIONING = ON (…), …)"; NULL: it is not among them */
-struct versioning *parse_table_options(struct parser *p);
+struct versioning *parse_table_options(struct parser *p, bool *in_memory);
 void parse_table_body(struct parser *p, struct column_def **columns,
 		      struct constraint_def **constraints,
 		      struct index_def **indexes);

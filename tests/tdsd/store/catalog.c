@@ -363,7 +363,8 @@ static int load_head(struct session *s, struct table *t, struct diag *d)
 		s, d,
 		"SELECT o.schema_id, o.name, o.type, o.phys, o.rowid_col,"
 		" o.text, o.extra, o.is_ms, s.name, o.next_col, o.ct,"
-		" o.ct_columns, o.temporal, o.history FROM %s._objects o"
+		" o.ct_columns, o.temporal, o.history, o.in_memory FROM "
+		"%s._objects o"
 		" LEFT JOIN %s._schemas s ON s.id = o.schema_id"
 		" WHERE o.id = %d",
 		t->home->prefix, t->home->prefix, t->id);
@@ -389,6 +390,7 @@ static int load_head(struct session *s, struct table *t, struct diag *d)
 		t->ct_columns = sqlite3_column_int(st, 11);
 		t->temporal = (enum temporal_type)sqlite3_column_int(st, 12);
 		t->history_id = sqlite3_column_int(st, 13);
+		t->in_memory = sqlite3_column_int(st, 14);
 		ret = 0;
 	} else {
 		diag_free_text(d, 208, 16, 1, "Invalid object name (id %d).",
@@ -406,7 +408,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		" c.collation, c.user_type, c.nullable, c.identity, c.seed,"
 		" c.increment, c.computed, c.persisted, c.stored, c.phys,"
 		" c.default_id, o.name, o.text, c.rowguid, c.sparse, c.hidden,"
-		" c.generated, c.column_set FROM %s._columns c"
+		" c.generated, c.column_set, c.masked FROM %s._columns c"
 		" LEFT JOIN %s._objects o ON o.id = c.default_id"
 		" WHERE c.object_id = %d ORDER BY c.id",
 		t->home->prefix, t->home->prefix, t->id);
@@ -442,6 +444,7 @@ static int load_columns(struct session *s, struct table *t, struct diag *d)
 		c->hidden = sqlite3_column_int(st, 21);
 		c->generated = sqlite3_column_int(st, 22);
 		c->column_set = sqlite3_column_int(st, 23);
+		c->masked = sqlite3_column_int(st, 24);
 		if (c->identity)
 			t->identity_column = t->count;
 		if (c->type.kind == TY_ROWVERSION)

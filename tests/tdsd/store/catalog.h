@@ -28,7 +28,7 @@ struct column {
 	int id; /* column_id, 1 …; with gaps after DROP COLUMN */
 	const char *name;
 	struct type type;
-	bool nullable, identity, rowguid, sparse, hidden;
+	bool nullable, identity, rowguid, sparse, hidden, masked;
 	bool column_set; /* computed: xml of all sparse columns */
 	int generated;	 /* GENERATED_START, GENERATED_END */
 	int64_t seed, increment;
@@ -107,6 +107,7 @@ struct table {
 	int rowversion_column;	      /* likewise */
 	int set_column;		      /* the column set; likewise */
 	int start_column, end_column; /* of the SYSTEM_TIME period; likewise */
+	bool in_memory;		      /* memory-optimized */
 	enum temporal_type temporal;
 	int history_id; /* of TEMPORAL_VERSIONED */
 	bool tracked_by_cdc;

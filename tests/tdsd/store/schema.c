@@ -59,7 +59,8 @@ static const char *const tables[] = {
 	" disabled INTEGER, untrusted INTEGER, system_named INTEGER,"
 	" is_ms INTEGER, quoted INTEGER, ansi_nulls INTEGER, next_col INTEGER,"
 	" ct INTEGER, ct_columns INTEGER, ct_begin INTEGER, ct_min INTEGER,"
-	" temporal INTEGER DEFAULT 0, history INTEGER)",
+	" temporal INTEGER DEFAULT 0, history INTEGER,"
+	" in_memory INTEGER DEFAULT 0)",
 	"CREATE INDEX %s._objects_name ON _objects(name, schema_id)",
 	"CREATE INDEX %s._objects_parent ON _objects(parent_id)",
 	"CREATE TABLE %s._columns(object_id INTEGER, id INTEGER,"
@@ -68,7 +69,7 @@ static const char *const tables[] = {
 	" identity INTEGER, seed INTEGER, increment INTEGER, computed TEXT,"
 	" persisted INTEGER, stored INTEGER, default_id INTEGER,"
 	" phys INTEGER, rowguid INTEGER, sparse INTEGER, hidden INTEGER,"
-	" generated INTEGER, column_set INTEGER,"
+	" generated INTEGER, column_set INTEGER, masked INTEGER,"
 	" PRIMARY KEY(object_id, id)) WITHOUT ROWID",
 	"CREATE TABLE %s._indexes(object_id INTEGER, id INTEGER,"
 	" name TEXT COLLATE cat, clustered INTEGER, is_unique INTEGER,"

@@ -308,6 +308,8 @@ def test_session(db):
     db.run("EXEC sp_set_session_context N'key', N'value'")
     assert db.value("SELECT CAST(SESSION_CONTEXT(N'key') AS nvarchar(20))"
                     ) == "value"
+    assert db.number("DECLARE @v nvarchar(max) = N'value'; EXEC "
+                     "sp_set_session_context N'key', @v") == 206
     assert db.value("SELECT CONTEXT_INFO()") is None
     db.run("SET CONTEXT_INFO 0x0102")
     assert db.value("SELECT CONTEXT_INFO()")[:3] == b"\1\2\0"

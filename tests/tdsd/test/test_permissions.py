@@ -330,3 +330,50 @@ def test_what_a_right_on_a_table_does_not_show(low):
     assert client.value(jobs) == db.value(jobs)
     db.run(f"USE msdb; DROP USER {user}; USE {db.database}; "
            f"DROP TABLE {t}_3; DROP TYPE ty_{t}")
+
+
+def test_what_definitions_show(low):
+    """To whoever may alter the table, or see its definition."""
+    db, client, user, t = low
+    db.run(f"ALTER TABLE {t} ADD CONSTRAINT c_{t} CHECK (v > 0); "
+           f"CREATE INDEX i_{t} ON {t} (v) WHERE v > 5")
+    sql = (f"SELECT (SELECT definition FROM sys.check_constraints WHERE name "
+           f"= 'c_{t}'), (SELECT filter_definition FROM sys.indexes WHERE "
+           f"name = 'i_{t}')")
+    db.run(f"GRANT SELECT ON {t} TO {user}")
+    assert client.row(sql) == (None, None)
+    for right in ("ALTER", "VIEW DEFINITION"):
+        db.run(f"GRANT {right} ON {t} TO {user}")
+        assert None not in client.row(sql)
+        db.run(f"REVOKE {right} ON {t} FROM {user}")
+    assert client.row(sql) == (None, None)
+    assert None not in db.row(sql)
+
+
+def test_dependencies_are_for_owners(low):
+    db, client, user, _ = low
+    sql = "SELECT COUNT(*) FROM sys.sql_expression_dependencies"
+    assert client.number(sql) == 229
+    db.run(f"ALTER ROLE db_owner ADD MEMBER {user}")
+    client.run(sql)
+    db.run(f"ALTER ROLE db_owner DROP MEMBER {user}")
+
+
+def test_masks(low):
+    """They hide nothing here, but are there to be seen."""
+    db, client, user, t = low
+    db.run(f"GRANT SELECT ON {t} TO {user}; ALTER TABLE {t} ALTER COLUMN v "
+           "ADD MASKED WITH (FUNCTION = 'default()'); ALTER TABLE "
+           f"{t} ADD w nvarchar(9) MASKED WITH (FUNCTION = 'email()') NULL")
+    masked = (f"SELECT name FROM sys.columns WHERE object_id = "
+              f"OBJECT_ID('{t}') AND is_masked = 1 ORDER BY name")
+    assert db.rows(masked) == [("v",), ("w",)]
+    may = ("SELECT HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', "
+           f"'UNMASK'), HAS_PERMS_BY_NAME('{t}', 'OBJECT', 'UNMASK', 'v', "
+           "'COLUMN')")
+    assert client.row(may)[0] == 0
+    db.run(f"GRANT UNMASK TO {user}")
+    assert client.row(may)[0] == 1
+    db.run(f"REVOKE UNMASK FROM {user}; ALTER TABLE {t} ALTER COLUMN v DROP "
+           "MASKED")
+    assert db.rows(masked) == [("w",)]

@@ -172,6 +172,8 @@ def test_datetimeoffset_on_the_wire(shared):
     ("int", "CAST('2020-01-01' AS date)", 206),
     ("date", "5", 206),
     ("uniqueidentifier", "5", 206),
+    ("sql_variant", "CAST(N'x' AS nvarchar(max))", 206),
+    ("sql_variant", "CAST(0x01 AS varbinary(max))", 206),
 ])
 def test_out_of_range(shared, kind, literal, number):
     shared.run("DROP TABLE IF EXISTS oor")

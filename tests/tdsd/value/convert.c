@@ -103,6 +103,8 @@ enum convert_rule convert_rule(struct type from, struct type to)
 		return CONVERT_NEVER;
 	if (from.kind == TY_TIME && to.kind == TY_DATE)
 		return CONVERT_NEVER;
+	if (to.kind == TY_VARIANT && type_is_lob(from))
+		return CONVERT_NEVER;
 	if (type_is_float(from) && to.kind == TY_ROWVERSION)
 		return CONVERT_NEVER;
 	if (type_is_binary(from) && type_is_float(to))
