@@ -37,7 +37,12 @@ enum driver_ability {
 	 * was looked at, changes nothing but what describe() tells, and that
 	 * is what becomes of such rows.
 	 */
-	TARGET_ANY_SHAPE = 1 << 2
+	TARGET_ANY_SHAPE = 1 << 2,
+	/*
+	 * Two names that differ in case are two names, always. Others may take
+	 * them for one, so that two mappings onto them are refused.
+	 */
+	NAMES_EXACT = 1 << 3
 };
 
 /* A row of source_servers or target_servers. Strings are borrowed. */
