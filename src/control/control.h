@@ -404,6 +404,9 @@ int control_mark_channel(struct control *control, int channel_id,
 /* Channels that are not there any more have no errors either. */
 int control_resolve_gone_channels(struct control *control, struct error *err)
 	__attribute__((warn_unused_result));
+/* Nor have mappings and source servers that were deleted. */
+int control_resolve_gone(struct control *control, struct error *err)
+	__attribute__((warn_unused_result));
 /* `stopped` on the way out. */
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err) __attribute__((warn_unused_result));

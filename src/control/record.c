@@ -429,6 +429,19 @@ int control_resolve_gone_channels(struct control *control, struct error *err)
 			    1, err);
 }
 
+int control_resolve_gone(struct control *control, struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param param =
+		param_time("@resolved_at", clock_utc_us(), now);
+
+	if (session_exec(control->session, sql_resolve_gone_mappings, &param, 1,
+			 err) < 0)
+		return -1;
+	return session_exec(control->session, sql_resolve_gone_servers, &param,
+			    1, err);
+}
+
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,
 		      struct error *err)
 {

@@ -115,7 +115,7 @@ static void set_connected(struct reporter *reporter, bool connected)
 	pthread_mutex_unlock(&reporter->lock);
 }
 
-static void lost(struct reporter *reporter, struct error *err)
+static void lost(struct reporter *reporter, const struct error *err)
 {
 	log_warning("control store: %s; rows wait until it is back",
 		    err->message);
@@ -336,22 +336,32 @@ static bool reconnect(struct reporter *reporter)
 	return true;
 }
 
+static void not_tidied(struct reporter *reporter, const char *what,
+		       const struct error *err)
+{
+	if (is_away(err))
+		lost(reporter, err);
+	else
+		log_warning("%s: %s", what, err->message);
+}
+
+/* Open errors are never purged: first end those that nobody else would. */
 static void purge(struct reporter *reporter)
 {
 	struct error err = ERROR_INIT;
 	int days;
 
+	if (control_resolve_gone(reporter->control, &err) < 0) {
+		not_tidied(reporter, "errors of what was deleted", &err);
+		return;
+	}
+
 	pthread_mutex_lock(&reporter->lock);
 	days = reporter->retention_days;
 	pthread_mutex_unlock(&reporter->lock);
-	if (days > 0 &&
-	    control_purge(reporter->control, clock_utc_us() - days * DAY_US,
-			  &err) < 0) {
-		if (is_away(&err))
-			lost(reporter, &err);
-		else
-			log_warning("removing old rows: %s", err.message);
-	}
+	if (days > 0 && control_purge(reporter->control,
+				      clock_utc_us() - days * DAY_US, &err) < 0)
+		not_tidied(reporter, "removing old rows", &err);
 }
 
 /* Everything there is to write, once. False when the store is away. */

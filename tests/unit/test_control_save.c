@@ -308,6 +308,28 @@ static void test_error_is_one_row(void **state)
 		     "2026-01-31T13:00:59.123456\n");
 }
 
+/* What nobody else would ever resolve; nothing of what is there. */
+static void test_errors_of_what_is_gone(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	store_exec(spec.file,
+		   "DELETE FROM error_logs; INSERT INTO error_logs "
+		   "(mapping_id, server_id, error_type, error_message, subject)"
+		   " VALUES (1, 1, 'SYNC', 'a', NULL), (77, 1, 'SYNC', 'b', "
+		   "NULL), (77, NULL, 'VERIFICATION', 'c', NULL), "
+		   "(NULL, 1, 'CONNECTION', 'd', NULL), "
+		   "(NULL, 77, 'CONNECTION', 'e', NULL), "
+		   "(NULL, NULL, 'OTHER', 'f', NULL), "
+		   "(NULL, NULL, 'OTHER', 'g', 'channel 77')");
+	MUST(control_resolve_gone(control, &err));
+	assert_query(spec.file,
+		     "SELECT error_message, resolved_at IS NOT NULL "
+		     "FROM error_logs WHERE is_resolved = 1 ORDER BY 1",
+		     "b|1\nc|1\ne|1\n");
+}
+
 static void test_error_details(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -691,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_end_stale_runs),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_error_is_one_row),
+		cmocka_unit_test(test_errors_of_what_is_gone),
 		cmocka_unit_test(test_error_details),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_mirrors),
