@@ -63,6 +63,7 @@ struct scheduler {
 	int *done_requests; /* handled here, until the tables say so */
 	size_t done_count, done_capacity;
 	char settings_problem[ERROR_MESSAGE_MAX];
+	bool settings_proven; /* they were fine once */
 	struct notifier *notifier;
 	struct census *census;
 	bool control_was_lost;
@@ -406,8 +407,8 @@ static size_t count_enabled(const struct control_snapshot *snapshot)
 }
 
 /*
- * A bad setting is told once, and resolved when it is mended. One row for all
- * of them: the daemon's own troubles share it.
+ * A bad setting is told once, and resolved when it is mended, be it while no
+ * daemon ran. One row for all of them: the daemon's own troubles share it.
  */
 static void read_settings(struct scheduler *s,
 			  const struct control_snapshot *snapshot)
@@ -424,8 +425,10 @@ static void read_settings(struct scheduler *s,
 	if (err.kind != ERROR_NONE) {
 		if (strcmp(s->settings_problem, err.message))
 			report_error(s->engine.reporter, &row);
-	} else if (s->settings_problem[0]) {
-		report_resolved(s->engine.reporter, 0, 0);
+	} else {
+		if (s->settings_problem[0] || !s->settings_proven)
+			report_resolved(s->engine.reporter, 0, 0);
+		s->settings_proven = true;
 	}
 	text_copy(s->settings_problem, sizeof(s->settings_problem),
 		  err.message);
