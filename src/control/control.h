@@ -148,7 +148,7 @@ struct control_snapshot {
 	size_t source_count;
 	struct control_server *targets;
 	size_t target_count;
-	struct control_mapping *mappings;
+	struct control_mapping *mappings; /* by their ids */
 	size_t mapping_count;
 	struct control_request *requests;
 	size_t request_count;
@@ -162,6 +162,10 @@ struct control_snapshot {
 int control_load(struct control *control, struct control_snapshot *out,
 		 struct error *err) __attribute__((warn_unused_result));
 void control_snapshot_release(struct control_snapshot *snapshot);
+
+/* NULL when there is none. */
+const struct control_mapping *control_find_mapping(
+	const struct control_snapshot *snapshot, int mapping_id);
 
 /* ------------------------------------------------------------------ leases */
 

@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/reader.h"
@@ -155,6 +156,25 @@ void control_snapshot_release(struct control_snapshot *snapshot)
 {
 	arena_release(&snapshot->arena);
 	memset(snapshot, 0, sizeof(*snapshot));
+}
+
+static int by_id(const void *a, const void *b)
+{
+	int left = ((const struct control_mapping *)a)->id;
+	int right = ((const struct control_mapping *)b)->id;
+
+	return (left > right) - (left < right);
+}
+
+const struct control_mapping *control_find_mapping(
+	const struct control_snapshot *snapshot, int mapping_id)
+{
+	struct control_mapping key = {.id = mapping_id};
+
+	if (!snapshot->mapping_count)
+		return NULL;
+	return bsearch(&key, snapshot->mappings, snapshot->mapping_count,
+		       sizeof(key), by_id);
 }
 
 /* ---------------------------------------------------------- what was told */

@@ -14,7 +14,7 @@
 #include "engine/engine.h"
 #include "engine/lease.h"
 #include "engine/notifier.h"
-#include "engine/order.h"
+#include "engine/requests.h"
 #include "engine/slots.h"
 #include "engine/survey.h"
 #include "engine/topology.h"
@@ -40,6 +40,9 @@
 #define WAIT_MS	     100 /* between two looks at workers that end */
 #define TICK_WAIT_MS 20	 /* and at a tick */
 
+/* A tick that is waited for comes after this, and twice as long each time. */
+#define SOON_MS 250
+
 /* So far back is read what other daemons told people, and we need not. */
 #define TOLD_US (INT64_C(2) * 86400 * 1000000)
 
@@ -60,8 +63,9 @@ struct scheduler {
 	struct leases leases;
 	char daemon[320];
 	struct slots slots;
-	int *done_requests; /* handled here, until the tables say so */
-	size_t done_count, done_capacity;
+	struct requests requests;
+	bool soon; /* the next tick is waited for */
+	int64_t soon_ms;
 	char settings_problem[ERROR_MESSAGE_MAX];
 	bool settings_proven; /* they were fine once */
 	struct notifier *notifier;
@@ -100,15 +104,6 @@ static void start_worker(struct scheduler *s, struct mapping *mapping,
 	}
 }
 
-static void stop_slot(struct slot *slot)
-{
-	if (slot->stopping)
-		return;
-	slot->stopping = true;
-	slot->stop_since_ms = clock_ms();
-	worker_stop(slot->worker, CANCEL_DRAIN);
-}
-
 /* Free the workers that have ended. True when there was one. */
 static bool reap(struct scheduler *s)
 {
@@ -140,43 +135,27 @@ static bool is_stopping(const struct scheduler *s)
 	return false;
 }
 
-static int by_id(const void *a, const void *b)
-{
-	int left = ((const struct control_mapping *)a)->id;
-	int right = ((const struct control_mapping *)b)->id;
-
-	return (left > right) - (left < right);
-}
-
-/* The snapshot holds the rows in the order of their ids. */
-static const struct control_mapping *find_row(
-	const struct control_snapshot *snapshot, int mapping_id)
-{
-	struct control_mapping key = {.id = mapping_id};
-
-	if (!snapshot->mapping_count)
-		return NULL;
-	return bsearch(&key, snapshot->mappings, snapshot->mapping_count,
-		       sizeof(key), by_id);
-}
-
 /* Bring the worker of a mapping in line with it; takes the mapping over. */
 static void reconcile_one(struct scheduler *s, struct mapping *mapping,
 			  const struct control_snapshot *snapshot)
 {
 	struct slot *slot = slots_find(&s->slots, mapping->id);
 
-	if (!slot && leases_epoch(&s->leases, mapping->id)) {
-		start_worker(s, mapping, find_row(snapshot, mapping->id));
+	const struct control_mapping *row =
+		control_find_mapping(snapshot, mapping->id);
+
+	if (!slot && leases_epoch(&s->leases, mapping->id) &&
+	    (mapping->paused ||
+	     !requests_pauses(&s->requests, snapshot, mapping->id))) {
+		start_worker(s, mapping, row);
 		return;
 	}
 	if (slot)
-		worker_see(slot->worker, find_row(snapshot, mapping->id),
-			   s->read_ms);
+		worker_see(slot->worker, row, s->read_ms);
 	/* The successor of one that stops starts when that has ended. */
 	if (slot && (!mapping_equal(worker_mapping(slot->worker), mapping) ||
 		     worker_halted_ms(slot->worker) > HALT_TOLD_MS))
-		stop_slot(slot);
+		slot_stop(slot);
 	mapping_free(mapping);
 }
 
@@ -230,14 +209,15 @@ static void stop_what_is_not_ours(struct scheduler *s,
 	for (size_t i = 0; i < s->slots.count; i++) {
 		struct slot *slot = &s->slots.items[i];
 		int id = slot->mapping_id;
-		const struct control_mapping *row = find_row(snapshot, id);
+		const struct control_mapping *row =
+			control_find_mapping(snapshot, id);
 
 		if (row &&
 		    leases_epoch(&s->leases, id) != worker_epoch(slot->worker))
 			worker_disown(slot->worker);
 		else if (row && mapping_is_enabled(row, snapshot))
 			continue;
-		stop_slot(slot);
+		slot_stop(slot);
 	}
 }
 
@@ -260,120 +240,6 @@ static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 		reconcile_one(s, mappings[i], snapshot);
 	}
 	free(mappings);
-}
-
-/* ----------------------------------------------------------------- requests */
-
-static bool is_done(const struct scheduler *s, int id)
-{
-	for (size_t i = 0; i < s->done_count; i++)
-		if (s->done_requests[i] == id)
-			return true;
-	return false;
-}
-
-/* The answer is written later: do not take the request up again till then. */
-static void finish_request(struct scheduler *s, int id, const char *state,
-			   const char *answer)
-{
-	int *grown;
-
-	report_request(s->engine.reporter, id, state, answer);
-	if (s->done_count == s->done_capacity) {
-		size_t capacity = s->done_capacity ? s->done_capacity * 2 : 16;
-
-		grown = realloc(s->done_requests, capacity * sizeof(*grown));
-		if (!grown)
-			return;
-		s->done_requests = grown;
-		s->done_capacity = capacity;
-	}
-	s->done_requests[s->done_count++] = id;
-}
-
-/* Forget those that the tables do not show as open any more. */
-static void forget_done(struct scheduler *s,
-			const struct control_snapshot *snapshot)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->done_count; i++) {
-		bool open = false;
-
-		for (size_t r = 0; r < snapshot->request_count; r++)
-			open |= snapshot->requests[r].id == s->done_requests[i];
-		if (open)
-			s->done_requests[kept++] = s->done_requests[i];
-	}
-	s->done_count = kept;
-}
-
-static void pause_mapping(struct scheduler *s,
-			  const struct control_request *request, bool paused)
-{
-	struct slot *slot = slots_find(&s->slots, request->mapping_id);
-
-	/* Its successor goes by what the tables say. */
-	if (!paused && slot && worker_halted_ms(slot->worker))
-		stop_slot(slot);
-	report_paused(s->engine.reporter, request->mapping_id, paused);
-	finish_request(s, request->id, "COMPLETED",
-		       paused ? "paused" : "resumed");
-}
-
-/* For the worker of the mapping; takes over what `order` holds. */
-static void hand_over(struct scheduler *s, const struct control_mapping *row,
-		      const struct control_snapshot *snapshot,
-		      struct order *order)
-{
-	struct slot *slot = slots_find(&s->slots, row->id);
-
-	if (slot && !slot->stopping) {
-		worker_order(slot->worker, order);
-		return;
-	}
-	/* One that is switched off takes it up when it is back. */
-	if (!slot && !mapping_is_enabled(row, snapshot))
-		log_debug("request %d waits until mapping %d is enabled",
-			  order->id, row->id);
-	order_release(order);
-}
-
-static void handle_request(struct scheduler *s,
-			   const struct control_request *request,
-			   const struct control_snapshot *snapshot)
-{
-	const struct control_mapping *row =
-		find_row(snapshot, request->mapping_id);
-	struct error err = ERROR_INIT;
-	struct order order;
-
-	if (row && !leases_epoch(&s->leases, request->mapping_id))
-		return; /* the daemon that has the mapping answers */
-	if (!row) {
-		error_set(&err, ERROR_CONFIG, "mapping %d does not exist",
-			  request->mapping_id);
-		finish_request(s, request->id, "REJECTED", err.message);
-	} else if (order_read(&order, request, &err) < 0) {
-		/* Without memory the next tick takes it up. */
-		if (err.kind != ERROR_MEMORY)
-			finish_request(s, request->id, "REJECTED", err.message);
-		order_release(&order);
-	} else if (order.kind == ORDER_PAUSE || order.kind == ORDER_RESUME) {
-		pause_mapping(s, request, order.kind == ORDER_PAUSE);
-		order_release(&order);
-	} else {
-		hand_over(s, row, snapshot, &order);
-	}
-}
-
-static void handle_requests(struct scheduler *s,
-			    const struct control_snapshot *snapshot)
-{
-	forget_done(s, snapshot);
-	for (size_t i = 0; i < snapshot->request_count; i++)
-		if (!is_done(s, snapshot->requests[i].id))
-			handle_request(s, &snapshot->requests[i], snapshot);
 }
 
 /* --------------------------------------------------------------------- tick */
@@ -536,7 +402,7 @@ static void bring_in_line(struct scheduler *s,
 		return;
 	reconcile(s, snapshot);
 	census_see(s->census, snapshot);
-	handle_requests(s, snapshot);
+	s->soon = requests_handle(&s->requests, snapshot);
 	s->pulse.control_read_us = clock_utc_us();
 	s->pulse.running = s->slots.count;
 	pthread_mutex_unlock(&s->lock);
@@ -577,6 +443,7 @@ static void tick(void *arg)
 {
 	struct scheduler *s = arg;
 
+	s->soon = false;
 	do_tick(s);
 	s->pulse.control_readable = s->control != NULL;
 	engine_set_pulse(&s->engine, &s->pulse);
@@ -599,6 +466,16 @@ static void poke_all(struct scheduler *s)
 		worker_poke(s->slots.items[i].worker);
 }
 
+static int64_t until_next_tick(struct scheduler *s)
+{
+	int64_t interval = s->settings.check_interval_s * INT64_C(1000);
+
+	s->soon_ms = !s->soon ? 0 : s->soon_ms ? s->soon_ms * 2 : SOON_MS;
+	if (s->soon_ms > interval)
+		s->soon_ms = interval;
+	return s->soon ? s->soon_ms : interval;
+}
+
 /* Until the operating system asks to stop. */
 static void run(struct scheduler *s)
 {
@@ -614,8 +491,7 @@ static void run(struct scheduler *s)
 				poke_all(s);
 				poke = false;
 			}
-			next_tick = clock_ms() + s->settings.check_interval_s *
-							 INT64_C(1000);
+			next_tick = clock_ms() + until_next_tick(s);
 		}
 		if (!ticking) {
 			if (reap(s) || at_once || clock_ms() >= next_tick) {
@@ -684,12 +560,15 @@ static int start(struct scheduler *s, struct error *err)
 	settings_init(&s->settings);
 	platform_identity(s->daemon, sizeof(s->daemon));
 	s->leases.daemon = s->daemon;
+	s->requests.leases = &s->leases;
+	s->requests.slots = &s->slots;
 	/* Before the first claim, or it would pass for one of the dead. */
 	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
 	    courier_global_init(err) < 0)
 		goto no_courier;
 	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
+	s->requests.reporter = s->engine.reporter;
 	if (notifier_start(&s->notifier, s->engine.reporter, s->daemon, err) <
 	    0)
 		goto no_notifier;
@@ -752,7 +631,7 @@ static void stop(struct scheduler *s, bool *clean)
 	pthread_mutex_destroy(&s->lock);
 	leases_release(&s->leases);
 	slots_release(&s->slots);
-	free(s->done_requests);
+	requests_release(&s->requests);
 	free(s);
 }
 
