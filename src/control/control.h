@@ -200,6 +200,13 @@ int control_claim_leases(struct control *control, const char *daemon,
 int control_take_leases(struct control *control, const char *daemon,
 			const struct control_holder *other, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Raise the epoch of a lease, as if the mapping had changed hands: nothing is
+ * done unless `daemon` has it, with the epoch `from`, at that moment.
+ */
+int control_raise_lease(struct control *control, const char *daemon,
+			int mapping_id, int64_t from, int64_t to,
+			struct error *err) __attribute__((warn_unused_result));
 /* The leases that `daemon` has, ordered by mapping; to be freed. */
 int control_read_leases(struct control *control, const char *daemon,
 			struct control_lease **out, size_t *count,

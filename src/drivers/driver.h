@@ -406,6 +406,7 @@ struct target {
 	 * Whoever calls begin() may set `room`, how much it may be.
 	 */
 	size_t room_least, room_most, room;
+	int64_t later_epoch; /* which one made fence() fail; 0: not known */
 };
 
 struct target_spec {

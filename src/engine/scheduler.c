@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/lease.h"
 #include "engine/notifier.h"
+#include "engine/reclaim.h"
 #include "engine/requests.h"
 #include "engine/slots.h"
 #include "engine/survey.h"
@@ -37,8 +38,9 @@
  */
 #define HALT_TOLD_MS 15000
 
-#define WAIT_MS	     100 /* between two looks at workers that end */
-#define TICK_WAIT_MS 20	 /* and at a tick */
+#define WAIT_MS	     100  /* between two looks at workers that end */
+#define TICK_WAIT_MS 20	  /* and at a tick */
+#define LOOK_MS	     1000 /* and at whether one was shut out */
 
 /* A tick that is waited for comes after this, and twice as long each time. */
 #define SOON_MS 250
@@ -64,8 +66,10 @@ struct scheduler {
 	char daemon[320];
 	struct slots slots;
 	struct requests requests;
+	struct reclaim reclaim;
 	bool soon; /* the next tick is waited for */
 	int64_t soon_ms;
+	size_t shut_out; /* workers, as of the last look */
 	char settings_problem[ERROR_MESSAGE_MAX];
 	bool settings_proven; /* they were fine once */
 	struct notifier *notifier;
@@ -395,6 +399,24 @@ static bool take_over(struct scheduler *s,
 	return true;
 }
 
+/* Ours by the control store, but not by the destination? */
+static void reclaim(struct scheduler *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (!go_on(s))
+		return;
+	reclaim_look(&s->reclaim, &s->slots);
+	pthread_mutex_unlock(&s->lock);
+	if (reclaim_raise(&s->reclaim, &s->leases, s->control,
+			  s->engine.reporter, &err) == 0)
+		return;
+	if (err.kind == ERROR_CONNECTION || err.retryable)
+		lost_control(s, &err);
+	else
+		log_warning("leases: %s", err.message);
+}
+
 static void bring_in_line(struct scheduler *s,
 			  struct control_snapshot *snapshot)
 {
@@ -428,6 +450,7 @@ static void do_tick(struct scheduler *s)
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		FAILPOINT(START_CLAIMED);
+		reclaim(s);
 		bring_in_line(s, &snapshot);
 	} else if (err.kind == ERROR_CONNECTION || err.retryable) {
 		lost_control(s, &err);
@@ -476,6 +499,17 @@ static int64_t until_next_tick(struct scheduler *s)
 	return s->soon ? s->soon_ms : interval;
 }
 
+/* Was another worker shut out since the last look? The next tick sees why. */
+static bool see_shut_out(struct scheduler *s)
+{
+	size_t before = s->shut_out;
+
+	s->shut_out = 0;
+	for (size_t i = 0; i < s->slots.count; i++)
+		s->shut_out += worker_shut_out(s->slots.items[i].worker) >= 0;
+	return s->shut_out > before;
+}
+
 /* Until the operating system asks to stop. */
 static void run(struct scheduler *s)
 {
@@ -494,7 +528,8 @@ static void run(struct scheduler *s)
 			next_tick = clock_ms() + until_next_tick(s);
 		}
 		if (!ticking) {
-			if (reap(s) || at_once || clock_ms() >= next_tick) {
+			if (reap(s) || see_shut_out(s) || at_once ||
+			    clock_ms() >= next_tick) {
 				at_once = false;
 				ticking = begin_tick(s);
 			}
@@ -502,6 +537,8 @@ static void run(struct scheduler *s)
 				wait = is_stopping(s) ? WAIT_MS
 						      : next_tick - clock_ms();
 		}
+		if (wait > LOOK_MS)
+			wait = LOOK_MS;
 		switch (platform_wait(wait > 0 ? wait : 0)) {
 		case PLATFORM_STOP:
 			return;
@@ -632,6 +669,7 @@ static void stop(struct scheduler *s, bool *clean)
 	leases_release(&s->leases);
 	slots_release(&s->slots);
 	requests_release(&s->requests);
+	reclaim_release(&s->reclaim);
 	free(s);
 }
 
