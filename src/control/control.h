@@ -331,8 +331,9 @@ struct control_progress {
  */
 int control_save_run(struct control *control, const struct control_run *run,
 		     struct error *err) __attribute__((warn_unused_result));
-int control_end_stale_runs(struct control *control, int mapping_id,
-			   struct error *err)
+/* Of a mapping that `daemon` begins to look after, unless it is another's. */
+int control_end_stale_runs(struct control *control, const char *daemon,
+			   int mapping_id, struct error *err)
 	__attribute__((warn_unused_result));
 int control_add_log(struct control *control, const struct control_log *log,
 		    struct error *err) __attribute__((warn_unused_result));

@@ -43,12 +43,13 @@ int control_save_run(struct control *control, const struct control_run *run,
 			    COUNT(update), err);
 }
 
-int control_end_stale_runs(struct control *control, int mapping_id,
-			   struct error *err)
+int control_end_stale_runs(struct control *control, const char *daemon,
+			   int mapping_id, struct error *err)
 {
 	char now[CLOCK_TEXT_MAX];
 	struct session_param params[] = {
 		param_int("@mapping_id", mapping_id),
+		param_text("@daemon", daemon),
 		param_time("@now", clock_utc_us(), now),
 	};
 

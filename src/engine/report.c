@@ -162,6 +162,11 @@ void report_progress(struct report_subject *subject,
 	reporter_put(subject->reporter, event);
 }
 
+void report_stale_runs(struct reporter *reporter, int mapping_id)
+{
+	put_simple(reporter, EVENT_STALE_RUNS, mapping_id, 0, false);
+}
+
 void report_full_sync(struct reporter *reporter, int mapping_id)
 {
 	put_simple(reporter, EVENT_FULL_SYNC, mapping_id, 0, false);

@@ -174,6 +174,9 @@ void report_verification_resolved(struct report_subject *subject, bool whole);
 void report_progress(struct report_subject *subject,
 		     const struct control_progress *progress);
 
+/* Nobody has worked on it since it became ours: what runs there has ended. */
+void report_stale_runs(struct reporter *reporter, int mapping_id);
+
 void report_full_sync(struct reporter *reporter, int mapping_id);
 void report_connected(struct reporter *reporter, bool is_target, int server_id);
 void report_request(struct reporter *reporter, int request_id,

@@ -399,6 +399,19 @@ static bool take_over(struct scheduler *s,
 	return true;
 }
 
+/* Of mappings that became ours and have no worker, who would do it. */
+static void end_stale_runs(struct scheduler *s)
+{
+	for (size_t i = 0; i < s->leases.own_count; i++) {
+		const struct control_lease *lease = &s->leases.own[i];
+
+		if (leases_is_gained(&s->leases, lease) &&
+		    !slots_find(&s->slots, lease->mapping_id))
+			report_stale_runs(s->engine.reporter,
+					  lease->mapping_id);
+	}
+}
+
 /* Ours by the control store, but not by the destination? */
 static void reclaim(struct scheduler *s)
 {
@@ -423,6 +436,7 @@ static void bring_in_line(struct scheduler *s,
 	if (!go_on(s))
 		return;
 	reconcile(s, snapshot);
+	end_stale_runs(s);
 	census_see(s->census, snapshot);
 	s->soon = requests_handle(&s->requests, snapshot);
 	s->pulse.control_read_us = clock_utc_us();

@@ -50,7 +50,7 @@ static int save_run(struct control *control, struct error *err)
 
 static int end_stale_runs(struct control *control, struct error *err)
 {
-	return control_end_stale_runs(control, 1, err);
+	return control_end_stale_runs(control, DAEMON, 1, err);
 }
 
 static int add_log(struct control *control, struct error *err)

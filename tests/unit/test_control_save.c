@@ -182,7 +182,15 @@ static void test_end_stale_runs(void **state)
 		run.updated_us = i == 3 ? 0 : THEN + SECOND;
 		MUST(control_save_run(control, &run, &err));
 	}
-	MUST(control_end_stale_runs(control, 1, &err));
+	/* Meanwhile another daemon has it. */
+	store_exec(spec.file,
+		   "INSERT INTO mapping_leases (mapping_id, daemon, epoch, "
+		   "taken_at) VALUES (1, 'me', 1, '2026-01-31')");
+	MUST(control_end_stale_runs(control, "another", 1, &err));
+	assert_query(spec.file,
+		     "SELECT COUNT(*) FROM sync_status WHERE status = 'ERROR'",
+		     "0\n");
+	MUST(control_end_stale_runs(control, "me", 1, &err));
 	assert_query(spec.file,
 		     "SELECT run_id, status, completed_at = updated_at, "
 		     "error_message IS NOT NULL, completed_at IS NOT NULL "
