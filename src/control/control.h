@@ -148,7 +148,7 @@ struct control_snapshot {
 	size_t source_count;
 	struct control_server *targets;
 	size_t target_count;
-	struct control_mapping *mappings;
+	struct control_mapping *mappings; /* by their ids */
 	size_t mapping_count;
 	struct control_request *requests;
 	size_t request_count;
@@ -162,6 +162,10 @@ struct control_snapshot {
 int control_load(struct control *control, struct control_snapshot *out,
 		 struct error *err) __attribute__((warn_unused_result));
 void control_snapshot_release(struct control_snapshot *snapshot);
+
+/* NULL when there is none. */
+const struct control_mapping *control_find_mapping(
+	const struct control_snapshot *snapshot, int mapping_id);
 
 /* ------------------------------------------------------------------ leases */
 
@@ -196,6 +200,13 @@ int control_claim_leases(struct control *control, const char *daemon,
 int control_take_leases(struct control *control, const char *daemon,
 			const struct control_holder *other, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * Raise the epoch of a lease, as if the mapping had changed hands: nothing is
+ * done unless `daemon` has it, with the epoch `from`, at that moment.
+ */
+int control_raise_lease(struct control *control, const char *daemon,
+			int mapping_id, int64_t from, int64_t to,
+			struct error *err) __attribute__((warn_unused_result));
 /* The leases that `daemon` has, ordered by mapping; to be freed. */
 int control_read_leases(struct control *control, const char *daemon,
 			struct control_lease **out, size_t *count,
@@ -320,8 +331,9 @@ struct control_progress {
  */
 int control_save_run(struct control *control, const struct control_run *run,
 		     struct error *err) __attribute__((warn_unused_result));
-int control_end_stale_runs(struct control *control, int mapping_id,
-			   struct error *err)
+/* Of a mapping that `daemon` begins to look after, unless it is another's. */
+int control_end_stale_runs(struct control *control, const char *daemon,
+			   int mapping_id, struct error *err)
 	__attribute__((warn_unused_result));
 int control_add_log(struct control *control, const struct control_log *log,
 		    struct error *err) __attribute__((warn_unused_result));
@@ -403,6 +415,9 @@ int control_mark_channel(struct control *control, int channel_id,
 	__attribute__((warn_unused_result));
 /* Channels that are not there any more have no errors either. */
 int control_resolve_gone_channels(struct control *control, struct error *err)
+	__attribute__((warn_unused_result));
+/* Nor have mappings and source servers that were deleted. */
+int control_resolve_gone(struct control *control, struct error *err)
 	__attribute__((warn_unused_result));
 /* `stopped` on the way out. */
 int control_heartbeat(struct control *control, const char *daemon, bool stopped,

@@ -101,3 +101,20 @@ int control_take_leases(struct control *control, const char *daemon,
 	return session_exec(control->session, sql_take_leases, params,
 			    sizeof(params) / sizeof(*params), err);
 }
+
+int control_raise_lease(struct control *control, const char *daemon,
+			int mapping_id, int64_t from, int64_t to,
+			struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param params[] = {
+		param_int("@mapping_id", mapping_id),
+		param_text("@daemon", daemon),
+		param_int("@from_epoch", from),
+		param_int("@to_epoch", to),
+		param_time("@now", clock_utc_us(), now),
+	};
+
+	return session_exec(control->session, sql_raise_lease, params,
+			    sizeof(params) / sizeof(*params), err);
+}

@@ -43,12 +43,13 @@ int control_save_run(struct control *control, const struct control_run *run,
 			    COUNT(update), err);
 }
 
-int control_end_stale_runs(struct control *control, int mapping_id,
-			   struct error *err)
+int control_end_stale_runs(struct control *control, const char *daemon,
+			   int mapping_id, struct error *err)
 {
 	char now[CLOCK_TEXT_MAX];
 	struct session_param params[] = {
 		param_int("@mapping_id", mapping_id),
+		param_text("@daemon", daemon),
 		param_time("@now", clock_utc_us(), now),
 	};
 
@@ -426,6 +427,19 @@ int control_resolve_gone_channels(struct control *control, struct error *err)
 		param_time("@resolved_at", clock_utc_us(), now);
 
 	return session_exec(control->session, sql_resolve_gone_channels, &param,
+			    1, err);
+}
+
+int control_resolve_gone(struct control *control, struct error *err)
+{
+	char now[CLOCK_TEXT_MAX];
+	struct session_param param =
+		param_time("@resolved_at", clock_utc_us(), now);
+
+	if (session_exec(control->session, sql_resolve_gone_mappings, &param, 1,
+			 err) < 0)
+		return -1;
+	return session_exec(control->session, sql_resolve_gone_servers, &param,
 			    1, err);
 }
 

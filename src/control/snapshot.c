@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/reader.h"
@@ -100,6 +101,10 @@ static void read_installation(struct reader *reader, void *element)
 	*(const char **)element = read_text(reader, 0);
 }
 
+/*
+ * Rows that name others come before those: what was inserted between two of
+ * the statements, together with all that it needs, is seen whole or not yet.
+ */
 int control_load(struct control *control, struct control_snapshot *out,
 		 struct error *err)
 {
@@ -118,21 +123,21 @@ int control_load(struct control *control, struct control_snapshot *out,
 	    read_all(&reader, sql_read_config, NULL, 0, sizeof(*out->settings),
 		     read_setting, (void **)&out->settings, &out->setting_count,
 		     err) < 0 ||
-	    read_all(&reader, sql_read_sources, NULL, 0, sizeof(*out->sources),
-		     read_server, (void **)&out->sources, &out->source_count,
-		     err) < 0 ||
-	    read_all(&reader, sql_read_targets, NULL, 0, sizeof(*out->targets),
-		     read_server, (void **)&out->targets, &out->target_count,
-		     err) < 0 ||
-	    read_all(&reader, sql_read_mappings, NULL, 0,
-		     sizeof(*out->mappings), read_mapping,
-		     (void **)&out->mappings, &out->mapping_count, err) < 0 ||
 	    read_all(&reader, sql_read_requests, NULL, 0,
 		     sizeof(*out->requests), read_request,
 		     (void **)&out->requests, &out->request_count, err) < 0 ||
 	    read_all(&reader, sql_read_channels, NULL, 0,
 		     sizeof(*out->channels), read_channel,
-		     (void **)&out->channels, &out->channel_count, err) < 0)
+		     (void **)&out->channels, &out->channel_count, err) < 0 ||
+	    read_all(&reader, sql_read_mappings, NULL, 0,
+		     sizeof(*out->mappings), read_mapping,
+		     (void **)&out->mappings, &out->mapping_count, err) < 0 ||
+	    read_all(&reader, sql_read_sources, NULL, 0, sizeof(*out->sources),
+		     read_server, (void **)&out->sources, &out->source_count,
+		     err) < 0 ||
+	    read_all(&reader, sql_read_targets, NULL, 0, sizeof(*out->targets),
+		     read_server, (void **)&out->targets, &out->target_count,
+		     err) < 0)
 		goto failed;
 	if (!installations) {
 		error_set(err, ERROR_CONFIG,
@@ -151,6 +156,25 @@ void control_snapshot_release(struct control_snapshot *snapshot)
 {
 	arena_release(&snapshot->arena);
 	memset(snapshot, 0, sizeof(*snapshot));
+}
+
+static int by_id(const void *a, const void *b)
+{
+	int left = ((const struct control_mapping *)a)->id;
+	int right = ((const struct control_mapping *)b)->id;
+
+	return (left > right) - (left < right);
+}
+
+const struct control_mapping *control_find_mapping(
+	const struct control_snapshot *snapshot, int mapping_id)
+{
+	struct control_mapping key = {.id = mapping_id};
+
+	if (!snapshot->mapping_count)
+		return NULL;
+	return bsearch(&key, snapshot->mappings, snapshot->mapping_count,
+		       sizeof(key), by_id);
 }
 
 /* ---------------------------------------------------------- what was told */

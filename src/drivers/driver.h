@@ -37,7 +37,12 @@ enum driver_ability {
 	 * was looked at, changes nothing but what describe() tells, and that
 	 * is what becomes of such rows.
 	 */
-	TARGET_ANY_SHAPE = 1 << 2
+	TARGET_ANY_SHAPE = 1 << 2,
+	/*
+	 * Two names that differ in case are two names, always. Others may take
+	 * them for one, so that two mappings onto them are refused.
+	 */
+	NAMES_EXACT = 1 << 3
 };
 
 /* A row of source_servers or target_servers. Strings are borrowed. */
@@ -401,6 +406,7 @@ struct target {
 	 * Whoever calls begin() may set `room`, how much it may be.
 	 */
 	size_t room_least, room_most, room;
+	int64_t later_epoch; /* which one made fence() fail; 0: not known */
 };
 
 struct target_spec {

@@ -28,7 +28,8 @@ struct census_server {
 	bool gone;     /* its row is, and with it all of its mappings */
 	bool told;     /* it knows the list */
 	int failures;  /* to be told */
-	bool troubled; /* error_logs says so */
+	bool reported; /* in error_logs, and not over yet */
+	bool proven;   /* it was told once: what stood before is over */
 	int64_t tried_ms, told_ms;
 };
 
@@ -194,7 +195,7 @@ static void failed(struct census *census, struct census_server *server,
 	if (err->retryable && server->failures < TELL_FAILED)
 		return;
 	report_error(census->engine->reporter, &row);
-	server->troubled = true;
+	server->reported = true;
 }
 
 static void succeeded(struct census *census, struct census_server *server)
@@ -202,9 +203,11 @@ static void succeeded(struct census *census, struct census_server *server)
 	server->told = true;
 	server->told_ms = clock_ms();
 	server->failures = 0;
-	if (server->troubled)
+	/* At first also what was told before a restart, or of another string. */
+	if (server->reported || !server->proven)
 		report_resolved(census->engine->reporter, 0, server->id);
-	server->troubled = false;
+	server->reported = false;
+	server->proven = true;
 }
 
 static bool is_due(const struct census_server *server)
@@ -305,7 +308,7 @@ static bool look_at(struct census *census, struct census_server *server)
 	}
 	if (renew(census, server, &err) == 0)
 		return is_due(server);
-	if (!server->troubled)
+	if (!server->reported)
 		failed(census, server, &err);
 	return false;
 }

@@ -35,8 +35,11 @@ void leases_release(struct leases *leases)
 {
 	free_watches(leases, true);
 	free(leases->own);
+	free(leases->before);
 	leases->own = NULL;
+	leases->before = NULL;
 	leases->own_count = 0;
+	leases->before_count = 0;
 }
 
 static struct lease_watch *find_watch(struct leases *leases, const char *daemon)
@@ -108,7 +111,9 @@ int leases_update(struct leases *leases, struct control *control,
 	if (ret < 0 || control_claim_leases(control, leases->daemon, err) < 0 ||
 	    control_read_leases(control, leases->daemon, &own, &count, err) < 0)
 		return -1;
-	free(leases->own);
+	free(leases->before);
+	leases->before = leases->own;
+	leases->before_count = leases->own_count;
 	leases->own = own;
 	leases->own_count = count;
 	return 0;
@@ -122,13 +127,43 @@ static int by_mapping(const void *a, const void *b)
 	       (x->mapping_id < y->mapping_id);
 }
 
-int64_t leases_epoch(const struct leases *leases, int mapping_id)
+static int64_t find_epoch(const struct control_lease *leases, size_t count,
+			  int mapping_id)
 {
 	struct control_lease key = {.mapping_id = mapping_id}, *found;
 
-	if (!leases->own_count)
+	if (!count)
 		return 0;
-	found = bsearch(&key, leases->own, leases->own_count, sizeof(key),
-			by_mapping);
+	found = bsearch(&key, leases, count, sizeof(key), by_mapping);
 	return found ? found->epoch : 0;
+}
+
+int64_t leases_epoch(const struct leases *leases, int mapping_id)
+{
+	return find_epoch(leases->own, leases->own_count, mapping_id);
+}
+
+bool leases_is_gained(const struct leases *leases,
+		      const struct control_lease *lease)
+{
+	return find_epoch(leases->before, leases->before_count,
+			  lease->mapping_id) != lease->epoch;
+}
+
+int leases_raise(struct leases *leases, struct control *control, int mapping_id,
+		 int64_t past, struct error *err)
+{
+	int64_t from = leases_epoch(leases, mapping_id);
+	int64_t to = (past > from ? past : from) + 1;
+	struct control_lease *own;
+	size_t count;
+
+	if (control_raise_lease(control, leases->daemon, mapping_id, from, to,
+				err) < 0 ||
+	    control_read_leases(control, leases->daemon, &own, &count, err) < 0)
+		return -1;
+	free(leases->own);
+	leases->own = own;
+	leases->own_count = count;
+	return 0;
 }

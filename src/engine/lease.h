@@ -22,6 +22,8 @@ struct leases {
 	struct lease_watch *watches;
 	struct control_lease *own;
 	size_t own_count;
+	struct control_lease *before; /* `own` as of the update before */
+	size_t before_count;
 };
 
 /* `leases` is zeroed but for `daemon`. */
@@ -38,5 +40,18 @@ int leases_update(struct leases *leases, struct control *control,
 
 /* The epoch of our lease on a mapping, 0: it is not ours. */
 int64_t leases_epoch(const struct leases *leases, int mapping_id);
+
+/* Did the last update bring us this one of `own`? */
+bool leases_is_gained(const struct leases *leases,
+		      const struct control_lease *lease);
+
+/*
+ * Go on with a later epoch than ours, and than `past`, on a mapping that is
+ * ours, as far as we know: if the control store says otherwise by now, nothing
+ * is changed but what we know. After -1 the leases are as they were.
+ */
+int leases_raise(struct leases *leases, struct control *control, int mapping_id,
+		 int64_t past, struct error *err)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -7,31 +7,61 @@
 #include "base/text.h"
 #include "engine/subject.h"
 
+/* The numbers: -1 for none. */
+static void put_log(struct reporter *reporter, const struct control_log *row)
+{
+	struct event *event;
+
+	log_write(row->level, "%s", row->message);
+	event = event_new(EVENT_LOG, row->message, NULL);
+	if (event) {
+		event->log = *row;
+		event->log.message = event->owned[0];
+		event->log.created_us = clock_utc_us();
+	}
+	reporter_put(reporter, event);
+}
+
 void report_log(struct report_subject *subject, enum log_level level,
 		const char *sync_type, int64_t records, int64_t duration_ms,
 		const char *fmt, ...)
 {
 	char message[ERROR_MESSAGE_MAX];
-	struct event *event;
+	struct control_log row = {
+		.mapping_id = subject->mapping_id,
+		.level = level,
+		.message = message,
+		.sync_type = sync_type,
+		.records = records,
+		.duration_ms = duration_ms,
+	};
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	text_trim_partial_utf8(message);
-	log_write(level, "%s", message);
-	event = event_new(EVENT_LOG, message, NULL);
-	if (event)
-		event->log = (struct control_log){
-			.mapping_id = subject->mapping_id,
-			.level = level,
-			.message = event->owned[0],
-			.sync_type = sync_type,
-			.records = records,
-			.duration_ms = duration_ms,
-			.created_us = clock_utc_us(),
-		};
-	reporter_put(subject->reporter, event);
+	put_log(subject->reporter, &row);
+}
+
+void report_mapping_log(struct reporter *reporter, int mapping_id,
+			enum log_level level, const char *fmt, ...)
+{
+	char message[ERROR_MESSAGE_MAX];
+	struct control_log row = {
+		.mapping_id = mapping_id,
+		.level = level,
+		.message = message,
+		.records = -1,
+		.duration_ms = -1,
+	};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	text_trim_partial_utf8(message);
+	put_log(reporter, &row);
 }
 
 /* An event with only these two. */
@@ -130,6 +160,11 @@ void report_progress(struct report_subject *subject,
 		event->progress.progress = event->owned[0];
 	}
 	reporter_put(subject->reporter, event);
+}
+
+void report_stale_runs(struct reporter *reporter, int mapping_id)
+{
+	put_simple(reporter, EVENT_STALE_RUNS, mapping_id, 0, false);
 }
 
 void report_full_sync(struct reporter *reporter, int mapping_id)

@@ -46,14 +46,17 @@ struct reporter {
 
 /* ----------------------------------------------------------- writing events */
 
-static int write_event(struct control *control, const struct event *event,
+static int write_event(struct reporter *reporter, const struct event *event,
 		       struct error *err)
 {
+	struct control *control = reporter->control;
+
 	switch (event->kind) {
 	case EVENT_RUN:
 		return control_save_run(control, &event->run, err);
 	case EVENT_STALE_RUNS:
-		return control_end_stale_runs(control, event->id, err);
+		return control_end_stale_runs(control, reporter->daemon,
+					      event->id, err);
 	case EVENT_LOG:
 		return control_add_log(control, &event->log, err);
 	case EVENT_ERROR:
@@ -115,7 +118,7 @@ static void set_connected(struct reporter *reporter, bool connected)
 	pthread_mutex_unlock(&reporter->lock);
 }
 
-static void lost(struct reporter *reporter, struct error *err)
+static void lost(struct reporter *reporter, const struct error *err)
 {
 	log_warning("control store: %s; rows wait until it is back",
 		    err->message);
@@ -189,7 +192,7 @@ static bool drain(struct reporter *reporter)
 		event = outbox_take(&reporter->outbox);
 		if (!event)
 			break; /* there was no room for it any more */
-		if (write_event(reporter->control, event, &err) < 0) {
+		if (write_event(reporter, event, &err) < 0) {
 			if (is_away(&err)) {
 				outbox_put_back(&reporter->outbox, event);
 				lost(reporter, &err);
@@ -336,22 +339,32 @@ static bool reconnect(struct reporter *reporter)
 	return true;
 }
 
+static void not_tidied(struct reporter *reporter, const char *what,
+		       const struct error *err)
+{
+	if (is_away(err))
+		lost(reporter, err);
+	else
+		log_warning("%s: %s", what, err->message);
+}
+
+/* Open errors are never purged: first end those that nobody else would. */
 static void purge(struct reporter *reporter)
 {
 	struct error err = ERROR_INIT;
 	int days;
 
+	if (control_resolve_gone(reporter->control, &err) < 0) {
+		not_tidied(reporter, "errors of what was deleted", &err);
+		return;
+	}
+
 	pthread_mutex_lock(&reporter->lock);
 	days = reporter->retention_days;
 	pthread_mutex_unlock(&reporter->lock);
-	if (days > 0 &&
-	    control_purge(reporter->control, clock_utc_us() - days * DAY_US,
-			  &err) < 0) {
-		if (is_away(&err))
-			lost(reporter, &err);
-		else
-			log_warning("removing old rows: %s", err.message);
-	}
+	if (days > 0 && control_purge(reporter->control,
+				      clock_utc_us() - days * DAY_US, &err) < 0)
+		not_tidied(reporter, "removing old rows", &err);
 }
 
 /* Everything there is to write, once. False when the store is away. */
@@ -514,14 +527,10 @@ struct report_subject *reporter_add_subject(struct reporter *reporter,
 					    int mapping_id)
 {
 	struct report_subject *subject = subject_new(reporter, mapping_id);
-	struct event *event;
 
 	if (!subject)
 		return NULL;
-	event = event_new(EVENT_STALE_RUNS, NULL, NULL);
-	if (event)
-		event->id = mapping_id;
-	reporter_put(reporter, event);
+	report_stale_runs(reporter, mapping_id);
 	pthread_mutex_lock(&reporter->subjects_lock);
 	subject->next = reporter->subjects;
 	reporter->subjects = subject;

@@ -150,6 +150,11 @@ void report_log(struct report_subject *subject, enum log_level level,
 		const char *sync_type, int64_t records, int64_t duration_ms,
 		const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
+/* Of a mapping that has no worker to say it. */
+void report_mapping_log(struct reporter *reporter, int mapping_id,
+			enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /*
  * Open or refresh a row of error_logs. Also to stderr, and to people unless it
  * has a subject.
@@ -168,6 +173,9 @@ void report_verification_resolved(struct report_subject *subject, bool whole);
 /* How far it is; `progress` is copied. */
 void report_progress(struct report_subject *subject,
 		     const struct control_progress *progress);
+
+/* Nobody has worked on it since it became ours: what runs there has ended. */
+void report_stale_runs(struct reporter *reporter, int mapping_id);
 
 void report_full_sync(struct reporter *reporter, int mapping_id);
 void report_connected(struct reporter *reporter, bool is_target, int server_id);

@@ -14,7 +14,8 @@
 #include "engine/engine.h"
 #include "engine/lease.h"
 #include "engine/notifier.h"
-#include "engine/order.h"
+#include "engine/reclaim.h"
+#include "engine/requests.h"
 #include "engine/slots.h"
 #include "engine/survey.h"
 #include "engine/topology.h"
@@ -37,8 +38,12 @@
  */
 #define HALT_TOLD_MS 15000
 
-#define WAIT_MS	     100 /* between two looks at workers that end */
-#define TICK_WAIT_MS 20	 /* and at a tick */
+#define WAIT_MS	     100  /* between two looks at workers that end */
+#define TICK_WAIT_MS 20	  /* and at a tick */
+#define LOOK_MS	     1000 /* and at whether one was shut out */
+
+/* A tick that is waited for comes after this, and twice as long each time. */
+#define SOON_MS 250
 
 /* So far back is read what other daemons told people, and we need not. */
 #define TOLD_US (INT64_C(2) * 86400 * 1000000)
@@ -60,9 +65,13 @@ struct scheduler {
 	struct leases leases;
 	char daemon[320];
 	struct slots slots;
-	int *done_requests; /* handled here, until the tables say so */
-	size_t done_count, done_capacity;
+	struct requests requests;
+	struct reclaim reclaim;
+	bool soon; /* the next tick is waited for */
+	int64_t soon_ms;
+	size_t shut_out; /* workers, as of the last look */
 	char settings_problem[ERROR_MESSAGE_MAX];
+	bool settings_proven; /* they were fine once */
 	struct notifier *notifier;
 	struct census *census;
 	bool control_was_lost;
@@ -99,15 +108,6 @@ static void start_worker(struct scheduler *s, struct mapping *mapping,
 	}
 }
 
-static void stop_slot(struct slot *slot)
-{
-	if (slot->stopping)
-		return;
-	slot->stopping = true;
-	slot->stop_since_ms = clock_ms();
-	worker_stop(slot->worker, CANCEL_DRAIN);
-}
-
 /* Free the workers that have ended. True when there was one. */
 static bool reap(struct scheduler *s)
 {
@@ -139,43 +139,27 @@ static bool is_stopping(const struct scheduler *s)
 	return false;
 }
 
-static int by_id(const void *a, const void *b)
-{
-	int left = ((const struct control_mapping *)a)->id;
-	int right = ((const struct control_mapping *)b)->id;
-
-	return (left > right) - (left < right);
-}
-
-/* The snapshot holds the rows in the order of their ids. */
-static const struct control_mapping *find_row(
-	const struct control_snapshot *snapshot, int mapping_id)
-{
-	struct control_mapping key = {.id = mapping_id};
-
-	if (!snapshot->mapping_count)
-		return NULL;
-	return bsearch(&key, snapshot->mappings, snapshot->mapping_count,
-		       sizeof(key), by_id);
-}
-
 /* Bring the worker of a mapping in line with it; takes the mapping over. */
 static void reconcile_one(struct scheduler *s, struct mapping *mapping,
 			  const struct control_snapshot *snapshot)
 {
 	struct slot *slot = slots_find(&s->slots, mapping->id);
 
-	if (!slot && leases_epoch(&s->leases, mapping->id)) {
-		start_worker(s, mapping, find_row(snapshot, mapping->id));
+	const struct control_mapping *row =
+		control_find_mapping(snapshot, mapping->id);
+
+	if (!slot && leases_epoch(&s->leases, mapping->id) &&
+	    (mapping->paused ||
+	     !requests_pauses(&s->requests, snapshot, mapping->id))) {
+		start_worker(s, mapping, row);
 		return;
 	}
 	if (slot)
-		worker_see(slot->worker, find_row(snapshot, mapping->id),
-			   s->read_ms);
+		worker_see(slot->worker, row, s->read_ms);
 	/* The successor of one that stops starts when that has ended. */
 	if (slot && (!mapping_equal(worker_mapping(slot->worker), mapping) ||
 		     worker_halted_ms(slot->worker) > HALT_TOLD_MS))
-		stop_slot(slot);
+		slot_stop(slot);
 	mapping_free(mapping);
 }
 
@@ -229,14 +213,15 @@ static void stop_what_is_not_ours(struct scheduler *s,
 	for (size_t i = 0; i < s->slots.count; i++) {
 		struct slot *slot = &s->slots.items[i];
 		int id = slot->mapping_id;
-		const struct control_mapping *row = find_row(snapshot, id);
+		const struct control_mapping *row =
+			control_find_mapping(snapshot, id);
 
 		if (row &&
 		    leases_epoch(&s->leases, id) != worker_epoch(slot->worker))
 			worker_disown(slot->worker);
 		else if (row && mapping_is_enabled(row, snapshot))
 			continue;
-		stop_slot(slot);
+		slot_stop(slot);
 	}
 }
 
@@ -259,120 +244,6 @@ static void reconcile(struct scheduler *s, struct control_snapshot *snapshot)
 		reconcile_one(s, mappings[i], snapshot);
 	}
 	free(mappings);
-}
-
-/* ----------------------------------------------------------------- requests */
-
-static bool is_done(const struct scheduler *s, int id)
-{
-	for (size_t i = 0; i < s->done_count; i++)
-		if (s->done_requests[i] == id)
-			return true;
-	return false;
-}
-
-/* The answer is written later: do not take the request up again till then. */
-static void finish_request(struct scheduler *s, int id, const char *state,
-			   const char *answer)
-{
-	int *grown;
-
-	report_request(s->engine.reporter, id, state, answer);
-	if (s->done_count == s->done_capacity) {
-		size_t capacity = s->done_capacity ? s->done_capacity * 2 : 16;
-
-		grown = realloc(s->done_requests, capacity * sizeof(*grown));
-		if (!grown)
-			return;
-		s->done_requests = grown;
-		s->done_capacity = capacity;
-	}
-	s->done_requests[s->done_count++] = id;
-}
-
-/* Forget those that the tables do not show as open any more. */
-static void forget_done(struct scheduler *s,
-			const struct control_snapshot *snapshot)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->done_count; i++) {
-		bool open = false;
-
-		for (size_t r = 0; r < snapshot->request_count; r++)
-			open |= snapshot->requests[r].id == s->done_requests[i];
-		if (open)
-			s->done_requests[kept++] = s->done_requests[i];
-	}
-	s->done_count = kept;
-}
-
-static void pause_mapping(struct scheduler *s,
-			  const struct control_request *request, bool paused)
-{
-	struct slot *slot = slots_find(&s->slots, request->mapping_id);
-
-	/* Its successor goes by what the tables say. */
-	if (!paused && slot && worker_halted_ms(slot->worker))
-		stop_slot(slot);
-	report_paused(s->engine.reporter, request->mapping_id, paused);
-	finish_request(s, request->id, "COMPLETED",
-		       paused ? "paused" : "resumed");
-}
-
-/* For the worker of the mapping; takes over what `order` holds. */
-static void hand_over(struct scheduler *s, const struct control_mapping *row,
-		      const struct control_snapshot *snapshot,
-		      struct order *order)
-{
-	struct slot *slot = slots_find(&s->slots, row->id);
-
-	if (slot && !slot->stopping) {
-		worker_order(slot->worker, order);
-		return;
-	}
-	/* One that is switched off takes it up when it is back. */
-	if (!slot && !mapping_is_enabled(row, snapshot))
-		log_debug("request %d waits until mapping %d is enabled",
-			  order->id, row->id);
-	order_release(order);
-}
-
-static void handle_request(struct scheduler *s,
-			   const struct control_request *request,
-			   const struct control_snapshot *snapshot)
-{
-	const struct control_mapping *row =
-		find_row(snapshot, request->mapping_id);
-	struct error err = ERROR_INIT;
-	struct order order;
-
-	if (row && !leases_epoch(&s->leases, request->mapping_id))
-		return; /* the daemon that has the mapping answers */
-	if (!row) {
-		error_set(&err, ERROR_CONFIG, "mapping %d does not exist",
-			  request->mapping_id);
-		finish_request(s, request->id, "REJECTED", err.message);
-	} else if (order_read(&order, request, &err) < 0) {
-		/* Without memory the next tick takes it up. */
-		if (err.kind != ERROR_MEMORY)
-			finish_request(s, request->id, "REJECTED", err.message);
-		order_release(&order);
-	} else if (order.kind == ORDER_PAUSE || order.kind == ORDER_RESUME) {
-		pause_mapping(s, request, order.kind == ORDER_PAUSE);
-		order_release(&order);
-	} else {
-		hand_over(s, row, snapshot, &order);
-	}
-}
-
-static void handle_requests(struct scheduler *s,
-			    const struct control_snapshot *snapshot)
-{
-	forget_done(s, snapshot);
-	for (size_t i = 0; i < snapshot->request_count; i++)
-		if (!is_done(s, snapshot->requests[i].id))
-			handle_request(s, &snapshot->requests[i], snapshot);
 }
 
 /* --------------------------------------------------------------------- tick */
@@ -406,8 +277,8 @@ static size_t count_enabled(const struct control_snapshot *snapshot)
 }
 
 /*
- * A bad setting is told once, and resolved when it is mended. One row for all
- * of them: the daemon's own troubles share it.
+ * A bad setting is told once, and resolved when it is mended, be it while no
+ * daemon ran. One row for all of them: the daemon's own troubles share it.
  */
 static void read_settings(struct scheduler *s,
 			  const struct control_snapshot *snapshot)
@@ -424,8 +295,10 @@ static void read_settings(struct scheduler *s,
 	if (err.kind != ERROR_NONE) {
 		if (strcmp(s->settings_problem, err.message))
 			report_error(s->engine.reporter, &row);
-	} else if (s->settings_problem[0]) {
-		report_resolved(s->engine.reporter, 0, 0);
+	} else {
+		if (s->settings_problem[0] || !s->settings_proven)
+			report_resolved(s->engine.reporter, 0, 0);
+		s->settings_proven = true;
 	}
 	text_copy(s->settings_problem, sizeof(s->settings_problem),
 		  err.message);
@@ -526,14 +399,46 @@ static bool take_over(struct scheduler *s,
 	return true;
 }
 
+/* Of mappings that became ours and have no worker, who would do it. */
+static void end_stale_runs(struct scheduler *s)
+{
+	for (size_t i = 0; i < s->leases.own_count; i++) {
+		const struct control_lease *lease = &s->leases.own[i];
+
+		if (leases_is_gained(&s->leases, lease) &&
+		    !slots_find(&s->slots, lease->mapping_id))
+			report_stale_runs(s->engine.reporter,
+					  lease->mapping_id);
+	}
+}
+
+/* Ours by the control store, but not by the destination? */
+static void reclaim(struct scheduler *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (!go_on(s))
+		return;
+	reclaim_look(&s->reclaim, &s->slots);
+	pthread_mutex_unlock(&s->lock);
+	if (reclaim_raise(&s->reclaim, &s->leases, s->control,
+			  s->engine.reporter, &err) == 0)
+		return;
+	if (err.kind == ERROR_CONNECTION || err.retryable)
+		lost_control(s, &err);
+	else
+		log_warning("leases: %s", err.message);
+}
+
 static void bring_in_line(struct scheduler *s,
 			  struct control_snapshot *snapshot)
 {
 	if (!go_on(s))
 		return;
 	reconcile(s, snapshot);
+	end_stale_runs(s);
 	census_see(s->census, snapshot);
-	handle_requests(s, snapshot);
+	s->soon = requests_handle(&s->requests, snapshot);
 	s->pulse.control_read_us = clock_utc_us();
 	s->pulse.running = s->slots.count;
 	pthread_mutex_unlock(&s->lock);
@@ -559,6 +464,7 @@ static void do_tick(struct scheduler *s)
 	if (leases_update(&s->leases, s->control,
 			  s->settings.lease_s * INT64_C(1000), &err) == 0) {
 		FAILPOINT(START_CLAIMED);
+		reclaim(s);
 		bring_in_line(s, &snapshot);
 	} else if (err.kind == ERROR_CONNECTION || err.retryable) {
 		lost_control(s, &err);
@@ -574,6 +480,7 @@ static void tick(void *arg)
 {
 	struct scheduler *s = arg;
 
+	s->soon = false;
 	do_tick(s);
 	s->pulse.control_readable = s->control != NULL;
 	engine_set_pulse(&s->engine, &s->pulse);
@@ -596,6 +503,27 @@ static void poke_all(struct scheduler *s)
 		worker_poke(s->slots.items[i].worker);
 }
 
+static int64_t until_next_tick(struct scheduler *s)
+{
+	int64_t interval = s->settings.check_interval_s * INT64_C(1000);
+
+	s->soon_ms = !s->soon ? 0 : s->soon_ms ? s->soon_ms * 2 : SOON_MS;
+	if (s->soon_ms > interval)
+		s->soon_ms = interval;
+	return s->soon ? s->soon_ms : interval;
+}
+
+/* Was another worker shut out since the last look? The next tick sees why. */
+static bool see_shut_out(struct scheduler *s)
+{
+	size_t before = s->shut_out;
+
+	s->shut_out = 0;
+	for (size_t i = 0; i < s->slots.count; i++)
+		s->shut_out += worker_shut_out(s->slots.items[i].worker) >= 0;
+	return s->shut_out > before;
+}
+
 /* Until the operating system asks to stop. */
 static void run(struct scheduler *s)
 {
@@ -611,11 +539,11 @@ static void run(struct scheduler *s)
 				poke_all(s);
 				poke = false;
 			}
-			next_tick = clock_ms() + s->settings.check_interval_s *
-							 INT64_C(1000);
+			next_tick = clock_ms() + until_next_tick(s);
 		}
 		if (!ticking) {
-			if (reap(s) || at_once || clock_ms() >= next_tick) {
+			if (reap(s) || see_shut_out(s) || at_once ||
+			    clock_ms() >= next_tick) {
 				at_once = false;
 				ticking = begin_tick(s);
 			}
@@ -623,6 +551,8 @@ static void run(struct scheduler *s)
 				wait = is_stopping(s) ? WAIT_MS
 						      : next_tick - clock_ms();
 		}
+		if (wait > LOOK_MS)
+			wait = LOOK_MS;
 		switch (platform_wait(wait > 0 ? wait : 0)) {
 		case PLATFORM_STOP:
 			return;
@@ -681,12 +611,15 @@ static int start(struct scheduler *s, struct error *err)
 	settings_init(&s->settings);
 	platform_identity(s->daemon, sizeof(s->daemon));
 	s->leases.daemon = s->daemon;
+	s->requests.leases = &s->leases;
+	s->requests.slots = &s->slots;
 	/* Before the first claim, or it would pass for one of the dead. */
 	if (control_heartbeat(s->control, s->daemon, false, err) < 0 ||
 	    courier_global_init(err) < 0)
 		goto no_courier;
 	if (reporter_start(&s->engine.reporter, s->spec, s->daemon, err) < 0)
 		goto no_reporter;
+	s->requests.reporter = s->engine.reporter;
 	if (notifier_start(&s->notifier, s->engine.reporter, s->daemon, err) <
 	    0)
 		goto no_notifier;
@@ -749,7 +682,8 @@ static void stop(struct scheduler *s, bool *clean)
 	pthread_mutex_destroy(&s->lock);
 	leases_release(&s->leases);
 	slots_release(&s->slots);
-	free(s->done_requests);
+	requests_release(&s->requests);
+	reclaim_release(&s->reclaim);
 	free(s);
 }
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 void slots_release(struct slots *slots)
 {
 	free(slots->items);
@@ -62,4 +64,13 @@ void slots_remove(struct slots *slots, struct slot *slot)
 
 	slots->count--;
 	memmove(slot, slot + 1, (slots->count - at) * sizeof(*slot));
+}
+
+void slot_stop(struct slot *slot)
+{
+	if (slot->stopping)
+		return;
+	slot->stopping = true;
+	slot->stop_since_ms = clock_ms();
+	worker_stop(slot->worker, CANCEL_DRAIN);
 }

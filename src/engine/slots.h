@@ -33,4 +33,7 @@ struct slot *slots_add(struct slots *slots, int mapping_id);
 
 void slots_remove(struct slots *slots, struct slot *slot);
 
+/* Ask its worker to end at a checkpoint, if that was not done before. */
+void slot_stop(struct slot *slot);
+
 #endif

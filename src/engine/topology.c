@@ -28,10 +28,11 @@ struct topology {
 };
 
 /* A name can hold anything but a NUL. */
-static void add_folded(struct strbuf *sb, const char *text)
+static void add(struct strbuf *sb, const char *text, bool exact)
 {
 	for (; *text; text++)
-		strbuf_addch(sb, (char)tolower((unsigned char)*text));
+		strbuf_addch(sb, exact ? *text
+				       : (char)tolower((unsigned char)*text));
 	strbuf_addch(sb, '\0');
 }
 
@@ -39,14 +40,15 @@ static struct node *find_node(struct topology *topology,
 			      const struct mapping_server *server,
 			      const struct table_name *table)
 {
+	bool exact = server->driver->abilities & NAMES_EXACT;
 	struct node *node = NULL;
 	struct strbuf key;
 
 	strbuf_init(&key);
-	add_folded(&key, server->address);
-	add_folded(&key, table->database);
-	add_folded(&key, table->schema);
-	add_folded(&key, table->table);
+	add(&key, server->address, false);
+	add(&key, table->database, exact);
+	add(&key, table->schema, exact);
+	add(&key, table->table, exact);
 	if (!key.failed)
 		HASH_FIND(hh, topology->nodes, key.data, key.len, node);
 	if (!node && !key.failed) {

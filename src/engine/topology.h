@@ -12,7 +12,8 @@
  * gets the `problem`; so `mappings` is in the order of their ids. Those that
  * have a problem already, or whose servers have no address, do not count.
  * Tables are the same if their servers' addresses, databases, schemas and
- * names are, without regard to case. -1 without memory: some may not be found.
+ * names are; the names without regard to case, unless the system tells them
+ * apart (NAMES_EXACT). -1 without memory: some may not be found.
  */
 int topology_check(struct mapping *const *mappings, size_t count,
 		   struct error *err) __attribute__((warn_unused_result));

@@ -42,7 +42,8 @@ struct worker {
 	struct cancel cancel;
 	pthread_t thread;
 	atomic_bool ended;
-	atomic_bool disowned; /* another daemon works on it */
+	atomic_bool disowned;  /* another daemon works on it */
+	atomic_llong shut_out; /* see worker_shut_out() */
 
 	struct orders orders; /* what was asked for */
 
@@ -597,6 +598,7 @@ static int64_t step(struct worker *worker)
 		return 0;
 	if (err.kind == ERROR_FENCED) {
 		log_info("%s; this one lets it go", err.message);
+		atomic_store(&worker->shut_out, worker->link.dst->later_epoch);
 		worker_disown(worker);
 		return 0;
 	}
@@ -703,6 +705,7 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	};
 	atomic_init(&worker->ended, false);
 	atomic_init(&worker->disowned, false);
+	atomic_init(&worker->shut_out, -1);
 	atomic_init(&worker->halted_since_ms, 0);
 	worker->subject = reporter_add_subject(engine->reporter, mapping->id);
 	if ((!worker->subject && error_memory(err, "a worker") < 0) ||
@@ -753,6 +756,11 @@ int64_t worker_halted_ms(const struct worker *worker)
 	int64_t since = atomic_load(&worker->halted_since_ms);
 
 	return since ? clock_ms() - since + 1 : 0;
+}
+
+int64_t worker_shut_out(const struct worker *worker)
+{
+	return atomic_load(&worker->shut_out);
 }
 
 void worker_disown(struct worker *worker)

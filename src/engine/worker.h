@@ -29,6 +29,12 @@ void worker_see(struct worker *worker, const struct control_mapping *row,
 const struct mapping *worker_mapping(const struct worker *worker);
 int64_t worker_epoch(const struct worker *worker);
 
+/*
+ * The destination refuses its epoch: it does nothing more. The later epoch that
+ * is there, or 0 if that is not known; -1: it is not refused.
+ */
+int64_t worker_shut_out(const struct worker *worker);
+
 /* The lease is another daemon's now: say nothing more of this mapping. */
 void worker_disown(struct worker *worker);
 

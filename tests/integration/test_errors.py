@@ -193,6 +193,20 @@ def test_garbage_in_config(pair):
     dataflow.wait_for(lambda: not told())
 
 
+def test_settings_mended_while_it_was_down(pair):
+    daemon = pair.start()
+    pair.config(batch_size="many")
+
+    def told():
+        return pair.control("SELECT error_message FROM error_logs WHERE "
+                            "mapping_id IS NULL AND is_resolved = 0")
+    dataflow.wait_for(told)
+    daemon.stop()
+    pair.config(batch_size=500)
+    pair.start()
+    dataflow.wait_for(lambda: not told())
+
+
 def test_retry_policy(pair):
     """Two attempts a second apart, then the row; it heals by itself."""
     port = free_port()

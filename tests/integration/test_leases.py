@@ -110,3 +110,61 @@ def test_frozen_one_is_shut_out(table):
     assert back == [(0,)], "a row went back to an older value"
     epochs = table.on_dest("SELECT epoch FROM dataflow.checkpoints")
     assert epochs == [(3,)]
+
+
+def warnings(world):
+    return world.control("SELECT log_message FROM sync_logs WHERE log_level "
+                         "= 'WARNING' AND log_message LIKE '%mapping_leases%'")
+
+
+@pytest.mark.parametrize("damage", ["lost", "restored"])
+def test_a_control_store_older_than_the_destination(table, damage):
+    """As after a restore from a backup: seen, told once, and made good."""
+    table.add_mapping("t")
+    daemon = table.start()
+    table.wait_equal("t")
+    daemon.stop()
+    table.on_dest("UPDATE dataflow.checkpoints SET epoch = 40")
+    table.control("DELETE FROM mapping_leases" if damage == "lost" else
+                  "UPDATE mapping_leases SET epoch = 7")
+    table.on_source("UPDATE t SET n = 1")
+    table.start()
+    table.wait_equal("t", timeout=20)
+    assert holder(table)[1] == 41
+    assert table.on_dest("SELECT epoch FROM dataflow.checkpoints") == [(41,)]
+    assert len(warnings(table)) == 1 and "40" in warnings(table)[0][0]
+    assert table.errors() == []
+
+
+def test_it_is_seen_between_two_ticks(table):
+    """A daemon that runs when that happens, and looks once an hour."""
+    table.add_mapping("t")
+    daemon = table.start()
+    table.wait_equal("t")
+    table.config(cdc_check_interval_seconds=3600)
+    daemon.signal(signal.SIGHUP)
+    time.sleep(2)
+    table.on_dest("UPDATE dataflow.checkpoints SET epoch = 40")
+    table.on_source("UPDATE t SET n = 1")
+    daemon.signal(signal.SIGHUP)
+    table.wait_equal("t", timeout=20)
+    assert holder(table)[1] == 41
+
+
+def test_a_copy_of_the_control_store_is_told(table):
+    """Its daemon takes the mapping away again: an error, and no race."""
+    mapping = table.add_mapping("t")
+    table.start()
+    table.wait_equal("t")
+    table.on_dest("UPDATE dataflow.checkpoints SET epoch = 40")
+    table.on_source("UPDATE t SET n = 1")
+    table.wait_equal("t", timeout=20)
+    table.on_dest("UPDATE dataflow.checkpoints SET epoch = 42")
+    table.on_source("UPDATE t SET n = 2")
+    dataflow.wait_for(lambda: table.errors(mapping))
+    kind, message, _ = table.errors(mapping)[0]
+    assert kind == "SYNC" and "same installation_id" in message
+    time.sleep(3)
+    assert holder(table)[1] == 41 and len(warnings(table)) == 1
+    assert len(table.errors()) == 1 and table.differences("t")
+    assert table.control("SELECT health FROM v_mapping_health") == [("ERROR",)]

@@ -369,3 +369,27 @@ def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
     for table in ("p0", "p1") if partitioned else ("every",):
         assert pair.table_reads(table) < 100
     assert not pair.errors()
+
+
+def test_names_that_differ_in_case_alone(pair):
+    """Two tables here, loaded and followed side by side."""
+    names = ("Orders", "orders")
+    for number, name in enumerate(names):
+        pair.on_source(f'CREATE TABLE "{name}" (id int PRIMARY KEY, n int)')
+        pair.on_source(f'INSERT INTO "{name}" VALUES ({number}, 0)')
+    mappings = [pair.add_mapping(name) for name in names]
+    pair.start()
+    for mapping in mappings:
+        pair.load(mapping)
+    for name in names:
+        pair.on_source(f'UPDATE "{name}" SET n = id + 1')
+
+    def arrived():
+        return [pair.there.query(f'SELECT id, n FROM "{name}"', pair.dst_db)
+                for name in names] == [[(0, 1)], [(1, 2)]]
+    dataflow.wait_for(arrived)
+    assert pair.errors() == []
+    # But a second mapping onto the very same one is refused as ever.
+    again = pair.add_mapping("orders", "Orders", cdc=0)
+    dataflow.wait_for(lambda: pair.errors(again))
+    assert f"mapping {mappings[0]} too" in pair.errors(again)[0][1]

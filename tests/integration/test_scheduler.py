@@ -140,6 +140,31 @@ def test_runs_of_a_killed_daemon_are_ended(two):
     ) == [("ERROR",)])
 
 
+@pytest.mark.parametrize("off", ["table_mappings", "source_servers"])
+def test_runs_of_what_was_switched_off_meanwhile(two, off):
+    """Those have no worker; what another daemon is at is left alone."""
+    mapping = two.add_mapping("a")
+    daemon = two.start()
+    two.wait_equal("a")
+    daemon.kill()
+    two.control(f"UPDATE {off} SET is_enabled = 0")
+    two.control("INSERT INTO sync_status (mapping_id, sync_type, status, "
+                f"run_id) VALUES ({mapping}, 'CDC', 'RUNNING', 'left-over')")
+    first = two.start()
+
+    def status(run):
+        return two.control("SELECT status FROM sync_status WHERE run_id = "
+                           f"'{run}'")[0][0]
+    dataflow.wait_for(lambda: status("left-over") == "ERROR")
+    two.control("INSERT INTO sync_status (mapping_id, sync_type, status, "
+                f"run_id) VALUES ({mapping}, 'CDC', 'RUNNING', 'live')")
+    two.start()
+    time.sleep(3)
+    assert status("live") == "RUNNING"
+    first.stop()
+    dataflow.wait_for(lambda: status("live") == "ERROR")
+
+
 @pytest.mark.threads
 def test_at_most_max_connections(world):
     """Twelve mappings over four connections, two of them for the control

@@ -50,7 +50,7 @@ static int save_run(struct control *control, struct error *err)
 
 static int end_stale_runs(struct control *control, struct error *err)
 {
-	return control_end_stale_runs(control, 1, err);
+	return control_end_stale_runs(control, DAEMON, 1, err);
 }
 
 static int add_log(struct control *control, struct error *err)
@@ -253,6 +253,11 @@ static int mark_channel(struct control *control, struct error *err)
 static int resolve_gone_channels(struct control *control, struct error *err)
 {
 	return control_resolve_gone_channels(control, err);
+}
+
+static int resolve_gone(struct control *control, struct error *err)
+{
+	return control_resolve_gone(control, err);
 }
 
 static int heartbeat(struct control *control, struct error *err)
@@ -479,6 +484,7 @@ const struct deed deeds[] = {
 	{"mark_channel", mark_channel,
 	 "SELECT last_error FROM notification_channels", "broken\n"},
 	{"resolve_gone_channels", resolve_gone_channels, NULL, NULL},
+	{"resolve_gone", resolve_gone, NULL, NULL},
 	{"take_leases", take_leases, "SELECT daemon FROM mapping_leases",
 	 OTHER "\n"},
 	{"check_rights", check_rights, NULL, NULL},

@@ -180,6 +180,35 @@ static void test_failure(void **state)
 	assert_told(2, 1);
 }
 
+static bool is_over(void)
+{
+	return store_number(spec.file, "SELECT COUNT(*) FROM error_logs "
+				       "WHERE is_resolved = 0") == 1;
+}
+
+/* Mended while no daemon ran; of another server nothing is resolved. */
+static void test_old_trouble_is_over(void **state)
+{
+	(void)state;
+	store_add_mapping(spec.file);
+	store_exec(spec.file, "INSERT INTO source_servers (server_name, "
+			      "connection_string) VALUES ('two', 's'); "
+			      "INSERT INTO error_logs (server_id, error_type, "
+			      "error_message) VALUES (1, 'CONNECTION', 'old'), "
+			      "(2, 'CONNECTION', 'another')");
+	memory_fail(STORE, 1, ERROR_PERMISSION);
+	see();
+	snapshot.mapping_count = 2; /* at once again */
+	see();
+	assert_told(2, 1);
+	for (int i = 0; i < 100 && !is_over(); i++)
+		pause_ms(50);
+	assert_query(spec.file,
+		     "SELECT server_id, error_type FROM error_logs "
+		     "WHERE is_resolved = 0",
+		     "2|CONNECTION\n");
+}
+
 static void test_other_drivers(void **state)
 {
 	(void)state;
@@ -200,7 +229,7 @@ int main(void)
 		TEST(test_first_and_changed), TEST(test_none),
 		TEST(test_row_is_gone),	      TEST(test_switched_off),
 		TEST(test_settings),	      TEST(test_failure),
-		TEST(test_other_drivers),
+		TEST(test_other_drivers),     TEST(test_old_trouble_is_over),
 	};
 	struct error err = ERROR_INIT;
 	int failed;

@@ -182,7 +182,15 @@ static void test_end_stale_runs(void **state)
 		run.updated_us = i == 3 ? 0 : THEN + SECOND;
 		MUST(control_save_run(control, &run, &err));
 	}
-	MUST(control_end_stale_runs(control, 1, &err));
+	/* Meanwhile another daemon has it. */
+	store_exec(spec.file,
+		   "INSERT INTO mapping_leases (mapping_id, daemon, epoch, "
+		   "taken_at) VALUES (1, 'me', 1, '2026-01-31')");
+	MUST(control_end_stale_runs(control, "another", 1, &err));
+	assert_query(spec.file,
+		     "SELECT COUNT(*) FROM sync_status WHERE status = 'ERROR'",
+		     "0\n");
+	MUST(control_end_stale_runs(control, "me", 1, &err));
 	assert_query(spec.file,
 		     "SELECT run_id, status, completed_at = updated_at, "
 		     "error_message IS NOT NULL, completed_at IS NOT NULL "
@@ -306,6 +314,28 @@ static void test_error_is_one_row(void **state)
 		     "2\n");
 	assert_query(spec.file, "SELECT DISTINCT created_at FROM error_logs",
 		     "2026-01-31T13:00:59.123456\n");
+}
+
+/* What nobody else would ever resolve; nothing of what is there. */
+static void test_errors_of_what_is_gone(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	store_exec(spec.file,
+		   "DELETE FROM error_logs; INSERT INTO error_logs "
+		   "(mapping_id, server_id, error_type, error_message, subject)"
+		   " VALUES (1, 1, 'SYNC', 'a', NULL), (77, 1, 'SYNC', 'b', "
+		   "NULL), (77, NULL, 'VERIFICATION', 'c', NULL), "
+		   "(NULL, 1, 'CONNECTION', 'd', NULL), "
+		   "(NULL, 77, 'CONNECTION', 'e', NULL), "
+		   "(NULL, NULL, 'OTHER', 'f', NULL), "
+		   "(NULL, NULL, 'OTHER', 'g', 'channel 77')");
+	MUST(control_resolve_gone(control, &err));
+	assert_query(spec.file,
+		     "SELECT error_message, resolved_at IS NOT NULL "
+		     "FROM error_logs WHERE is_resolved = 1 ORDER BY 1",
+		     "b|1\nc|1\ne|1\n");
 }
 
 static void test_error_details(void **state)
@@ -691,6 +721,7 @@ int main(void)
 		cmocka_unit_test(test_end_stale_runs),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_error_is_one_row),
+		cmocka_unit_test(test_errors_of_what_is_gone),
 		cmocka_unit_test(test_error_details),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_mirrors),

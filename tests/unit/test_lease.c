@@ -190,6 +190,65 @@ static void test_dead_process(void **state)
 	assert_int_equal(leases_epoch(&b, 1), 2);
 }
 
+static bool is_gained(size_t at)
+{
+	return leases_is_gained(&a, &a.own[at]);
+}
+
+static void test_gained(void **state)
+{
+	(void)state;
+	store_exec(spec.file,
+		   "DELETE FROM table_mappings WHERE mapping_id = 2");
+	update(&a, LONG_MS);
+	assert_true(is_gained(0));
+	store_exec(spec.file,
+		   "INSERT INTO table_mappings (mapping_id, server_id, "
+		   "target_id, source_database, source_table, dest_database, "
+		   "dest_table) VALUES (2, 1, 1, 'db', 't2', 'db', 't2')");
+	update(&a, LONG_MS);
+	assert_int_equal(a.own_count, 2);
+	assert_false(is_gained(0));
+	assert_true(is_gained(1));
+	/* Away and back between two looks. */
+	store_exec(spec.file, "UPDATE mapping_leases SET epoch = epoch + 2 "
+			      "WHERE mapping_id = 1");
+	update(&a, LONG_MS);
+	assert_true(is_gained(0));
+	assert_false(is_gained(1));
+}
+
+/* Past what the destination has; and never without the lease. */
+static void test_raise(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	update(&a, SHORT_MS);
+	MUST(leases_raise(&a, control, 1, 40, &err));
+	assert_int_equal(leases_epoch(&a, 1), 41);
+	assert_int_equal(leases_epoch(&a, 2), 1);
+	MUST(leases_raise(&a, control, 1, 0, &err));
+	assert_int_equal(leases_epoch(&a, 1), 42);
+	/* Another one has it by now. */
+	update(&b, SHORT_MS);
+	pause_ms(SHORT_MS + 50);
+	update(&b, SHORT_MS);
+	assert_int_equal(leases_epoch(&b, 1), 43);
+	assert_int_equal(leases_epoch(&a, 1), 42);
+	MUST(leases_raise(&a, control, 1, 43, &err));
+	assert_int_equal(a.own_count, 0);
+	assert_query(spec.file,
+		     "SELECT mapping_id, epoch FROM mapping_leases "
+		     "WHERE daemon = 'elsewhere.invalid:2:b' ORDER BY 1",
+		     "1|43\n2|2\n");
+	/* And it was taken away and given back, without our knowing. */
+	update(&b, SHORT_MS);
+	store_exec(spec.file, "UPDATE mapping_leases SET epoch = 50");
+	MUST(leases_raise(&b, control, 1, 60, &err));
+	assert_int_equal(leases_epoch(&b, 1), 50);
+}
+
 static void test_store_is_away(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -198,6 +257,7 @@ static void test_store_is_away(void **state)
 	update(&a, LONG_MS);
 	store_exec(spec.file, "ALTER TABLE mapping_leases RENAME TO gone");
 	assert_int_equal(leases_update(&a, control, LONG_MS, &err), -1);
+	assert_int_equal(leases_raise(&a, control, 1, 9, &err), -1);
 	assert_int_equal(leases_epoch(&a, 1), 1); /* as they were */
 }
 
@@ -211,6 +271,8 @@ int main(void)
 		TEST(test_beat_at_the_last_moment),
 		TEST(test_stopped_one_gives_them_up),
 		TEST(test_dead_process),
+		TEST(test_gained),
+		TEST(test_raise),
 		TEST(test_store_is_away),
 	};
 

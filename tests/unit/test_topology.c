@@ -107,6 +107,27 @@ static void test_one_destination_twice(void **state)
 	assert_problem(2, "mapping 1 too");
 }
 
+/* A system that tells names apart: both tables are there. */
+static void test_exact_names(void **state)
+{
+	static struct driver exact;
+
+	(void)state;
+	add(1, "Orders", 2, "Orders");
+	add(1, "orders", 2, "orders");
+	add(2, "t", 3, "T");
+	exact = *mappings[0]->to.driver;
+	exact.abilities |= NAMES_EXACT;
+	for (size_t i = 0; i < count; i++) {
+		mappings[i]->from.driver = &exact;
+		mappings[i]->to.driver = &exact;
+	}
+	assert_problem(0, "");
+	add(3, "o", 2, "orders"); /* but a server's name is as it is */
+	mappings[3]->to.driver = &exact;
+	assert_problem(4, "mapping 2 too");
+}
+
 static void test_circle_of_two(void **state)
 {
 	(void)state;
@@ -160,6 +181,7 @@ int main(void)
 		TEST(test_fine),
 		TEST(test_onto_itself),
 		TEST(test_one_destination_twice),
+		TEST(test_exact_names),
 		TEST(test_circle_of_two),
 		TEST(test_circle_of_four),
 		TEST(test_refused_ones_do_not_count),

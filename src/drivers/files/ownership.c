@@ -221,10 +221,12 @@ static int claim(struct files_target *target, struct error *err)
 	rc = read_state(target, &state, &tag, err);
 	if (rc >= 0 && check_owner(target, &state, err) < 0)
 		rc = -1;
-	if (rc >= 0 && state.epoch > target->epoch)
+	if (rc >= 0 && state.epoch > target->epoch) {
+		target->base.later_epoch = state.epoch;
 		rc = error_set(err, ERROR_FENCED,
 			       "another daemon works on '%s' now",
 			       place_of(target));
+	}
 	if (rc < 0) {
 		table_state_release(&state);
 		return -1;

@@ -176,11 +176,13 @@ static int target_fence(struct target *dst, struct error *err)
 		row = add_checkpoint(target);
 	if (!row)
 		ret = error_memory(err, "a checkpoint");
-	else if (row->epoch > target->epoch)
+	else if (row->epoch <= target->epoch)
+		row->epoch = target->epoch;
+	else
 		ret = error_set(err, ERROR_FENCED,
 				"another daemon works on this mapping now");
-	else
-		row->epoch = target->epoch;
+	if (row)
+		target->base.later_epoch = row->epoch;
 	pthread_mutex_unlock(&target->store->lock);
 	return ret;
 }

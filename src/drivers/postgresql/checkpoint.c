@@ -220,6 +220,7 @@ int pg_checkpoint_fence(struct pg_target *target, struct error *err)
 	pg_finish(target->conn);
 	if (epoch == target->epoch)
 		return 0;
+	target->base.later_epoch = epoch;
 	return error_set(err, ERROR_FENCED,
 			 "another daemon works on this mapping now");
 }

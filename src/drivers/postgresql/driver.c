@@ -136,7 +136,7 @@ static const char *const change_sources[] = {"logical", NULL};
 
 const struct driver postgresql_driver = {
 	.name = "postgresql",
-	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS,
+	.abilities = SOURCE_SNAPSHOTS | TARGET_TRANSACTIONS | NAMES_EXACT,
 	.change_sources = change_sources,
 	.address = server_address,
 	.server_new = server_new,

@@ -209,6 +209,7 @@ int checkpoint_fence(struct sqlserver_target *target, struct error *err)
 		return -1;
 	if (epoch == target->epoch)
 		return 0;
+	target->base.later_epoch = epoch;
 	return error_set(err, ERROR_FENCED,
 			 "another daemon works on this mapping now");
 }
