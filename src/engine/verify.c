@@ -392,6 +392,49 @@ static void stop_watching(struct verify *verify)
 	verify->link->watch_arg = NULL;
 }
 
+/* What the run has come to so far does not hold any more. */
+static int begin_tally_anew(struct verify *verify, struct error *err)
+{
+	struct tally *tally = &verify->tally, fresh;
+
+	if (tally_init(&fresh, tally->kind, err) < 0)
+		return -1;
+	fresh.request_id = tally->request_id;
+	fresh.started_us = tally->started_us;
+	fresh.repair = tally->repair;
+	fresh.dry_run = tally->dry_run;
+	fresh.condition = tally->condition;
+	tally->condition = NULL;
+	tally_release(tally);
+	*tally = fresh;
+	return keep(verify, err);
+}
+
+/* What is to be looked at, and from where on if a part of it was before. */
+static int prepare_tally(struct verify *verify, uint64_t tail_rows,
+			 struct error *err)
+{
+	struct compare *compare = &verify->compare;
+	struct link *link = verify->link;
+	struct tally *tally = &verify->tally;
+	struct source *mirror = compare->mirror;
+	uint64_t others = tail_rows;
+
+	if (tally->apart != compare->apart &&
+	    (tally->compared || tally->looked) &&
+	    begin_tally_anew(verify, err) < 0)
+		return -1;
+	tally->apart = compare->apart;
+	tally->total = tail_rows;
+	if (tally->kind != TALLY_TAIL &&
+	    (link->src->ops->estimate(link->src, &tally->total, err) < 0 ||
+	     (tally->apart && mirror->ops->estimate(mirror, &others, err) < 0)))
+		return -1;
+	if (tally->apart)
+		tally->total += others;
+	return 0;
+}
+
 static int begin_scan(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
@@ -402,9 +445,7 @@ static int begin_scan(struct verify *verify, struct error *err)
 	if (compare_open(&verify->compare, link, err) < 0)
 		return -1;
 	verify->compare.spare = verify->row_bytes;
-	tally->total = (uint64_t)plan.tail_rows;
-	if (tally->kind != TALLY_TAIL &&
-	    link->src->ops->estimate(link->src, &tally->total, err) < 0)
+	if (prepare_tally(verify, (uint64_t)plan.tail_rows, err) < 0)
 		return -1;
 	if (scan_begin(&verify->scan, &verify->compare, tally,
 		       (uint64_t)plan.tail_rows, verify->most_rows, err) < 0)
@@ -461,11 +502,13 @@ static int begin_confirming(struct verify *verify, struct error *err)
 
 static bool tail_is_long_enough(struct verify *verify)
 {
+	const struct tally *tally = &verify->tally;
 	struct verify_plan plan;
 
 	verify_plan_make(&plan, verify->mapping, &verify->link->settings);
-	return verify->tally.kind == TALLY_TAIL &&
-	       verify->tally.compared >= 2 * (uint64_t)plan.tail_rows;
+	return tally->kind == TALLY_TAIL &&
+	       tally->compared >=
+		       (tally->apart ? 4 : 2) * (uint64_t)plan.tail_rows;
 }
 
 /* Is it time to look again at what was found? */
@@ -576,21 +619,6 @@ static int give_up_waiting(struct verify *verify, struct error *err)
 
 /* -------------------------------------------------- what proves it by itself */
 
-/* What the run has come to so far is of something that is not there any more. */
-static int begin_proof_anew(struct verify *verify, struct error *err)
-{
-	struct tally fresh;
-
-	if (tally_init(&fresh, verify->tally.kind, err) < 0)
-		return -1;
-	fresh.request_id = verify->tally.request_id;
-	fresh.started_us = verify->tally.started_us;
-	tally_release(&verify->tally);
-	verify->tally = fresh;
-	forget_link(verify);
-	return keep(verify, err);
-}
-
 static int prove_slice(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
@@ -605,8 +633,10 @@ static int prove_slice(struct verify *verify, struct error *err)
 	rc = verify_prove(verify, err);
 	if (rc < 0)
 		return -1;
-	if (verify->proof.anew)
-		return begin_proof_anew(verify, err);
+	if (verify->proof.anew) {
+		forget_link(verify);
+		return begin_tally_anew(verify, err);
+	}
 	verify->step = VERIFY_SCAN;
 	if (begins)
 		report_run_continue(verify->subject, REPORT_VERIFYING,

@@ -25,7 +25,7 @@ struct verify {
 
 	/* By the system's clock; last_…: when one ended, 0: never. */
 	int64_t born_us, last_tail_us, last_whole_us;
-	struct order *orders;		     /* that wait, the oldest first */
+	struct order *orders; /* that wait, the oldest first */
 	size_t order_count;
 	int done[VERIFY_DONE_MAX]; /* requests that were answered lately */
 	size_t done_next;
@@ -53,9 +53,9 @@ struct verify {
 	/* By clock_us(): when the source was looked at, and up to when, as was
 	 * seen since, all changes are applied. */
 	int64_t looked_us, complete_us;
-	size_t most_rows;    /* that are looked at again at once */
-	int64_t found_ms;    /* when the first of the rows found was; 0: none */
-	int64_t told_ms;     /* when the progress was kept last */
+	size_t most_rows; /* that are looked at again at once */
+	int64_t found_ms; /* when the first of the rows found was; 0: none */
+	int64_t told_ms;  /* when the progress was kept last */
 	uint64_t told_rows;
 };
 

@@ -128,11 +128,11 @@ void verify_result_tell_failure(const struct verify_result *result,
 
 void verify_result_tell_rows(struct verify *verify)
 {
-	uint64_t compared = verify->tally.compared;
+	uint64_t rows = verify->tally.compared + verify->tally.looked;
 
-	if (compared <= verify->told_rows)
+	if (rows <= verify->told_rows)
 		return;
 	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    compared - verify->told_rows, NULL);
-	verify->told_rows = compared;
+			    rows - verify->told_rows, NULL);
+	verify->told_rows = rows;
 }

@@ -41,6 +41,9 @@ struct column {
 	bool unsupported; /* its values cannot be carried */
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
+	/* It is sorted by rules that its database brings along: columns of
+	 * other databases with the same words may be sorted otherwise. */
+	bool own_order;
 	/*
 	 * Its values may be such as most systems have no room for. A decimal
 	 * may be ROW_DECIMAL_NAN; a date may be any number of days, or
