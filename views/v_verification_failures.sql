@@ -1,4 +1,5 @@
--- Verifications that found the two sides different, the newest thousand. What
+-- Verifications that found the two sides different, the newest thousand; of those
+-- that could not be brought to an end (PARTIAL) what they found till then. What
 -- became of it shows in last_status: how the mapping's newest verification ended.
 USE dbaops_dataflow;
 GO
@@ -37,6 +38,8 @@ OUTER APPLY (
     WHERE w.mapping_id = v.mapping_id AND w.verification_type <> N'DRY_RUN'
     ORDER BY w.verified_at DESC
 ) AS n
-WHERE v.verification_status = N'FAILED'
+WHERE
+    v.verification_status IN (N'FAILED', N'PARTIAL')
+    AND v.mismatches_found > 0
 ORDER BY v.verified_at DESC;
 GO

@@ -4,12 +4,17 @@
 #include <stdio.h>
 #include <time.h>
 
-int64_t clock_ms(void)
+int64_t clock_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 int64_t clock_utc_us(void)
@@ -18,6 +23,18 @@ int64_t clock_utc_us(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t clock_to_utc(int64_t us)
+{
+	return clock_utc_us() - (clock_us() - us);
+}
+
+int64_t clock_from_utc(int64_t utc_us)
+{
+	int64_t now = clock_us(), age = clock_utc_us() - utc_us;
+
+	return age > 0 ? now - age : now;
 }
 
 /*

@@ -7,8 +7,19 @@
 /* Milliseconds that only grow; for durations and deadlines, any thread. */
 int64_t clock_ms(void);
 
+/* The same clock in microseconds, to tell which of two moments came first. */
+int64_t clock_us(void);
+
 /* Microseconds since 1970-01-01 UTC, from the system's clock. */
 int64_t clock_utc_us(void);
+
+/*
+ * The moment when clock_us() was `us`, by the system's clock as it is set now;
+ * and the reverse. A time that lies in the future is taken for now: the clock
+ * was set back since.
+ */
+int64_t clock_to_utc(int64_t us);
+int64_t clock_from_utc(int64_t utc_us);
 
 #define CLOCK_TEXT_MAX 64
 

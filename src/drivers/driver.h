@@ -195,12 +195,14 @@ struct source_spec {
 /* What one call to changes_begin() found. */
 struct window {
 	struct position to; /* the window is (from, to] */
-	/*
-	 * When the last transaction at or before `to` was committed, and up to
-	 * when the source vouches that nothing older will still appear after
-	 * `to`. Both by this machine's clock, microseconds UTC.
-	 */
+	/* When the last transaction at or before `to` was committed, by this
+	 * machine's clock, microseconds UTC. */
 	int64_t commit_us;
+	/*
+	 * Up to when the source vouches that nothing older will still appear
+	 * after `to`: by clock_us(), since others may be set while somebody
+	 * waits for it. 0, or in the future: it is not known.
+	 */
 	int64_t complete_us;
 	bool has_rows; /* of this table; if not, next() need not be asked */
 	bool newest;   /* nothing was known after `to` */
@@ -359,8 +361,8 @@ struct source_ops {
 
 	/*
 	 * Up to when everything that was committed is in the log by now, by
-	 * this machine's clock, for a window that is asked for after this call
-	 * and is the newest; 0: it is not known. Costs a look of its own, for
+	 * clock_us(), for a window that is asked for after this call and is
+	 * the newest; 0, or in the future: it is not known. Costs a look of its own, for
 	 * when an idle log's last entry is too old to wait for the next. NULL:
 	 * a window's `complete_us` tells as much.
 	 */

@@ -32,7 +32,7 @@ static const struct checkpoint *where(const struct link *link)
 static bool is_consistent(const struct link *link, const struct window *window)
 {
 	return link->stored.consistent_after_us &&
-	       window->complete_us >= link->stored.consistent_after_us;
+	       window->complete_us >= link->loaded_us;
 }
 
 /* The rows of a window, into the transaction that was begun. */
@@ -235,6 +235,20 @@ static int64_t find_lag(const struct link *link, const struct window *window)
 					     : 0;
 }
 
+/*
+ * What was committed in the future was so by a clock that was set back since,
+ * be it only an hour in autumn: it tells nothing.
+ */
+static void mind_clock(struct window *window, int64_t until_us)
+{
+	int64_t now = clock_us();
+
+	if (window->complete_us > now)
+		window->complete_us = 0;
+	if (window->newest && until_us > window->complete_us && until_us <= now)
+		window->complete_us = until_us;
+}
+
 int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 {
 	struct window window;
@@ -249,8 +263,8 @@ int cdc_run_step(struct link *link, struct cdc_step *step, struct error *err)
 		link->src, &link->shape, &link->reached,
 		(unsigned)link->settings.window_transactions, &window, err);
 	step->altered = rc == 0 && window.altered;
-	if (rc >= 0 && window.newest && until_us > window.complete_us)
-		window.complete_us = until_us;
+	if (rc >= 0)
+		mind_clock(&window, until_us);
 	if (rc >= 0 && !step->altered &&
 	    (rc > 0 || is_consistent(link, &window)))
 		rc = use_window(link, &window, &step->rows, err);

@@ -8,7 +8,7 @@
 struct cdc_step {
 	uint64_t rows;	/* changes read for this table */
 	bool caught_up; /* there was nothing more when it looked */
-	/* Up to when nothing older can come any more, by this clock; 0: not
+	/* Up to when nothing older can come any more, by clock_us(); 0: not
 	 * known. */
 	int64_t complete_us;
 	int64_t lag_ms;	 /* of what was applied last, or 0 */

@@ -163,6 +163,72 @@ static bool find_can_digest(const struct compare *compare)
 	return true;
 }
 
+/* What every system sorts alike; 0: something else. */
+static int kind_of_order(enum row_type type)
+{
+	enum { NUMBER = 1, DAY, CLOCK, MOMENT };
+
+	switch (type) {
+	case ROW_BOOL:
+	case ROW_UINT8:
+	case ROW_INT8:
+	case ROW_INT16:
+	case ROW_INT32:
+	case ROW_INT64:
+	case ROW_UINT64:
+	case ROW_DECIMAL:
+		return NUMBER;
+	case ROW_DATE:
+	case ROW_TIMESTAMP:
+		return DAY;
+	case ROW_TIME:
+		return CLOCK;
+	case ROW_TIMESTAMPTZ:
+		return MOMENT;
+	default:
+		return 0;
+	}
+}
+
+/* varchar(10) and varchar(20) are sorted alike, varchar and nvarchar not. */
+static bool same_words(const char *a, const char *b)
+{
+	size_t len;
+
+	if (!a || !b)
+		return a == b;
+	len = strcspn(a, "(");
+	return len == strcspn(b, "(") && !strncmp(a, b, len);
+}
+
+/* Are the values of a column of the key sorted alike for sure? */
+static bool same_order(const struct compare *compare,
+		       const struct column *source, const struct column *dest)
+{
+	int kind = kind_of_order(source->type);
+
+	if (source->own_order || dest->own_order)
+		return false;
+	if (kind)
+		return kind == kind_of_order(dest->type);
+	return compare->link->from->driver == compare->link->to->driver &&
+	       source->type == dest->type &&
+	       same_words(source->native, dest->native) &&
+	       text_equal(source->collation, dest->collation);
+}
+
+static bool find_apart(const struct compare *compare)
+{
+	const struct table *source = &compare->keys[COMPARE_SOURCE];
+	const struct table *dest = &compare->keys[COMPARE_DEST];
+
+	for (size_t i = 0; i < source->column_count; i++)
+		if (!same_order(compare, &source->columns[i],
+				&dest->columns[i]))
+			return true;
+	return false;
+}
+
 static int describe(struct compare *compare, struct error *err)
 {
 	struct table dest;
@@ -242,7 +308,8 @@ int compare_open(struct compare *compare, struct link *link, struct error *err)
 		compare_close(compare);
 		return -1;
 	}
-	compare->can_digest = find_can_digest(compare);
+	compare->apart = find_apart(compare);
+	compare->can_digest = !compare->apart && find_can_digest(compare);
 	return 0;
 }
 

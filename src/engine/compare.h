@@ -38,6 +38,7 @@ struct compare {
 	size_t *take;			  /* indexes into either shape */
 	size_t take_count;
 	bool can_digest; /* the servers can do it, and mean the same */
+	bool apart;	 /* they may sort the key otherwise than each other */
 
 	/* Keys of rows that differ, as the side has them that was read. */
 	struct batch found[COMPARE_SIDES];
@@ -91,14 +92,34 @@ int compare_sums(struct compare *compare, const struct compare_span *span,
 		 uint64_t rows, struct row_sum sums[COMPARE_SIDES],
 		 struct error *err) __attribute__((warn_unused_result));
 
+/* What a span has come to. */
+struct compare_part {
+	struct row_sum sums[COMPARE_SIDES]; /* of rows that do not differ */
+	uint64_t rows;			    /* of the source, compared */
+	uint64_t looked; /* of the destination, looked for at the source */
+};
+
 /*
- * Compare a span row by row and add what differs to `found`. 1: done, and
- * `sums` are those of the rows that do not differ; 0: nothing was done, one
- * side has more than COMPARE_ROWS_MAX rows, or `found` no room for more.
+ * Compare a span row by row and add what differs to `found`. 1: done; 0:
+ * nothing was done, one side has more than COMPARE_ROWS_MAX rows, or `found`
+ * no room for more. Only without `apart`.
  */
 int compare_rows(struct compare *compare, const struct compare_span *span,
-		 struct row_sum sums[COMPARE_SIDES], uint64_t *rows,
-		 struct error *err) __attribute__((warn_unused_result));
+		 struct compare_part *out, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Likewise the rows of one side, that of the span's low end, which is there even
+ * if it has no key, each with the row of the same key on the other side: for
+ * sides that sort the key otherwise, where a span of one is scattered over the
+ * other. Those of the destination only if no span of the source had them, which
+ * go from `since` on to the end; without a key they had all there are. With a
+ * condition the rows that it chooses are all found.
+ */
+int compare_one_side(struct compare *compare, const struct compare_span *span,
+		     const struct row_key *since, const char *condition,
+		     struct compare_part *out, struct error *err)
+	__attribute__((warn_unused_result));
 
 /* Add the keys of all rows of either side that a condition chooses. Returns as
  * compare_rows(). */

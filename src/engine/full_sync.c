@@ -188,17 +188,20 @@ static int load(struct link *link, const struct position *position,
 {
 	struct checkpoint next = {.position = *position};
 	struct target_counts counts;
+	int64_t loaded_us;
 
 	if (copy_table(link, total, &next.position, rows, err) < 0 ||
 	    cancel_check(link->cancel, err) < 0)
 		return -1;
 	FAILPOINT(LOAD_READ);
+	loaded_us = clock_us();
 	if (link->mapping->cdc_enabled)
-		next.consistent_after_us = clock_utc_us();
+		next.consistent_after_us = clock_to_utc(loaded_us);
 	if (link->dst->ops->commit(link->dst, NULL, &next, &counts, err) < 0)
 		return -1;
 	link_keep_from(link, &next.position);
 	link->stored = next;
+	link->loaded_us = loaded_us;
 	link->reached = next.position;
 	link->stored_ms = clock_ms();
 	link->loaded = true;

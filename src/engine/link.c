@@ -364,6 +364,7 @@ int link_attach(struct link *link, bool for_load, struct error *err)
 		link_keep_from(link, &link->stored.position);
 	link->reached = link->stored.position;
 	link->stored_ms = 0;
+	link->loaded_us = clock_from_utc(link->stored.consistent_after_us);
 	link->attached = true;
 done:
 	if (rc < 0)

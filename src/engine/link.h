@@ -44,6 +44,8 @@ struct link {
 	struct checkpoint stored;
 	struct position reached;
 	int64_t stored_ms; /* when `stored` was last written */
+	/* By clock_us(), what `stored.consistent_after_us` is, while it is. */
+	int64_t loaded_us;
 
 	/*
 	 * A transaction of the destination is open, with whole windows in it:

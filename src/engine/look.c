@@ -86,13 +86,12 @@ static void copy_charsets(struct table *keys, const struct table *shape)
 			table_column(shape, keys->columns[i].name)->charset;
 }
 
-int look_begin(struct look *look, struct compare *compare,
-	       enum compare_side side, const struct row_choice *choice,
-	       struct error *err)
+static int begin(struct look *look, struct compare *compare,
+		 enum compare_side side, struct table shapes[COMPARE_SIDES],
+		 const struct row_choice *choice, struct error *err)
 {
 	const struct link *link = compare->link;
-	struct table *shape = &compare->shape[side];
-	const struct table *other = &compare->shape[!side];
+	struct table *shape = &shapes[side];
 	struct source *src = look_reader(compare, side);
 
 	memset(look, 0, sizeof(*look));
@@ -101,15 +100,33 @@ int look_begin(struct look *look, struct compare *compare,
 	if (src->ops->read_begin(src, shape, choice, err) < 0 ||
 	    compare_has_memory(compare, side, err) < 0)
 		return -1;
-	copy_charsets(&compare->keys[side], shape);
+	if (shape != &compare->keys[side])
+		copy_charsets(&compare->keys[side], shape);
 	if (batch_init(&look->batch, shape, (size_t)link->settings.batch_rows,
 		       memory_batch(&link->memory, src, NULL), err) < 0 ||
-	    canonical_init(&look->rows, shape, other, compare->take,
-			   compare->take_count, err) < 0 ||
-	    canonical_init(&look->keys, shape, other, shape->key,
+	    canonical_init(&look->keys, shape, &shapes[!side], shape->key,
 			   shape->key_count, err) < 0)
 		return -1;
 	return 0;
+}
+
+int look_begin(struct look *look, struct compare *compare,
+	       enum compare_side side, const struct row_choice *choice,
+	       struct error *err)
+{
+	struct table *shapes = compare->shape;
+
+	if (begin(look, compare, side, shapes, choice, err) < 0)
+		return -1;
+	return canonical_init(&look->rows, &shapes[side], &shapes[!side],
+			      compare->take, compare->take_count, err);
+}
+
+int look_begin_keys(struct look *look, struct compare *compare,
+		    enum compare_side side, const struct row_choice *choice,
+		    struct error *err)
+{
+	return begin(look, compare, side, compare->keys, choice, err);
 }
 
 void look_end(struct look *look)
@@ -138,8 +155,9 @@ int look_next(struct look *look, struct row_digest *key, struct row_digest *md5,
 		if (rc <= 0)
 			return rc;
 	}
-	if (canonical_digest(&look->keys, &look->batch, look->at, key, err) <
-		    0 ||
+	if (canonical_digest(&look->keys, &look->batch, look->at, key, err) < 0)
+		return -1;
+	if (md5 &&
 	    canonical_digest(&look->rows, &look->batch, look->at, md5, err) < 0)
 		return -1;
 	return 1;

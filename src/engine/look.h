@@ -52,14 +52,18 @@ struct look {
 	struct compare *compare;
 	enum compare_side side;
 	struct batch batch;
-	struct canonical rows, keys;
-	size_t at; /* the row of the batch at hand */
+	struct canonical rows, keys; /* `rows` not of keys alone */
+	size_t at;		     /* the row of the batch at hand */
 };
 
 /* look_end() in any case. */
 int look_begin(struct look *look, struct compare *compare,
 	       enum compare_side side, const struct row_choice *choice,
 	       struct error *err) __attribute__((warn_unused_result));
+/* At the keys alone: then look_next() has no `md5`. */
+int look_begin_keys(struct look *look, struct compare *compare,
+		    enum compare_side side, const struct row_choice *choice,
+		    struct error *err) __attribute__((warn_unused_result));
 void look_end(struct look *look);
 
 /* The next row's digests. 1: there is one; 0: that was all. */

@@ -4,6 +4,12 @@
  *
  * Cutting is done by the source, whose rows say where; only where the
  * destination has many rows that the source lacks, it has to say.
+ *
+ * That takes a stretch of one side for a stretch of the other. Where they sort
+ * the key otherwise (a uuid in SQL Server and elsewhere, text by two collations)
+ * the other side is asked for the keys of a stretch instead. Sorting by an
+ * expression that is the same everywhere was the other way: no index has it, so
+ * each stretch would have sorted the whole table.
  */
 #include "engine/scan.h"
 
@@ -63,6 +69,43 @@ const struct compare_end *scan_place(const struct scan *scan)
 	return scan->count ? &scan->spans[scan->count - 1].span.low : NULL;
 }
 
+static bool is_tail(const struct tally *tally)
+{
+	return tally->kind == TALLY_TAIL;
+}
+
+/*
+ * What is newest on the source need not be on the destination: of either side
+ * its own newest rows. Where those of the source begin is kept, since its turn
+ * has had them when the destination's comes.
+ */
+static int begin_apart(struct scan *scan, struct compare *compare,
+		       struct tally *tally, uint64_t rows, struct error *err)
+{
+	struct compare_end *at = &tally->at, dest = {.side = COMPARE_DEST};
+	struct compare_span all;
+	int rc = 0;
+
+	memset(&all, 0, sizeof(all));
+	if (at->side == COMPARE_DEST)
+		return push(scan, at, NULL, true, 0, err);
+	if (is_tail(tally))
+		rc = compare_cut(compare, COMPARE_DEST, &all, true, rows - 1,
+				 &dest, err);
+	if (rc >= 0 && is_tail(tally) && !at->key.bytes) {
+		rc = compare_cut(compare, COMPARE_SOURCE, &all, true, rows - 1,
+				 at, err);
+		if (rc >= 0)
+			rc = row_key_copy(&tally->since, &at->key, err);
+	}
+	if (rc >= 0)
+		rc = push(scan, &dest, NULL, true, 0, err);
+	if (rc >= 0)
+		rc = push(scan, at, NULL, true, 0, err);
+	row_key_release(&dest.key);
+	return rc < 0 ? -1 : 0;
+}
+
 /* Where the newest rows begin: on the destination, or, when that has not so
  * many, on the source. */
 static int find_tail(struct compare *compare, uint64_t rows,
@@ -89,13 +132,22 @@ int scan_begin(struct scan *scan, struct compare *compare, struct tally *tally,
 	scan->tried_whole = false;
 	if (tally->ended)
 		return 0;
-	if (tally->kind == TALLY_TAIL && !tally->at.key.bytes &&
+	if (compare->apart)
+		return begin_apart(scan, compare, tally, rows, err);
+	if (is_tail(tally) && !tally->at.key.bytes &&
 	    find_tail(compare, rows, &tally->at, err) < 0)
 		return -1;
 	return push(scan, &tally->at, NULL, true, 0, err);
 }
 
 /* ------------------------------------------------------------------ cutting */
+
+/* Who says where. */
+static enum compare_side cutter(const struct compare *compare,
+				const struct scan_span *from)
+{
+	return compare->apart ? from->span.low.side : COMPARE_SOURCE;
+}
 
 static int cut_off(struct scan *scan, struct compare *compare,
 		   const struct scan_span *from, struct error *err)
@@ -104,7 +156,7 @@ static int cut_off(struct scan *scan, struct compare *compare,
 	int rc;
 
 	memset(&end, 0, sizeof(end));
-	rc = compare_cut(compare, COMPARE_SOURCE, &from->span, false,
+	rc = compare_cut(compare, cutter(compare, from), &from->span, false,
 			 scan->stretch_rows, &end, err);
 	if (rc > 0)
 		rc = push(scan, &end, NULL, true, 0, err) < 0 ||
@@ -145,9 +197,9 @@ static int split(struct scan *scan, struct compare *compare,
 
 	memset(&end, 0, sizeof(end));
 	if (source_rows)
-		rc = compare_cut(compare, COMPARE_SOURCE, &from->span, false,
-				 source_rows, &end, err);
-	if (rc == 0) {
+		rc = compare_cut(compare, cutter(compare, from), &from->span,
+				 false, source_rows, &end, err);
+	if (rc == 0 && !compare->apart) {
 		rows = dest_rows;
 		rc = compare_cut(compare, COMPARE_DEST, &from->span, false,
 				 dest_rows, &end, err);
@@ -163,12 +215,12 @@ static int split(struct scan *scan, struct compare *compare,
 
 /* ---------------------------------------------------------------- comparing */
 
-static void add_same(struct tally *tally,
-		     const struct row_sum sums[COMPARE_SIDES], uint64_t rows)
+static void add_part(struct tally *tally, const struct compare_part *part)
 {
 	for (int side = 0; side < COMPARE_SIDES; side++)
-		row_sum_merge(&tally->sums[side], &sums[side]);
-	tally->compared += rows;
+		row_sum_merge(&tally->sums[side], &part->sums[side]);
+	tally->compared += part->rows;
+	tally->looked += part->looked;
 }
 
 /* Row by row. 1: done; 0: it has to be dealt with what was found. */
@@ -176,20 +228,22 @@ static int compare_leaf(struct scan *scan, struct compare *compare,
 			struct tally *tally, const struct scan_span *from,
 			struct error *err)
 {
-	struct row_sum sums[COMPARE_SIDES];
-	uint64_t rows = 0;
+	struct compare_part part;
 	int rc;
 
-	memset(sums, 0, sizeof(sums));
-	if (tally->kind == TALLY_CHOSEN)
+	memset(&part, 0, sizeof(part));
+	if (compare->apart)
+		rc = compare_one_side(compare, &from->span, &tally->since,
+				      tally->condition, &part, err);
+	else if (tally->kind == TALLY_CHOSEN)
 		rc = compare_choose(compare, &from->span, tally->condition,
 				    err);
 	else
-		rc = compare_rows(compare, &from->span, sums, &rows, err);
+		rc = compare_rows(compare, &from->span, &part, err);
 	if (rc < 0)
 		return -1;
 	if (rc > 0) {
-		add_same(tally, sums, rows);
+		add_part(tally, &part);
 		return 1;
 	}
 	if (compare_found(compare))
@@ -206,19 +260,20 @@ static int compare_stretch(struct scan *scan, struct compare *compare,
 			   struct tally *tally, struct scan_span *from,
 			   struct error *err)
 {
-	struct row_sum sums[COMPARE_SIDES];
+	struct compare_part part;
 	uint64_t source, dest;
 	int rc;
 
 	if (!compare->can_digest || tally->kind != TALLY_WHOLE)
 		return compare_leaf(scan, compare, tally, from, err);
-	rc = compare_sums(compare, &from->span, from->rows, sums, err);
+	memset(&part, 0, sizeof(part));
+	rc = compare_sums(compare, &from->span, from->rows, part.sums, err);
 	if (rc < 0)
 		return -1;
-	source = from->rows = sums[COMPARE_SOURCE].rows;
-	dest = sums[COMPARE_DEST].rows;
+	source = from->rows = part.rows = part.sums[COMPARE_SOURCE].rows;
+	dest = part.sums[COMPARE_DEST].rows;
 	if (rc > 0) {
-		add_same(tally, sums, source);
+		add_part(tally, &part);
 		return 1;
 	}
 	if (source <= at_most(LEAF_ROWS, scan->most_rows) &&
@@ -238,10 +293,25 @@ static int choose_whole(struct scan *scan, struct compare *compare,
 	int rc = compare_choose(compare, &from->span, tally->condition, err);
 
 	scan->tried_whole = true;
+	if (rc > 0)
+		scan_release(scan); /* that was both sides */
 	if (rc == 0)
 		rc = push(scan, &from->span.low, NULL, true, 0, err) < 0 ? -1
 									 : 1;
 	return rc;
+}
+
+/* Not behind a stretch of one side that is none of the other. */
+static bool may_choose_whole(const struct scan *scan,
+			     const struct compare *compare,
+			     const struct tally *tally,
+			     const struct scan_span *from)
+{
+	const struct compare_end *low = &from->span.low;
+
+	return tally->kind == TALLY_CHOSEN && !scan->tried_whole &&
+	       (!compare->apart ||
+		(low->side == COMPARE_SOURCE && !low->key.bytes));
 }
 
 static void adapt(struct scan *scan, const struct compare *compare,
@@ -264,7 +334,7 @@ int scan_step(struct scan *scan, struct compare *compare, struct tally *tally,
 	int64_t began = clock_ms();
 	int rc;
 
-	if (from.rest && tally->kind == TALLY_CHOSEN && !scan->tried_whole) {
+	if (from.rest && may_choose_whole(scan, compare, tally, &from)) {
 		rc = choose_whole(scan, compare, tally, &from, err);
 	} else if (from.rest) {
 		rc = cut_off(scan, compare, &from, err) < 0 ? -1 : 1;

@@ -7,7 +7,9 @@
 /*
  * Goes through a table in the order of its key, a stretch at a time, and
  * narrows down where the two sides differ: stretches whose sums differ are
- * halved until they are short enough to be compared row by row.
+ * halved until they are short enough to be compared row by row. Sides that sort
+ * the key otherwise take turns, each in its own order: first the source, then
+ * the destination for what the source's turn has not had.
  */
 #define SCAN_SPANS_MAX 64
 

@@ -31,6 +31,7 @@ int tally_init(struct tally *tally, enum tally_kind kind, struct error *err)
 void tally_release(struct tally *tally)
 {
 	row_key_release(&tally->at.key);
+	row_key_release(&tally->since);
 	free(tally->condition);
 	free(tally->place);
 	json_decref(tally->shown);
@@ -79,7 +80,7 @@ char *tally_format(const struct tally *tally)
 {
 	json_t *root = json_pack(
 		"{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, s:I, "
-		"s:I, s:s?, s:O, s:b, s:b, s:b, s:I, s:s?}",
+		"s:I, s:s?, s:O, s:b, s:b, s:b, s:I, s:s?, s:b, s:o, s:I}",
 		"kind", kinds[tally->kind], "repair", tally->repair, "dry_run",
 		tally->dry_run, "request_id", tally->request_id, "started_us",
 		(json_int_t)tally->started_us, "total",
@@ -92,7 +93,9 @@ char *tally_format(const struct tally *tally)
 		(json_int_t)tally->repaired, "condition", tally->condition,
 		"shown", tally->shown, "ended", tally->ended, "truncated",
 		tally->truncated, "proves", tally->proves, "objects",
-		(json_int_t)tally->objects, "place", tally->place);
+		(json_int_t)tally->objects, "place", tally->place, "apart",
+		tally->apart, "since", format_key(&tally->since), "looked",
+		(json_int_t)tally->looked);
 	char *text = json_format(root, JSON_COMPACT);
 
 	json_decref(root);
@@ -109,9 +112,10 @@ static int find_kind(const char *name)
 
 struct parsed {
 	const char *kind;
-	json_t *at, *condition, *place; /* texts, or null */
-	int repair, dry_run, side, ended, truncated, proves;
+	json_t *at, *since, *condition, *place; /* texts, or null */
+	int repair, dry_run, side, ended, truncated, proves, apart;
 	json_int_t started_us, total, compared, mismatches, repaired, objects;
+	json_int_t looked;
 	json_t *source_sum, *dest_sum, *shown;
 };
 
@@ -119,6 +123,7 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 		       struct error *err)
 {
 	const char *at = json_string_value(in->at);
+	const char *since = json_string_value(in->since);
 	const char *condition = json_string_value(in->condition);
 	const char *place = json_string_value(in->place);
 
@@ -138,6 +143,10 @@ static int take_parsed(struct tally *tally, const struct parsed *in,
 	tally->at.side = in->side ? COMPARE_DEST : COMPARE_SOURCE;
 	if (at && row_key_parse(&tally->at.key, at, err) < 0)
 		return -1;
+	if (since && row_key_parse(&tally->since, since, err) < 0)
+		return -1;
+	tally->apart = in->apart;
+	tally->looked = (uint64_t)in->looked;
 	tally->proves = in->proves;
 	tally->objects = (uint64_t)in->objects;
 	tally->place = place ? strdup(place) : NULL;
@@ -162,7 +171,8 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 	if (json_unpack_ex(
 		    root, &why, 0,
 		    "{s:s, s:b, s:b, s:i, s:I, s:I, s:i, s:o, s:o, s:o, s:I, "
-		    "s:I, s:I, s:o, s:o, s?b, s?b, s?b, s?I, s?o}",
+		    "s:I, s:I, s:o, s:o, s?b, s?b, s?b, s?I, s?o, s?b, s?o, "
+		    "s?I}",
 		    "kind", &in.kind, "repair", &in.repair, "dry_run",
 		    &in.dry_run, "request_id", &tally->request_id, "started_us",
 		    &in.started_us, "total", &in.total, "side", &in.side, "at",
@@ -171,7 +181,8 @@ int tally_parse(struct tally *tally, const char *text, struct error *err)
 		    &in.mismatches, "repaired", &in.repaired, "condition",
 		    &in.condition, "shown", &in.shown, "ended", &in.ended,
 		    "truncated", &in.truncated, "proves", &in.proves, "objects",
-		    &in.objects, "place", &in.place) == 0 &&
+		    &in.objects, "place", &in.place, "apart", &in.apart,
+		    "since", &in.since, "looked", &in.looked) == 0 &&
 	    find_kind(in.kind) >= 0 && json_is_array(in.shown))
 		ret = take_parsed(tally, &in, err);
 	else

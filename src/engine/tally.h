@@ -22,6 +22,11 @@ struct tally {
 	uint64_t total;	       /* an estimate */
 	struct compare_end at; /* where it goes on; no key: the beginning */
 	bool ended;	       /* all was looked at, only the end is left */
+	/* Both sides take turns, see scan.h: where the newest rows of the
+	 * source begin, and how many of the destination were looked for there. */
+	bool apart;
+	struct row_key since;
+	uint64_t looked;
 	struct row_sum sums[COMPARE_SIDES];
 	uint64_t compared;   /* rows of the source */
 	uint64_t mismatches; /* confirmed */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "engine/retry.h"
+#include "engine/verify_orders.h"
 #include "engine/verify_plan.h"
 #include "engine/verify_proof.h"
 #include "engine/verify_result.h"
@@ -39,97 +40,6 @@
 
 /* How often the progress is kept in the control tables. */
 #define TELL_EVERY_MS 500
-
-/* ------------------------------------------------------------------- orders */
-
-int verify_order(struct verify *verify, struct order *order, struct error *err)
-{
-	struct order *grown;
-
-	if (verify_has_order(verify, order->id)) {
-		order_release(order);
-		return 0;
-	}
-	grown = realloc(verify->orders,
-			(verify->order_count + 1) * sizeof(*grown));
-	if (!grown) {
-		order_release(order);
-		return error_memory(err, "a request");
-	}
-	verify->orders = grown;
-	verify->orders[verify->order_count++] = *order;
-	memset(order, 0, sizeof(*order));
-	return 0;
-}
-
-/*
- * Is the run that `saved` tells of for that request? Without memory it may be:
- * a request that is not taken up comes again.
- */
-static bool is_for(const char *saved, int request_id)
-{
-	struct tally tally;
-	struct error why = ERROR_INIT;
-	bool same;
-
-	if (!saved)
-		return false;
-	if (tally_parse(&tally, saved, &why) < 0)
-		return why.kind == ERROR_MEMORY;
-	same = tally.request_id == request_id;
-	tally_release(&tally);
-	return same;
-}
-
-bool verify_has_order(const struct verify *verify, int request_id)
-{
-	for (size_t i = 0; i < verify->order_count; i++)
-		if (verify->orders[i].id == request_id)
-			return true;
-	if (verify->running && verify->tally.request_id == request_id)
-		return true;
-	for (size_t i = 0; i < VERIFY_DONE_MAX; i++)
-		if (verify->done[i] == request_id)
-			return true;
-	return is_for(verify->aside, request_id);
-}
-
-/* The tables say so a moment later: it is not to be taken up again till then. */
-static void remember_done(struct verify *verify, int request_id)
-{
-	verify->done[verify->done_next] = request_id;
-	verify->done_next = (verify->done_next + 1) % VERIFY_DONE_MAX;
-}
-
-static void answer(struct verify *verify, const char *state, const char *text)
-{
-	int id = verify->tally.request_id;
-
-	if (!id)
-		return;
-	report_request(verify->reporter, id, state, text);
-	if (strcmp(state, "RUNNING"))
-		remember_done(verify, id);
-}
-
-void verify_refuse_orders(struct verify *verify, const char *why,
-			  bool repairs_alone)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < verify->order_count; i++) {
-		struct order *order = &verify->orders[i];
-
-		if (repairs_alone && order->kind == ORDER_VERIFY) {
-			verify->orders[kept++] = *order;
-			continue;
-		}
-		report_request(verify->reporter, order->id, "FAILED", why);
-		remember_done(verify, order->id);
-		order_release(order);
-	}
-	verify->order_count = kept;
-}
 
 /* ----------------------------------------------------------------- progress */
 
@@ -268,9 +178,23 @@ static bool is_due(const struct verify *verify, const struct settings *settings,
 	return due && due <= clock_utc_us();
 }
 
-bool verify_is_due(const struct verify *verify, const struct settings *settings)
+/* What is said to have been in the future was by a clock that was set back: its
+ * interval begins now. */
+static void mind_clock(struct verify *verify)
 {
-	if (clock_utc_us() < verify->not_before_us)
+	int64_t *times[] = {&verify->born_us, &verify->last_tail_us,
+			    &verify->last_whole_us};
+	int64_t now = clock_utc_us();
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+		if (*times[i] > now)
+			*times[i] = now;
+}
+
+bool verify_is_due(struct verify *verify, const struct settings *settings)
+{
+	mind_clock(verify);
+	if (clock_ms() < verify->not_before_ms)
 		return false;
 	return verify->running || verify->order_count || verify->aside ||
 	       is_due(verify, settings, false) ||
@@ -279,7 +203,7 @@ bool verify_is_due(const struct verify *verify, const struct settings *settings)
 
 bool verify_is_running(const struct verify *verify)
 {
-	return verify->running && clock_utc_us() >= verify->not_before_us;
+	return verify->running && clock_ms() >= verify->not_before_ms;
 }
 
 /* A run over the whole table makes room, when nothing is left half done. */
@@ -297,27 +221,6 @@ static void step_aside(struct verify *verify, const struct settings *settings)
 		       "makes room for another verification");
 	tally_release(&verify->tally);
 	forget_link(verify);
-}
-
-static int take_order(struct verify *verify, struct error *err)
-{
-	struct order order = verify->orders[0];
-	struct tally *tally = &verify->tally;
-	enum tally_kind kind = order.kind == ORDER_RESYNC ? TALLY_CHOSEN
-			       : order.whole		  ? TALLY_WHOLE
-							  : TALLY_TAIL;
-
-	memmove(verify->orders, verify->orders + 1,
-		--verify->order_count * sizeof(order));
-	if (tally_init(tally, kind, err) < 0) {
-		order_release(&order);
-		return -1;
-	}
-	tally->request_id = order.id;
-	tally->repair = order.kind != ORDER_VERIFY;
-	tally->dry_run = order.dry_run;
-	tally->condition = order.condition;
-	return 0;
 }
 
 static int take_up(struct verify *verify, struct error *err)
@@ -346,7 +249,7 @@ static int choose_run(struct verify *verify, const struct settings *settings,
 
 	verify_plan_make(&plan, verify->mapping, settings);
 	if (verify->order_count)
-		return take_order(verify, err) < 0 ? -1 : 1;
+		return verify_take_order(verify, err) < 0 ? -1 : 1;
 	if (!tail && verify->aside)
 		return take_up(verify, err) < 0 ? -1 : 1;
 	if (!tail && !is_due(verify, settings, true))
@@ -372,7 +275,7 @@ static int begin_run(struct verify *verify, const struct settings *settings,
 	verify->most_rows = CONFIRM_ROWS;
 	verify->told_rows = 0;
 	verify->row_bytes = 0;
-	answer(verify, "RUNNING", NULL);
+	verify_answer(verify, "RUNNING", NULL);
 	free(verify->saved);
 	verify->saved = tally_format(&verify->tally);
 	return verify->saved ? 1 : error_memory(err, "a verification");
@@ -385,7 +288,7 @@ static void end_run(struct verify *verify, const char *state,
 {
 	struct tally *tally = &verify->tally;
 
-	answer(verify, state, message);
+	verify_answer(verify, state, message);
 	report_log(verify->subject,
 		   strcmp(state, "COMPLETED") || tally->mismatches ? LOG_WARNING
 								   : LOG_INFO,
@@ -439,9 +342,8 @@ static void failed(struct verify *verify, const struct error *why,
 			   "verification of '%s', attempt %d of %d failed: %s",
 			   verify->mapping->name, verify->failures,
 			   settings->max_attempts, why->message);
-		verify->not_before_us =
-			clock_utc_us() +
-			settings->retry_delay_s * INT64_C(1000000);
+		verify->not_before_ms =
+			clock_ms() + settings->retry_delay_s * INT64_C(1000);
 		verify_begin_anew(verify);
 		return;
 	}
@@ -465,7 +367,8 @@ static int watch(void *arg, const struct batch *changes, struct error *err)
 /* From now on changes are seen, until all that is older has arrived. */
 static void wait_for_changes(struct verify *verify, enum verify_step step)
 {
-	verify->looked_us = clock_utc_us();
+	verify->looked_us = clock_us();
+	verify->complete_us = 0;
 	verify->step = step;
 	verify->link->watch = watch;
 	verify->link->watch_arg = verify;
@@ -489,6 +392,49 @@ static void stop_watching(struct verify *verify)
 	verify->link->watch_arg = NULL;
 }
 
+/* What the run has come to so far does not hold any more. */
+static int begin_tally_anew(struct verify *verify, struct error *err)
+{
+	struct tally *tally = &verify->tally, fresh;
+
+	if (tally_init(&fresh, tally->kind, err) < 0)
+		return -1;
+	fresh.request_id = tally->request_id;
+	fresh.started_us = tally->started_us;
+	fresh.repair = tally->repair;
+	fresh.dry_run = tally->dry_run;
+	fresh.condition = tally->condition;
+	tally->condition = NULL;
+	tally_release(tally);
+	*tally = fresh;
+	return keep(verify, err);
+}
+
+/* What is to be looked at, and from where on if a part of it was before. */
+static int prepare_tally(struct verify *verify, uint64_t tail_rows,
+			 struct error *err)
+{
+	struct compare *compare = &verify->compare;
+	struct link *link = verify->link;
+	struct tally *tally = &verify->tally;
+	struct source *mirror = compare->mirror;
+	uint64_t others = tail_rows;
+
+	if (tally->apart != compare->apart &&
+	    (tally->compared || tally->looked) &&
+	    begin_tally_anew(verify, err) < 0)
+		return -1;
+	tally->apart = compare->apart;
+	tally->total = tail_rows;
+	if (tally->kind != TALLY_TAIL &&
+	    (link->src->ops->estimate(link->src, &tally->total, err) < 0 ||
+	     (tally->apart && mirror->ops->estimate(mirror, &others, err) < 0)))
+		return -1;
+	if (tally->apart)
+		tally->total += others;
+	return 0;
+}
+
 static int begin_scan(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
@@ -499,9 +445,7 @@ static int begin_scan(struct verify *verify, struct error *err)
 	if (compare_open(&verify->compare, link, err) < 0)
 		return -1;
 	verify->compare.spare = verify->row_bytes;
-	tally->total = (uint64_t)plan.tail_rows;
-	if (tally->kind != TALLY_TAIL &&
-	    link->src->ops->estimate(link->src, &tally->total, err) < 0)
+	if (prepare_tally(verify, (uint64_t)plan.tail_rows, err) < 0)
 		return -1;
 	if (scan_begin(&verify->scan, &verify->compare, tally,
 		       (uint64_t)plan.tail_rows, verify->most_rows, err) < 0)
@@ -558,11 +502,13 @@ static int begin_confirming(struct verify *verify, struct error *err)
 
 static bool tail_is_long_enough(struct verify *verify)
 {
+	const struct tally *tally = &verify->tally;
 	struct verify_plan plan;
 
 	verify_plan_make(&plan, verify->mapping, &verify->link->settings);
-	return verify->tally.kind == TALLY_TAIL &&
-	       verify->tally.compared >= 2 * (uint64_t)plan.tail_rows;
+	return tally->kind == TALLY_TAIL &&
+	       tally->compared >=
+		       (tally->apart ? 4 : 2) * (uint64_t)plan.tail_rows;
 }
 
 /* Is it time to look again at what was found? */
@@ -673,21 +619,6 @@ static int give_up_waiting(struct verify *verify, struct error *err)
 
 /* -------------------------------------------------- what proves it by itself */
 
-/* What the run has come to so far is of something that is not there any more. */
-static int begin_proof_anew(struct verify *verify, struct error *err)
-{
-	struct tally fresh;
-
-	if (tally_init(&fresh, verify->tally.kind, err) < 0)
-		return -1;
-	fresh.request_id = verify->tally.request_id;
-	fresh.started_us = verify->tally.started_us;
-	tally_release(&verify->tally);
-	verify->tally = fresh;
-	forget_link(verify);
-	return keep(verify, err);
-}
-
 static int prove_slice(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
@@ -702,8 +633,10 @@ static int prove_slice(struct verify *verify, struct error *err)
 	rc = verify_prove(verify, err);
 	if (rc < 0)
 		return -1;
-	if (verify->proof.anew)
-		return begin_proof_anew(verify, err);
+	if (verify->proof.anew) {
+		forget_link(verify);
+		return begin_tally_anew(verify, err);
+	}
 	verify->step = VERIFY_SCAN;
 	if (begins)
 		report_run_continue(verify->subject, REPORT_VERIFYING,
@@ -722,7 +655,7 @@ static int do_step(struct verify *verify, struct error *err)
 
 	if ((verify->step == VERIFY_CONFIRM || verify->step == VERIFY_REPAIR) &&
 	    !have_arrived(verify))
-		return clock_utc_us() - verify->looked_us > CONFIRM_MAX_US
+		return clock_us() - verify->looked_us > CONFIRM_MAX_US
 			       ? give_up_waiting(verify, err)
 			       : 0;
 	if (verify->anew && go_back(verify, err) < 0)

@@ -23,9 +23,9 @@ struct verify {
 	struct reporter *reporter;
 	struct link *link; /* of the slice at hand */
 
-	int64_t born_us;
-	int64_t last_tail_us, last_whole_us; /* when one began; 0: never */
-	struct order *orders;		     /* that wait, the oldest first */
+	/* By the system's clock; last_…: when one ended, 0: never. */
+	int64_t born_us, last_tail_us, last_whole_us;
+	struct order *orders; /* that wait, the oldest first */
 	size_t order_count;
 	int done[VERIFY_DONE_MAX]; /* requests that were answered lately */
 	size_t done_next;
@@ -37,7 +37,7 @@ struct verify {
 	char *saved;  /* the same when nothing was left to be looked at again */
 	char *aside;  /* of a run over the whole table, that waits; or NULL */
 	int failures; /* in a row */
-	int64_t not_before_us; /* the next attempt */
+	int64_t not_before_ms; /* the next attempt */
 
 	size_t held;	  /* memory, from the budget; forget_link() gives it */
 	size_t row_bytes; /* beside COMPARE_BYTES: what large rows need */
@@ -50,11 +50,12 @@ struct verify {
 		VERIFY_CONFIRM, /* waiting for changes to arrive */
 		VERIFY_REPAIR,	/* likewise, with rows to be written */
 	} step;
-	int64_t looked_us;   /* when the source was looked at */
-	int64_t complete_us; /* all changes up to then are applied */
-	size_t most_rows;    /* that are looked at again at once */
-	int64_t found_ms;    /* when the first of the rows found was; 0: none */
-	int64_t told_ms;     /* when the progress was kept last */
+	/* By clock_us(): when the source was looked at, and up to when, as was
+	 * seen since, all changes are applied. */
+	int64_t looked_us, complete_us;
+	size_t most_rows; /* that are looked at again at once */
+	int64_t found_ms; /* when the first of the rows found was; 0: none */
+	int64_t told_ms;  /* when the progress was kept last */
 	uint64_t told_rows;
 };
 
@@ -84,8 +85,7 @@ void verify_refuse_orders(struct verify *verify, const char *why,
 bool verify_refuse_impossible(struct verify *verify, const struct link *link);
 
 /* Is there anything to do now? */
-bool verify_is_due(const struct verify *verify,
-		   const struct settings *settings);
+bool verify_is_due(struct verify *verify, const struct settings *settings);
 
 /* Is it under way, or waiting for changes that are? Then come back soon. */
 bool verify_is_running(const struct verify *verify);

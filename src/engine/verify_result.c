@@ -63,7 +63,7 @@ static void open_error(const struct verify_result *result,
 }
 
 static void tell_mismatches(const struct verify_result *result,
-			    const struct verify *verify)
+			    const struct verify *verify, const char *why)
 {
 	const struct tally *tally = &verify->tally;
 	char message[ERROR_MESSAGE_MAX], what[160];
@@ -76,7 +76,18 @@ static void tell_mismatches(const struct verify_result *result,
 		    tally->proves
 			    ? "; request a FULL_SYNC to write all of it anew"
 			    : "; request a REPAIR to copy these rows again");
+	if (why) {
+		text_append(message, sizeof(message), "; ");
+		text_append(message, sizeof(message), why);
+	}
 	open_error(result, verify, message);
+}
+
+/* Rows that differ and still do. */
+static bool is_trouble(const struct tally *tally)
+{
+	return tally->kind != TALLY_CHOSEN &&
+	       tally->mismatches > tally->repaired;
 }
 
 void verify_result_tell(const struct verify_result *result,
@@ -93,11 +104,9 @@ void verify_result_tell(const struct verify_result *result,
 			  why	 ? "PARTIAL"
 			  : left ? "FAILED"
 				 : "PASSED");
-	if (chosen || why)
-		return;
-	if (left)
-		tell_mismatches(result, verify);
-	else
+	if (is_trouble(tally))
+		tell_mismatches(result, verify, why);
+	else if (!chosen && !why)
 		report_verification_resolved(verify->subject,
 					     tally->kind == TALLY_WHOLE);
 }
@@ -106,20 +115,24 @@ void verify_result_tell_failure(const struct verify_result *result,
 				const struct verify *verify,
 				const struct error *why)
 {
+	const struct tally *tally = &verify->tally;
 	struct error told = *why;
 
 	error_wrap(&told, "verification of '%s'", verify->mapping->name);
-	write_row(result, verify, tally_type(&verify->tally, false), "PARTIAL");
-	open_error(result, verify, told.message);
+	write_row(result, verify, tally_type(tally, false), "PARTIAL");
+	if (is_trouble(tally))
+		tell_mismatches(result, verify, why->message);
+	else
+		open_error(result, verify, told.message);
 }
 
 void verify_result_tell_rows(struct verify *verify)
 {
-	uint64_t compared = verify->tally.compared;
+	uint64_t rows = verify->tally.compared + verify->tally.looked;
 
-	if (compared <= verify->told_rows)
+	if (rows <= verify->told_rows)
 		return;
 	report_run_progress(verify->subject, REPORT_VERIFYING,
-			    compared - verify->told_rows, NULL);
-	verify->told_rows = compared;
+			    rows - verify->told_rows, NULL);
+	verify->told_rows = rows;
 }

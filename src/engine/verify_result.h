@@ -23,7 +23,8 @@ void verify_result_release(struct verify_result *result);
 
 /*
  * A run that repairs has two rows: what it found, and what it did. What differed
- * and was repaired is no trouble any more.
+ * and was repaired is no trouble any more; what else was found is told even if
+ * the run was not brought to an end, which alone resolves what was told before.
  */
 void verify_result_tell(const struct verify_result *result,
 			const struct verify *verify, const char *why);

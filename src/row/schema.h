@@ -41,6 +41,9 @@ struct column {
 	bool unsupported; /* its values cannot be carried */
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
+	/* It is sorted by rules that its database brings along: columns of
+	 * other databases with the same words may be sorted otherwise. */
+	bool own_order;
 	/*
 	 * Text that its system makes into the type's own form, and cuts or
 	 * rounds to the limits that `native` has in parentheses, as in

@@ -12,6 +12,7 @@ import sqlite3
 import time
 
 from support import dataflow
+from support.clock import Clock
 
 import files_end
 from patience import no_room, wait
@@ -340,35 +341,18 @@ def cleanup_passes_the_checkpoint(stage):
 
 def clock_jumps(stage):
     """Hours forward, then back to before the beginning."""
-    clock = os.path.join(str(stage.folder), "clock")
-
-    def set_clock(offset):
-        with open(clock + ".new", "w", encoding="ascii") as file:
-            file.write(offset)
-        os.rename(clock + ".new", clock)
-    set_clock("+0")
+    clock = Clock(stage.folder)
     stage.daemon.stop()
-    stage.start_daemon(LD_PRELOAD=find_faketime(),
-                       FAKETIME_TIMESTAMP_FILE=clock, FAKETIME_NO_CACHE="1",
-                       DONT_FAKE_MONOTONIC="1")
+    stage.start_daemon(**clock.environment())
     yield
     for offset in ("+3h", "-5h", "+40d", "+0"):
-        set_clock(offset)
+        clock.set(offset)
         yield
         time.sleep(0.7)
     stage.daemon.stop()
-    for name in ("LD_PRELOAD", "FAKETIME_TIMESTAMP_FILE", "FAKETIME_NO_CACHE",
-                 "DONT_FAKE_MONOTONIC"):
+    for name in clock.environment():
         stage.daemon.env.pop(name)
     stage.start_daemon()
-
-
-def find_faketime():
-    for folder in ("x86_64-linux-gnu", "aarch64-linux-gnu"):
-        path = f"/usr/lib/{folder}/faketime/libfaketimeMT.so.1"
-        if os.path.exists(path):
-            return path
-    raise AssertionError("libfaketime is not installed")
 
 
 def ddl(stage):

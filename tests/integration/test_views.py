@@ -458,24 +458,27 @@ def test_verification_failures(stores):
     for mapping, minutes, status, kind in (
             (first, 30, "FAILED", "TAIL"), (first, 20, "PASSED", "TAIL"),
             (first, 10, "FAILED", "DRY_RUN"), (second, 9, "PARTIAL", "WHOLE"),
-            (second, 8, "FAILED", "WHOLE")):
+            (second, 8, "FAILED", "WHOLE"), (second, 7, "PARTIAL", "TAIL")):
+        # A run that broke off has found something, or nothing so far.
+        found = int((status, kind) != ("PARTIAL", "TAIL"))
         stores.insert("verification_logs", mapping_id=mapping,
                       verification_type=kind, source_md5="a" * 32,
                       dest_md5="b" * 32, source_row_count=3,
                       dest_row_count=2, records_compared=3,
-                      mismatches_found=1, verification_status=status,
+                      mismatches_found=found, verification_status=status,
                       verification_details='{"keys": [1]}',
                       verified_at=ago(minutes=minutes))
     found = stores.ask("v_verification_failures", "verification_id")
     assert [(r["mapping_id"], r["verification_type"], r["last_status"])
             for r in found] == [(first, "TAIL", "PASSED"),
                                 (first, "DRY_RUN", "PASSED"),
-                                (second, "WHOLE", "FAILED")]
+                                (second, "WHOLE", "PARTIAL"),
+                                (second, "WHOLE", "PARTIAL")]
     assert found[0]["verification_details"] == '{"keys": [1]}'
     assert found[0]["mismatches_found"] == 1
     for run in (stores.lite, stores.server):
         rows = run("SELECT * FROM v_verification_failures")[1]
-        assert [row[8] for row in rows] == [5, 3, 1]
+        assert [row[8] for row in rows] == [5, 4, 3, 1]
 
 
 def test_error_trend(stores):

@@ -8,6 +8,8 @@
 #include "drivers/memory/memory.h"
 #include "unit/rig.h"
 
+#define HOUR_US INT64_C(3600000000)
+
 static struct rig rig;
 
 static int setup(void **state)
@@ -366,7 +368,8 @@ static void test_consistent_flag(void **state)
 	rig.link.settings = rig.settings;
 	MUST(full_sync_run(&rig.link, &rows, &again, &err));
 	/* As if the read had ended a while from now. */
-	rig.link.stored.consistent_after_us = clock_utc_us() + 3600000000LL;
+	rig.link.stored.consistent_after_us = clock_utc_us() + HOUR_US;
+	rig.link.loaded_us = clock_us() + HOUR_US;
 	MUST(rig.link.dst->ops->advance(rig.link.dst, NULL, &rig.link.stored,
 					&err));
 	s = step();
@@ -377,13 +380,76 @@ static void test_consistent_flag(void **state)
 	assert_false(s.consistent);
 	assert_true(stored().consistent_after_us > 0);
 	/* Now the moment has come; nothing changed since. */
-	rig.link.stored.consistent_after_us = clock_utc_us() - 1;
+	rig.link.loaded_us = clock_us() - 1;
 	s = step();
 	assert_true(s.consistent);
 	assert_true(s.caught_up);
 	assert_int_equal(stored().consistent_after_us, 0);
 	s = step();
 	assert_true(s.consistent);
+}
+
+/* A load by a clock that was set back since: it waits from now on. */
+static void test_consistent_in_the_future(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+	bool again;
+
+	(void)state;
+	rig_change(&rig, "+1|a");
+	rig.link.settings = rig.settings;
+	MUST(full_sync_run(&rig.link, &rows, &again, &err));
+	rig.link.stored.consistent_after_us = clock_utc_us() + HOUR_US;
+	MUST(rig.link.dst->ops->advance(rig.link.dst, NULL, &rig.link.stored,
+					&err));
+	link_release(&rig.link);
+	link_forget(&rig.link);
+	MUST(link_attach(&rig.link, false, &err));
+	assert_true(rig.link.stored.consistent_after_us > clock_utc_us());
+	assert_true(step().consistent);
+}
+
+static int begin_ahead(struct source *src, struct table *shape,
+		       const struct position *from, unsigned limit,
+		       struct window *window, struct error *err)
+{
+	int rc =
+		rig.src_ops.changes_begin(src, shape, from, limit, window, err);
+
+	window->complete_us = clock_us() + HOUR_US;
+	return rc;
+}
+
+static int captured_ahead(struct source *src, int64_t *until_us,
+			  struct error *err)
+{
+	(void)src;
+	(void)err;
+	*until_us = clock_us() + HOUR_US;
+	return 0;
+}
+
+/* Likewise the server's clock: what lies in the future tells nothing. */
+static void test_complete_in_the_future(void **state)
+{
+	struct source_ops ops = rig.src_ops;
+	struct error err = ERROR_INIT;
+	uint64_t rows;
+	bool again;
+
+	(void)state;
+	rig_change(&rig, "+1|a");
+	rig.link.settings = rig.settings;
+	MUST(full_sync_run(&rig.link, &rows, &again, &err));
+	ops.changes_begin = begin_ahead;
+	ops.captured_until = captured_ahead;
+	rig.link.src->ops = &ops;
+	assert_int_equal(step().complete_us, 0);
+	assert_false(step().consistent);
+	ops.captured_until = rig.src_ops.captured_until;
+	assert_true(step().consistent);
+	rig.link.src->ops = &rig.src_ops;
 }
 
 /*
@@ -405,7 +471,7 @@ static void test_not_consistent_half_way(void **state)
 	rig_change(&rig, "+2|b");
 	rig_change(&rig, "+3|c");
 	pause_ms(5);
-	rig.link.stored.consistent_after_us = clock_utc_us() - 1000;
+	rig.link.loaded_us = clock_us() - 1000;
 	s = step();
 	assert_false(s.caught_up);
 	assert_false(s.consistent);
@@ -535,6 +601,8 @@ int main(void)
 		TEST(test_conflict),
 		TEST(test_two_daemons),
 		TEST(test_consistent_flag),
+		TEST(test_consistent_in_the_future),
+		TEST(test_complete_in_the_future),
 		TEST(test_not_consistent_half_way),
 		TEST(test_unknown_commit),
 		TEST(test_cancel),

@@ -165,6 +165,20 @@ static void test_clocks_run(void **state)
 	assert_true(clock_utc_us() / 1000000 - (int64_t)time(NULL) <= 1);
 }
 
+static void test_from_one_clock_to_the_other(void **state)
+{
+	int64_t us = clock_us(), utc_us = clock_utc_us(), now;
+
+	(void)state;
+	assert_in_range(clock_to_utc(us) - utc_us + 1000000, 0, 2000000);
+	assert_in_range(clock_from_utc(utc_us) - us + 1000000, 0, 2000000);
+	assert_in_range(clock_from_utc(utc_us - 5000000) - us + 6000000, 0,
+			2000000);
+	/* In the future: now. */
+	now = clock_from_utc(utc_us + 5000000);
+	assert_in_range(now, us, clock_us());
+}
+
 static void test_timed_wait_ends(void **state)
 {
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -191,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_parse_other_spellings),
 		cmocka_unit_test(test_parse_refuses_the_rest),
 		cmocka_unit_test(test_clocks_run),
+		cmocka_unit_test(test_from_one_clock_to_the_other),
 		cmocka_unit_test(test_timed_wait_ends),
 	};
 

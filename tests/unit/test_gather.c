@@ -254,6 +254,7 @@ static void test_not_while_inconsistent(void **state)
 	(void)state;
 	load("+1|a");
 	rig.link.stored.consistent_after_us = clock_utc_us() + 3600000000LL;
+	rig.link.loaded_us = clock_us() + 3600000000LL;
 	rig_change(&rig, "+2|b");
 	step();
 	assert_false(rig.link.gathering);

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "drivers/memory/memory.h"
 #include "engine/verify.h"
 #include "unit/rig.h"
+
+#define HOUR_US (INT64_C(3600) * 1000000)
 
 static struct rig rig;
 static struct verify verify;
@@ -41,6 +44,15 @@ static void order(int id, enum order_kind kind, bool whole, bool dry_run)
 	struct error err = ERROR_INIT;
 
 	MUST(verify_order(&verify, &order, &err));
+}
+
+static void order_resync(int id, const char *condition)
+{
+	struct order resync = {.id = id, .kind = ORDER_RESYNC};
+	struct error err = ERROR_INIT;
+
+	resync.condition = strdup(condition);
+	MUST(verify_order(&verify, &resync, &err));
 }
 
 static void slice(void)
@@ -108,6 +120,21 @@ static void assert_keys(const char *want)
 		     "MAX(verification_id) FROM verification_logs) ORDER BY "
 		     "CAST(j.value ->> '$.key' AS INT)",
 		     want);
+}
+
+/* A row of error_logs that is like this. */
+static void wait_for_error(const char *like)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT COUNT(*) FROM error_logs WHERE error_type = "
+		 "'VERIFICATION' AND is_resolved = 0 AND error_message LIKE "
+		 "'%s'",
+		 like);
+	for (int i = 0; i < 500 && !store_number(rig.spec.file, sql); i++)
+		pause_ms(10);
+	assert_query(rig.spec.file, sql, "1\n");
 }
 
 /* ------------------------------------------------------------------- results */
@@ -180,6 +207,81 @@ static void test_destination_with_many_more_rows(void **state)
 	assert_result(2, "REPAIR|PASSED|10|12000|0\n");
 }
 
+/* ------------------------------------------------ sides that sort otherwise */
+
+/* The source has the largest key first, the destination the smallest. */
+static void sort_apart(void)
+{
+	struct error err = ERROR_INIT;
+
+	verify_release(&verify);
+	rig.table.columns[0].own_order = true;
+	rig_clear(&rig);
+	MUST(verify_init(&verify, rig.mapping, rig.subject, rig.reporter, NULL,
+			 &err));
+}
+
+static void test_other_order(void **state)
+{
+	(void)state;
+	sort_apart();
+	rig_fill(&rig, 4000);
+	rig_sync(&rig);
+	order(1, ORDER_VERIFY, true, false);
+	finish();
+	assert_result(1, "WHOLE|PASSED|4000|0|1\n");
+	rig_change_dest(&rig, "+7|other -9 +4001|extra +3990|other -3991 "
+			      "-1");
+	order(2, ORDER_VERIFY, true, false);
+	finish();
+	assert_result(2, "WHOLE|FAILED|4000|6|0\n");
+	assert_keys("1|MISSING\n7|DIFFERENT\n9|MISSING\n3990|DIFFERENT\n"
+		    "3991|MISSING\n4001|EXTRA\n");
+	order(3, ORDER_REPAIR, true, false);
+	finish();
+	assert_same(&rig);
+	assert_result(4, "REPAIR|PASSED|4000|6|0\n");
+}
+
+/* Of either side its own newest rows; those that are both count once. */
+static void test_other_order_tail(void **state)
+{
+	(void)state;
+	sort_apart();
+	rig.settings.verification_rows = 100;
+	rig_fill(&rig, 1000);
+	rig_sync(&rig);
+	order(1, ORDER_VERIFY, false, false);
+	finish();
+	assert_result(1, "TAIL|PASSED|200|0|1\n");
+	/* 1 to 100 are the source's newest, 901 to 1000 the destination's. */
+	rig_change_dest(&rig, "+7|other -9 +500|other -501 +1001|extra "
+			      "+990|other -991");
+	order(2, ORDER_VERIFY, false, false);
+	finish();
+	assert_result(2, "TAIL|FAILED|199|4|0\n");
+	assert_keys("7|DIFFERENT\n9|MISSING\n990|DIFFERENT\n1001|EXTRA\n");
+	rig.settings.verification_rows = 5000;
+	order(3, ORDER_VERIFY, false, false);
+	finish();
+	assert_result(3, "TAIL|FAILED|1000|7|0\n");
+}
+
+static void test_other_order_resync(void **state)
+{
+	(void)state;
+	sort_apart();
+	rig_fill(&rig, 100);
+	rig_sync(&rig);
+	rig_change_dest(&rig, "+7|other|1 +9|other|1");
+	rig_change(&rig, "+8|new|1");
+	follow_changes();
+	rig_change_dest(&rig, "-8");
+	order_resync(1, "n = 1");
+	finish();
+	assert_same(&rig);
+}
+
 /* ----------------------------------------------------- what changes meanwhile */
 
 static void go_to(enum verify_step step)
@@ -248,6 +350,63 @@ static void test_it_waits_for_changes(void **state)
 	assert_true(verify.running);
 	finish();
 	assert_result(1, "TAIL|FAILED|5|1|0\n");
+}
+
+/* What was said of a time before the look, by whatever clock, tells nothing. */
+static void test_it_waits_whatever_the_clock_was(void **state)
+{
+	struct cdc_step step = {.complete_us = clock_us() + HOUR_US};
+
+	(void)state;
+	rig_fill(&rig, 5);
+	rig_sync(&rig);
+	rig_change_dest(&rig, "+1|by_hand");
+	verify_saw(&verify, &step);
+	order(1, ORDER_VERIFY, false, false);
+	go_to(VERIFY_CONFIRM);
+	for (int i = 0; i < 5; i++)
+		slice();
+	assert_int_equal(verify.step, VERIFY_CONFIRM);
+	finish();
+	assert_result(1, "TAIL|FAILED|5|1|0\n");
+}
+
+/* A clock that was ahead, and is set back: the intervals begin now. */
+static void test_times_in_the_future(void **state)
+{
+	int64_t now = clock_utc_us();
+
+	(void)state;
+	rig.mapping->verification_interval_min = 5;
+	verify.born_us = now + HOUR_US;
+	verify.last_tail_us = now + HOUR_US;
+	verify.last_whole_us = now + 2 * HOUR_US;
+	assert_false(verify_is_due(&verify, &rig.settings));
+	assert_in_range(verify.born_us, now, clock_utc_us());
+	assert_in_range(verify.last_tail_us, now, clock_utc_us());
+	assert_in_range(verify.last_whole_us, now, clock_utc_us());
+	verify.born_us -= HOUR_US;
+	verify.last_tail_us -= HOUR_US;
+	assert_true(verify_is_due(&verify, &rig.settings));
+}
+
+/* What was confirmed is told, though the rest of it never was. */
+static void test_told_though_it_did_not_end(void **state)
+{
+	(void)state;
+	rig_fill(&rig, 20);
+	rig_sync(&rig);
+	rig_change_dest(&rig, "+1|by_hand");
+	order(1, ORDER_VERIFY, true, false);
+	go_to(VERIFY_CONFIRM);
+	verify.tally.mismatches = 1; /* as if of an earlier stretch */
+	verify.looked_us -= HOUR_US;
+	slice();
+	assert_result(1, "WHOLE|PARTIAL|20|1|1\n");
+	wait_for_error("%1 of 20 rows differ%REPAIR%have not arrived%");
+	assert_query(rig.spec.file,
+		     "SELECT mismatches_found FROM v_verification_failures",
+		     "1\n");
 }
 
 /* ----------------------------------------------------------------- interrupted */
@@ -376,19 +535,38 @@ static void test_every_call_fails(void **state)
 	fail_everywhere("verify_dst", ERROR_SERVER);
 }
 
+/* In either turn: what was looked at counts, and once. */
+static void test_other_order_goes_on(void **state)
+{
+	const char *const stores[] = {"verify_src", "verify_dst"};
+	int id = 0;
+
+	(void)state;
+	sort_apart();
+	rig_fill(&rig, 12);
+	rig_sync(&rig);
+	rig_change_dest(&rig, "+1|by_hand -2 +30|extra");
+	for (int i = 0; i < 2; i++) {
+		bool more = true;
+
+		for (unsigned long call = 1; more; call++) {
+			order(++id, ORDER_VERIFY, true, false);
+			more = fail_at(stores[i], call, ERROR_CONNECTION);
+			assert_result(id, "WHOLE|FAILED|12|3|0\n");
+		}
+	}
+	assert_true(id > 20);
+}
+
 /* ------------------------------------------------------------------- refusals */
 
 static void test_resync(void **state)
 {
-	struct order resync = {.id = 1, .kind = ORDER_RESYNC};
-	struct error err = ERROR_INIT;
-
 	(void)state;
 	rig_fill(&rig, 12);
 	rig_sync(&rig);
 	rig_change_dest(&rig, "+1|by_hand|10 +2|by_hand|20 +50|extra|10");
-	resync.condition = strdup("n = 10");
-	MUST(verify_order(&verify, &resync, &err));
+	order_resync(1, "n = 10");
 	finish();
 	assert_result(1, "RESYNC|PASSED|0|2|1\n");
 	rig_change(&rig, "+99|x");
@@ -396,23 +574,9 @@ static void test_resync(void **state)
 	finish();
 	assert_result(2, "TAIL|FAILED|13|1|0\n");
 	assert_keys("2|DIFFERENT\n");
-	resync.id = 3;
-	resync.kind = ORDER_RESYNC;
-	resync.condition = strdup("nonsense");
-	MUST(verify_order(&verify, &resync, &err));
+	order_resync(3, "nonsense");
 	finish();
-	for (int i = 0;
-	     i < 500 &&
-	     !store_number(rig.spec.file, "SELECT COUNT(*) FROM "
-					  "error_logs WHERE error_type = "
-					  "'VERIFICATION' AND "
-					  "error_message LIKE '%WHERE%'");
-	     i++)
-		pause_ms(10);
-	assert_query(rig.spec.file,
-		     "SELECT error_message LIKE '%WHERE condition%' FROM "
-		     "error_logs WHERE is_resolved = 0",
-		     "1\n");
+	wait_for_error("%WHERE condition%");
 }
 
 static void test_orders_are_taken_once(void **state)
@@ -440,10 +604,17 @@ int main(void)
 		TEST(test_finds_and_repairs),
 		TEST(test_large_table_is_halved),
 		TEST(test_destination_with_many_more_rows),
+		TEST(test_other_order),
+		TEST(test_other_order_tail),
+		TEST(test_other_order_resync),
+		TEST(test_other_order_goes_on),
 		TEST(test_changes_on_their_way_are_no_mismatch),
 		TEST(test_changes_between_the_two_looks),
 		TEST(test_repair_leaves_out_what_changes),
 		TEST(test_it_waits_for_changes),
+		TEST(test_it_waits_whatever_the_clock_was),
+		TEST(test_times_in_the_future),
+		TEST(test_told_though_it_did_not_end),
 		TEST(test_whole_table_steps_aside),
 		TEST(test_goes_on_after_a_restart),
 		TEST(test_broken_progress_begins_anew),

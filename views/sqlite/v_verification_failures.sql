@@ -1,4 +1,5 @@
--- Verifications that found the two sides different, the newest thousand. What
+-- Verifications that found the two sides different, the newest thousand; of those
+-- that could not be brought to an end (PARTIAL) what they found till then. What
 -- became of it shows in last_status: how the mapping's newest verification ended.
 DROP VIEW IF EXISTS v_verification_failures;
 CREATE VIEW v_verification_failures AS
@@ -35,6 +36,8 @@ LEFT JOIN verification_logs AS n
             ORDER BY w.verified_at DESC
             LIMIT 1
         )
-WHERE v.verification_status = 'FAILED'
+WHERE
+    v.verification_status IN ('FAILED', 'PARTIAL')
+    AND v.mismatches_found > 0
 ORDER BY v.verified_at DESC
 LIMIT 1000;

@@ -384,7 +384,7 @@ static int source_changes_begin(struct source *src, struct table *shape,
 		last = first + limit;
 	position_from_number(&window->to, last);
 	/* How old what comes after a cut window is, it does not know. */
-	window->complete_us = window->newest ? clock_utc_us() : 0;
+	window->complete_us = window->newest ? clock_us() : 0;
 	window->commit_us = clock_utc_us();
 	window->has_rows = false;
 	source->table = table;
@@ -418,7 +418,7 @@ static int source_captured_until(struct source *src, int64_t *until_us,
 {
 	if (store_call(source_of(src)->store, "source.captured_until", err) < 0)
 		return -1;
-	*until_us = clock_utc_us();
+	*until_us = clock_us();
 	return 0;
 }
 

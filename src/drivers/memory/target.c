@@ -117,20 +117,21 @@ static int target_create(struct target *dst, const struct table *shape,
 			 struct error *err)
 {
 	struct memory_target *target = target_of(dst);
-	int ret;
+	struct memory_table *made = NULL;
 
 	if (store_call(target->store, "target.create", err) < 0)
 		return -1;
 	pthread_mutex_lock(&target->store->lock);
 	if (store_table(target->store, &target->name))
-		ret = error_set(err, ERROR_SCHEMA,
-				"there is a table of that name already");
+		error_set(err, ERROR_SCHEMA,
+			  "there is a table of that name already");
 	else
-		ret = store_add_table(target->store, &target->name, shape, err)
-			      ? 0
-			      : -1;
+		made = store_add_table(target->store, &target->name, shape,
+				       err);
+	for (size_t i = 0; made && i < made->def.column_count; i++)
+		made->def.columns[i].own_order = false;
 	pthread_mutex_unlock(&target->store->lock);
-	return ret;
+	return made ? 0 : -1;
 }
 
 static struct memory_checkpoint *find_checkpoint(struct memory_target *target)

@@ -82,7 +82,8 @@ struct backlog_change {
 void backlog_add(struct backlog *backlog, uint32_t top,
 		 const struct backlog_change *change);
 
-/* A transaction is committed; true: it had something, and was not there yet. */
+/* A transaction was committed at that moment, by clock_us(); true: it had
+ * something, and was not there yet. */
 bool backlog_commit(struct backlog *backlog, uint32_t top, uint64_t end_lsn,
 		    int64_t commit_us);
 

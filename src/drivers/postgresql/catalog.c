@@ -202,6 +202,28 @@ const char *pg_catalog_kind(const struct catalog_table *table)
 	}
 }
 
+/*
+ * A collation is the operating system's, or ICU's, in whichever version is
+ * there; the labels of an enum are sorted as they were declared. Other types
+ * than the system's are sorted by their text, byte by byte: see choice.c.
+ */
+static bool has_own_order(const struct catalog_column *from)
+{
+	static const char *const same[] = {"pg_catalog.\"C\"",
+					   "pg_catalog.\"POSIX\"",
+					   "pg_catalog.ucs_basic"};
+
+	if (from->type.kind == 'e')
+		return true;
+	if (!from->collation || !from->type.built_in ||
+	    strchr(from->type.plain, '['))
+		return false;
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		if (!strcmp(from->collation, same[i]))
+			return false;
+	return true;
+}
+
 static int describe_column(const struct catalog_column *from, bool native,
 			   struct arena *arena, struct column *to,
 			   struct error *err)
@@ -213,6 +235,7 @@ static int describe_column(const struct catalog_column *from, bool native,
 	if (!to->name || !to->native || (from->collation && !to->collation))
 		return error_memory(err, "a table's definition");
 	pg_type_describe(&from->type, native, to);
+	to->own_order = has_own_order(from);
 	to->nullable = !from->not_null;
 	to->identity = from->identity;
 	to->computed = from->computed;

@@ -514,7 +514,7 @@ static int find_window(struct postgresql_source *source,
 	if (place->stream->server.timeline)
 		to->timeline = place->stream->server.timeline;
 	window->has_rows = rc > 0;
-	window->commit_us =
+	window->complete_us =
 		rc > 0 ? found->commit_us : place->stream->commit_us;
 	window->newest = place->proven && !(rc > 0 && found->more);
 	/* Behind the last one, whatever else was committed is over, too. */
@@ -523,8 +523,9 @@ static int find_window(struct postgresql_source *source,
 		  : reached > from->lsn			? reached
 							: from->lsn;
 	if (rc > 0 && to->lsn > found->to)
-		window->commit_us = place->stream->commit_us;
-	window->complete_us = window->commit_us;
+		window->complete_us = place->stream->commit_us;
+	if (window->complete_us)
+		window->commit_us = clock_to_utc(window->complete_us);
 	return to->lsn > from->lsn;
 }
 
@@ -617,7 +618,7 @@ int pg_changes_until(struct postgresql_source *source, int64_t *until_us,
 	if (!changes->place)
 		return 0;
 	if (!changes->asked_lsn) {
-		changes->asked_us = clock_utc_us();
+		changes->asked_us = clock_us();
 		if (slot_find_end(source->conn, &end, err) < 0)
 			return -1;
 		changes->asked_lsn = end.flushed;

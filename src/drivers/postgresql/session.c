@@ -309,7 +309,7 @@ static void put_number(unsigned char *out, uint64_t value)
 static void see_clock(struct session *session, uint64_t sent)
 {
 	struct stream *stream = session->stream;
-	int64_t offset = clock_utc_us() - pgoutput_time_us(sent);
+	int64_t offset = clock_us() - pgoutput_time_us(sent);
 	int64_t now = clock_ms();
 
 	if (stream->has_offset && offset >= stream->offset_us &&

@@ -101,8 +101,8 @@ struct stream {
 	struct lsn_position server; /* which it is, and where it was then */
 	uint64_t confirmed;	    /* to the server */
 	uint64_t passed;	    /* what was committed up to here came */
-	int64_t commit_us;	    /* the last commit, by our clock; 0: none */
-	int64_t offset_us;	    /* our clock less the server's */
+	int64_t commit_us; /* the last commit, by clock_us(); 0: none */
+	int64_t offset_us; /* clock_us() less the server's clock */
 	bool has_offset;
 	char *history; /* of the server's timelines; NULL: it is the first */
 	struct stream_feed *feed; /* see feed.h */

@@ -311,7 +311,7 @@ int capture_until(struct sqlserver_source *source, int64_t *until_us,
 		"FROM sys.dm_cdc_log_scan_sessions AS s "
 		"WHERE s.session_id <> 0 AND s.end_time IS NOT NULL "
 		"ORDER BY s.session_id DESC";
-	int64_t now = clock_utc_us(), began, ended;
+	int64_t now = clock_us(), began, ended;
 	int rc;
 
 	*until_us = 0;
@@ -331,7 +331,8 @@ int capture_until(struct sqlserver_source *source, int64_t *until_us,
 		began = now - tds_get_int(source->conn, 0) * 1000;
 		ended = now - tds_get_int(source->conn, 1) * 1000;
 		*until_us = ended - SCAN_MAX_MS * INT64_C(1000);
-		if (began > *until_us)
+		/* Not if the server's clock was set back in between. */
+		if (began > *until_us && began <= ended)
 			*until_us = began;
 	}
 	return tds_finish(source->conn, err);

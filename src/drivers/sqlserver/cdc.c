@@ -216,9 +216,10 @@ static int read_window(struct sqlserver_source *source,
 	source->drained = tds_get_int(conn, WINDOW_DRAINED) != 0;
 	window->to = *from;
 	window->newest = !source->drained;
-	if (!tds_null(conn, WINDOW_AGE_MS))
-		window->commit_us = asked_us - age_ms(conn) * 1000;
-	window->complete_us = window->commit_us;
+	if (!tds_null(conn, WINDOW_AGE_MS)) {
+		window->complete_us = asked_us - age_ms(conn) * 1000;
+		window->commit_us = clock_to_utc(window->complete_us);
+	}
 	if (!tds_get_int(conn, WINDOW_IS_NEW))
 		return 0;
 	window->has_rows = tds_get_int(conn, WINDOW_HAS_ROWS) != 0;
@@ -238,7 +239,7 @@ static int find_window(struct sqlserver_source *source,
 		tds_int("@id", source->catalog.object_id),
 		tds_int("@modified", source->catalog.modified_ms),
 	};
-	int64_t asked_us = clock_utc_us();
+	int64_t asked_us = clock_us();
 	struct strbuf sql;
 	int rc = -1;
 

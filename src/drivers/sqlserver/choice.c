@@ -190,6 +190,26 @@ static int choose_span(struct sqlserver_source *source,
 
 /* ---------------------------------------------------------------- together */
 
+/* A condition beside tables of keys: its names mean the table's own columns,
+ * which those have, too. */
+static void add_inside(const struct sqlserver_source *source,
+		       const struct row_choice *choice, struct strbuf *where)
+{
+	const struct batch *any = choice->keys	      ? choice->keys
+				  : choice->span->low ? choice->span->low
+						      : choice->span->high;
+
+	strbuf_addstr(where, "EXISTS (SELECT 1 FROM ");
+	sql_table(where, source->name.schema, source->name.table);
+	strbuf_addstr(where, " AS x WHERE ");
+	for (size_t k = 0; k < any->table->key_count; k++) {
+		const char *name = choice_key_name(any->table, k);
+
+		sql_names(where, "x.%n = t.%n AND ", name, name);
+	}
+	strbuf_addf(where, "(%s\n))", choice->condition);
+}
+
 static int build(struct sqlserver_source *source,
 		 const struct row_choice *choice, struct choice_sql *out,
 		 struct error *err)
@@ -201,12 +221,15 @@ static int build(struct sqlserver_source *source,
 		return -1;
 	if (choice->span && choose_span(source, choice->span, out, err) < 0)
 		return -1;
-	if (choice->condition) {
-		if (condition_check(choice->condition, err) < 0)
-			return -1;
-		add_and(&out->where);
+	if (!choice->condition)
+		return 0;
+	if (condition_check(choice->condition, err) < 0)
+		return -1;
+	add_and(&out->where);
+	if (out->tables.len)
+		add_inside(source, choice, &out->where);
+	else
 		strbuf_addf(&out->where, "(%s\n)", choice->condition);
-	}
 	return 0;
 }
 

@@ -113,7 +113,7 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 	bool database;
 	int rc;
 
-	out->asked_us = clock_utc_us();
+	out->asked_us = clock_us();
 	rc = tds_query_row(source->conn, sql, params, 2, err);
 	if (rc == 0)
 		error_set(err, ERROR_SERVER,
@@ -283,7 +283,7 @@ static int judge(struct sqlserver_source *source, const struct position *from,
 	if (versions->min > since || versions->current < since)
 		return gap(source, since, versions, err);
 	window->newest = true;
-	window->commit_us = versions->asked_us;
+	window->commit_us = clock_to_utc(versions->asked_us);
 	window->complete_us = versions->asked_us;
 	window->to = *from;
 	return versions->current > since;
