@@ -207,7 +207,9 @@ static bool same_order(const struct compare *compare,
 {
 	int kind = kind_of_order(source->type);
 
-	if (source->own_order || dest->own_order)
+	if (source->sorting && !*source->sorting)
+		return false;
+	if (!text_equal(source->sorting, dest->sorting))
 		return false;
 	if (kind)
 		return kind == kind_of_order(dest->type);

@@ -28,8 +28,11 @@ static bool copy_column(struct arena *arena, struct column *to,
 		to->native = arena_strdup(arena, from->native);
 	if (from->collation)
 		to->collation = arena_strdup(arena, from->collation);
+	if (from->sorting)
+		to->sorting = arena_strdup(arena, from->sorting);
 	return to->name && (to->native || !from->native) &&
-	       (to->collation || !from->collation);
+	       (to->collation || !from->collation) &&
+	       (to->sorting || !from->sorting);
 }
 
 /* Key columns that are left out leave the key, too. */

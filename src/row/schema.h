@@ -41,9 +41,6 @@ struct column {
 	bool unsupported; /* its values cannot be carried */
 	bool has_default;
 	bool fixed; /* text or bytes of a fixed length */
-	/* It is sorted by rules that its database brings along: columns of
-	 * other databases with the same words may be sorted otherwise. */
-	bool own_order;
 	/*
 	 * Text that its system makes into the type's own form, and cuts or
 	 * rounds to the limits that `native` has in parentheses, as in
@@ -65,6 +62,9 @@ struct column {
 	const char *charset;
 	const char *native;    /* the type in its own system's words */
 	const char *collation; /* likewise, NULL if it has none */
+	/* The rules by which its database sorts it, if these can be others
+	 * elsewhere though the words are the same; "": nobody knows which. */
+	const char *sorting;
 };
 
 /*

@@ -393,3 +393,30 @@ def test_names_that_differ_in_case_alone(pair):
     again = pair.add_mapping("orders", "Orders", cdc=0)
     dataflow.wait_for(lambda: pair.errors(again))
     assert f"mapping {mappings[0]} too" in pair.errors(again)[0][1]
+
+
+@pytest.mark.parametrize("here, there, alike", [
+    ('"default"', '"default"', True), ('"en-x-icu"', '"en-x-icu"', True),
+    ('"de-x-icu"', '"en-x-icu"', False), ('"en-x-icu"', '"C"', False)])
+def test_text_that_is_a_key(pair, here, there, alike):
+    """Both servers sum up what they have if both sort it by the same rules."""
+    shape = "(id varchar(20) COLLATE {} PRIMARY KEY, n int)"
+    pair.on_source("CREATE TABLE every " + shape.format(here))
+    pair.there.query("CREATE TABLE every " + shape.format(there), pair.dst_db)
+    pair.on_source("INSERT INTO every SELECT chr(65 + i % 58) || i, i "
+                   "FROM generate_series(1, 15000) i")
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.there.query("UPDATE every SET n = -n WHERE n IN (7, 14000)",
+                     pair.dst_db)
+    pair.on_source(f"ALTER DATABASE {pair.src_db} SET log_statement = 'all'")
+    pair.postgresql.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+        f"datname = '{pair.src_db}' AND pid <> pg_backend_pid()")
+    before = len(pair.postgresql.log())
+    assert ask(pair, mapping, "REPAIR")[1] == 2
+    sums = "md5(" in pair.postgresql.log()[before:]
+    assert sums == alike
+    pair.wait_same(order='id COLLATE "C"')
+    assert ask(pair, mapping, "VERIFY") == ("PASSED", 0)

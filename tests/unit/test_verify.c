@@ -215,7 +215,7 @@ static void sort_apart(void)
 	struct error err = ERROR_INIT;
 
 	verify_release(&verify);
-	rig.table.columns[0].own_order = true;
+	rig.table.columns[0].sorting = "";
 	rig_clear(&rig);
 	MUST(verify_init(&verify, rig.mapping, rig.subject, rig.reporter, NULL,
 			 &err));

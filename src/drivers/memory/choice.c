@@ -14,8 +14,8 @@ static int compare_bytes(const void *a, size_t a_len, const void *b,
 	return rc ? rc : (a_len > b_len) - (a_len < b_len);
 }
 
-/* Numbers by size, text by its bytes, what is wider somehow; columns with an
- * order of their own the other way round. */
+/* Numbers by size, text by its bytes, what is wider somehow; columns that
+ * a database sorts by rules of its own the other way round. */
 static int compare_rows(const struct memory_table *table,
 			const struct memory_row *a, const struct memory_row *b)
 {
@@ -34,7 +34,7 @@ static int compare_rows(const struct memory_table *table,
 			return compare_bytes(a->key, a->key_len, b->key,
 					     b->key_len);
 		if (rc)
-			return table->def.columns[i].own_order ? -rc : rc;
+			return table->def.columns[i].sorting ? -rc : rc;
 	}
 	return 0;
 }

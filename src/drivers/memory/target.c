@@ -129,7 +129,7 @@ static int target_create(struct target *dst, const struct table *shape,
 		made = store_add_table(target->store, &target->name, shape,
 				       err);
 	for (size_t i = 0; made && i < made->def.column_count; i++)
-		made->def.columns[i].own_order = false;
+		made->def.columns[i].sorting = NULL;
 	pthread_mutex_unlock(&target->store->lock);
 	return made ? 0 : -1;
 }

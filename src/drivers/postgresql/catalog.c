@@ -19,7 +19,26 @@ static const char table_sql[] =
  *
  * Columns of the catalog that older servers lack are read by way of JSON,
  * where what is missing is NULL.
+ *
+ * A collation is the operating system's, or ICU's, in whichever version is there,
+ * so that two of one name may sort otherwise. The database's own has a version
+ * from server 15 on. Those of C have none: they go by the bytes.
  */
+#define COLLATION_SQL                                                        \
+	"SELECT COALESCE(j.j ->> 'datlocprovider', j.j ->> 'collprovider', " \
+	"'c') AS provider, COALESCE(j.j ->> 'datlocale', "                   \
+	"j.j ->> 'daticulocale', j.j ->> 'colllocale', "                     \
+	"j.j ->> 'colliculocale', j.j ->> 'datcollate', "                    \
+	"j.j ->> 'collcollate') AS locale, COALESCE("                        \
+	"j.j ->> 'daticurules', j.j ->> 'collicurules') AS rules, "          \
+	"j.j ->> 'collisdeterministic' AS equal, COALESCE("                  \
+	"j.j ->> 'datcollversion', j.version) AS version "                   \
+	"FROM (SELECT to_jsonb(d) AS j, NULL AS version "                    \
+	"FROM pg_database AS d WHERE d.datname = current_database() "        \
+	"AND l.collprovider = 'd' UNION ALL "                                \
+	"SELECT to_jsonb(l), pg_collation_actual_version(l.oid) "            \
+	"WHERE l.collprovider <> 'd') AS j"
+
 static const char columns_sql[] =
 	"WITH RECURSIVE base AS ("
 	"SELECT a.attnum, a.atttypid AS type, a.atttypmod AS typmod, "
@@ -53,14 +72,19 @@ static const char columns_sql[] =
 	"COALESCE((SELECT max(char_length(e.enumlabel)) FROM pg_enum AS e "
 	"WHERE e.enumtypid = t.oid), 0), "
 	"CASE WHEN t.oid = 'money'::regtype "
-	"THEN scale(('0'::money)::numeric) ELSE 0 END "
-	"FROM base AS b "
+	"THEN scale(('0'::money)::numeric) ELSE 0 END, "
+	"CASE WHEN s.provider <> 'i' AND s.locale IN ('C', 'POSIX') THEN NULL "
+	"WHEN s.version IS NULL AND s.locale NOT ILIKE 'C.%' THEN '' "
+	"ELSE concat_ws('/', s.provider, s.locale, s.rules, s.equal, "
+	"s.version) "
+	"END FROM base AS b "
 	"INNER JOIN pg_attribute AS a ON a.attrelid = $1::oid "
 	"AND a.attnum = b.attnum "
 	"INNER JOIN pg_type AS t ON t.oid = b.type AND t.typtype <> 'd' "
 	"INNER JOIN pg_namespace AS n ON n.oid = t.typnamespace "
 	"LEFT JOIN pg_collation AS l ON l.oid = a.attcollation "
 	"LEFT JOIN pg_namespace AS m ON m.oid = l.collnamespace "
+	"LEFT JOIN LATERAL (" COLLATION_SQL ") AS s ON l.oid IS NOT NULL "
 	"LEFT JOIN (SELECT u.attnum, u.ord FROM chosen AS c, "
 	"unnest(c.columns) WITH ORDINALITY AS u (attnum, ord) "
 	"WHERE u.ord <= c.count) AS k ON k.attnum = a.attnum "
@@ -93,8 +117,11 @@ static int read_column(struct pg *conn, int64_t i, struct arena *arena,
 	column->selectable = pg_get_bool(conn, i, 18);
 	type->label_length = (int)pg_get_int(conn, i, 19);
 	type->money_digits = (int)pg_get_int(conn, i, 20);
+	if (!pg_null(conn, i, 21))
+		column->sorting = pg_copy_text(conn, i, 21, arena);
 	if (!column->name || !type->name || !type->words || !type->plain ||
-	    !column->output || (!column->collation && !pg_null(conn, i, 11)))
+	    !column->output || (!column->collation && !pg_null(conn, i, 11)) ||
+	    (!column->sorting && !pg_null(conn, i, 21)))
 		return error_memory(err, "a table's definition");
 	return 0;
 }
@@ -203,39 +230,34 @@ const char *pg_catalog_kind(const struct catalog_table *table)
 }
 
 /*
- * A collation is the operating system's, or ICU's, in whichever version is
- * there; the labels of an enum are sorted as they were declared. Other types
- * than the system's are sorted by their text, byte by byte: see choice.c.
+ * The labels of an enum are sorted as they were declared. Other types than the
+ * system's are sorted by their text, byte by byte: see choice.c.
  */
-static bool has_own_order(const struct catalog_column *from)
+static const char *sorting_of(const struct catalog_column *from)
 {
-	static const char *const same[] = {"pg_catalog.\"C\"",
-					   "pg_catalog.\"POSIX\"",
-					   "pg_catalog.ucs_basic"};
-
 	if (from->type.kind == 'e')
-		return true;
-	if (!from->collation || !from->type.built_in ||
-	    strchr(from->type.plain, '['))
-		return false;
-	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
-		if (!strcmp(from->collation, same[i]))
-			return false;
-	return true;
+		return "";
+	return from->type.built_in && !strchr(from->type.plain, '[')
+		       ? from->sorting
+		       : NULL;
 }
 
 static int describe_column(const struct catalog_column *from, bool native,
 			   struct arena *arena, struct column *to,
 			   struct error *err)
 {
+	const char *sorting = sorting_of(from);
+
 	to->name = arena_strdup(arena, from->name);
 	to->native = arena_strdup(arena, from->type.words);
 	if (from->collation)
 		to->collation = arena_strdup(arena, from->collation);
-	if (!to->name || !to->native || (from->collation && !to->collation))
+	if (sorting)
+		to->sorting = arena_strdup(arena, sorting);
+	if (!to->name || !to->native || (from->collation && !to->collation) ||
+	    (sorting && !to->sorting))
 		return error_memory(err, "a table's definition");
 	pg_type_describe(&from->type, native, to);
-	to->own_order = has_own_order(from);
 	to->nullable = !from->not_null;
 	to->identity = from->identity;
 	to->computed = from->computed;

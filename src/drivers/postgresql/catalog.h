@@ -12,6 +12,7 @@ struct catalog_column {
 	const char *output;    /* its type's output function, with its schema */
 	bool domain;	       /* is it declared as a domain over that type? */
 	const char *collation; /* NULL: not text */
+	const char *sorting;   /* of a collation: see columns_sql */
 	bool not_null;
 	bool identity;
 	bool always; /* an identity that nobody may update */
