@@ -151,7 +151,7 @@ int compact_step(struct compact *compact, struct link *link,
 {
 	int rc;
 
-	if (!orders_has(orders, ORDER_COMPACT))
+	if (!orders_begun(orders, ORDER_COMPACT))
 		return 0;
 	if (!link->dst->ops->compact) {
 		orders_answer(orders, ORDER_COMPACT, link->reporter, "FAILED",

@@ -22,6 +22,7 @@ struct order {
 	bool whole;	  /* of ORDER_VERIFY and ORDER_REPAIR: not the tail */
 	bool scope_given; /* or else what was found last is meant */
 	bool dry_run;
+	bool begun;	 /* an attempt has begun that will answer it */
 	char *condition; /* owned */
 };
 

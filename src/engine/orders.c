@@ -64,6 +64,26 @@ bool orders_has(struct orders *orders, enum order_kind kind)
 	return has;
 }
 
+void orders_begin(struct orders *orders)
+{
+	pthread_mutex_lock(&orders->lock);
+	for (size_t i = 0; i < orders->count; i++)
+		orders->items[i].begun = true;
+	pthread_mutex_unlock(&orders->lock);
+}
+
+bool orders_begun(struct orders *orders, enum order_kind kind)
+{
+	bool begun = false;
+
+	pthread_mutex_lock(&orders->lock);
+	for (size_t i = 0; i < orders->count; i++)
+		begun |=
+			orders->items[i].kind == kind && orders->items[i].begun;
+	pthread_mutex_unlock(&orders->lock);
+	return begun;
+}
+
 static bool is_for_verify(enum order_kind kind)
 {
 	return kind == ORDER_VERIFY || kind == ORDER_REPAIR ||
@@ -97,10 +117,11 @@ void orders_answer(struct orders *orders, enum order_kind kind,
 	pthread_mutex_lock(&orders->lock);
 	for (size_t i = 0; i < orders->count; i++) {
 		struct order *order = &orders->items[i];
+		bool meant = order->kind == kind && order->begun;
 
-		if (order->kind != kind || !final)
+		if (!meant || !final)
 			orders->items[kept++] = *order;
-		if (order->kind != kind)
+		if (!meant)
 			continue;
 		report_request(reporter, order->id, state, answer);
 		if (!final)

@@ -34,10 +34,15 @@ bool orders_put(struct orders *orders, struct order *order);
 bool orders_any(struct orders *orders);
 bool orders_has(struct orders *orders, enum order_kind kind);
 
+/* An attempt begins, for all that are there by now: how it goes is no answer to
+ * those that come meanwhile. */
+void orders_begin(struct orders *orders);
+bool orders_begun(struct orders *orders, enum order_kind kind);
+
 /* The first of those for verify.c, now the caller's; false: there is none. */
 bool orders_take_for_verify(struct orders *orders, struct order *out);
 
-/* Answer all of a kind; any state but "RUNNING" is final. */
+/* Answer those of a kind that were begun; any state but "RUNNING" is final. */
 void orders_answer(struct orders *orders, enum order_kind kind,
 		   struct reporter *reporter, const char *state,
 		   const char *answer);

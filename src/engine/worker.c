@@ -175,7 +175,7 @@ static int look_at_triggers(struct worker *worker, struct error *err)
 /* What asks for a full sync now? */
 static int look_for_reasons(struct worker *worker, struct error *err)
 {
-	if (orders_has(&worker->orders, ORDER_FULL_SYNC))
+	if (orders_begun(&worker->orders, ORDER_FULL_SYNC))
 		worker->why_full_sync = "requested in sync_requests";
 	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
 		return -1;
@@ -256,7 +256,7 @@ static int skip_to_now(struct worker *worker, struct error *err)
 {
 	struct strbuf answer;
 
-	if (!orders_has(&worker->orders, ORDER_SKIP_TO_NOW))
+	if (!orders_begun(&worker->orders, ORDER_SKIP_TO_NOW))
 		return 0;
 	strbuf_init(&answer);
 	if (cdc_skip_to_now(&worker->link, &answer, err) < 0) {
@@ -388,6 +388,7 @@ static int attempt(struct worker *worker, struct error *err)
 	unsigned connections;
 	int ret;
 
+	orders_begin(&worker->orders);
 	if (hand_orders_over(worker, err) < 0 || open_link(worker, err) < 0)
 		return -1;
 	worker->link.settings = worker->settings;

@@ -157,3 +157,34 @@ def test_a_mapping_inserted_together_with_its_order(table, between):
     assert table.control("SELECT COUNT(*) FROM error_logs") == [(0,)]
     refused = table.request(77, "FULL_SYNC")
     dataflow.wait_for(lambda: answer(table, refused)[0] == "REJECTED")
+
+
+@pytest.mark.parametrize("kind", ["FULL_SYNC", "SKIP_TO_NOW"])
+def test_an_order_in_the_middle_of_a_failure(table, kind):
+    """What fails then had begun before it came: that is no answer to it."""
+    if not table.source.is_standin:
+        pytest.skip("a real server does not stall when it is told to")
+    table.config(resync_on_gap=0)
+    daemon = table.start()
+    table.wait_equal("t")
+    daemon.stop()
+    table.on_source("UPDATE t SET n = 5")
+    dataflow.wait_for(lambda: table.on_source(
+        "SELECT 1 FROM cdc.dbo_t_CT WHERE __$operation = 4"), 20)
+    table.on_source("""
+        DECLARE @lsn BINARY(10) = sys.fn_cdc_get_max_lsn();
+        EXEC sys.sp_cdc_cleanup_change_table @capture_instance = N'dbo_t',
+            @low_water_mark = @lsn, @threshold = 5000""")
+    daemon.start()
+    dataflow.wait_for(lambda: table.errors(table.mapping))
+    table.source.query(
+        "EXEC sys.sp_tdsd_fault N'stall', @app = N'dbaops-dataflow', "
+        "@match = N'%fn_cdc_get_min_lsn%', @milliseconds = 5000, @times = 1")
+    time.sleep(2)
+    request = table.request(table.mapping, kind)
+    dataflow.wait_for(
+        lambda: answer(table, request)[0] in ("COMPLETED", "FAILED"), 40)
+    assert answer(table, request)[0] == "COMPLETED", answer(table, request)
+    table.on_source("UPDATE t SET n = 6")
+    table.wait_equal("t")
+    dataflow.wait_for(lambda: not table.errors(table.mapping))

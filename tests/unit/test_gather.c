@@ -301,6 +301,7 @@ static void test_pace(void **state)
 	assert_true(orders_put(&orders, &order));
 	assert_true(follow_now());
 	assert_same(&rig);
+	orders_begin(&orders);
 	orders_answer(&orders, ORDER_SKIP_TO_NOW, rig.reporter, "FAILED", "");
 	rig_change(&rig, "+5|e");
 	assert_false(follow_now());
