@@ -123,7 +123,8 @@ static int make_dest_shape(struct compare *compare, const struct table *dest,
 		shape->columns[i] = *column;
 		if (!keep_words(shape, &shape->columns[i].name) ||
 		    !keep_words(shape, &shape->columns[i].native) ||
-		    !keep_words(shape, &shape->columns[i].collation))
+		    !keep_words(shape, &shape->columns[i].collation) ||
+		    !keep_words(shape, &shape->columns[i].sorting))
 			return error_memory(err, "a comparison");
 	}
 	return 0;

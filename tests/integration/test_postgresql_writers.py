@@ -120,6 +120,30 @@ def test_transaction_open_when_a_mapping_begins(world, write, kind):
     assert world.full_syncs(other) == 1 and not world.errors()
 
 
+def test_vacuum_when_a_mapping_begins(world):
+    """It, and whoever builds an index, is waited for without anybody who writes
+    having to wait as well."""
+    world.make("item", "other")
+    begin(world, "item")
+    connection = world.postgresql.connect(world.src_db)
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE other IN SHARE UPDATE EXCLUSIVE MODE")
+        other, = world.follow("other")
+        dataflow.wait_for(lambda: world.state(other) == "FULL_SYNC", 30, 0.1)
+        slowest = 0
+        for number in range(40):
+            began = time.monotonic()
+            world.on_source(f"INSERT INTO other (id) VALUES ({number})")
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.1)
+        assert slowest < 0.5 * dataflow.slowness()
+        assert world.full_syncs(other) == 0
+        cursor.execute("COMMIT")
+    connection.close()
+    world.wait_same("other")
+    assert not world.errors()
+
+
 @pytest.mark.parametrize("kind", ["idle", "prepared"])
 def test_table_added_by_hand(world, write, kind):
     """Somebody else put it in while a transaction was open; we come later."""

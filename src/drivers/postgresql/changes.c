@@ -22,6 +22,7 @@
 /* Somebody has a lock, for longer than we want others to wait behind ours. */
 #define LOCK_NOT_AVAILABLE "55P03"
 #define LULL_WAIT_MS	   60000
+#define LULL_PAUSE_MS	   1000
 
 /* How long a stream that has just begun may take to be up to date. */
 #define PROOF_WAIT_MS 200
@@ -118,13 +119,19 @@ static int prepare_in_a_lull(struct postgresql_source *source,
 	int64_t until = clock_ms() + LULL_WAIT_MS;
 
 	while (prepare(source, err) < 0) {
-		if (strcmp(err->sqlstate, LOCK_NOT_AVAILABLE) != 0 ||
-		    clock_ms() > until)
+		if (strcmp(err->sqlstate, LOCK_NOT_AVAILABLE) != 0)
 			return -1;
+		if (clock_ms() > until)
+			return error_wrap(err, "the table is in use, and "
+					       "cannot come into the "
+					       "publication");
 		error_clear(err);
 		if (slot_outlast(source->conn, &source->changes->stream->names,
 				 source->catalog.oid, source->changes->cancel,
 				 err) < 0)
+			return -1;
+		cancel_sleep(source->changes->cancel, LULL_PAUSE_MS);
+		if (cancel_check(source->changes->cancel, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -163,10 +163,22 @@ static int explain_refusal(struct error *err, const char *sql)
 	return -1;
 }
 
+static void lock_table(struct strbuf *sql, const struct table_name *table,
+		       bool partitioned, const char *mode)
+{
+	strbuf_addf(sql, "LOCK TABLE %s", partitioned ? "" : "ONLY ");
+	quote_table(sql, table->schema, table->table);
+	strbuf_addf(sql, " IN %s MODE; ", mode);
+}
+
 /*
  * What a transaction has changed before it stays unpublished, though it commits
  * after: nobody must be in the middle of one. (Servers before the minor releases
  * of May 2025 could even go on to leave out what came later.)
+ *
+ * The first lock, which the statement takes anyway, keeps VACUUM and builds of
+ * indexes out, and nobody waits behind it who writes; the second one has to wait
+ * for those alone who do.
  */
 static int add_to(struct pg *conn, const char *add_sql,
 		  const struct table_name *table, bool partitioned,
@@ -176,11 +188,11 @@ static int add_to(struct pg *conn, const char *add_sql,
 	int ret = -1;
 
 	strbuf_init(&sql);
-	strbuf_addf(&sql,
-		    "BEGIN; SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s",
-		    LOCK_WAIT_MS, partitioned ? "" : "ONLY ");
-	quote_table(&sql, table->schema, table->table);
-	strbuf_addf(&sql, " IN SHARE ROW EXCLUSIVE MODE; %s; COMMIT", add_sql);
+	strbuf_addstr(&sql, "BEGIN; " PG_LOCK_WAIT "; ");
+	lock_table(&sql, table, partitioned, "SHARE UPDATE EXCLUSIVE");
+	strbuf_addf(&sql, "SET LOCAL lock_timeout = '%dms'; ", LOCK_WAIT_MS);
+	lock_table(&sql, table, partitioned, "SHARE");
+	strbuf_addf(&sql, "%s; COMMIT", add_sql);
 	if (strbuf_check(&sql, err) == 0)
 		ret = pg_exec(conn, sql.data, err);
 	strbuf_release(&sql);

@@ -19,6 +19,15 @@ struct postgresql {
 extern const struct source_ops postgresql_source_ops;
 extern const struct target_ops postgresql_target_ops;
 
+/*
+ * For locks of the transaction: wait a little longer than the server takes to
+ * notice that an autovacuum is in the way, and to end it.
+ */
+#define PG_LOCK_WAIT                                                        \
+	"SELECT set_config('lock_timeout', (500 + 1000 * EXTRACT(epoch "    \
+	"FROM current_setting('deadlock_timeout')::interval))::int::text, " \
+	"true)"
+
 /* Stands behind a statement that grants something on a source. */
 #define PG_SOURCE_SCRIPT                                              \
 	"; least-privilege-postgresql-source.sql grants all that is " \

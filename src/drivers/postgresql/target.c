@@ -169,15 +169,7 @@ int pg_target_commit(struct pg_target *target, struct error *err)
 	return rc;
 }
 
-/*
- * Each try waits a little longer than the server takes to notice that an
- * autovacuum is in the way, and to end it; others queue up behind us for so
- * long, and are let go for LOCK_PAUSE_MS.
- */
-#define LOCK_WAIT                                                           \
-	"SELECT set_config('lock_timeout', (500 + 1000 * EXTRACT(epoch "    \
-	"FROM current_setting('deadlock_timeout')::interval))::int::text, " \
-	"true)"
+/* Others queue up behind us for a try, and are let go for LOCK_PAUSE_MS. */
 #define LOCK_PAUSE_MS 1000
 #define LOCK_TRY_MS   60000
 
@@ -192,7 +184,7 @@ static int try_lock(struct pg_target *target, const char *mode,
 	    (before && before(context, err) < 0))
 		return -1;
 	strbuf_init(&sql);
-	strbuf_addstr(&sql, LOCK_WAIT "; LOCK TABLE ");
+	strbuf_addstr(&sql, PG_LOCK_WAIT "; LOCK TABLE ");
 	pg_sql_dest(&sql, target);
 	strbuf_addf(&sql,
 		    " IN %s MODE; SET LOCAL lock_timeout = 0; "

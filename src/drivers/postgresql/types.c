@@ -156,7 +156,8 @@ static bool cuts(const struct pg_type *type)
 		return type->typmod < 6;
 	if (type->oid == OID_INTERVAL)
 		return type->typmod != INTERVAL_WHOLE;
-	return true;
+	/* Those of extensions refuse what does not fit. */
+	return type->built_in;
 }
 
 static void describe_text(const struct pg_type *type, int i,
