@@ -143,8 +143,12 @@ class Pair:
 
     def gets_on(self, timeout=30):
         before = self.reached()
-        dataflow.wait_for(lambda: self.reached() > before, timeout,
-                          what="a change in the destination")
+        try:
+            dataflow.wait_for(lambda: self.reached() > before, timeout,
+                              what="a change in the destination")
+        except AssertionError as error:
+            raise AssertionError("\n\n".join([str(error)] + [
+                side.daemon.log()[-4000:] for side in self.sides])) from None
 
     def prove(self):
         """Nobody wrote who should not, nothing came back, all is there."""
