@@ -249,6 +249,29 @@ def test_retention(world):
                      "mapping")
 
 
+@pytest.mark.parametrize("how", ["index", "constraint"])
+def test_rows_that_vanish_without_an_error(world, how):
+    """Under IGNORE_DUP_KEY, which is refused until it is gone."""
+    mapping = fill(world)
+    world.on_source("INSERT INTO t VALUES (1, 5), (2, 6)")
+    world.on_dest(
+        "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT); " +
+        ("CREATE UNIQUE INDEX u ON t (v) WITH (IGNORE_DUP_KEY = ON)"
+         if how == "index" else
+         "ALTER TABLE t ADD CONSTRAINT u UNIQUE (v) "
+         "WITH (IGNORE_DUP_KEY = ON)"))
+    remedy = ("ALTER INDEX [u] ON [dbo].[t] SET (IGNORE_DUP_KEY = OFF)"
+              if how == "index" else "add it without")
+    check(world).expect("FAIL", "table", "[u] with IGNORE_DUP_KEY", remedy)
+    world.start()
+    dataflow.wait_for(lambda: world.errors(mapping))
+    kind, message, _ = world.errors(mapping)[0]
+    assert kind == "SCHEMA" and remedy in message
+    world.on_dest(remedy if how == "index" else
+                  "ALTER TABLE t DROP CONSTRAINT u")
+    world.wait_equal("t", timeout=60)
+
+
 def test_large_values(world):
     """SQL Server's default is a limit, of 64 KB."""
     fill(world, columns="id INT NOT NULL PRIMARY KEY, v NVARCHAR(MAX)")
