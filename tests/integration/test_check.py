@@ -249,6 +249,21 @@ def test_retention(world):
                      "mapping")
 
 
+def test_partitions_that_are_switched(world):
+    if not world.source.is_standin:
+        pytest.skip("a real server wants the scheme")
+    fill(world, columns="id INT NOT NULL, PRIMARY KEY (id) ON scheme (id)")
+    fill(world, "u", columns="id INT NOT NULL, PRIMARY KEY (id) ON "
+         "scheme (id)", cdc=0)
+    world.on_source("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', "
+                    "@source_name = N'u', @role_name = NULL, "
+                    "@allow_partition_switch = 0")
+    world.control("UPDATE table_mappings SET cdc_enabled = 1")
+    fill(world, "v")
+    check(world).expect("WARN", "capture", "'dbo_t' does not see",
+                        "@allow_partition_switch = 0")
+
+
 @pytest.mark.parametrize("how", ["index", "constraint"])
 def test_rows_that_vanish_without_an_error(world, how):
     """Under IGNORE_DUP_KEY, which is refused until it is gone."""
