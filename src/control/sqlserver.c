@@ -20,6 +20,9 @@
 
 #define PARAMS_MAX 16
 
+/* Somebody's open transaction must not keep the heart from beating. */
+#define LOCK_TIMEOUT_MS "5000"
+
 struct sqlserver_session {
 	struct session base;
 	struct tds *conn;
@@ -177,6 +180,12 @@ int session_open_sqlserver(const struct control_spec *spec,
 	if (log_in(spec, spec->database, cancel, &session->conn, trouble, err) <
 	    0) {
 		free(session);
+		return -1;
+	}
+	if (tds_exec(session->conn, "SET LOCK_TIMEOUT " LOCK_TIMEOUT_MS, err) <
+	    0) {
+		*trouble = classify(err);
+		sqlserver_close(&session->base);
 		return -1;
 	}
 	*out = &session->base;

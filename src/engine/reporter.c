@@ -124,6 +124,7 @@ static void lost(struct reporter *reporter, const struct error *err)
 		    err->message);
 	control_close(reporter->control);
 	reporter->control = NULL;
+	reporter->beat_ms = 0; /* before anything else is tried again */
 	set_connected(reporter, false);
 }
 
@@ -380,6 +381,16 @@ static bool work(struct reporter *reporter)
 	       collect_all(reporter);
 }
 
+/* Whoever has something to write pokes us, which must not hasten us here. */
+static void wait_to_reconnect(struct reporter *reporter)
+{
+	int64_t end = clock_ms() + RECONNECT_MS, left;
+
+	while (cancel_level(&reporter->cancel) == CANCEL_NONE &&
+	       (left = end - clock_ms()) > 0)
+		cancel_sleep(&reporter->cancel, left);
+}
+
 static void *reporter_main(void *arg)
 {
 	struct reporter *reporter = arg;
@@ -387,7 +398,7 @@ static void *reporter_main(void *arg)
 
 	while (cancel_level(&reporter->cancel) == CANCEL_NONE) {
 		if (!work(reporter)) {
-			cancel_sleep(&reporter->cancel, RECONNECT_MS);
+			wait_to_reconnect(reporter);
 			continue;
 		}
 		if (clock_ms() >= next_purge) {

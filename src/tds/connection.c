@@ -47,7 +47,11 @@ struct tds {
 	struct error error;
 };
 
-static const char session_options[] = "SET ANSI_NULLS ON; "
+/* db-lib takes what the server's 'user options' say, which may be that every
+ * statement begins a transaction. */
+static const char session_options[] = "SET IMPLICIT_TRANSACTIONS OFF; "
+				      "SET ROWCOUNT 0; "
+				      "SET ANSI_NULLS ON; "
 				      "SET ANSI_NULL_DFLT_ON ON; "
 				      "SET ANSI_PADDING ON; "
 				      "SET ANSI_WARNINGS ON; "

@@ -54,9 +54,10 @@ static void test_session_options(void **state)
 			     "AND quoted_identifier = 1",
 			     NULL, 0),
 			 1);
-	/* NUMERIC_ROUNDABORT is off, NOCOUNT and XACT_ABORT are on. */
+	/* NUMERIC_ROUNDABORT and IMPLICIT_TRANSACTIONS are off, NOCOUNT and
+	 * XACT_ABORT are on. */
 	assert_int_equal(
-		ask("SELECT @@OPTIONS & (8192 | 512 | 16384)", NULL, 0),
+		ask("SELECT @@OPTIONS & (8192 | 2 | 512 | 16384)", NULL, 0),
 		512 | 16384);
 }
 

@@ -249,6 +249,44 @@ def test_retention(world):
                      "mapping")
 
 
+def test_partitions_that_are_switched(world):
+    if not world.source.is_standin:
+        pytest.skip("a real server wants the scheme")
+    fill(world, columns="id INT NOT NULL, PRIMARY KEY (id) ON scheme (id)")
+    fill(world, "u", columns="id INT NOT NULL, PRIMARY KEY (id) ON "
+         "scheme (id)", cdc=0)
+    world.on_source("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', "
+                    "@source_name = N'u', @role_name = NULL, "
+                    "@allow_partition_switch = 0")
+    world.control("UPDATE table_mappings SET cdc_enabled = 1")
+    fill(world, "v")
+    check(world).expect("WARN", "capture", "'dbo_t' does not see",
+                        "@allow_partition_switch = 0")
+
+
+@pytest.mark.parametrize("how", ["index", "constraint"])
+def test_rows_that_vanish_without_an_error(world, how):
+    """Under IGNORE_DUP_KEY, which is refused until it is gone."""
+    mapping = fill(world)
+    world.on_source("INSERT INTO t VALUES (1, 5), (2, 6)")
+    world.on_dest(
+        "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT); " +
+        ("CREATE UNIQUE INDEX u ON t (v) WITH (IGNORE_DUP_KEY = ON)"
+         if how == "index" else
+         "ALTER TABLE t ADD CONSTRAINT u UNIQUE (v) "
+         "WITH (IGNORE_DUP_KEY = ON)"))
+    remedy = ("ALTER INDEX [u] ON [dbo].[t] SET (IGNORE_DUP_KEY = OFF)"
+              if how == "index" else "add it without")
+    check(world).expect("FAIL", "table", "[u] with IGNORE_DUP_KEY", remedy)
+    world.start()
+    dataflow.wait_for(lambda: world.errors(mapping))
+    kind, message, _ = world.errors(mapping)[0]
+    assert kind == "SCHEMA" and remedy in message
+    world.on_dest(remedy if how == "index" else
+                  "ALTER TABLE t DROP CONSTRAINT u")
+    world.wait_equal("t", timeout=60)
+
+
 def test_large_values(world):
     """SQL Server's default is a limit, of 64 KB."""
     fill(world, columns="id INT NOT NULL PRIMARY KEY, v NVARCHAR(MAX)")

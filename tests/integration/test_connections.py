@@ -374,3 +374,29 @@ def test_bad_options_of_the_control_store(bare_world):
         assert done.returncode == 2, done.stderr
         assert re.search(pattern, done.stderr), done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_server_whose_sessions_begin_transactions(world):
+    """'user options' with IMPLICIT_TRANSACTIONS: what is done is committed."""
+    if not world.source.is_standin:
+        pytest.skip("a setting of the whole server")
+    servers = (world.source, world.dest)
+    for server in servers:
+        server.query("EXEC sys.sp_configure 'user options', 2; RECONFIGURE")
+    try:
+        world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")
+        world.on_source("INSERT INTO t VALUES (1, 0), (2, 0)")
+        world.enable_cdc("t")
+        mapping = world.add_mapping("t")
+        world.start()
+        world.wait_equal("t")
+        world.on_source("UPDATE t SET n = id")
+        world.wait_equal("t")
+        dataflow.wait_for(lambda: world.control(
+            "SELECT 1 FROM mapping_state WHERE mapping_id = "
+            f"{mapping} AND rows_applied >= 2"))
+        assert world.errors() == []
+    finally:
+        for server in servers:
+            server.query("EXEC sys.sp_configure 'user options', 0; "
+                         "RECONFIGURE")

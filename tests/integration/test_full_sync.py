@@ -321,6 +321,51 @@ def test_what_refuses_a_switch_is_gone_around(world, number):
     assert world.errors() == [] == world.errors(resolved=1)
 
 
+@pytest.fixture
+def switched(world):
+    """Did the stand-in get a SWITCH?"""
+    if not world.dest.is_standin:
+        pytest.skip("only the stand-in counts statements, and takes a "
+                    "partition scheme that is not there")
+    world.dest.query("EXEC sys.sp_tdsd_option N'count_statements', 1")
+    yield lambda: world.dest.query(
+        "SELECT COUNT(*) FROM sys.dm_tdsd_statements WHERE statement_text "
+        f"LIKE N'%SWITCH TO%' AND database_name = N'{world.dst_db}'")[0][0] > 0
+    world.dest.query("EXEC sys.sp_tdsd_option N'count_statements', 0")
+
+
+def test_a_compressed_table_is_switched_in(world, switched):
+    """SWITCH wants the same compression of each index (error 11406)."""
+    make(world, 200)
+    world.on_dest(
+        "CREATE TABLE t (id INT NOT NULL, v NVARCHAR(40) NULL, CONSTRAINT pk "
+        "PRIMARY KEY (id) WITH (DATA_COMPRESSION = PAGE) ON [PRIMARY]); "
+        "CREATE INDEX i ON t (v) WITH (DATA_COMPRESSION = ROW); "
+        "CREATE UNIQUE INDEX u ON t (id, v); INSERT INTO t VALUES (7, N'old')")
+    world.add_mapping("t", cdc=0)
+    world.start()
+    world.wait_equal("t")
+    assert switched() and "applied row by row" not in world.log()
+    assert world.on_dest(
+        "SELECT i.name, p.data_compression_desc FROM sys.indexes AS i INNER "
+        "JOIN sys.partitions AS p ON i.object_id = p.object_id AND "
+        "i.index_id = p.index_id WHERE i.object_id = OBJECT_ID(N't') "
+        "ORDER BY i.name") == [("i", "ROW"), ("pk", "PAGE"), ("u", "NONE")]
+    assert world.errors() == [] == world.errors(resolved=1)
+
+
+def test_an_index_on_a_partition_scheme_is_an_obstacle(world, switched):
+    make(world, 200)
+    world.on_dest("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                  "v NVARCHAR(40) NULL); INSERT INTO t VALUES (7, N'old'); "
+                  "CREATE INDEX i ON t (v) ON scheme (v)")
+    world.add_mapping("t", cdc=0)
+    world.start()
+    world.wait_equal("t")
+    assert not switched()
+    assert world.errors() == [] == world.errors(resolved=1)
+
+
 def test_truncate_and_insert_as_an_option(world):
     make(world, 5000)
     world.config(full_sync_mode="truncate")

@@ -112,6 +112,62 @@ def test_frozen_one_is_shut_out(table):
     assert epochs == [(3,)]
 
 
+def refused(world):
+    return world.log().count("Lock request time out")
+
+
+@pytest.mark.standin
+def test_a_lock_on_a_row_of_the_control_tables(table):
+    """The heart beats between two attempts to write it, which are few."""
+    table.config(lease_seconds=6)
+    mapping = table.add_mapping("t")
+    table.start()
+    table.wait_equal("t")
+    table.start()
+    dataflow.wait_for(lambda: table.control(
+        "SELECT COUNT(*) FROM daemons") == [(2,)])
+    before = holder(table)
+    table.dest.query("EXEC sys.sp_tdsd_fault @action = 'error', @error = 1222, "
+                     "@message = 'Lock request time out period exceeded.', "
+                     "@match = '%SET last_cdc_lsn%', @times = 0")
+    try:
+        began = time.monotonic()
+        while time.monotonic() < began + 9:
+            table.on_source("UPDATE t SET n = n + 1")
+            time.sleep(0.5)
+        assert holder(table) == before
+        assert 2 <= refused(table) <= 6
+    finally:
+        table.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    table.wait_equal("t")
+    dataflow.wait_for(lambda: table.control(
+        "SELECT 1 FROM table_mappings AS m INNER JOIN mapping_state AS s ON "
+        "m.mapping_id = s.mapping_id WHERE m.last_cdc_lsn IS NOT NULL AND "
+        f"s.rows_applied >= 6 AND m.mapping_id = {mapping}"))
+    assert holder(table) == before
+
+
+@pytest.mark.standin
+def test_an_open_transaction_in_the_control_tables(table):
+    """It is waited for, but not for ever. (All writes wait here, the heart's
+    as well: the stand-in locks the whole database.)"""
+    table.add_mapping("t")
+    table.start()
+    table.wait_equal("t")
+    before = holder(table)
+    with table.dest.connect(table.control_db) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION; UPDATE table_mappings SET "
+                           "updated_at = updated_at")
+            table.on_source("UPDATE t SET n = 1")
+            table.wait_equal("t")
+            dataflow.wait_for(lambda: refused(table), 20)
+            cursor.execute("ROLLBACK TRANSACTION")
+    dataflow.wait_for(lambda: table.control(
+        "SELECT 1 FROM mapping_state WHERE rows_applied >= 3"))
+    assert holder(table) == before and table.errors() == []
+
+
 def warnings(world):
     return world.control("SELECT log_message FROM sync_logs WHERE log_level "
                          "= 'WARNING' AND log_message LIKE '%mapping_leases%'")

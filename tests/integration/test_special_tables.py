@@ -335,6 +335,18 @@ def test_column_sets(world, source):
 
 # -- names
 
+def asked_of(world):
+    """All statements to each server, which does not count any more."""
+    asked = {}
+    for server, database in ((world.source, world.src_db),
+                             (world.dest, world.dst_db)):
+        asked[server] = [row[0] for row in server.query(
+            "SELECT statement_text FROM sys.dm_tdsd_statements "
+            f"WHERE database_name = N'{database}'")]
+        server.query("EXEC sys.sp_tdsd_option N'count_statements', 0")
+    return asked
+
+
 def test_names_that_differ_in_case(world):
     """Each server is asked by its own names: they may tell case apart."""
     if not world.source.is_standin:
@@ -357,13 +369,7 @@ def test_names_that_differ_in_case(world):
     world.on_source("UPDATE t SET Vv = 3 WHERE Kk = 1")
     wait_same(world, "SELECT kk, kj, vv FROM t ORDER BY 1, 2")
     daemon.stop()
-    asked = {}
-    for server, database in ((world.source, world.src_db),
-                             (world.dest, world.dst_db)):
-        asked[server] = [row[0] for row in server.query(
-            "SELECT statement_text FROM sys.dm_tdsd_statements "
-            f"WHERE database_name = N'{database}'")]
-        server.query("EXEC sys.sp_tdsd_option N'count_statements', 0")
+    asked = asked_of(world)
     changes = [sql for sql in asked[world.dest] if "#dataflow_changes" in sql]
     assert len(changes) > 3
     for sql in changes:
@@ -371,6 +377,50 @@ def test_names_that_differ_in_case(world):
     reset = [sql for sql in asked[world.source] if "UPDATE asked" in sql]
     assert reset and all("[Flag]" in sql for sql in reset)
     assert not [sql for sql in asked[world.source] if "[flaG]" in sql]
+
+
+def test_keys_that_differ_in_case_are_compared(world):
+    """Stretches, digests and rows of either side, each by its own names."""
+    if not world.source.is_standin:
+        pytest.skip("only the stand-in counts statements")
+    world.config(verification_interval_minutes=0)
+    world.on_source("CREATE TABLE t (Kk INT NOT NULL, Kj INT NOT NULL, "
+                    "Vv INT NULL, PRIMARY KEY (Kk, Kj))")
+    world.on_dest("CREATE TABLE t (kK INT NOT NULL, kJ INT NOT NULL, "
+                  "vV INT NULL, PRIMARY KEY (kK, kJ))")
+    world.on_source(
+        "WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < "
+        "25000) INSERT INTO t SELECT i / 10, i, 1 FROM n "
+        "OPTION (MAXRECURSION 0)")
+    world.enable("cdc", "t")
+    mapping = world.add_mapping("t")
+    daemon = world.start()
+    wait_same(world, "SELECT COUNT(*), SUM(kj) FROM t")
+    for server in (world.source, world.dest):
+        server.query("EXEC sys.sp_tdsd_option N'count_statements', 1")
+    for order in ("N'VERIFY', N'WHOLE', NULL", "N'REPAIR', N'WHOLE', NULL",
+                  "N'RESYNC', NULL, N'kk = 70'"):
+        world.on_dest("UPDATE t SET vv = 2 WHERE kj IN (7, 700, 24000)")
+        world.on_dest("DELETE t WHERE kj BETWEEN 9000 AND 9100")
+        world.on_dest("INSERT INTO t VALUES (3000, 30000, 1)")
+        world.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                      f"scope, where_condition) VALUES ({mapping}, {order})")
+        state = dataflow.wait_for(lambda: world.control(
+            "SELECT state, answer FROM sync_requests WHERE state NOT IN "
+            "(N'PENDING', N'RUNNING') AND request_id = (SELECT "
+            "MAX(request_id) FROM sync_requests)"), 60)
+        assert state[0][0] == "COMPLETED", state
+        world.on_dest("DELETE t WHERE kj = 30000")
+    daemon.stop()
+    asked = asked_of(world)
+    for server, own, others in ((world.source, r"t\.\[Kk\]", "kK|kJ|vV"),
+                                (world.dest, r"t\.\[kK\]", "Kk|Kj|Vv")):
+        for words in ("#dataflow_low", "#dataflow_keys", "MD5"):
+            assert [s for s in asked[server] if words in s], words
+        assert [s for s in asked[server] if re.search(own, s)]
+        odd = [s for s in asked[server]
+               if re.search(rf"\b[a-z]\.\[({others})\]", s)]
+        assert not odd, odd[0]
 
 
 # -- memory-optimized tables

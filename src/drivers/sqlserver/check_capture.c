@@ -286,6 +286,37 @@ static int check_readable(struct sqlserver_source *source, struct findings *out,
 	return rc;
 }
 
+/* An instance that lets partitions be switched sees none of their rows. */
+static int check_switch(struct sqlserver_source *source, struct findings *out,
+			struct error *err)
+{
+	static const char sql[] =
+		"SELECT COUNT(*) FROM cdc.change_tables AS c "
+		"INNER JOIN sys.indexes AS i "
+		"ON c.source_object_id = i.object_id "
+		"INNER JOIN sys.data_spaces AS d "
+		"ON i.data_space_id = d.data_space_id "
+		"WHERE c.capture_instance = @instance "
+		"AND c.partition_switch = 1 AND i.index_id IN (0, 1) "
+		"AND d.type = 'PS'";
+	struct tds_param instance = tds_text("@instance", source->instance);
+	int rc = tds_query_row(source->conn, sql, &instance, 1, err);
+
+	if (rc <= 0)
+		return rc;
+	if (tds_get_int(source->conn, 0))
+		finding_add(out, FINDING_WARN, "capture",
+			    "the table is partitioned, and capture instance "
+			    "'%s' does not see the rows that ALTER TABLE ... "
+			    "SWITCH moves in or out" FINDING_REMEDY
+			    "ask for a FULL_SYNC after each SWITCH, or make "
+			    "an instance that forbids it: EXEC "
+			    "sys.sp_cdc_enable_table with "
+			    "@allow_partition_switch = 0",
+			    source->instance);
+	return tds_finish(source->conn, err);
+}
+
 static int check_instance(struct sqlserver_source *source,
 			  const struct table *table, struct findings *out,
 			  struct error *err)
@@ -307,6 +338,8 @@ static int check_instance(struct sqlserver_source *source,
 		tell_columns(source, table, ordinals, out);
 		rc = check_readable(source, out, err);
 	}
+	if (rc == 0)
+		rc = check_switch(source, out, err);
 	if (rc == 0)
 		rc = source->log->position(source, &position, err);
 	free(ordinals);

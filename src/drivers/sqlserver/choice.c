@@ -16,9 +16,14 @@
 
 #define CHOICE_KEYS "#dataflow_keys"
 
-const char *choice_key_name(const struct table *keys, size_t k)
+const char *choice_key_name(const struct sqlserver_source *source,
+			    const struct table *keys, size_t k)
 {
-	return keys->columns[keys->key[k]].name;
+	const char *name = keys->columns[keys->key[k]].name;
+	const struct catalog_column *column =
+		catalog_column(&source->catalog, name);
+
+	return column ? column->name : name;
 }
 
 /* ---------------------------------------------------------- keys as rows */
@@ -64,7 +69,7 @@ static int choose_keys(struct sqlserver_source *source,
 		return -1;
 	strbuf_addstr(&out->tables, CHOICE_KEYS " AS k CROSS JOIN ");
 	for (size_t k = 0; k < keys->table->key_count; k++) {
-		const char *name = choice_key_name(keys->table, k);
+		const char *name = choice_key_name(source, keys->table, k);
 
 		add_and(&out->where);
 		sql_names(&out->where, "t.%n = k.%n", name, name);
@@ -113,14 +118,16 @@ static size_t common_prefix(const struct key_span *span)
  * "a.k1 OP e.k1 AND (a.k1 STRICT e.k1 OR (a.k2 …))": lexicographic, with the
  * first column bounded on its own, so that an index can be used.
  */
-static void add_lexicographic(struct strbuf *sql, const struct table *keys,
-			      size_t from, const char *alias, const char *end,
-			      char strict, const char *last)
+static void add_lexicographic(struct strbuf *sql,
+			      const struct sqlserver_source *source,
+			      const struct table *keys, size_t from,
+			      const char *alias, const char *end, char strict,
+			      const char *last)
 {
 	size_t open = 0;
 
 	for (size_t k = from; k < keys->key_count; k++) {
-		const char *name = choice_key_name(keys, k);
+		const char *name = choice_key_name(source, keys, k);
 
 		if (k + 1 == keys->key_count) {
 			strbuf_addf(sql, "%s.", alias);
@@ -149,10 +156,11 @@ static void add_lexicographic(struct strbuf *sql, const struct table *keys,
 		strbuf_addch(sql, ')');
 }
 
-void choice_add_before(struct strbuf *sql, const struct table *keys,
-		       size_t from, const char *alias)
+void choice_add_before(struct strbuf *sql,
+		       const struct sqlserver_source *source,
+		       const struct table *keys, size_t from, const char *alias)
 {
-	add_lexicographic(sql, keys, from, alias, "h", '<', "<");
+	add_lexicographic(sql, source, keys, from, alias, "h", '<', "<");
 }
 
 static int choose_span(struct sqlserver_source *source,
@@ -165,7 +173,7 @@ static int choose_span(struct sqlserver_source *source,
 	if (!any)
 		return 0;
 	for (size_t k = 0; k < same; k++) {
-		const char *name = choice_key_name(any->table, k);
+		const char *name = choice_key_name(source, any->table, k);
 
 		add_and(&out->where);
 		sql_names(&out->where, "t.%n = l.%n", name, name);
@@ -175,15 +183,15 @@ static int choose_span(struct sqlserver_source *source,
 			return -1;
 		strbuf_addstr(&out->tables, CHOICE_LOW " AS l CROSS JOIN ");
 		add_and(&out->where);
-		add_lexicographic(&out->where, any->table, same, "t", "l", '>',
-				  ">=");
+		add_lexicographic(&out->where, source, any->table, same, "t",
+				  "l", '>', ">=");
 	}
 	if (span->high) {
 		if (choice_load_keys(source, CHOICE_HIGH, span->high, err) < 0)
 			return -1;
 		strbuf_addstr(&out->tables, CHOICE_HIGH " AS h CROSS JOIN ");
 		add_and(&out->where);
-		choice_add_before(&out->where, any->table, same, "t");
+		choice_add_before(&out->where, source, any->table, same, "t");
 	}
 	return 0;
 }
@@ -203,7 +211,7 @@ static void add_inside(const struct sqlserver_source *source,
 	sql_table(where, source->name.schema, source->name.table);
 	strbuf_addstr(where, " AS x WHERE ");
 	for (size_t k = 0; k < any->table->key_count; k++) {
-		const char *name = choice_key_name(any->table, k);
+		const char *name = choice_key_name(source, any->table, k);
 
 		sql_names(where, "x.%n = t.%n AND ", name, name);
 	}

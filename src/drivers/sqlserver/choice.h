@@ -27,11 +27,15 @@ void choice_release(struct choice_sql *sql); /* safe after a failure */
  * Append the condition that a row of the alias `alias`, which has the key
  * columns, lies before the end of the span in the temporary table `h`.
  */
-void choice_add_before(struct strbuf *sql, const struct table *keys,
-		       size_t from, const char *alias);
+void choice_add_before(struct strbuf *sql,
+		       const struct sqlserver_source *source,
+		       const struct table *keys, size_t from,
+		       const char *alias);
 
-/* The key column number `k` of a table of key columns, in key order. */
-const char *choice_key_name(const struct table *keys, size_t k);
+/* The key column number `k` of a table of key columns, in key order, as the
+ * source spells it: the keys may be the other side's. */
+const char *choice_key_name(const struct sqlserver_source *source,
+			    const struct table *keys, size_t k);
 
 #define CHOICE_LOW  "#dataflow_low"
 #define CHOICE_HIGH "#dataflow_high"

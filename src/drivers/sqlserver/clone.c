@@ -8,7 +8,8 @@
  * What rules a SWITCH out from the start: foreign keys in either direction
  * (TRUNCATE refuses one, SWITCH the other), partitions, temporal and
  * memory-optimised tables, change capture and replication, kinds of indexes
- * that we do not rebuild, and an identity that no index leads to: its ends have
+ * that we do not rebuild, a compressed heap, large values in a filegroup of
+ * their own, and an identity that no index leads to: its ends have
  * to be found in no time. Who may not alter the table may not switch it, and is
  * not shown the definitions of its checks and filters. An indexed view is left
  * to TRUNCATE to refuse: looking for one takes rights on the database.
@@ -34,6 +35,15 @@ static const char obstacles_sql[] =
 	"OR NOT EXISTS (SELECT 1 FROM sys.indexes AS i "
 	"INNER JOIN sys.data_spaces AS f ON i.data_space_id = f.data_space_id "
 	"WHERE i.object_id = @id AND i.index_id IN (0, 1) AND f.type = 'FG') "
+	"OR EXISTS (SELECT 1 FROM sys.indexes AS i "
+	"INNER JOIN sys.data_spaces AS f ON i.data_space_id = f.data_space_id "
+	"WHERE i.object_id = @id AND f.type <> 'FG') "
+	"OR EXISTS (SELECT 1 FROM sys.tables AS t "
+	"INNER JOIN sys.indexes AS i ON t.object_id = i.object_id "
+	"WHERE t.object_id = @id AND i.index_id IN (0, 1) "
+	"AND t.lob_data_space_id NOT IN (0, i.data_space_id)) "
+	"OR EXISTS (SELECT 1 FROM sys.partitions "
+	"WHERE object_id = @id AND index_id = 0 AND data_compression <> 0) "
 	"OR COALESCE(HAS_PERMS_BY_NAME(QUOTENAME(OBJECT_SCHEMA_NAME(@id)) "
 	"+ N'.' + QUOTENAME(OBJECT_NAME(@id)), N'OBJECT', N'ALTER'), 0) = 0 "
 	"THEN 0 ELSE 1 END AS int), "
@@ -45,8 +55,12 @@ static const char indexes_sql[] =
 	"SELECT i.index_id, c.name, CAST(i.type AS int), "
 	"CAST(i.is_unique AS int), CAST(i.is_primary_key AS int), "
 	"CAST(i.is_unique_constraint AS int), i.filter_definition, "
-	"CAST(x.is_included_column AS int), CAST(x.is_descending_key AS int) "
+	"CAST(x.is_included_column AS int), CAST(x.is_descending_key AS int), "
+	"f.name, (SELECT MAX(p.data_compression_desc) FROM sys.partitions AS p "
+	"WHERE p.object_id = i.object_id AND p.index_id = i.index_id "
+	"AND p.data_compression IN (1, 2)) "
 	"FROM sys.indexes AS i "
+	"INNER JOIN sys.data_spaces AS f ON i.data_space_id = f.data_space_id "
 	"INNER JOIN sys.index_columns AS x "
 	"ON i.object_id = x.object_id AND i.index_id = x.index_id "
 	"INNER JOIN sys.columns AS c "
@@ -101,8 +115,25 @@ static int read_obstacles(struct tds *conn, const struct tds_param *id,
 struct index {
 	int64_t id; /* 0: none yet */
 	bool clustered, unique, constraint, primary;
-	struct strbuf keys, includes, filter;
+	struct strbuf keys, includes, filter, storage;
 };
+
+/* Where it lies and how it is compressed: SWITCH wants both the same. */
+static int index_read_storage(struct index *index, struct tds *conn,
+			      struct arena *arena, struct error *err)
+{
+	char *filegroup = tds_get_text(conn, 9, arena);
+	const char *compression =
+		tds_null(conn, 10) ? "" : tds_get_text(conn, 10, arena);
+
+	if (!filegroup || !compression)
+		return error_memory(err, "an index's definition");
+	if (*compression)
+		strbuf_addf(&index->storage, " WITH (DATA_COMPRESSION = %s)",
+			    compression);
+	sql_names(&index->storage, " ON %n", filegroup, NULL);
+	return 0;
+}
 
 static void index_write(struct index *index, const char *table,
 			struct clone *out)
@@ -113,9 +144,9 @@ static void index_write(struct index *index, const char *table,
 	if (!index->id)
 		return;
 	if (index->constraint) {
-		strbuf_addf(sql, "ALTER TABLE %s ADD %s %s (%s); ", table,
+		strbuf_addf(sql, "ALTER TABLE %s ADD %s %s (%s)%s; ", table,
 			    index->primary ? "PRIMARY KEY" : "UNIQUE", kind,
-			    index->keys.data);
+			    index->keys.data, index->storage.data);
 		return;
 	}
 	strbuf_addf(sql, "CREATE %s%s INDEX ix_%d ON %s (%s)",
@@ -125,7 +156,7 @@ static void index_write(struct index *index, const char *table,
 		strbuf_addf(sql, " INCLUDE (%s)", index->includes.data);
 	if (index->filter.len)
 		strbuf_addf(sql, " WHERE %s", index->filter.data);
-	strbuf_addstr(sql, "; ");
+	strbuf_addf(sql, "%s; ", index->storage.data);
 }
 
 static int index_begin(struct index *index, struct tds *conn,
@@ -139,6 +170,7 @@ static int index_begin(struct index *index, struct tds *conn,
 	strbuf_reset(&index->keys);
 	strbuf_reset(&index->includes);
 	strbuf_reset(&index->filter);
+	strbuf_reset(&index->storage);
 	if (!tds_null(conn, 6)) {
 		char *filter = tds_get_text(conn, 6, arena);
 
@@ -146,7 +178,7 @@ static int index_begin(struct index *index, struct tds *conn,
 			return error_memory(err, "an index's definition");
 		strbuf_addstr(&index->filter, filter);
 	}
-	return 0;
+	return index_read_storage(index, conn, arena, err);
 }
 
 static int index_add_column(struct index *index, struct tds *conn,
@@ -174,6 +206,7 @@ static int read_indexes(struct tds *conn, const struct tds_param *id,
 	strbuf_init(&index.keys);
 	strbuf_init(&index.includes);
 	strbuf_init(&index.filter);
+	strbuf_init(&index.storage);
 	rc = tds_query(conn, indexes_sql, id, 1, err);
 	while (rc >= 0 && (rc = tds_fetch(conn, err)) > 0) {
 		if (tds_get_int(conn, 0) != index.id) {
@@ -191,6 +224,7 @@ static int read_indexes(struct tds *conn, const struct tds_param *id,
 	strbuf_release(&index.keys);
 	strbuf_release(&index.includes);
 	strbuf_release(&index.filter);
+	strbuf_release(&index.storage);
 	return rc;
 }
 

@@ -8,8 +8,8 @@
 
 /*
  * What another table needs to have so that ALTER TABLE … SWITCH takes it for
- * the same: the indexes, check constraints and filegroup of a table, as
- * statements for the other one.
+ * the same: the indexes, with their compression and filegroups, the check
+ * constraints and the filegroup of a table, as statements for the other one.
  */
 struct clone {
 	bool possible;		 /* false: SWITCH would refuse this table */

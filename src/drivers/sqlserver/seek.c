@@ -17,13 +17,13 @@
 #include "drivers/sqlserver/choice.h"
 #include "drivers/sqlserver/sql.h"
 
-static void add_keys(struct strbuf *sql, const struct table *keys,
-		     const char *format)
+static void add_keys(struct strbuf *sql, const struct sqlserver_source *source,
+		     const struct table *keys, const char *format)
 {
 	for (size_t k = 0; k < keys->key_count; k++) {
 		if (k)
 			strbuf_addstr(sql, ", ");
-		sql_names(sql, format, choice_key_name(keys, k), NULL);
+		sql_names(sql, format, choice_key_name(source, keys, k), NULL);
 	}
 }
 
@@ -32,20 +32,21 @@ static void add_stretch(struct strbuf *sql,
 			const struct sqlserver_source *source,
 			const struct table *keys, size_t same)
 {
-	const char *name = choice_key_name(keys, same);
+	const char *name = choice_key_name(source, keys, same);
 	bool last = same + 1 == keys->key_count;
 
 	strbuf_addstr(sql, "SELECT * FROM (SELECT TOP (@skip + 1) ");
-	add_keys(sql, keys, "t.%n");
+	add_keys(sql, source, keys, "t.%n");
 	strbuf_addstr(sql, " FROM " CHOICE_LOW " AS l CROSS JOIN ");
 	source_add_table(source, sql);
 	strbuf_addstr(sql, " WHERE ");
 	for (size_t k = 0; k < same; k++)
-		sql_names(sql, "t.%n = l.%n AND ", choice_key_name(keys, k),
-			  choice_key_name(keys, k));
+		sql_names(sql, "t.%n = l.%n AND ",
+			  choice_key_name(source, keys, k),
+			  choice_key_name(source, keys, k));
 	sql_names(sql, last ? "t.%n >= l.%n" : "t.%n > l.%n", name, name);
 	strbuf_addstr(sql, " ORDER BY ");
-	add_keys(sql, keys, "t.%n");
+	add_keys(sql, source, keys, "t.%n");
 	strbuf_addf(sql, ") AS p%zu", same);
 }
 
@@ -96,10 +97,10 @@ int seek_begin(struct sqlserver_source *source, const struct table *keys,
 	add_rows(&sql, source, keys, span);
 	if (span->high) {
 		strbuf_addstr(&sql, " WHERE ");
-		choice_add_before(&sql, keys, 0, "t");
+		choice_add_before(&sql, source, keys, 0, "t");
 	}
 	strbuf_addstr(&sql, " ORDER BY ");
-	add_keys(&sql, keys, backwards ? "t.%n DESC" : "t.%n");
+	add_keys(&sql, source, keys, backwards ? "t.%n DESC" : "t.%n");
 	strbuf_addstr(&sql, " OFFSET @skip ROWS FETCH NEXT 1 ROWS ONLY");
 	if (strbuf_check(&sql, err) == 0 &&
 	    source_begin_short_read(source, err) == 0)
@@ -259,7 +260,7 @@ static int build_digest(const struct sqlserver_source *source,
 	strbuf_addf(sql, ") AS md5 FROM %s", choice->tables.data);
 	source_add_table(source, sql);
 	strbuf_addf(sql, "%s ORDER BY ", choice->where.data);
-	add_keys(sql, keys, "t.%n");
+	add_keys(sql, source, keys, "t.%n");
 	strbuf_addstr(sql, ") AS r");
 	return strbuf_check(sql, err);
 }

@@ -104,6 +104,51 @@ static void target_close(struct target *dst)
 
 /* ------------------------------------------------------------- the table */
 
+/*
+ * IGNORE_DUP_KEY takes a row for refused without an error: it would be lost,
+ * and counted as written.
+ */
+static int check_ignored(struct sqlserver_target *target, struct error *err)
+{
+	static const char sql[] =
+		"SELECT TOP (1) QUOTENAME(i.name), CASE WHEN "
+		"i.is_primary_key = 1 OR i.is_unique_constraint = 1 "
+		"THEN 1 ELSE 0 END FROM sys.indexes AS i "
+		"WHERE i.object_id = @id AND i.is_unique = 1 "
+		"AND i.ignore_dup_key = 1 ORDER BY i.index_id";
+	struct tds_param id = tds_int("@id", target->dest.object_id);
+	int rc = tds_query_row(target->conn, sql, &id, 1, err);
+	struct strbuf table;
+	struct arena arena;
+	const char *index;
+
+	if (rc <= 0)
+		return rc;
+	arena_init(&arena, 0);
+	strbuf_init(&table);
+	sql_table(&table, target->name.schema, target->name.table);
+	index = tds_get_text(target->conn, 0, &arena);
+	if (!index)
+		error_memory(err, "an index's name");
+	else if (tds_get_int(target->conn, 1))
+		error_set(err, ERROR_SCHEMA,
+			  "destination table %s has the constraint %s with "
+			  "IGNORE_DUP_KEY = ON, by which rows vanish without "
+			  "an error; drop it and add it without that",
+			  table.data, index);
+	else
+		error_set(err, ERROR_SCHEMA,
+			  "destination table %s has the index %s with "
+			  "IGNORE_DUP_KEY = ON, by which rows vanish without "
+			  "an error; ALTER INDEX %s ON %s SET "
+			  "(IGNORE_DUP_KEY = OFF)",
+			  table.data, index, index, table.data);
+	tds_abandon(target->conn);
+	strbuf_release(&table);
+	arena_release(&arena);
+	return -1;
+}
+
 static int target_describe(struct target *dst, struct table *out,
 			   struct error *err)
 {
@@ -130,6 +175,8 @@ static int target_describe(struct target *dst, struct table *out,
 				 "written in the transaction of a checkpoint; "
 				 "map a table on disk",
 				 table_name_format(name, &target->name));
+	if (check_ignored(target, err) < 0)
+		return -1;
 	target->described = true;
 	if (catalog_describe(&target->dest, &target->name, out, err) < 0)
 		return -1;

@@ -74,6 +74,8 @@ static int add_key(struct ddl *x, struct table *t,
 	ix.clustered = clustered;
 	ix.columns = def->columns;
 	ix.ignore_dup_key = def->ignore_dup_key;
+	ix.compression = def->compression;
+	ix.partitioned = def->partitioned;
 	return ddl_add_index(x, t, &ix, primary, true, id, name);
 }
 

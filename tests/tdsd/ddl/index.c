@@ -221,11 +221,12 @@ static int store(struct ddl *x, const struct table *t, const struct index *ix)
 
 	if (catalog_exec(x->s, x->d,
 			 "INSERT INTO %s._indexes VALUES(%d, %d, %Q, %d, %d,"
-			 " %d, %d, %d, %d, %Q, %d, %Q)",
+			 " %d, %d, %d, %d, %Q, %d, %Q, %d, %d)",
 			 x->home->prefix, t->id, ix->id, ix->name,
 			 ix->clustered, ix->unique, ix->primary, ix->constraint,
 			 ix->constraint_id, ix->disabled, ix->filter,
-			 ix->ignore_dup, ix->phys) < 0)
+			 ix->ignore_dup, ix->phys, ix->compression,
+			 ix->partitioned) < 0)
 		return -1;
 	for (i = 0; i < ix->count; i++)
 		if (catalog_exec(x->s, x->d,
@@ -318,6 +319,8 @@ int ddl_add_index(struct ddl *x, struct table *t, const struct index_def *def,
 	ix.constraint = constraint;
 	ix.constraint_id = constraint_id;
 	ix.ignore_dup = def->ignore_dup_key;
+	ix.compression = def->compression;
+	ix.partitioned = def->partitioned;
 	ix.filter = def->where_text;
 	for (i = 0; i < t->index_count; i++) {
 		if (!strcasecmp(t->indexes[i].name, name))

@@ -130,6 +130,12 @@ static int same_indexes(struct ddl *x, const struct table *from,
 		if (k == from->index_count)
 			return diag_set(x->d, 4947, full(x, from),
 					to->indexes[i].name, full(x, to));
+		if (to->indexes[i].compression != from->indexes[k].compression)
+			return diag_free_text(
+				x->d, 11406, 16, 1,
+				"ALTER TABLE SWITCH statement failed. Source "
+				"and target partitions have different values "
+				"for the DATA_COMPRESSION option.");
 	}
 	for (i = 0; i < from->index_count; i++) {
 		for (k = 0; k < to->index_count; k++)

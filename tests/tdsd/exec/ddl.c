@@ -61,6 +61,22 @@ static int find_table(struct ddl *x, const struct name *name,
 	return found < 0 ? -1 : 0;
 }
 
+static int set_ignore_dup(struct ddl *x, const struct table *t,
+			  const struct index *ix, int on)
+{
+	if (ix->constraint)
+		return diag_free_text(
+			x->d, 1979, 16, 1,
+			"Cannot use index option ignore_dup_key to alter "
+			"index '%s' as it enforces a primary or unique "
+			"constraint.",
+			ix->name);
+	return catalog_exec(x->s, x->d,
+			    "UPDATE %s._indexes SET ignore_dup = %d"
+			    " WHERE object_id = %d AND id = %d",
+			    x->home->prefix, on, t->id, ix->id);
+}
+
 static int alter_index(struct ddl *x, const struct stmt *st)
 {
 	struct table *t;
@@ -84,7 +100,10 @@ static int alter_index(struct ddl *x, const struct stmt *st)
 		    strcasecmp(ix->name, st->alter_index.name) != 0)
 			continue;
 		hits++;
-		if (st->alter_index.verb == 'D' && !ix->disabled) {
+		if (st->alter_index.ignore_dup >= 0)
+			ret = set_ignore_dup(x, t, ix,
+					     st->alter_index.ignore_dup);
+		else if (st->alter_index.verb == 'D' && !ix->disabled) {
 			ret = ddl_drop_physical(x, t, ix);
 			if (ret == 0)
 				ret = catalog_exec(

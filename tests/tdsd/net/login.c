@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "exec/output.h"
+#include "exec/security.h"
 #include "exec/server.h"
 #include "fault/fault.h"
 #include "net/typeio.h"
@@ -224,8 +225,11 @@ static void ansi_defaults(struct session *s, bool odbc)
 {
 	/*
 	 * Clients that do not speak ODBC start with the old behaviour, except
-	 * for ANSI_NULLS and ANSI_PADDING, which know no OFF here.
+	 * for ANSI_NULLS and ANSI_PADDING, which know no OFF here. Of 'user
+	 * options' there is IMPLICIT_TRANSACTIONS.
 	 */
+	s->set.implicit_tran =
+		!odbc && (server_config_get(s->server, "user options") & 2);
 	s->set.ansi_warnings = s->set.arithabort = odbc;
 	s->set.ansi_null_dflt_on = odbc;
 	s->set.concat_null = s->set.quoted_identifier = odbc;

@@ -103,9 +103,11 @@
 
 #define INDEX_FROM                                                            \
 	" FROM (SELECT i.object_id, i.id, i.name, i.clustered, i.is_unique,"  \
-	" i.is_primary, i.is_constraint, i.disabled, i.filter, i.ignore_dup"  \
+	" i.is_primary, i.is_constraint, i.disabled, i.filter, i.ignore_dup," \
+	" i.compression, i.partitioned"                                       \
 	" FROM %p%._indexes i UNION ALL SELECT o.id, 0, NULL, 0, 0, 0, 0, 0," \
-	" NULL, 0 FROM %p%._objects o WHERE o.type IN ('U', 'TT', 'TF') AND"  \
+	" NULL, 0, 0, 0 FROM %p%._objects o WHERE"                            \
+	" o.type IN ('U', 'TT', 'TF') AND"                                    \
 	" NOT EXISTS(SELECT 1 FROM %p%._indexes h WHERE h.object_id = o.id"   \
 	" AND h.clustered)) x"
 
@@ -182,7 +184,8 @@ const struct sysview sysviews_tables[] = {
 	 " CASE WHEN x.id = 0 THEN 0 WHEN x.clustered THEN 1 ELSE 2 END AS"
 	 " type, CASE WHEN x.id = 0 THEN 'HEAP' WHEN x.clustered THEN"
 	 " 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc, x.is_unique AS"
-	 " is_unique, 1 AS data_space_id, x.ignore_dup AS ignore_dup_key,"
+	 " is_unique, CASE WHEN x.partitioned THEN 65601 ELSE 1 END AS "
+	 "data_space_id, x.ignore_dup AS ignore_dup_key,"
 	 " x.is_primary AS is_primary_key, x.is_constraint AND NOT"
 	 " x.is_primary AS is_unique_constraint, 0 AS fill_factor, 0 AS"
 	 " is_padded, x.disabled AS is_disabled, 0 AS is_hypothetical, 0 AS"
@@ -232,8 +235,10 @@ const struct sysview sysviews_tables[] = {
 	 "data_compression_desc:n60",
 	 "SELECT " PARTITION_ID " AS partition_id, x.object_id AS object_id,"
 	 " x.id AS index_id, 1 AS partition_number, " PARTITION_ID " AS"
-	 " hobt_id, " ROW_COUNT " AS rows, 0 AS filestream_filegroup_id, 0 AS"
-	 " data_compression, 'NONE' AS data_compression_desc" INDEX_FROM,
+	 " hobt_id, " ROW_COUNT " AS rows, 0 AS filestream_filegroup_id,"
+	 " x.compression AS data_compression, CASE x.compression WHEN 1 THEN"
+	 " 'ROW' WHEN 2 THEN 'PAGE' ELSE 'NONE' END AS "
+	 "data_compression_desc" INDEX_FROM,
 	 false},
 	{"sys", "dm_db_partition_stats",
 	 "partition_id:I,object_id:i!,index_id:i!,partition_number:i!,"
@@ -259,7 +264,10 @@ const struct sysview sysviews_tables[] = {
 	 " data_space_id, " PAGES " AS total_pages, " PAGES
 	 " AS used_pages, " PAGES " AS data_pages" INDEX_FROM,
 	 false},
-	{"sys", "data_spaces", SPACE_COLUMNS, SPACE_SELECT, true},
+	{"sys", "data_spaces", SPACE_COLUMNS,
+	 SPACE_SELECT " UNION ALL SELECT 'scheme', 65601, 'PS',"
+		      " 'PARTITION_SCHEME', 0, 0",
+	 true},
 	{"sys", "filegroups",
 	 SPACE_COLUMNS ",filegroup_guid:g,log_filegroup_id:i,is_read_only:b,"
 		       "is_autogrow_all_files:b",

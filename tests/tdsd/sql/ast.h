@@ -331,6 +331,8 @@ struct constraint_def {
 	int line;
 	int clustered; /* 1, 0, -1 not said */
 	bool ignore_dup_key;
+	int compression; /* as in sys.partitions */
+	bool partitioned;
 	struct key_column *columns;
 	struct expr *expr;	/* CHECK, DEFAULT */
 	const char *text;	/* its source */
@@ -352,6 +354,8 @@ struct index_def {
 	const char *where_text;
 	bool ignore_dup_key;
 	bool drop_existing;
+	int compression; /* as in sys.partitions */
+	bool partitioned;
 	int line;
 	struct index_def *next;
 };
@@ -602,6 +606,7 @@ struct stmt {
 			struct name table;
 			const char *name; /* NULL: ALL */
 			char verb;	  /* 'R'ebuild, 'D'isable, 'O'ther */
+			int ignore_dup;	  /* 1, 0, -1 not said */
 			bool if_exists;
 		} alter_index;
 		struct create_module *module;

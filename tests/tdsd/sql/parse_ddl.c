@@ -264,6 +264,7 @@ struct stmt *parse_create(struct parser *p)
 static struct stmt *alter_index(struct parser *p)
 {
 	struct stmt *s = parse_new_stmt(p, ST_ALTER_INDEX);
+	struct option_item *o = NULL;
 
 	parse_expect(p, K_INDEX);
 	if (!parse_accept(p, K_ALL))
@@ -271,14 +272,18 @@ static struct stmt *alter_index(struct parser *p)
 	parse_expect(p, K_ON);
 	parse_object_name(p, &s->alter_index.table);
 	s->alter_index.verb = 'O';
+	s->alter_index.ignore_dup = -1;
 	if (parse_accept_word(p, "rebuild"))
 		s->alter_index.verb = 'R';
 	else if (parse_accept_word(p, "disable"))
 		s->alter_index.verb = 'D';
 	else if (parse_accept(p, K_SET))
-		parse_skip_parens(p);
+		o = parse_options(p);
 	else
 		parse_expect_word(p, "reorganize");
+	for (; o; o = o->next)
+		if (!strcasecmp(o->name, "ignore_dup_key") && o->value)
+			s->alter_index.ignore_dup = !strcasecmp(o->value, "on");
 	if (parse_accept_word(p, "partition")) {
 		parse_expect_op(p, "=");
 		parse_advance(p);

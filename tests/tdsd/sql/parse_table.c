@@ -27,7 +27,7 @@ static struct key_column *key_columns(struct parser *p)
 
 /* WITH (FILLFACTOR = 80, …) or the old WITH FILLFACTOR = 80; ON filegroup. */
 static void index_options(struct parser *p, bool *ignore_dup_key,
-			  bool *drop_existing)
+			  int *compression, bool *drop_existing)
 {
 	struct option_item *o = NULL;
 
@@ -54,12 +54,18 @@ static void index_options(struct parser *p, bool *ignore_dup_key,
 			*ignore_dup_key = on || !o->value;
 		else if (!strcasecmp(o->name, "drop_existing") && drop_existing)
 			*drop_existing = on || !o->value;
+		else if (!strcasecmp(o->name, "data_compression") && o->value)
+			*compression = !strcasecmp(o->value, "row")    ? 1
+				       : !strcasecmp(o->value, "page") ? 2
+								       : 0;
 	}
 }
 
-/* "ON [PRIMARY]", "ON scheme(column)", "TEXTIMAGE_ON x" */
-static void storage(struct parser *p)
+/* "ON [PRIMARY]", "ON scheme(column)", "TEXTIMAGE_ON x". Is it a scheme? */
+static bool storage(struct parser *p)
 {
+	bool partitioned = false;
+
 	for (;;) {
 		if (parse_is(p, K_ON) &&
 		    (p->tok[1].kind == T_QUOTED || p->tok[1].kind == T_STRING ||
@@ -68,13 +74,14 @@ static void storage(struct parser *p)
 		       p->tok[1].word == K_DEFAULT)))) {
 			parse_advance(p);
 			parse_advance(p);
+			partitioned = parse_is_op(p, "(");
 			parse_skip_parens(p);
 		} else if (parse_is_word(p, "textimage_on") ||
 			   parse_is_word(p, "filestream_on")) {
 			parse_advance(p);
 			parse_advance(p);
 		} else {
-			return;
+			return partitioned;
 		}
 	}
 }
@@ -142,8 +149,8 @@ static void key_constraint(struct parser *p, struct constraint_def *c,
 	} else {
 		parse_syntax(p);
 	}
-	index_options(p, &c->ignore_dup_key, NULL);
-	storage(p);
+	index_options(p, &c->ignore_dup_key, &c->compression, NULL);
+	c->partitioned = storage(p);
 }
 
 static void check_constraint(struct parser *p, struct constraint_def *c)
@@ -255,8 +262,8 @@ static struct index_def *inline_index(struct parser *p, const char *column)
 		x->where = parse_search(p);
 		x->where_text = parse_source(p, start, p->prev->end);
 	}
-	index_options(p, &x->ignore_dup_key, NULL);
-	storage(p);
+	index_options(p, &x->ignore_dup_key, &x->compression, NULL);
+	x->partitioned = storage(p);
 	return x;
 }
 
@@ -708,7 +715,8 @@ struct stmt *parse_create_index(struct parser *p)
 		if (p->prev)
 			x->where_text = parse_source(p, start, p->prev->end);
 	}
-	index_options(p, &x->ignore_dup_key, &x->drop_existing);
-	storage(p);
+	index_options(p, &x->ignore_dup_key, &x->compression,
+		      &x->drop_existing);
+	x->partitioned = storage(p);
 	return s;
 }

@@ -499,7 +499,8 @@ static int load_indexes(struct session *s, struct table *t, struct diag *d)
 		s, d,
 		"SELECT id, name, clustered, is_unique, is_primary,"
 		" is_constraint, constraint_id, disabled, filter, ignore_dup,"
-		" phys FROM %s._indexes WHERE object_id = %d ORDER BY id",
+		" phys, compression, partitioned FROM %s._indexes WHERE "
+		"object_id = %d ORDER BY id",
 		t->home->prefix, t->id);
 	int room = 0, i;
 	struct index *list = NULL;
@@ -523,6 +524,8 @@ static int load_indexes(struct session *s, struct table *t, struct diag *d)
 		x->filter = text_of(t, st, 8);
 		x->ignore_dup = sqlite3_column_int(st, 9);
 		x->phys = text_of(t, st, 10);
+		x->compression = sqlite3_column_int(st, 11);
+		x->partitioned = sqlite3_column_int(st, 12);
 	}
 	sqlite3_finalize(st);
 	t->indexes = pool_alloc(&t->pool, (size_t)(t->index_count + 1) *

@@ -50,6 +50,8 @@ struct index {
 	const char *name;
 	bool clustered, unique, primary, constraint, disabled, ignore_dup;
 	int constraint_id;
+	int compression;    /* as in sys.partitions */
+	bool partitioned;   /* by name only: there are no partitions */
 	const char *filter; /* NULL: all rows */
 	const char *phys;   /* the SQLite index, "" when it has none */
 	int count;	    /* key columns come first */

@@ -75,6 +75,7 @@ static const char *const tables[] = {
 	" name TEXT COLLATE cat, clustered INTEGER, is_unique INTEGER,"
 	" is_primary INTEGER, is_constraint INTEGER, constraint_id INTEGER,"
 	" disabled INTEGER, filter TEXT, ignore_dup INTEGER, phys TEXT,"
+	" compression INTEGER DEFAULT 0, partitioned INTEGER DEFAULT 0,"
 	" PRIMARY KEY(object_id, id)) WITHOUT ROWID",
 	"CREATE TABLE %s._index_columns(object_id INTEGER, index_id INTEGER,"
 	" id INTEGER, column_id INTEGER, key_ordinal INTEGER,"

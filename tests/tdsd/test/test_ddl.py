@@ -135,6 +135,14 @@ def test_ignore_dup_key(db, name):
     db.run(f"CREATE TABLE {name} (id int PRIMARY KEY WITH (IGNORE_DUP_KEY = "
            f"ON)); INSERT {name} VALUES (1), (2), (1)")
     assert db.column(f"SELECT id FROM {name} ORDER BY id") == [1, 2]
+    db.run(f"CREATE TABLE {name}_i (id int NOT NULL); CREATE UNIQUE INDEX u "
+           f"ON {name}_i (id) WITH (IGNORE_DUP_KEY = ON); "
+           f"INSERT {name}_i VALUES (1), (1)")
+    db.run(f"ALTER INDEX u ON {name}_i SET (IGNORE_DUP_KEY = OFF)")
+    assert db.number(f"INSERT {name}_i VALUES (1)") == 2601
+    # A constraint's is not to be set.
+    assert db.number(f"ALTER INDEX ALL ON {name} SET (IGNORE_DUP_KEY = OFF)") \
+        == 1979
 
 
 def test_rename(db, name):
@@ -178,6 +186,9 @@ def test_switch(db, name):
     db.run(f"CREATE TABLE {name}_h (id int NOT NULL, v varchar(10))")
     assert db.number(f"ALTER TABLE {name}_live SWITCH TO {name}_h") in \
         (4913, 4914)
+    db.run(f"CREATE TABLE {name}_c (id int NOT NULL PRIMARY KEY WITH "
+           "(DATA_COMPRESSION = PAGE), v varchar(10))")
+    assert db.number(f"ALTER TABLE {name}_live SWITCH TO {name}_c") == 11406
 
 
 def test_truncate_is_transactional(db, name):
