@@ -198,30 +198,40 @@ static int choose_span(struct sqlserver_source *source,
 
 /* ---------------------------------------------------------------- together */
 
+/* The keys beside the table, if there are any. */
+static const struct table *keys_beside(const struct row_choice *choice)
+{
+	const struct batch *beside = choice->keys;
+
+	if (!beside && choice->span)
+		beside = choice->span->low ? choice->span->low
+					   : choice->span->high;
+	return beside ? beside->table : NULL;
+}
+
 /* A condition beside tables of keys: its names mean the table's own columns,
  * which those have, too. */
 static void add_inside(const struct sqlserver_source *source,
-		       const struct row_choice *choice, struct strbuf *where)
+		       const char *condition, const struct table *keys,
+		       struct strbuf *where)
 {
-	const struct batch *any = choice->keys	      ? choice->keys
-				  : choice->span->low ? choice->span->low
-						      : choice->span->high;
-
 	strbuf_addstr(where, "EXISTS (SELECT 1 FROM ");
 	sql_table(where, source->name.schema, source->name.table);
 	strbuf_addstr(where, " AS x WHERE ");
-	for (size_t k = 0; k < any->table->key_count; k++) {
-		const char *name = choice_key_name(source, any->table, k);
+	for (size_t k = 0; k < keys->key_count; k++) {
+		const char *name = choice_key_name(source, keys, k);
 
 		sql_names(where, "x.%n = t.%n AND ", name, name);
 	}
-	strbuf_addf(where, "(%s\n))", choice->condition);
+	strbuf_addf(where, "(%s\n))", condition);
 }
 
 static int build(struct sqlserver_source *source,
 		 const struct row_choice *choice, struct choice_sql *out,
 		 struct error *err)
 {
+	const struct table *keys = keys_beside(choice);
+
 	if (choice->range)
 		split_condition(source, choice->range, &out->declare,
 				&out->where, out->params, &out->param_count);
@@ -234,8 +244,8 @@ static int build(struct sqlserver_source *source,
 	if (condition_check(choice->condition, err) < 0)
 		return -1;
 	add_and(&out->where);
-	if (out->tables.len)
-		add_inside(source, choice, &out->where);
+	if (keys)
+		add_inside(source, choice->condition, keys, &out->where);
 	else
 		strbuf_addf(&out->where, "(%s\n)", choice->condition);
 	return 0;
