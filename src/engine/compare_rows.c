@@ -54,7 +54,8 @@ static int read_first(struct compare *compare, struct leaf *leaf,
 		      const struct row_choice *choice, bool keys_alone,
 		      struct error *err)
 {
-	struct row_digest key, digest, *md5 = keys_alone ? NULL : &digest;
+	struct row_digest key, digest = {{0}};
+	struct row_digest *md5 = keys_alone ? NULL : &digest;
 	struct look look;
 	int rc;
 
