@@ -490,7 +490,9 @@ def test_server_killed_in_the_middle(files):
             server.start()
             client.upload("killed", str(files / "large"))
             assert stored(server, "killed") == DATA
-            # Away for less than the attempts last: nobody notices.
+        # Away for less than the attempts last: nobody notices.
+        with Client(server.connection_string(
+                BUCKET, part_size_mb=5, attempts=10)) as client:
             client.begin(key="killed")
             client.write(file=str(files / "large"))
             server.kill()
