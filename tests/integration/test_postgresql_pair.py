@@ -341,6 +341,34 @@ def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
     assert aside() == []
 
 
+def test_what_was_put_aside_is_not_over_by_a_part_of_it(pair):
+    """A value that is refused, and with it another that the log tells once."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, n int, big text); "
+                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
+                   "INSERT INTO every VALUES (1, 1, 'old')")
+    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, "
+                     "n int CHECK (n < 100), big text)", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0,
+                               on_row_error="PARK")
+    pair.start()
+    pair.load(mapping)
+
+    def aside():
+        return pair.there.query("SELECT row_key FROM dataflow.exceptions",
+                                pair.dst_db)
+    pair.on_source(f"UPDATE every SET n = 500, big = {OUT_OF_LINE}")
+    dataflow.wait_for(lambda: aside() == [("1",)], 30)
+    pair.on_source("UPDATE every SET n = 5")
+    dataflow.wait_for(lambda: pair.there.query(
+        "SELECT id, n, big FROM every", pair.dst_db) == [(1, 5, "old")], 30)
+    assert aside() == [("1",)]
+    assert len(pair.control("SELECT 1 FROM apply_exceptions "
+                            "WHERE is_resolved = 0")) == 1
+    pair.on_source("UPDATE every SET big = 'new'")
+    pair.wait_same()
+    assert aside() == []
+
+
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
     """A view keeps it from being swapped. The server knows that it is empty, and

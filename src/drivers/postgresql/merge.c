@@ -211,13 +211,20 @@ static bool knows_in_part(const struct pg_target *target)
 	       pg_loader_kept(target->loader, LOADER_ANY_COLUMN);
 }
 
-void pg_sql_missing(struct strbuf *sql, const struct pg_target *target)
+void pg_sql_partial(struct strbuf *sql)
 {
 	strbuf_addf(sql,
 		    "s.\"" LOADER_OP_COLUMN "\" = %d "
 		    "AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
-		    "\", '1'), 0) > 0 AND NOT EXISTS (SELECT 1 FROM ",
+		    "\", '1'), 0) > 0",
 		    ROW_UPSERT);
+}
+
+/* Of changes `s`: a row that is not there, of which they do not tell all. */
+static void add_missing(struct strbuf *sql, const struct pg_target *target)
+{
+	pg_sql_partial(sql);
+	strbuf_addstr(sql, " AND NOT EXISTS (SELECT 1 FROM ");
 	pg_sql_dest(sql, target);
 	strbuf_addstr(sql, " AS d WHERE ");
 	pg_sql_key_match(sql, target);
@@ -235,7 +242,7 @@ static int64_t count_missing(const struct pg_merge *merge, struct error *err)
 	pg_checkpoint_identify(&p, target);
 	strbuf_init(&sql);
 	strbuf_addf(&sql, "SELECT count(*) FROM %s AS s WHERE ", merge->from);
-	pg_sql_missing(&sql, target);
+	add_missing(&sql, target);
 	if (target->keyed)
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM "
 				    "dataflow.exceptions AS e "
