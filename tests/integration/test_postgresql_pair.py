@@ -369,6 +369,45 @@ def test_what_was_put_aside_is_not_over_by_a_part_of_it(pair):
     assert aside() == []
 
 
+def test_unique_values_change_places_where_others_refer(pair):
+    """An ordinary foreign key looks at the end of a statement, and no sooner;
+    the destination has columns of its own, of which one is generated."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, num int "
+                   "NOT NULL, mail text UNIQUE DEFERRABLE INITIALLY "
+                   "DEFERRED, big text, j json, r int4range); "
+                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
+                   "INSERT INTO every SELECT i, i, 'm' || i, "
+                   f"{OUT_OF_LINE}, '[]', int4range(i, i + 1) "
+                   "FROM generate_series(1, 9) AS i")
+    pair.there.psql(
+        "CREATE TABLE every (j json, id int PRIMARY KEY, mail text UNIQUE, "
+        "low text GENERATED ALWAYS AS (lower(mail)) STORED UNIQUE, "
+        "note text DEFAULT 'ours', big text, "
+        "num int GENERATED ALWAYS AS IDENTITY, "
+        "r int4range, EXCLUDE USING gist (r WITH &&)); "
+        "CREATE TABLE orders (u int REFERENCES every, "
+        "m text REFERENCES every (mail))", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.there.query("INSERT INTO orders SELECT id, mail FROM every "
+                     "WHERE id > 1; UPDATE every SET note = 'by hand'",
+                     pair.dst_db)
+    columns = "id, num, mail, big, j::text, r"
+    for change in (
+            "UPDATE every SET mail = 'm' || 5 - id WHERE id IN (2, 3)",
+            "UPDATE every SET mail = 'm' || id % 9 + 1; "
+            "UPDATE every SET big = 'new' WHERE id = 4",
+            "UPDATE every SET r = int4range(10 - id, 11 - id)",
+            "UPDATE every SET num = 10 - num WHERE id IN (7, 8); "
+            "UPDATE every SET j = '{}' WHERE id = 9"):
+        pair.on_source(change)
+        pair.wait_same(columns=columns)
+    assert pair.there.query("SELECT count(*), min(note), max(note) FROM every",
+                            pair.dst_db) == [(9, "by hand", "by hand")]
+    assert pair.control("SELECT * FROM error_logs") == []
+
+
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_a_load_into_an_empty_table_that_must_stay(pair, partitioned):
     """A view keeps it from being swapped. The server knows that it is empty, and

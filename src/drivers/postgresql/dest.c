@@ -12,7 +12,7 @@ static const char table_sql[] =
 	"SELECT c.oid, c.relkind, "
 	"pg_has_role(c.relowner, 'USAGE')::int, "
 	"EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = c.oid "
-	"AND i.indisunique "
+	"AND (i.indisunique OR i.indisexclusion) "
 	"AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))::int, "
 	"EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.confrelid = c.oid "
 	"AND k.confdeltype IN ('c', 'n', 'd'))::int "
@@ -42,7 +42,8 @@ static const char columns_sql[] =
 	"AND COALESCE(to_jsonb(l) ->> 'collisdeterministic', 'true') "
 	"= 'true')))::int, "
 	"EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = a.attrelid "
-	"AND i.indisunique AND a.attnum = ANY (i.indkey))::int, "
+	"AND (i.indisunique OR i.indisexclusion) AND a.attnum = ANY "
+	"(i.indkey))::int, "
 	"CASE WHEN a.attcollation NOT IN (0, t.typcollation) "
 	"THEN ' COLLATE ' || quote_ident(m.nspname) || '.' "
 	"|| quote_ident(l.collname) ELSE '' END, "
@@ -102,6 +103,8 @@ static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 		column->exact = pg_get_int(conn, i, 8) != 0;
 		column->in_unique = pg_get_int(conn, i, 9) != 0;
 		column->built_in = pg_get_int(conn, i, 13) != 0;
+		out->unique_expressions |=
+			column->generated && column->in_unique;
 	}
 	out->column_count = (size_t)rows;
 	pg_finish(conn);
