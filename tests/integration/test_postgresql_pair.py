@@ -169,6 +169,37 @@ def test_keys_that_only_postgresql_has(pair, kind, values):
     pair.wait_same(timeout=5)
 
 
+@pytest.mark.parametrize("kind, values", [
+    ("citext", ["'A'", "'b'", "'c'", "'a'"]),
+    ("ltree", ["'A.b'", "'b'", "'b.c'", "'a.b'"]),
+])
+def test_keys_of_an_extension(pair, kind, values):
+    """Its operators are in no search path of ours."""
+    for server, database in ((pair.postgresql, pair.src_db),
+                             (pair.there, pair.dst_db)):
+        server.psql(f"CREATE EXTENSION {kind}", database)
+    pair.on_source(f"CREATE TABLE every (id {kind} PRIMARY KEY, n int); "
+                   f"INSERT INTO every VALUES ({values[0]}, 1), "
+                   f"({values[1]}, 2)")
+    pair.there.psql(f"CREATE TABLE every (id {kind} PRIMARY KEY, n int); "
+                    "CREATE VIEW v AS SELECT * FROM every", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.wait_same()
+    pair.on_source(f"UPDATE every SET id = {values[3]} WHERE n = 1; "
+                   f"INSERT INTO every VALUES ({values[2]}, 3)")
+    pair.wait_same()
+    pair.on_source(f"UPDATE every SET n = 20 WHERE id = {values[1]}; "
+                   f"DELETE FROM every WHERE id = {values[2]}")
+    pair.wait_same()
+    assert ask(pair, mapping, "VERIFY") == ("PASSED", 0)
+    pair.there.query("UPDATE every SET n = 21", pair.dst_db)
+    ask(pair, mapping, "REPAIR")
+    pair.wait_same(timeout=5)
+    assert pair.control("SELECT * FROM error_logs") == []
+
+
 NARROWER = [
     ("varchar(10)[]", "varchar(3)[]", "'{abcdef}'"),
     ("numeric(60,10)", "numeric(50,2)", "1.23456"),

@@ -61,7 +61,18 @@ static const char columns_sql[] =
 	"AND has_sequence_privilege(q.oid, 'UPDATE') "
 	"AND has_sequence_privilege(q.oid, 'SELECT') "
 	"AND p.prosrc IN ('int2recv', 'int4recv', 'int8recv') LIMIT 1), ''), "
-	"(n.nspname = 'pg_catalog')::int "
+	"(n.nspname = 'pg_catalog')::int, COALESCE((SELECT "
+	"'OPERATOR(' || quote_ident(s.nspname) || '.' || r.oprname || ')' "
+	"FROM pg_opclass AS k "
+	"INNER JOIN pg_am AS x ON x.oid = k.opcmethod "
+	"INNER JOIN pg_amop AS w ON w.amopfamily = k.opcfamily "
+	"AND w.amoplefttype = t.oid AND w.amoprighttype = t.oid "
+	"AND w.amopstrategy = CASE x.amname WHEN 'btree' THEN 3 ELSE 1 END "
+	"INNER JOIN pg_operator AS r ON r.oid = w.amopopr "
+	"INNER JOIN pg_namespace AS s ON s.oid = r.oprnamespace "
+	"WHERE k.opcintype = t.oid AND k.opcdefault "
+	"AND x.amname IN ('btree', 'hash') AND n.nspname <> 'pg_catalog' "
+	"ORDER BY x.amname LIMIT 1), '=') "
 	"FROM base AS b "
 	"INNER JOIN pg_type AS t ON t.oid = b.type AND t.typtype <> 'd' "
 	"INNER JOIN pg_namespace AS n ON n.oid = t.typnamespace "
@@ -92,8 +103,10 @@ static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 		column->collation = pg_copy_text(conn, i, 10, &out->arena);
 		column->base = pg_copy_text(conn, i, 11, &out->arena);
 		column->sequence = pg_copy_text(conn, i, 12, &out->arena);
+		column->equal = pg_copy_text(conn, i, 14, &out->arena);
 		if (!column->name || !column->type || !column->receive ||
-		    !column->collation || !column->base || !column->sequence)
+		    !column->collation || !column->base || !column->sequence ||
+		    !column->equal)
 			return error_memory(err, "a table's definition");
 		column->typmod = (int)pg_get_int(conn, i, 3);
 		column->not_null = pg_get_int(conn, i, 4) != 0;

@@ -21,6 +21,11 @@ struct pg_dest_column {
 	 * are text inside have "textrecv" as well.
 	 */
 	const char *receive;
+	/*
+	 * The operator by which indexes of its type tell equal values: that of
+	 * an extension's type is not in the search path.
+	 */
+	const char *equal;
 	const char *sequence; /* whose numbers it has, quoted; or "" */
 	int typmod;	      /* of the type under any domain; -1: none */
 	bool not_null;

@@ -53,7 +53,7 @@ void pg_sql_key_match(struct strbuf *sql, const struct pg_target *target)
 
 		strbuf_addstr(sql, k ? " AND (d." : "(d.");
 		quote_name(sql, column->name);
-		strbuf_addstr(sql, " = ");
+		strbuf_addf(sql, " %s ", column->equal);
 		pg_sql_loaded(sql, target, shape->key[k]);
 		if (!column->not_null) {
 			quote_names(sql, " OR (d.%n IS NULL AND s.%n IS NULL)",
