@@ -620,8 +620,8 @@ struct target_ops {
 	/*
 	 * Tell each row of this mapping that was put aside and still stands,
 	 * the oldest first:
-	 * no later change of its key was applied, nor a load committed, which
-	 * both end it in their own transaction. Comes after fence(); changes
+	 * no later change of its key was applied that tells all of the row, nor
+	 * a load committed, which both end it in their own transaction. Comes after fence(); changes
 	 * are looked through for such keys from then on. There is one exactly
 	 * when there is begin_isolated().
 	 */

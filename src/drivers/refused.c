@@ -95,7 +95,7 @@ int refused_does_not_fit(void *context, int64_t seq, enum row_op op,
 	struct refused *refused = context;
 	struct refused_row *row;
 
-	for (size_t i = 0; !seq && i < refused->count; i++)
+	for (size_t i = 0; i < refused->count; i++)
 		if (refused->rows[i].key && !strcmp(refused->rows[i].key, key))
 			remove_refused(refused, i--); /* the last counts */
 	row = refused_add(refused, seq, why, err);
@@ -103,8 +103,8 @@ int refused_does_not_fit(void *context, int64_t seq, enum row_op op,
 		return -1;
 	row->fixed = true;
 	row->op = op;
-	row->key = seq ? NULL : strdup(key);
-	return seq || row->key ? 0 : error_memory(err, "refused rows");
+	row->key = strdup(key);
+	return row->key ? 0 : error_memory(err, "refused rows");
 }
 
 void refused_begin_round(struct refused *refused)

@@ -30,12 +30,12 @@ enum step_outcome {
 struct refused_row {
 	int64_t seq; /* 0: it is not in the table of changes */
 	enum refused_phase phase;
-	enum row_op op; /* of one without a seq */
+	enum row_op op; /* of one whose value does not fit */
 	bool fixed;	/* will not go in whatever happens */
 	bool ordered;	/* it might, after others */
 	int number;	/* as in struct target_exception */
 	char *reason;
-	char *key; /* of one without a seq */
+	char *key; /* likewise, or NULL */
 };
 
 struct refused {

@@ -338,6 +338,62 @@ static void test_settled_by_a_change(void **state)
 		    "9|other|9|NULL\n");
 }
 
+/* What a change leaves as it is may be what was put aside. */
+static void test_settled_by_no_part(void **state)
+{
+	struct checkpoint last = dest_point(2);
+
+	(void)state;
+	open_main();
+	dest_store(TARGET_REPLACE, "+1|a|1 +2|b|2", NULL, 1);
+	contract.lab->refuse(true);
+	apply("+1|x|13 +2|y|13 +3|z|13", true, 1, 2);
+	assert_int_equal(
+		dest_store(TARGET_APPLY, "+1|*|5 +2|*|6 +3|*|7", &last, 3)
+			.settled,
+		0);
+	dest_assert("1|a|5|NULL\n2|b|6|NULL\n");
+	assert_stands("+1! +2! +3! ");
+	/* One that is refused itself takes its place. */
+	assert_int_equal(apply("+1|*|13 +2|*|8 +4|d|4", true, 3, 4).settled, 1);
+	assert_told("+1! ");
+	assert_stands("+2! +3! +1! ");
+	apply("+1|*|13 +2|*|9", false, 4, 5);
+	assert_stands("+2! +3! +1! ");
+	last = dest_point(5);
+	assert_int_equal(dest_store(TARGET_APPLY, "+1|x|*|* +1|v|4|0 -2 +3|z|8",
+				    &last, 6)
+				 .settled,
+			 3);
+	assert_stands("");
+	dest_assert("1|v|4|0\n3|z|8|NULL\n4|d|4|NULL\n");
+}
+
+/* Nor does a later change make up for what it leaves out. */
+static void test_part_of_a_key_that_is_left_out(void **state)
+{
+#define LONG "123456789012345678901234567890123456789012345678901234567890"
+	static const char changes[] =
+		"+1|" LONG "|1 +1|" LONG "|2 +1|*|5 +2|" LONG "|1 +2|*|6 "
+		"+2|c|7 +3|" LONG "|3 +3|*|8 +4|" LONG "|1 +4|*|13 "
+		"+5|" LONG "|1 -5";
+
+	(void)state;
+	open_main();
+	dest_store(TARGET_REPLACE, "+1|a|1 +2|b|2 +4|d|4 +5|e|5", NULL, 1);
+	contract.lab->refuse(true);
+	apply(changes, true, 1, 2);
+	assert_told("+1! +3! +4! ");
+	assert_stands("+1! +3! +4! ");
+	dest_assert("1|a|5|NULL\n2|c|7|NULL\n4|d|4|NULL\n");
+	apply("+1|" LONG "|1 +1|*|6", false, 2, 3);
+	assert_told("+1 ");
+	assert_stands("+1! +3! +4! ");
+	assert_int_equal(apply("+1|" LONG "|1 +1|*|7", true, 3, 4).settled, 1);
+	assert_stands("+3! +4! +1! ");
+#undef LONG
+}
+
 static void settle_by_load(enum target_mode mode)
 {
 	open_main();
@@ -410,6 +466,8 @@ int contract_run_isolate(void)
 		TEST(test_wrong_checkpoint),
 		TEST(test_rolled_back),
 		TEST(test_settled_by_a_change),
+		TEST(test_settled_by_no_part),
+		TEST(test_part_of_a_key_that_is_left_out),
 		TEST(test_settled_by_a_load),
 		TEST(test_settled_by_a_refill),
 		TEST(test_found_by_others),

@@ -169,6 +169,37 @@ def test_keys_that_only_postgresql_has(pair, kind, values):
     pair.wait_same(timeout=5)
 
 
+@pytest.mark.parametrize("kind, values", [
+    ("citext", ["'A'", "'b'", "'c'", "'a'"]),
+    ("ltree", ["'A.b'", "'b'", "'b.c'", "'a.b'"]),
+])
+def test_keys_of_an_extension(pair, kind, values):
+    """Its operators are in no search path of ours."""
+    for server, database in ((pair.postgresql, pair.src_db),
+                             (pair.there, pair.dst_db)):
+        server.psql(f"CREATE EXTENSION {kind}", database)
+    pair.on_source(f"CREATE TABLE every (id {kind} PRIMARY KEY, n int); "
+                   f"INSERT INTO every VALUES ({values[0]}, 1), "
+                   f"({values[1]}, 2)")
+    pair.there.psql(f"CREATE TABLE every (id {kind} PRIMARY KEY, n int); "
+                    "CREATE VIEW v AS SELECT * FROM every", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.wait_same()
+    pair.on_source(f"UPDATE every SET id = {values[3]} WHERE n = 1; "
+                   f"INSERT INTO every VALUES ({values[2]}, 3)")
+    pair.wait_same()
+    pair.on_source(f"UPDATE every SET n = 20 WHERE id = {values[1]}; "
+                   f"DELETE FROM every WHERE id = {values[2]}")
+    pair.wait_same()
+    assert ask(pair, mapping, "VERIFY") == ("PASSED", 0)
+    pair.there.query("UPDATE every SET n = 21", pair.dst_db)
+    ask(pair, mapping, "REPAIR")
+    pair.wait_same(timeout=5)
+    assert pair.control("SELECT * FROM error_logs") == []
+
+
 NARROWER = [
     ("varchar(10)[]", "varchar(3)[]", "'{abcdef}'"),
     ("numeric(60,10)", "numeric(50,2)", "1.23456"),
@@ -339,6 +370,73 @@ def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
     pair.on_source("UPDATE every SET big = 'new' WHERE id = 5")
     pair.wait_same()
     assert aside() == []
+
+
+def test_what_was_put_aside_is_not_over_by_a_part_of_it(pair):
+    """A value that is refused, and with it another that the log tells once."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, n int, big text); "
+                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
+                   "INSERT INTO every VALUES (1, 1, 'old')")
+    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, "
+                     "n int CHECK (n < 100), big text)", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0,
+                               on_row_error="PARK")
+    pair.start()
+    pair.load(mapping)
+
+    def aside():
+        return pair.there.query("SELECT row_key FROM dataflow.exceptions",
+                                pair.dst_db)
+    pair.on_source(f"UPDATE every SET n = 500, big = {OUT_OF_LINE}")
+    dataflow.wait_for(lambda: aside() == [("1",)], 30)
+    pair.on_source("UPDATE every SET n = 5")
+    dataflow.wait_for(lambda: pair.there.query(
+        "SELECT id, n, big FROM every", pair.dst_db) == [(1, 5, "old")], 30)
+    assert aside() == [("1",)]
+    assert len(pair.control("SELECT 1 FROM apply_exceptions "
+                            "WHERE is_resolved = 0")) == 1
+    pair.on_source("UPDATE every SET big = 'new'")
+    pair.wait_same()
+    assert aside() == []
+
+
+def test_unique_values_change_places_where_others_refer(pair):
+    """An ordinary foreign key looks at the end of a statement, and no sooner;
+    the destination has columns of its own, of which one is generated."""
+    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, num int "
+                   "NOT NULL, mail text UNIQUE DEFERRABLE INITIALLY "
+                   "DEFERRED, big text, j json, r int4range); "
+                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
+                   "INSERT INTO every SELECT i, i, 'm' || i, "
+                   f"{OUT_OF_LINE}, '[]', int4range(i, i + 1) "
+                   "FROM generate_series(1, 9) AS i")
+    pair.there.psql(
+        "CREATE TABLE every (j json, id int PRIMARY KEY, mail text UNIQUE, "
+        "low text GENERATED ALWAYS AS (lower(mail)) STORED UNIQUE, "
+        "note text DEFAULT 'ours', big text, "
+        "num int GENERATED ALWAYS AS IDENTITY, "
+        "r int4range, EXCLUDE USING gist (r WITH &&)); "
+        "CREATE TABLE orders (u int REFERENCES every, "
+        "m text REFERENCES every (mail))", pair.dst_db)
+    mapping = pair.add_mapping("every", verification_interval_minutes=0)
+    pair.start()
+    pair.load(mapping)
+    pair.there.query("INSERT INTO orders SELECT id, mail FROM every "
+                     "WHERE id > 1; UPDATE every SET note = 'by hand'",
+                     pair.dst_db)
+    columns = "id, num, mail, big, j::text, r"
+    for change in (
+            "UPDATE every SET mail = 'm' || 5 - id WHERE id IN (2, 3)",
+            "UPDATE every SET mail = 'm' || id % 9 + 1; "
+            "UPDATE every SET big = 'new' WHERE id = 4",
+            "UPDATE every SET r = int4range(10 - id, 11 - id)",
+            "UPDATE every SET num = 10 - num WHERE id IN (7, 8); "
+            "UPDATE every SET j = '{}' WHERE id = 9"):
+        pair.on_source(change)
+        pair.wait_same(columns=columns)
+    assert pair.there.query("SELECT count(*), min(note), max(note) FROM every",
+                            pair.dst_db) == [(9, "by hand", "by hand")]
+    assert pair.control("SELECT * FROM error_logs") == []
 
 
 @pytest.mark.parametrize("partitioned", [False, True])

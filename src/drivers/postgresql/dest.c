@@ -12,7 +12,7 @@ static const char table_sql[] =
 	"SELECT c.oid, c.relkind, "
 	"pg_has_role(c.relowner, 'USAGE')::int, "
 	"EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = c.oid "
-	"AND i.indisunique "
+	"AND (i.indisunique OR i.indisexclusion) "
 	"AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))::int, "
 	"EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.confrelid = c.oid "
 	"AND k.confdeltype IN ('c', 'n', 'd'))::int "
@@ -42,7 +42,8 @@ static const char columns_sql[] =
 	"AND COALESCE(to_jsonb(l) ->> 'collisdeterministic', 'true') "
 	"= 'true')))::int, "
 	"EXISTS (SELECT 1 FROM pg_index AS i WHERE i.indrelid = a.attrelid "
-	"AND i.indisunique AND a.attnum = ANY (i.indkey))::int, "
+	"AND (i.indisunique OR i.indisexclusion) AND a.attnum = ANY "
+	"(i.indkey))::int, "
 	"CASE WHEN a.attcollation NOT IN (0, t.typcollation) "
 	"THEN ' COLLATE ' || quote_ident(m.nspname) || '.' "
 	"|| quote_ident(l.collname) ELSE '' END, "
@@ -60,7 +61,18 @@ static const char columns_sql[] =
 	"AND has_sequence_privilege(q.oid, 'UPDATE') "
 	"AND has_sequence_privilege(q.oid, 'SELECT') "
 	"AND p.prosrc IN ('int2recv', 'int4recv', 'int8recv') LIMIT 1), ''), "
-	"(n.nspname = 'pg_catalog')::int "
+	"(n.nspname = 'pg_catalog')::int, COALESCE((SELECT "
+	"'OPERATOR(' || quote_ident(s.nspname) || '.' || r.oprname || ')' "
+	"FROM pg_opclass AS k "
+	"INNER JOIN pg_am AS x ON x.oid = k.opcmethod "
+	"INNER JOIN pg_amop AS w ON w.amopfamily = k.opcfamily "
+	"AND w.amoplefttype = t.oid AND w.amoprighttype = t.oid "
+	"AND w.amopstrategy = CASE x.amname WHEN 'btree' THEN 3 ELSE 1 END "
+	"INNER JOIN pg_operator AS r ON r.oid = w.amopopr "
+	"INNER JOIN pg_namespace AS s ON s.oid = r.oprnamespace "
+	"WHERE k.opcintype = t.oid AND k.opcdefault "
+	"AND x.amname IN ('btree', 'hash') AND n.nspname <> 'pg_catalog' "
+	"ORDER BY x.amname LIMIT 1), '=') "
 	"FROM base AS b "
 	"INNER JOIN pg_type AS t ON t.oid = b.type AND t.typtype <> 'd' "
 	"INNER JOIN pg_namespace AS n ON n.oid = t.typnamespace "
@@ -91,8 +103,10 @@ static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 		column->collation = pg_copy_text(conn, i, 10, &out->arena);
 		column->base = pg_copy_text(conn, i, 11, &out->arena);
 		column->sequence = pg_copy_text(conn, i, 12, &out->arena);
+		column->equal = pg_copy_text(conn, i, 14, &out->arena);
 		if (!column->name || !column->type || !column->receive ||
-		    !column->collation || !column->base || !column->sequence)
+		    !column->collation || !column->base || !column->sequence ||
+		    !column->equal)
 			return error_memory(err, "a table's definition");
 		column->typmod = (int)pg_get_int(conn, i, 3);
 		column->not_null = pg_get_int(conn, i, 4) != 0;
@@ -102,6 +116,8 @@ static int read_columns(struct pg *conn, struct pg_dest *out, struct error *err)
 		column->exact = pg_get_int(conn, i, 8) != 0;
 		column->in_unique = pg_get_int(conn, i, 9) != 0;
 		column->built_in = pg_get_int(conn, i, 13) != 0;
+		out->unique_expressions |=
+			column->generated && column->in_unique;
 	}
 	out->column_count = (size_t)rows;
 	pg_finish(conn);

@@ -21,6 +21,11 @@ struct pg_dest_column {
 	 * are text inside have "textrecv" as well.
 	 */
 	const char *receive;
+	/*
+	 * The operator by which indexes of its type tell equal values: that of
+	 * an extension's type is not in the search path.
+	 */
+	const char *equal;
 	const char *sequence; /* whose numbers it has, quoted; or "" */
 	int typmod;	      /* of the type under any domain; -1: none */
 	bool not_null;
@@ -29,15 +34,15 @@ struct pg_dest_column {
 	bool generated; /* from other columns */
 	bool built_in;	/* the type under any domain is the system's own */
 	bool exact;	/* what its type takes for equal is the same */
-	bool in_unique; /* of a unique index that is not the primary key */
+	bool in_unique; /* of a unique index, or of one that excludes others */
 };
 
 struct pg_dest {
 	struct arena arena;
 	unsigned oid;
-	char kind;		 /* pg_class.relkind */
-	bool ours;		 /* we have the rights of its owner */
-	bool unique_expressions; /* unique indexes look at more than columns */
+	char kind;		    /* pg_class.relkind */
+	bool ours;		    /* we have the rights of its owner */
+	bool unique_expressions;    /* such indexes look at more than columns */
 	bool delete_reaches_others; /* ON DELETE CASCADE, SET NULL, … */
 	struct pg_dest_column *columns;
 	size_t column_count;

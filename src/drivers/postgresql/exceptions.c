@@ -30,10 +30,10 @@ int pg_exceptions_settle(struct pg_target *target, const char *also,
 	pg_staging_name(&sql, target);
 	strbuf_addf(&sql, " AS s WHERE s.\"%s\" = e.row_key%s",
 		    LOADER_KEY_COLUMN, also);
-	/* A change that does not tell all of a row does not bring it in. */
+	/* What a change leaves out may be what was put aside. */
 	if (pg_loader_kept(target->loader, LOADER_ANY_COLUMN)) {
 		strbuf_addstr(&sql, " AND NOT (");
-		pg_sql_missing(&sql, target);
+		pg_sql_partial(&sql);
 		strbuf_addch(&sql, ')');
 	}
 	strbuf_addch(&sql, ')');

@@ -2,7 +2,9 @@
  * The server tells a table's definition once, before its first change, and
  * again when it has changed. It counts a definition that was told within a
  * streamed transaction as told to all once that is committed, and as never told
- * when it came to nothing. So those belong to the transaction until then.
+ * when it came to nothing. So those belong to the transaction until then; and
+ * if the table changes meanwhile, which a ROLLBACK TO SAVEPOINT allows, what was
+ * told to all since stays.
  */
 #include "drivers/postgresql/feed.h"
 
@@ -20,7 +22,8 @@ struct taker {
 struct feed_route {
 	struct feed_route *next; /* of its bucket */
 	uint32_t table;		 /* its OID */
-	uint32_t top; /* of the streamed transaction that told it; or 0 */
+	uint32_t top;  /* of the streamed transaction that told it; or 0 */
+	uint64_t told; /* which of all definitions it is, by when they came */
 	unsigned char *message; /* what the table looks like */
 	size_t len;
 	struct taker *takers;
@@ -122,7 +125,7 @@ static struct feed_route *route_new(struct stream_feed *feed, uint32_t table,
  * number: so the same one is the same.
  */
 static int set_route(struct stream *stream, uint32_t table, uint32_t top,
-		     const unsigned char *definition, size_t len,
+		     uint64_t told, const unsigned char *definition, size_t len,
 		     struct error *err)
 {
 	struct feed_route *route = find_route(stream->feed, table, top);
@@ -139,6 +142,7 @@ static int set_route(struct stream *stream, uint32_t table, uint32_t top,
 	free(route->message);
 	route->message = message;
 	route->len = len + 1;
+	route->told = told;
 	return direct(stream, route, err);
 }
 
@@ -171,6 +175,19 @@ static struct feed_route *take_told(struct stream_feed *feed, uint32_t top)
 	return NULL;
 }
 
+/* Unless all were told a newer one since. */
+static int tell_all(struct stream *stream, const struct feed_route *route,
+		    struct error *err)
+{
+	const struct feed_route *common =
+		find_route(stream->feed, route->table, 0);
+
+	if (common && common->told > route->told)
+		return 0;
+	return set_route(stream, route->table, 0, route->told,
+			 route->message + 1, route->len - 1, err);
+}
+
 /* What a streamed transaction told of tables, when it is over. */
 static int end_routes(struct stream *stream, uint32_t top, bool committed,
 		      struct error *err)
@@ -180,9 +197,7 @@ static int end_routes(struct stream *stream, uint32_t top, bool committed,
 
 	while ((route = take_told(stream->feed, top))) {
 		if (committed && ret == 0)
-			ret = set_route(stream, route->table, 0,
-					route->message + 1, route->len - 1,
-					err);
+			ret = tell_all(stream, route, err);
 		route_free(route);
 	}
 	return ret;
@@ -369,12 +384,12 @@ static int take_definition(struct stream *stream,
 			   const unsigned char *data, size_t len,
 			   struct error *err)
 {
-	const struct stream_feed *feed = stream->feed;
+	struct stream_feed *feed = stream->feed;
 	size_t skip = feed->in_stream ? 5 : 1; /* type, and transaction */
 
 	return set_route(stream, message->table.id,
-			 feed->in_stream ? feed->top : 0, data + skip,
-			 len - skip, err);
+			 feed->in_stream ? feed->top : 0, ++feed->told,
+			 data + skip, len - skip, err);
 }
 
 static void begin_txn(struct stream_feed *feed,

@@ -14,6 +14,7 @@ struct stream_feed {
 	bool in_txn, in_stream;			 /* where the messages are */
 	uint32_t top;	     /* the transaction they belong to */
 	uint64_t commit_lsn; /* where it was committed; in a stream: 0 */
+	uint64_t told;	     /* definitions that came */
 	uint32_t *streamed;  /* transactions that are streamed */
 	size_t streamed_count;
 	struct stream_mapping *touched; /* by that transaction */

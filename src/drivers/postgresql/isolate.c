@@ -31,7 +31,8 @@ struct pg_isolate {
 	struct refused refused;
 	struct strbuf changes;	  /* the table, quoted */
 	uint64_t applied[PHASES]; /* rows */
-	struct arena arena;	  /* what is told after the commit */
+	uint64_t again; /* put aside before, and now anew, without settle() */
+	struct arena arena; /* what is told after the commit */
 	struct told *told, **told_end;
 };
 
@@ -137,9 +138,34 @@ static int mark(struct pg_isolate *isolate, int64_t seq, struct error *err)
 }
 
 /*
- * What the table of changes has of a row. 1: found; 0: a later change of its
- * key took its place.
+ * A later change of its key took its place. 1: one that does not tell all of the
+ * row, so what this one told never arrives; 0: it does.
  */
+static int look_up_later(struct pg_isolate *isolate,
+			 const struct refused_row *row,
+			 struct target_exception *out, struct error *err)
+{
+	const struct pg_target *target = isolate->target;
+	struct pg_param key = pg_text(row->key);
+	struct strbuf sql;
+	int64_t rows;
+
+	if (!row->key || !pg_loader_kept(target->loader, LOADER_ANY_COLUMN))
+		return 0;
+	strbuf_init(&sql);
+	strbuf_addf(&sql,
+		    "SELECT 1 FROM %s AS s "
+		    "WHERE s.\"" LOADER_KEY_COLUMN "\" = $1 AND ",
+		    isolate->changes.data);
+	pg_sql_partial(&sql);
+	rows = pg_target_run(target, &sql, &key, 1, err);
+	strbuf_release(&sql);
+	out->op = row->op;
+	out->key = row->key;
+	return rows < 0 ? -1 : rows > 0;
+}
+
+/* What the table of changes has of a row. 1: found; 0: it is over. */
 static int look_up(struct pg_isolate *isolate, const struct refused_row *row,
 		   struct target_exception *out, struct error *err)
 {
@@ -162,8 +188,10 @@ static int look_up(struct pg_isolate *isolate, const struct refused_row *row,
 	if (strbuf_check(&sql, err) == 0)
 		rows = pg_query(conn, sql.data, &seq, 1, err);
 	strbuf_release(&sql);
-	if (rows <= 0)
-		return (int)rows;
+	if (rows < 0)
+		return -1;
+	if (!rows)
+		return look_up_later(isolate, row, out, err);
 	out->op = (enum row_op)pg_get_int(conn, 0, 0);
 	out->key = pg_copy_text(conn, 0, 1, &isolate->arena);
 	pg_finish(conn);
@@ -199,7 +227,7 @@ static int keep(struct pg_isolate *isolate, struct target_exception *row,
 	return rows < 0 ? -1 : 0;
 }
 
-/* Of one whose key never came into the table of changes. */
+/* Of one that is not in the table of changes, for settle() to find. */
 static int forget_key(struct pg_isolate *isolate, const char *key,
 		      struct error *err)
 {
@@ -212,10 +240,13 @@ static int forget_key(struct pg_isolate *isolate, const char *key,
 	p.params[p.count++] = pg_text(key);
 	rows = pg_query(isolate->target->conn, sql, p.params, p.count, err);
 	pg_finish(isolate->target->conn);
-	return rows < 0 ? -1 : 0;
+	if (rows < 0)
+		return -1;
+	isolate->again += (uint64_t)rows;
+	return 0;
 }
 
-/* 1: the row is told of and kept; 0: a later change came after it. */
+/* 1: the row is told of and kept; 0: a later change told all of it. */
 static int put_aside(struct pg_isolate *isolate, const struct refused_row *row,
 		     const char *position, struct error *err)
 {
@@ -231,9 +262,10 @@ static int put_aside(struct pg_isolate *isolate, const struct refused_row *row,
 	told->row.number = row->number;
 	told->row.reason = row->reason;
 	told->row.created_us = clock_utc_us();
-	if (!row->seq && forget_key(isolate, row->key, err) < 0)
-		return -1;
-	if (isolate->refused.how->keep && keep(isolate, &told->row, err) < 0)
+	if (isolate->refused.how->keep &&
+	    ((told->row.key == row->key &&
+	      forget_key(isolate, row->key, err) < 0) ||
+	     keep(isolate, &told->row, err) < 0))
 		return -1;
 	*isolate->told_end = told;
 	isolate->told_end = &told->next;
@@ -250,7 +282,7 @@ static int settle(struct pg_isolate *isolate, uint64_t *settled,
 	bool keep_them = isolate->refused.how->keep;
 	int rc = 0;
 
-	for (size_t i = 0; !keep_them && i < isolate->refused.count && !rc; i++)
+	for (size_t i = 0; i < isolate->refused.count && !rc; i++)
 		if (!isolate->refused.rows[i].fixed)
 			rc = mark(isolate, isolate->refused.rows[i].seq, err);
 	if (rc < 0)
@@ -343,6 +375,7 @@ int pg_isolate_commit(struct pg_target *target, const struct checkpoint *from,
 	counts->deleted = isolate->applied[PHASE_DELETE];
 	counts->updated = isolate->applied[PHASE_UPDATE];
 	counts->inserted = isolate->applied[PHASE_INSERT];
+	counts->settled += isolate->again;
 	tell_refused(isolate);
 	return 0;
 }

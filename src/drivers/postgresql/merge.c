@@ -4,10 +4,11 @@
  * PostgreSQL looks at a unique index row by row, while an UPDATE is under way:
  * two rows that exchange their unique values, or a thousand that move theirs up
  * by one, fail although all is well at the end. So when an UPDATE fails for
- * that, the rows whose unique values change are set aside: they leave the
- * table, are changed in a temporary one, and come back. The same way goes a
- * row whose GENERATED ALWAYS identity changed, which no UPDATE may set. Not
- * when others are deleted along with a row (ON DELETE CASCADE and the like).
+ * that, the rows whose unique values change go and come back in one statement,
+ * at the end of which foreign keys look: in two, by way of a temporary table,
+ * no row could go to which another table refers. The same way goes a row whose
+ * GENERATED ALWAYS identity changed, which no UPDATE may set. Not when others
+ * are deleted along with a row (ON DELETE CASCADE and the like).
  */
 #include "drivers/postgresql/target.h"
 
@@ -15,8 +16,6 @@
 
 #include "drivers/postgresql/encode.h"
 #include "drivers/postgresql/quote.h"
-
-#define ASIDE "pg_temp.dataflow_aside"
 
 int64_t pg_target_run(const struct pg_target *target, const struct strbuf *sql,
 		      const struct pg_param *params, size_t count,
@@ -54,7 +53,7 @@ void pg_sql_key_match(struct strbuf *sql, const struct pg_target *target)
 
 		strbuf_addstr(sql, k ? " AND (d." : "(d.");
 		quote_name(sql, column->name);
-		strbuf_addstr(sql, " = ");
+		strbuf_addf(sql, " %s ", column->equal);
 		pg_sql_loaded(sql, target, shape->key[k]);
 		if (!column->not_null) {
 			quote_names(sql, " OR (d.%n IS NULL AND s.%n IS NULL)",
@@ -140,15 +139,14 @@ static void add_changed(struct strbuf *sql, const struct pg_target *target,
 }
 
 /* What an UPDATE sets; false: nothing. */
-static bool add_assignments(struct strbuf *sql, const struct pg_target *target,
-			    bool always)
+static bool add_assignments(struct strbuf *sql, const struct pg_target *target)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct pg_dest_column *column = column_of(target, i);
 
-		if ((column->always && !always) ||
+		if (column->always ||
 		    (table_is_key(target->shape, i) && column->exact))
 			continue;
 		quote_names(sql, any ? ", %n = " : "%n = ", column->name);
@@ -211,13 +209,20 @@ static bool knows_in_part(const struct pg_target *target)
 	       pg_loader_kept(target->loader, LOADER_ANY_COLUMN);
 }
 
-void pg_sql_missing(struct strbuf *sql, const struct pg_target *target)
+void pg_sql_partial(struct strbuf *sql)
 {
 	strbuf_addf(sql,
 		    "s.\"" LOADER_OP_COLUMN "\" = %d "
 		    "AND COALESCE(strpos(s.\"" LOADER_KEPT_COLUMN
-		    "\", '1'), 0) > 0 AND NOT EXISTS (SELECT 1 FROM ",
+		    "\", '1'), 0) > 0",
 		    ROW_UPSERT);
+}
+
+/* Of changes `s`: a row that is not there, of which they do not tell all. */
+static void add_missing(struct strbuf *sql, const struct pg_target *target)
+{
+	pg_sql_partial(sql);
+	strbuf_addstr(sql, " AND NOT EXISTS (SELECT 1 FROM ");
 	pg_sql_dest(sql, target);
 	strbuf_addstr(sql, " AS d WHERE ");
 	pg_sql_key_match(sql, target);
@@ -235,7 +240,7 @@ static int64_t count_missing(const struct pg_merge *merge, struct error *err)
 	pg_checkpoint_identify(&p, target);
 	strbuf_init(&sql);
 	strbuf_addf(&sql, "SELECT count(*) FROM %s AS s WHERE ", merge->from);
-	pg_sql_missing(&sql, target);
+	add_missing(&sql, target);
 	if (target->keyed)
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM "
 				    "dataflow.exceptions AS e "
@@ -338,109 +343,6 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 	return ret;
 }
 
-/* -------------------------------------------------------------- setting aside */
-
-/* Columns of `d` that can be put into a table again. */
-static void add_whole_row(struct strbuf *sql, const struct pg_target *target,
-			  const char *prefix)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < target->dest.column_count; i++) {
-		const struct pg_dest_column *column = &target->dest.columns[i];
-
-		if (column->generated)
-			continue;
-		strbuf_addf(sql, "%s%s", any ? ", " : "", prefix);
-		quote_name(sql, column->name);
-		any = true;
-	}
-}
-
-static int make_aside(const struct pg_target *target, struct error *err)
-{
-	struct strbuf sql;
-	int ret = -1;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "DROP TABLE IF EXISTS " ASIDE
-			    "; CREATE TEMPORARY TABLE dataflow_aside "
-			    "ON COMMIT DROP AS SELECT ");
-	add_whole_row(&sql, target, "d.");
-	strbuf_addstr(&sql, " FROM ");
-	pg_sql_dest(&sql, target);
-	strbuf_addstr(&sql, " AS d LIMIT 0");
-	if (strbuf_check(&sql, err) == 0)
-		ret = pg_exec(target->conn, sql.data, err);
-	strbuf_release(&sql);
-	return ret;
-}
-
-/* Out of the table go the rows that are `changed`. */
-static int move_out(const struct pg_merge *merge, const struct strbuf *changed,
-		    struct error *err)
-{
-	const struct pg_target *target = merge->target;
-	uint64_t ignored = 0;
-	struct strbuf sql;
-	int ret;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "WITH gone AS (DELETE FROM ");
-	pg_sql_dest(&sql, target);
-	strbuf_addf(&sql, " AS d USING %s AS s WHERE ", merge->from);
-	pg_sql_key_match(&sql, target);
-	add_op(&sql, merge, ROW_UPSERT);
-	strbuf_addf(&sql, " AND (%s) RETURNING ", changed->data);
-	add_whole_row(&sql, target, "d.");
-	strbuf_addstr(&sql, ") INSERT INTO " ASIDE " SELECT * FROM gone");
-	ret = run(merge, &sql, &ignored, err);
-	strbuf_release(&sql);
-	return ret;
-}
-
-static int change_aside(const struct pg_merge *merge, struct error *err)
-{
-	const struct pg_target *target = merge->target;
-	struct strbuf sql;
-	int64_t rows;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "UPDATE " ASIDE " AS d SET ");
-	add_assignments(&sql, target, true);
-	strbuf_addf(&sql, " FROM %s AS s WHERE ", merge->from);
-	pg_sql_key_match(&sql, target);
-	if (merge->changes)
-		strbuf_addf(&sql, " AND s.\"" LOADER_OP_COLUMN "\" = %d",
-			    ROW_UPSERT);
-	rows = pg_target_run(merge->target, &sql, NULL, 0, err);
-	strbuf_release(&sql);
-	return rows < 0 ? -1 : 0;
-}
-
-static int move_in(const struct pg_merge *merge, uint64_t *rows,
-		   struct error *err)
-{
-	const struct pg_target *target = merge->target;
-	struct strbuf sql;
-	int64_t got;
-
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "INSERT INTO ");
-	pg_sql_dest(&sql, target);
-	strbuf_addstr(&sql, " (");
-	add_whole_row(&sql, target, "");
-	strbuf_addstr(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
-	add_whole_row(&sql, target, "d.");
-	strbuf_addstr(&sql, " FROM " ASIDE " AS d");
-	got = pg_target_run(merge->target, &sql, NULL, 0, err);
-	strbuf_release(&sql);
-	if (got < 0)
-		return -1;
-	*rows += (uint64_t)got;
-	return 0;
-}
-
 /* ------------------------------------------------------------------ updating */
 
 /* The conditions under which an UPDATE cannot change a row, or might not. */
@@ -458,7 +360,9 @@ static void add_aside_conditions(struct strbuf *sql,
 	}
 }
 
-static int update_in_place(const struct pg_merge *merge, uint64_t *rows,
+/* All rows, or those that are not `changed`. */
+static int update_in_place(const struct pg_merge *merge,
+			   const struct strbuf *changed, uint64_t *rows,
 			   struct error *err)
 {
 	const struct pg_target *target = merge->target;
@@ -469,10 +373,12 @@ static int update_in_place(const struct pg_merge *merge, uint64_t *rows,
 	strbuf_addstr(&sql, "UPDATE ");
 	pg_sql_dest(&sql, target);
 	strbuf_addstr(&sql, " AS d SET ");
-	if (add_assignments(&sql, target, false)) {
+	if (add_assignments(&sql, target)) {
 		strbuf_addf(&sql, " FROM %s AS s WHERE ", merge->from);
 		pg_sql_key_match(&sql, target);
 		add_op(&sql, merge, ROW_UPSERT);
+		if (changed)
+			strbuf_addf(&sql, " AND NOT (%s)", changed->data);
 		if (merge->differing) {
 			strbuf_addstr(&sql, " AND ");
 			pg_sql_differs(&sql, target);
@@ -483,15 +389,77 @@ static int update_in_place(const struct pg_merge *merge, uint64_t *rows,
 	return ret;
 }
 
+/* The column of the shape that goes into a destination's; false: none does. */
+static bool find_loaded(const struct pg_target *target,
+			const struct pg_dest_column *column, size_t *i)
+{
+	for (*i = 0; *i < target->shape->column_count; ++*i)
+		if (column_of(target, *i) == column)
+			return true;
+	return false;
+}
+
+/* Of `d`, and with `values` what they are afterwards. */
+static void add_whole_row(struct strbuf *sql, const struct pg_target *target,
+			  bool values)
+{
+	bool any = false;
+	size_t i;
+
+	for (size_t c = 0; c < target->dest.column_count; c++) {
+		const struct pg_dest_column *column = &target->dest.columns[c];
+
+		if (column->generated)
+			continue;
+		strbuf_addstr(sql, any ? ", " : "");
+		any = true;
+		if (values && find_loaded(target, column, &i)) {
+			add_new_value(sql, target, i);
+			strbuf_addstr(sql, " AS ");
+		} else if (values) {
+			strbuf_addstr(sql, "d.");
+		}
+		quote_name(sql, column->name);
+	}
+}
+
+/* Rows that are `changed` go and come: what is sorted, is gone as a whole before
+ * the first one comes. */
+static int exchange(const struct pg_merge *merge, const struct strbuf *changed,
+		    uint64_t *rows, struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int ret;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "WITH gone AS (DELETE FROM ");
+	pg_sql_dest(&sql, target);
+	strbuf_addf(&sql, " AS d USING %s AS s WHERE ", merge->from);
+	pg_sql_key_match(&sql, target);
+	add_op(&sql, merge, ROW_UPSERT);
+	strbuf_addf(&sql, " AND (%s) RETURNING d.ctid AS \"__$dataflow_at\", ",
+		    changed->data);
+	add_whole_row(&sql, target, true);
+	strbuf_addstr(&sql, ") INSERT INTO ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " (");
+	add_whole_row(&sql, target, false);
+	strbuf_addstr(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+	add_whole_row(&sql, target, false);
+	strbuf_addstr(&sql, " FROM gone ORDER BY \"__$dataflow_at\"");
+	ret = run(merge, &sql, rows, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
 static int update_aside(const struct pg_merge *merge,
 			const struct strbuf *changed, uint64_t *rows,
 			struct error *err)
 {
-	if (make_aside(merge->target, err) < 0 ||
-	    move_out(merge, changed, err) < 0 || change_aside(merge, err) < 0 ||
-	    update_in_place(merge, rows, err) < 0)
+	if (update_in_place(merge, changed, rows, err) < 0)
 		return -1;
-	return move_in(merge, rows, err);
+	return exchange(merge, changed, rows, err);
 }
 
 static int begin_try(struct pg *conn, struct error *err)
@@ -519,7 +487,7 @@ static bool may_set_aside(const struct pg_merge *merge)
 	return !merge->target->dest.delete_reaches_others;
 }
 
-/* Plainly, and if that collides, by way of the temporary table. */
+/* Plainly, and if that collides, in the other way. */
 static int update_unique(const struct pg_merge *merge,
 			 const struct strbuf *changed, uint64_t *rows,
 			 struct error *err)
@@ -530,7 +498,7 @@ static int update_unique(const struct pg_merge *merge,
 
 	if (begin_try(conn, err) < 0)
 		return -1;
-	if (update_in_place(merge, rows, err) == 0)
+	if (update_in_place(merge, NULL, rows, err) == 0)
 		return end_try(conn, false, err);
 	if (!is_collision(err) || !may_set_aside(merge) ||
 	    end_try(conn, true, &later) < 0)
@@ -566,7 +534,7 @@ int pg_merge_update(const struct pg_merge *merge, uint64_t *rows,
 	else if (changed.len)
 		ret = update_unique(merge, &changed, rows, err);
 	else
-		ret = update_in_place(merge, rows, err);
+		ret = update_in_place(merge, NULL, rows, err);
 done:
 	strbuf_release(&changed);
 	strbuf_release(&always);

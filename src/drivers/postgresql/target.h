@@ -198,8 +198,8 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
  */
 int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
 	__attribute__((warn_unused_result));
-/* Of changes `s`: a row that is not there, of which they do not tell all. */
-void pg_sql_missing(struct strbuf *sql, const struct pg_target *target);
+/* Of changes `s`: one that is not left out and does not tell all of its row. */
+void pg_sql_partial(struct strbuf *sql);
 
 /* What identities and serial columns count next comes behind what was loaded. */
 int pg_merge_sequences(const struct pg_merge *merge, struct error *err)
@@ -262,7 +262,10 @@ void pg_isolate_free(struct pg_isolate *isolate); /* NULL is fine */
 /* Rows put aside: all of the mapping's are over, see driver.h. */
 int pg_exceptions_remove(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
-/* Those whose keys are among the changes are; `also` goes on a WHERE. */
+/*
+ * Those are whose keys are among the changes, but not by a change that does not
+ * tell all of its row; `also` goes on a WHERE.
+ */
 int pg_exceptions_settle(struct pg_target *target, const char *also,
 			 uint64_t *settled, struct error *err)
 	__attribute__((warn_unused_result));

@@ -34,6 +34,7 @@ struct isolate {
 	struct strbuf sql[PHASES];
 	uint64_t applied[PHASES]; /* rows */
 	uint64_t doomed;	  /* rows that took a transaction with them */
+	uint64_t again; /* put aside before, and now anew, without settle() */
 	/* The range of the last step that did. */
 	enum refused_phase doomed_phase;
 	int64_t doomed_low, doomed_high;
@@ -271,11 +272,12 @@ static int find_doomed(struct isolate *isolate, struct error *err)
 
 /* ------------------------------------------------------------ putting aside */
 
-/* 1: the row is told of and kept; 0: a later change came after it. */
+/* 1: the row is told of and kept; 0: a later change told all of it. */
 static int put_aside(struct isolate *isolate, const struct refused_row *row,
 		     const char *position, struct error *err)
 {
 	static const char sql[] =
+		"DECLARE @absent bit = 0, @again int = 0; "
 		"DECLARE @out TABLE (exception_id nvarchar(36), "
 		"operation tinyint, row_key nvarchar(4000)); "
 		"INSERT INTO @out (exception_id, operation, row_key) "
@@ -283,19 +285,28 @@ static int put_aside(struct isolate *isolate, const struct refused_row *row,
 		"s.[" LOADER_OP_COLUMN "] % 2, s.[" LOADER_KEY_COLUMN "] "
 		"FROM " APPLY_CHANGES " AS s "
 		"WHERE s.[" LOADER_SEQ_COLUMN "] = @seq; "
+		"IF @@ROWCOUNT = 0 SET @absent = 1; "
+		/* What it told never arrives when a later one left it out. */
+		"IF @seq <> 0 AND @absent = 1 INSERT INTO @out "
+		"(exception_id, operation, row_key) "
+		"SELECT CONVERT(nvarchar(36), NEWID()), @op, "
+		"s.[" LOADER_KEY_COLUMN "] FROM " APPLY_CHANGES " AS s "
+		"WHERE s.[" LOADER_KEY_COLUMN "] = @key AND " APPLY_PARTIAL "; "
 		"IF @seq = 0 INSERT INTO @out (exception_id, operation, "
 		"row_key) VALUES (CONVERT(nvarchar(36), NEWID()), @op, @key); "
-		"IF @seq = 0 DELETE FROM dataflow.exceptions "
+		"IF @absent = 1 AND @keep = 1 BEGIN "
+		"DELETE FROM dataflow.exceptions "
 		"WHERE installation_id = @installation "
 		"AND mapping_id = @mapping AND row_key = @key; "
+		"SET @again = @@ROWCOUNT; END; "
 		"IF @keep = 1 INSERT INTO dataflow.exceptions "
 		"(installation_id, mapping_id, exception_id, operation, "
 		"row_key, position, error_number, reason, created_at) "
 		"SELECT @installation, @mapping, o.exception_id, o.operation, "
 		"o.row_key, @position, @number, @reason, @created "
 		"FROM @out AS o; "
-		"SELECT o.exception_id, CAST(o.operation AS int), o.row_key "
-		"FROM @out AS o";
+		"SELECT o.exception_id, CAST(o.operation AS int), o.row_key, "
+		"@again FROM @out AS o";
 	struct sqlserver_target *target = isolate->target;
 	char created[CLOCK_TEXT_MAX];
 	struct checkpoint_params p;
@@ -323,6 +334,7 @@ static int put_aside(struct isolate *isolate, const struct refused_row *row,
 	id = tds_get_text(target->conn, 0, &isolate->arena);
 	told->row.op = (enum row_op)tds_get_int(target->conn, 1);
 	told->row.key = exceptions_text(target->conn, 2, &isolate->arena);
+	isolate->again += (uint64_t)tds_get_int(target->conn, 3);
 	told->row.position = position;
 	told->row.number = row->number;
 	told->row.reason = row->reason;
@@ -350,9 +362,7 @@ static int settle(struct isolate *isolate, uint64_t *settled, struct error *err)
 	struct checkpoint_params id;
 	int rc = 0;
 
-	for (size_t i = 0;
-	     !isolate->refused.how->keep && i < isolate->refused.count && !rc;
-	     i++)
+	for (size_t i = 0; i < isolate->refused.count && !rc; i++)
 		if (!isolate->refused.rows[i].fixed)
 			rc = mark(isolate, isolate->refused.rows[i].seq, err);
 	if (rc < 0)
@@ -407,6 +417,7 @@ static void begin_round(struct isolate *isolate)
 {
 	refused_begin_round(&isolate->refused);
 	isolate->refused.how->count = 0;
+	isolate->again = 0;
 	memset(isolate->applied, 0, sizeof(isolate->applied));
 	arena_reset(&isolate->arena);
 	isolate->told = NULL;
@@ -493,6 +504,7 @@ int isolate_commit(struct sqlserver_target *target,
 	counts->deleted = isolate->applied[PHASE_DELETE];
 	counts->updated = isolate->applied[PHASE_UPDATE];
 	counts->inserted = isolate->applied[PHASE_INSERT];
+	counts->settled += isolate->again;
 	tell_refused(isolate);
 	return 0;
 }

@@ -182,13 +182,22 @@ bool apply_sql_update(struct strbuf *sql, const struct sqlserver_target *target,
 void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
 		      const char *range, const char *after);
 
-/* Rows put aside whose keys are there are over; their number is @@ROWCOUNT. */
+/* One that is not left out and does not tell all of its row. */
+#define APPLY_PARTIAL                       \
+	"s.[" LOADER_OP_COLUMN "] = 0 AND " \
+	"ISNULL(s.[" LOADER_KEPT_COLUMN "], '') LIKE '%1%'"
+
+/*
+ * Rows put aside whose keys are there are over, but not by a change of which the
+ * part that was put aside may be left out; their number is @@ROWCOUNT.
+ */
 #define APPLY_SETTLE(also)                                  \
 	"DELETE e FROM dataflow.exceptions AS e "           \
 	"WHERE e.installation_id = @installation "          \
 	"AND e.mapping_id = @mapping AND EXISTS (SELECT 1 " \
 	"FROM " APPLY_CHANGES " AS s "                      \
-	"WHERE s.[" LOADER_KEY_COLUMN "] = e.row_key " also "); "
+	"WHERE s.[" LOADER_KEY_COLUMN "] = e.row_key "      \
+	"AND NOT (" APPLY_PARTIAL ") " also "); "
 
 /* Changes of which some rows are refused; see driver.h. */
 int isolate_begin(struct sqlserver_target *target, struct isolation *how,
