@@ -124,20 +124,6 @@ static int source_check_key(struct source *src, const struct table *table,
 	return error_set(err, ERROR_SCHEMA, "the key is not unique");
 }
 
-/* Characters of text, bytes of bytes. */
-static size_t length_of(const struct column *column,
-			const struct memory_value *value)
-{
-	size_t length = 0;
-
-	if (value->null || row_type_store(column->type) != ROW_STORE_SLICE)
-		return 0;
-	for (size_t i = 0; i < value->slice.len; i++)
-		length += column->type != ROW_TEXT ||
-			  (value->slice.data[i] & 0xc0) != 0x80;
-	return length;
-}
-
 static int source_find_longer(struct source *src, const struct table *table,
 			      const char *column, int length,
 			      struct strbuf *key, struct error *err)
@@ -154,7 +140,7 @@ static int source_find_longer(struct source *src, const struct table *table,
 	memory_sort(mine);
 	col = table_column(&mine->def, column);
 	for (row = mine->rows; ret == 0 && col && row; row = row->hh.next)
-		if (length_of(col, &row->values[col - mine->def.columns]) >
+		if (value_length(col, &row->values[col - mine->def.columns]) >
 		    (size_t)length)
 			ret = row_key_text(key, mine, row, err) < 0 ? -1 : 1;
 	pthread_mutex_unlock(&source->store->lock);

@@ -129,6 +129,13 @@ struct memory_row *row_copy(const struct memory_table *table,
 			    const struct memory_row *from);
 void row_free(const struct memory_table *table, struct memory_row *row);
 
+/* Give it the key of its values, or, without one, a number. False: no memory */
+bool row_make_key(const struct memory_table *table, struct memory_row *row);
+
+/* What a change leaves as it was is what the row has. -1 without memory. */
+int row_fill(const struct memory_table *table, struct memory_row *row,
+	     const struct memory_row *old);
+
 /*
  * Put a row into the batch, in the order of the batch's columns. 1: done; 0:
  * no room.
@@ -151,7 +158,15 @@ int table_apply_all(struct memory_table *table, struct pending_list *list,
 		    bool replace, struct target_counts *counts);
 void table_clear(struct memory_table *table);
 
-/* Does the store refuse such a row? Inside the lock. */
+/* Characters of text, bytes of bytes; of NULL and of other types 0. */
+size_t value_length(const struct column *column,
+		    const struct memory_value *value);
+
+/* Does it leave values as they are? */
+bool row_is_partial(const struct memory_table *table,
+		    const struct memory_row *row);
+
+/* Does the store refuse such a row, or does it not fit? Inside the lock. */
 bool store_refuses(const struct memory_store *store,
 		   const struct memory_table *table,
 		   const struct memory_row *row);

@@ -486,11 +486,25 @@ static void move_checkpoint(struct memory_checkpoint *row,
 
 /* ------------------------------------------------------------ refused rows */
 
-static bool is_superseded(const struct pending *item)
+static bool is_refused(const struct memory_target *target,
+		       const struct pending *item)
+{
+	return item->op == ROW_UPSERT &&
+	       store_refuses(target->store, target->table, item->row);
+}
+
+/*
+ * Inside the lock: does a later change of the row tell all of it, or, when this
+ * one is refused, is it refused as well? It is the one that counts then.
+ */
+static bool is_superseded(const struct memory_target *target,
+			  const struct pending *item, bool refused)
 {
 	for (const struct pending *p = item->next; p; p = p->next)
 		if (p->row->key_len == item->row->key_len &&
-		    !memcmp(p->row->key, item->row->key, item->row->key_len))
+		    !memcmp(p->row->key, item->row->key, item->row->key_len) &&
+		    (!row_is_partial(target->table, p->row) ||
+		     (refused && is_refused(target, p))))
 			return true;
 	return false;
 }
@@ -504,7 +518,10 @@ static int sift(struct memory_target *target, struct error *err)
 
 	pending_init(&kept);
 	while (target->rows.first) {
-		bool superseded = how && is_superseded(target->rows.first);
+		bool refused = is_refused(target, target->rows.first);
+		bool superseded =
+			how &&
+			is_superseded(target, target->rows.first, refused);
 		struct pending_list *to = &kept;
 		enum row_op op;
 		struct memory_row *row = pending_take(&target->rows, &op);
@@ -513,8 +530,7 @@ static int sift(struct memory_target *target, struct error *err)
 			row_free(target->table, row);
 			continue;
 		}
-		if (op == ROW_UPSERT &&
-		    store_refuses(target->store, target->table, row)) {
+		if (refused) {
 			to = &target->refused;
 			if (!how || ++how->count > how->limit)
 				ret = error_set(err, ERROR_DATA,
@@ -532,8 +548,8 @@ static int sift(struct memory_target *target, struct error *err)
 }
 
 /*
- * Inside the lock: whose keys come now are over, but not those of rows that
- * are only left out.
+ * Inside the lock: whose keys come now, with all of the row, are over, and so
+ * are those that are refused anew and kept.
  */
 static int settle(struct memory_target *target, struct target_counts *counts,
 		  struct error *err)
@@ -551,6 +567,8 @@ static int settle(struct memory_target *target, struct target_counts *counts,
 	for (size_t i = 0; i < 2; i++) {
 		for (const struct pending *p = lists[i];
 		     p && ret == 0 && target->store->exceptions; p = p->next) {
+			if (i == 0 && row_is_partial(target->table, p->row))
+				continue;
 			strbuf_reset(&key);
 			ret = row_key_text(&key, target->table, p->row, err);
 			if (ret == 0)
