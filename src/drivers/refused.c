@@ -38,6 +38,8 @@ int refused_too_many(struct refused *refused, const char *why,
 		     struct error *err)
 {
 	refused->how->count = refused->how->limit + 1;
+	if (!refused->how->limit)
+		return error_set(err, ERROR_DATA, "%s", why);
 	return error_set(err, ERROR_DATA, "more than %llu rows are refused: %s",
 			 (unsigned long long)refused->how->limit, why);
 }

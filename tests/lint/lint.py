@@ -210,12 +210,17 @@ def check_cppcheck():
     return done.stdout.splitlines() if done.returncode else []
 
 
-def check_clang_tidy():
-    done = run(["clang-tidy", "--quiet", "--warnings-as-errors=*", *C_FILES,
+def tidy(path):
+    done = run(["clang-tidy", "--quiet", "--warnings-as-errors=*", path,
                 "--", "-std=c11", *CPPFLAGS])
-    lines = [line for line in done.stdout.splitlines()
-             if re.search(r"(warning|error):", line)]
-    return lines if done.returncode else []
+    return done.stdout.splitlines() if done.returncode else []
+
+
+def check_clang_tidy():
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = {line for lines in pool.map(tidy, C_FILES) for line in lines
+                 if re.search(r"(warning|error):", line)}
+    return sorted(found)
 
 
 def check_sql():

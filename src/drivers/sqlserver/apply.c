@@ -8,6 +8,11 @@
  * a unique index; rows that exist are updated, the others inserted. MERGE
  * would be shorter, but has too many known defects.
  *
+ * Rows of a table with a foreign key to itself come in the order that such a key
+ * allows: those that are new, before others refer to them; what refers to a row
+ * that goes, before it does. A unique value may stand in the way then; what the
+ * server refuses in this order is taken row by row, in the order that it finds.
+ *
  * A change that leaves a value as it was gets it from the row's earlier changes
  * of the window, before only the last of each key is kept; what none of them
  * told stays as the table has it.
@@ -46,7 +51,8 @@ static void add_key_list(struct strbuf *sql,
 int apply_begin(struct sqlserver_target *target, struct error *err)
 {
 	/* Keys as text only where something may have to be found by them. */
-	bool keyed = target->isolate || target->exceptions;
+	bool keyed = target->isolate || target->exceptions ||
+		     target->dest.refers_to_itself;
 	enum loader_kind kind = keyed ? LOADER_KEYED_CHANGES : LOADER_CHANGES;
 	struct strbuf sql;
 	int ret = -1;
@@ -280,6 +286,63 @@ void apply_sql_insert(struct strbuf *sql, const struct sqlserver_target *target,
 	strbuf_release(&where);
 }
 
+static void add_delete(struct strbuf *sql,
+		       const struct sqlserver_target *target)
+{
+	apply_sql_delete(sql, target, "");
+	strbuf_addstr(sql, "SET @deleted = @deleted + @@ROWCOUNT; ");
+}
+
+static void add_remake(struct strbuf *sql,
+		       const struct sqlserver_target *target)
+{
+	if (apply_sql_remake(sql, target, ""))
+		strbuf_addstr(sql, "SET @deleted = @deleted + @@ROWCOUNT; ");
+}
+
+static void add_update(struct strbuf *sql,
+		       const struct sqlserver_target *target, const char *range)
+{
+	if (apply_sql_update(sql, target, range))
+		strbuf_addstr(sql, "SET @updated = @@ROWCOUNT; ");
+}
+
+static void add_insert(struct strbuf *sql,
+		       const struct sqlserver_target *target)
+{
+	apply_sql_insert(sql, target, "", "SET @inserted = @@ROWCOUNT; ");
+}
+
+/* Rows that are inserted must not be updated after that. */
+static void add_mark_new(struct strbuf *sql,
+			 const struct sqlserver_target *target)
+{
+	strbuf_addstr(sql, "UPDATE s SET [" LOADER_SEQ_COLUMN
+			   "] = -s.[" LOADER_SEQ_COLUMN "] FROM " CHANGES
+			   " AS s WHERE NOT EXISTS (SELECT 1 FROM ");
+	sql_table(sql, target->name.schema, target->name.table);
+	strbuf_addstr(sql, " AS d WHERE ");
+	target_sql_key_match(sql, target);
+	strbuf_addstr(sql, "); ");
+}
+
+static void add_changes(struct strbuf *sql,
+			const struct sqlserver_target *target)
+{
+	if (!target->dest.refers_to_itself) {
+		add_delete(sql, target);
+		add_remake(sql, target);
+		add_update(sql, target, "");
+		add_insert(sql, target);
+		return;
+	}
+	add_remake(sql, target);
+	add_mark_new(sql, target);
+	add_insert(sql, target);
+	add_update(sql, target, " AND s.[" LOADER_SEQ_COLUMN "] > 0");
+	add_delete(sql, target);
+}
+
 int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 		 const struct checkpoint *to, struct target_counts *counts,
 		 struct error *err)
@@ -297,13 +360,7 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 			    "@inserted bigint = 0, @settled bigint = 0; "
 			    "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
-	apply_sql_delete(&sql, target, "");
-	strbuf_addstr(&sql, "SET @deleted = @@ROWCOUNT; ");
-	if (apply_sql_remake(&sql, target, ""))
-		strbuf_addstr(&sql, "SET @deleted = @deleted + @@ROWCOUNT; ");
-	if (apply_sql_update(&sql, target, ""))
-		strbuf_addstr(&sql, "SET @updated = @@ROWCOUNT; ");
-	apply_sql_insert(&sql, target, "", "SET @inserted = @@ROWCOUNT; ");
+	add_changes(&sql, target);
 	if (target->changes_keyed)
 		strbuf_addstr(&sql,
 			      APPLY_SETTLE("") "SET @settled = @@ROWCOUNT; ");
@@ -311,6 +368,9 @@ int apply_commit(struct sqlserver_target *target, const struct checkpoint *from,
 			    "SELECT @deleted, @updated, @inserted, @settled");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
+	if (ret < 0 && target->dest.refers_to_itself &&
+	    tds_usable(target->conn) && isolate_depends_on_order(err))
+		ret = isolate_in_order(target, rows, from, to, counts, err);
 done:
 	strbuf_release(&sql);
 	return ret;

@@ -43,7 +43,10 @@ static const char columns_sql[] =
 	"CAST(CASE WHEN c.is_masked = 1 AND COALESCE(HAS_PERMS_BY_NAME("
 	"QUOTENAME(DB_NAME()), N'DATABASE', N'UNMASK'), 0) = 0 "
 	"AND COALESCE(HAS_PERMS_BY_NAME(@table, N'OBJECT', N'UNMASK', c.name, "
-	"N'COLUMN'), 0) = 0 THEN 1 ELSE 0 END AS int) "
+	"N'COLUMN'), 0) = 0 THEN 1 ELSE 0 END AS int), "
+	"CAST(CASE WHEN EXISTS (SELECT 1 FROM sys.foreign_keys AS f "
+	"WHERE f.parent_object_id = @id AND f.referenced_object_id = @id "
+	"AND f.is_disabled = 0) THEN 1 ELSE 0 END AS int) "
 	"FROM sys.columns AS c "
 	"INNER JOIN sys.objects AS o ON c.object_id = o.object_id "
 	"INNER JOIN sys.tables AS u ON c.object_id = u.object_id "
@@ -118,6 +121,7 @@ static int read_columns(struct tds *conn, struct catalog_table *out,
 		out->is_history = tds_get_int(conn, 18) == 1;
 		out->versioned = tds_get_int(conn, 18) == 2;
 		out->in_memory = tds_get_int(conn, 19) != 0;
+		out->refers_to_itself = tds_get_int(conn, 21) != 0;
 	}
 	return rc;
 }

@@ -56,6 +56,7 @@ struct catalog_table {
 	bool versioned;	       /* a system-versioned temporal table */
 	bool is_history;       /* of such a one: nobody can write to it */
 	bool in_memory;	       /* a memory-optimized table */
+	bool refers_to_itself; /* by a foreign key that is enabled */
 	struct catalog_column *columns;
 	size_t column_count;
 };

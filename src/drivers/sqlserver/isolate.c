@@ -53,8 +53,7 @@ void isolate_free(struct isolate *isolate)
 	free(isolate);
 }
 
-/* A foreign key or a unique value: others may make room. */
-static bool depends_on_order(const struct error *why)
+bool isolate_depends_on_order(const struct error *why)
 {
 	return why->native == 547 || why->native == 2601 || why->native == 2627;
 }
@@ -479,19 +478,18 @@ static int make_index(struct sqlserver_target *target, struct error *err)
 			err);
 }
 
-int isolate_commit(struct sqlserver_target *target,
-		   const struct checkpoint *from, const struct checkpoint *to,
-		   struct target_counts *counts, struct error *err)
+/* What has been loaded, of each key the last change. */
+static int apply_rows(struct isolate *isolate, uint64_t rows,
+		      const struct checkpoint *from,
+		      const struct checkpoint *to, struct target_counts *counts,
+		      struct error *err)
 {
-	struct isolate *isolate = target->isolate;
 	char position[POSITION_TEXT_MAX];
-	uint64_t rows;
 	int rc;
 
 	position_format(position, &to->position);
-	if (loader_end(target->loader, &rows, err) < 0 ||
-	    (rows > 1 && apply_keep_last(target, rows, err) < 0) ||
-	    make_index(target, err) < 0 || build_steps(isolate, err) < 0)
+	if (make_index(isolate->target, err) < 0 ||
+	    build_steps(isolate, err) < 0)
 		return -1;
 	do {
 		rc = transaction(isolate, rows, from, to, position, counts,
@@ -509,8 +507,20 @@ int isolate_commit(struct sqlserver_target *target,
 	return 0;
 }
 
-int isolate_begin(struct sqlserver_target *target, struct isolation *how,
-		  struct error *err)
+int isolate_commit(struct sqlserver_target *target,
+		   const struct checkpoint *from, const struct checkpoint *to,
+		   struct target_counts *counts, struct error *err)
+{
+	uint64_t rows;
+
+	if (loader_end(target->loader, &rows, err) < 0 ||
+	    (rows > 1 && apply_keep_last(target, rows, err) < 0))
+		return -1;
+	return apply_rows(target->isolate, rows, from, to, counts, err);
+}
+
+static int make(struct sqlserver_target *target, struct isolation *how,
+		struct error *err)
 {
 	struct isolate *isolate = calloc(1, sizeof(*isolate));
 
@@ -519,15 +529,35 @@ int isolate_begin(struct sqlserver_target *target, struct isolation *how,
 	isolate->target = target;
 	refused_init(&isolate->refused, how);
 	isolate->refused.step = step;
-	isolate->refused.ordered = depends_on_order;
+	isolate->refused.ordered = isolate_depends_on_order;
 	isolate->refused.context = isolate;
 	arena_init(&isolate->arena, 0);
 	for (int i = 0; i < PHASES; i++)
 		strbuf_init(&isolate->sql[i]);
 	target->isolate = isolate;
-	if (apply_begin(target, err) < 0)
+	return 0;
+}
+
+int isolate_begin(struct sqlserver_target *target, struct isolation *how,
+		  struct error *err)
+{
+	if (make(target, how, err) < 0 || apply_begin(target, err) < 0)
 		return -1;
 	loader_leave_out(target->loader, refused_does_not_fit,
-			 &isolate->refused);
+			 &target->isolate->refused);
 	return 0;
+}
+
+int isolate_in_order(struct sqlserver_target *target, uint64_t rows,
+		     const struct checkpoint *from, const struct checkpoint *to,
+		     struct target_counts *counts, struct error *err)
+{
+	struct isolation none = {.keep = false}; /* and a limit of 0 */
+	int ret = -1;
+
+	if (make(target, &none, err) == 0)
+		ret = apply_rows(target->isolate, rows, from, to, counts, err);
+	isolate_free(target->isolate);
+	target->isolate = NULL;
+	return ret;
 }

@@ -13,7 +13,7 @@
 
 #define ROWS "#dataflow_rows"
 
-/* Rows that become visible together. */
+/* Rows that become visible together; all, where one may refer to another. */
 #define CHUNK_ROWS 50000
 
 static int empty_table(struct sqlserver_target *target, struct error *err)
@@ -34,9 +34,10 @@ static int empty_table(struct sqlserver_target *target, struct error *err)
 		goto done;
 	/* Referenced by a foreign key, replicated, or no right to truncate. */
 	strbuf_reset(&sql);
-	strbuf_addstr(&sql, "DECLARE @rows int = 1; WHILE @rows > 0 BEGIN "
-			    "BEGIN TRANSACTION; " CHECKPOINT_GUARD
-			    "DELETE TOP (10000) FROM ");
+	strbuf_addf(&sql,
+		    "DECLARE @rows int = 1; WHILE @rows > 0 BEGIN "
+		    "BEGIN TRANSACTION; " CHECKPOINT_GUARD "DELETE %sFROM ",
+		    target->dest.refers_to_itself ? "" : "TOP (10000) ");
 	sql_table(&sql, target->name.schema, target->name.table);
 	strbuf_addstr(&sql, "; SET @rows = @@ROWCOUNT; COMMIT TRANSACTION; "
 			    "END");
@@ -104,7 +105,8 @@ int refill_write(struct sqlserver_target *target, const struct batch *batch,
 {
 	if (loader_write(target->loader, batch, err) < 0)
 		return -1;
-	if (loader_rows(target->loader) < CHUNK_ROWS)
+	if (target->dest.refers_to_itself ||
+	    loader_rows(target->loader) < CHUNK_ROWS)
 		return 0;
 	if (end_chunk(target, err) < 0)
 		return -1;

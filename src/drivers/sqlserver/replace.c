@@ -233,16 +233,14 @@ static void add_same_identity(struct strbuf *sql,
 	}
 }
 
-static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
-			 const char *name)
+/* Rows that the load does not have; all, when none has a key. */
+static void add_delete(struct strbuf *sql, struct sqlserver_target *target,
+		       const char *name, bool keyed)
 {
-	struct strbuf part;
-
-	strbuf_init(&part);
 	strbuf_addstr(sql, "DELETE d FROM ");
 	sql_table(sql, target->name.schema, target->name.table);
 	strbuf_addstr(sql, " AS d WITH (TABLOCKX)");
-	if (target->shape->key_count) {
+	if (keyed) {
 		strbuf_addf(sql,
 			    " WHERE NOT EXISTS (SELECT 1 FROM %s AS s WHERE ",
 			    name);
@@ -251,8 +249,16 @@ static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 		strbuf_addch(sql, ')');
 	}
 	strbuf_addstr(sql, "; ");
-	if (target->shape->key_count && target_sql_assignments(&part, target)) {
-		strbuf_addf(sql, "UPDATE d SET %s FROM ", part.data);
+}
+
+static void add_update(struct strbuf *sql, struct sqlserver_target *target,
+		       const char *name)
+{
+	struct strbuf set;
+
+	strbuf_init(&set);
+	if (target_sql_assignments(&set, target)) {
+		strbuf_addf(sql, "UPDATE d SET %s FROM ", set.data);
 		sql_table(sql, target->name.schema, target->name.table);
 		strbuf_addf(sql, " AS d INNER JOIN %s AS s ON ", name);
 		target_sql_key_match(sql, target);
@@ -260,23 +266,35 @@ static void add_exchange(struct strbuf *sql, struct sqlserver_target *target,
 		target_sql_differs(sql, target);
 		strbuf_addstr(sql, "; ");
 	}
-	strbuf_reset(&part);
-	if (target->shape->key_count) {
-		strbuf_addstr(&part, "WHERE NOT EXISTS (SELECT 1 FROM ");
-		sql_table(&part, target->name.schema, target->name.table);
-		strbuf_addstr(&part, " AS d WHERE ");
-		target_sql_key_match(&part, target);
-		strbuf_addch(&part, ')');
-	}
-	target_sql_insert(sql, target, name, part.data, "");
-	if (part.failed)
-		sql->failed = part.failed;
-	strbuf_release(&part);
+	if (set.failed)
+		sql->failed = set.failed;
+	strbuf_release(&set);
 }
 
+static void add_insert(struct strbuf *sql, struct sqlserver_target *target,
+		       const char *name, bool keyed)
+{
+	struct strbuf where;
+
+	strbuf_init(&where);
+	if (keyed) {
+		strbuf_addstr(&where, "WHERE NOT EXISTS (SELECT 1 FROM ");
+		sql_table(&where, target->name.schema, target->name.table);
+		strbuf_addstr(&where, " AS d WHERE ");
+		target_sql_key_match(&where, target);
+		strbuf_addch(&where, ')');
+	}
+	target_sql_insert(sql, target, name, where.data, "");
+	if (where.failed)
+		sql->failed = where.failed;
+	strbuf_release(&where);
+}
+
+/* `keyed`: the difference alone; otherwise all rows go and come. */
 static int exchange(struct sqlserver_target *target, const char *name,
-		    const struct checkpoint *from, const struct checkpoint *to,
-		    struct target_counts *counts, struct error *err)
+		    bool keyed, const struct checkpoint *from,
+		    const struct checkpoint *to, struct target_counts *counts,
+		    struct error *err)
 {
 	struct strbuf sql;
 	int ret = -1;
@@ -285,7 +303,10 @@ static int exchange(struct sqlserver_target *target, const char *name,
 	strbuf_addstr(&sql, "BEGIN TRANSACTION; ");
 	checkpoint_sql(&sql, from != NULL);
 	strbuf_addstr(&sql, PLAN_REMOVE EXCEPTIONS_REMOVE);
-	add_exchange(&sql, target, name);
+	add_delete(&sql, target, name, keyed);
+	if (keyed)
+		add_update(&sql, target, name);
+	add_insert(&sql, target, name, keyed);
 	strbuf_addstr(&sql, "COMMIT TRANSACTION; SELECT 0, 0, 0, 0");
 	if (strbuf_check(&sql, err) == 0)
 		ret = target_transact(target, sql.data, from, to, counts, err);
@@ -331,6 +352,7 @@ static int swap(struct sqlserver_target *target, const char *name,
 		const struct checkpoint *from, const struct checkpoint *to,
 		struct target_counts *counts, struct error *err)
 {
+	bool keyed = target->shape->key_count > 0;
 	struct clone clone;
 	int ret = -1;
 
@@ -345,7 +367,11 @@ static int swap(struct sqlserver_target *target, const char *name,
 			goto done;
 		log_info("the load is applied row by row: %s", err->message);
 	}
-	ret = exchange(target, name, from, to, counts, err);
+	ret = exchange(target, name, keyed, from, to, counts, err);
+	/* A row cannot go before those that refer to it, nor come after them. */
+	if (ret < 0 && keyed && target->dest.refers_to_itself &&
+	    tds_usable(target->conn) && isolate_depends_on_order(err))
+		ret = exchange(target, name, false, from, to, counts, err);
 done:
 	clone_release(&clone);
 	return ret;

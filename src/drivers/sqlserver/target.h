@@ -206,6 +206,16 @@ int isolate_commit(struct sqlserver_target *target,
 		   const struct checkpoint *from, const struct checkpoint *to,
 		   struct target_counts *counts, struct error *err)
 	__attribute__((warn_unused_result));
+/*
+ * A window's `rows` changes, in APPLY_CHANGES, with their keys, and of each key
+ * the last one: row by row in an order that the server allows. All or nothing.
+ */
+int isolate_in_order(struct sqlserver_target *target, uint64_t rows,
+		     const struct checkpoint *from, const struct checkpoint *to,
+		     struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+/* A foreign key or a unique value: others may make room. */
+bool isolate_depends_on_order(const struct error *why);
 void isolate_free(struct isolate *isolate); /* NULL is fine */
 /* tds_get_text(), and UTF-8 whatever the server holds. */
 char *exceptions_text(struct tds *conn, size_t col, struct arena *arena);
