@@ -183,6 +183,7 @@ struct source_spec {
 	 */
 	bool native_text;
 	int mapping_id; /* 0: it is read for none */
+	bool is_target; /* a mapping's destination is compared */
 	/*
 	 * Poked when changes of the table have come, if the driver notices by
 	 * itself; outlives the source. NULL: nobody waits.

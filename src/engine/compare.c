@@ -47,6 +47,7 @@ static int open_mirror(struct compare *compare, struct error *err)
 		.server = compare->link->to,
 		.name = mapping->dest,
 		.native_text = compare->link->from->driver == driver,
+		.is_target = true,
 	};
 
 	if (!driver->source)

@@ -12,7 +12,7 @@ import pytest
 from support import dataflow
 from support.postgresql import Postgresql, skip_unless_installed
 from support.postgresql_world import PostgresqlWorld
-from test_postgresql_target import Target
+from support.postgresql_target import Target
 from test_verify import ask, keys, last
 
 skip_unless_installed()

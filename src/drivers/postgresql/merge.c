@@ -43,6 +43,13 @@ void pg_sql_dest(struct strbuf *sql, const struct pg_target *target)
 	quote_table(sql, target->name.schema, target->name.table);
 }
 
+void pg_sql_own(struct strbuf *sql, const struct pg_target *target)
+{
+	if (target->dest.kind == 'r')
+		strbuf_addstr(sql, "ONLY ");
+	pg_sql_dest(sql, target);
+}
+
 void pg_sql_key_match(struct strbuf *sql, const struct pg_target *target)
 {
 	const struct table *shape = target->shape;
@@ -223,7 +230,7 @@ static void add_missing(struct strbuf *sql, const struct pg_target *target)
 {
 	pg_sql_partial(sql);
 	strbuf_addstr(sql, " AND NOT EXISTS (SELECT 1 FROM ");
-	pg_sql_dest(sql, target);
+	pg_sql_own(sql, target);
 	strbuf_addstr(sql, " AS d WHERE ");
 	pg_sql_key_match(sql, target);
 	strbuf_addch(sql, ')');
@@ -323,7 +330,7 @@ int pg_merge_delete(const struct pg_merge *merge, uint64_t *rows,
 		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	strbuf_addstr(&sql, " AS d");
 	if (merge->changes) {
 		strbuf_addf(&sql, " USING %s AS s WHERE ", merge->from);
@@ -371,7 +378,7 @@ static int update_in_place(const struct pg_merge *merge,
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "UPDATE ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	strbuf_addstr(&sql, " AS d SET ");
 	if (add_assignments(&sql, target)) {
 		strbuf_addf(&sql, " FROM %s AS s WHERE ", merge->from);
@@ -434,7 +441,7 @@ static int exchange(const struct pg_merge *merge, const struct strbuf *changed,
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "WITH gone AS (DELETE FROM ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	strbuf_addf(&sql, " AS d USING %s AS s WHERE ", merge->from);
 	pg_sql_key_match(&sql, target);
 	add_op(&sql, merge, ROW_UPSERT);
@@ -559,7 +566,7 @@ static int is_empty(const struct pg_target *target, bool *empty,
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT CASE WHEN pg_relation_size($1::oid) = 0 "
 			    "THEN NOT EXISTS (SELECT 1 FROM ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	strbuf_addstr(&sql, ") ELSE false END");
 	if (strbuf_check(&sql, err) == 0)
 		rows = pg_query(target->conn, sql.data, &id, 1, err);
@@ -598,7 +605,7 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 			      "\", '1'), 0) = 0");
 	if (target->shape->key_count && !whole) {
 		strbuf_addstr(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-		pg_sql_dest(&sql, target);
+		pg_sql_own(&sql, target);
 		strbuf_addstr(&sql, " AS d WHERE ");
 		pg_sql_key_match(&sql, target);
 		strbuf_addch(&sql, ')');

@@ -21,7 +21,7 @@ static int try_truncate(struct pg_target *target, struct error *err)
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "TRUNCATE TABLE ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	rows = pg_target_run(target, &sql, NULL, 0, err);
 	strbuf_release(&sql);
 	return rows < 0 ? -1 : 0;
@@ -44,7 +44,7 @@ static int delete_all(struct pg_target *target, struct error *err)
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "DELETE FROM ");
-	pg_sql_dest(&sql, target);
+	pg_sql_own(&sql, target);
 	/* The lock keeps foreign keys from being added behind the look. */
 	if (pg_target_transaction(target, err) == 0 &&
 	    pg_checkpoint_guard(target, err) == 0 &&

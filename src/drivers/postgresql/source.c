@@ -39,6 +39,7 @@ static int source_open(const struct source_spec *spec, struct source **out,
 	source->name = spec->name;
 	source->trigger_column = spec->trigger_column;
 	source->change_source = spec->change_source;
+	source->own_rows = spec->change_source || spec->is_target;
 	source->native = spec->native_text;
 	if (pg_changes_open(source, spec, err) < 0) {
 		free(source);
@@ -135,8 +136,7 @@ static void source_close(struct source *src)
 void pg_source_add_table(struct strbuf *sql,
 			 const struct postgresql_source *source)
 {
-	/* What follows it is told of its own rows alone; see logged.c. */
-	if (source->change_source && source->catalog.kind == 'r')
+	if (source->own_rows && source->catalog.kind == 'r')
 		strbuf_addstr(sql, "ONLY ");
 	quote_table(sql, source->name.schema, source->name.table);
 	strbuf_addstr(sql, " AS t");

@@ -12,8 +12,13 @@ struct postgresql_source {
 	struct table_name name;
 	const char *trigger_column;
 	const char *change_source; /* NULL: none */
-	struct changes *changes;   /* see changes.h */
-	bool native;		   /* the target is a PostgreSQL, too */
+	/*
+	 * Without those of the tables that inherit from it: the log tells of its
+	 * own alone (logged.c), and changes are made in its own (pg_sql_own()).
+	 */
+	bool own_rows;
+	struct changes *changes; /* see changes.h */
+	bool native;		 /* the target is a PostgreSQL, too */
 
 	struct pg *conn; /* NULL between runs */
 	bool grown;	 /* its buffers are too large to be kept */

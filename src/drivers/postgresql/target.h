@@ -128,6 +128,9 @@ int64_t pg_target_run(const struct pg_target *target, const struct strbuf *sql,
 /* Pieces of SQL. `d` is the destination, `s` what was loaded. */
 
 void pg_sql_dest(struct strbuf *sql, const struct pg_target *target);
+/* Where rows are looked for: not in tables that inherit from it, or it would be
+ * theirs that go. Partitions have no others. */
+void pg_sql_own(struct strbuf *sql, const struct pg_target *target);
 /* "d.k1 = s.k1 AND d.k2 = s.k2" */
 void pg_sql_key_match(struct strbuf *sql, const struct pg_target *target);
 /* The value that was loaded, in the destination's own type. */
