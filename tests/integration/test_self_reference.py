@@ -1,13 +1,21 @@
-"""A destination with a foreign key to itself: SQL Server looks at such a key
+"""A destination with a foreign key to itself: the servers look at such a key
 after each statement, so not every order of deletes, updates and inserts will
 do."""
 import pytest
 
-from support import compare, dataflow
+from support import dataflow
+from support.postgresql import Postgresql, why_not
+from support.postgresql_target import Target, wait_equal
 
 COLUMNS = ("id INT NOT NULL PRIMARY KEY, parent INT NULL, "
-           "code NVARCHAR(20) NULL")
-AUDIT = """
+           "code VARCHAR(20) NULL")
+DESTINATION = f"""
+CREATE TABLE tree ({COLUMNS},
+    CONSTRAINT below FOREIGN KEY (parent) REFERENCES tree (id));
+CREATE INDEX by_parent ON tree (parent);
+CREATE UNIQUE INDEX one_code ON tree (code) WHERE code IS NOT NULL;
+CREATE TABLE audit (id INT NOT NULL, what CHAR(1) NOT NULL)"""
+SQLSERVER_AUDIT = """
 CREATE TRIGGER seen ON tree AFTER INSERT, UPDATE, DELETE AS
 BEGIN
     INSERT INTO audit (id, what)
@@ -16,6 +24,15 @@ BEGIN
     INSERT INTO audit (id, what) SELECT d.id, 'd' FROM deleted AS d
     WHERE NOT EXISTS (SELECT 1 FROM inserted AS i WHERE i.id = d.id);
 END"""
+POSTGRESQL_AUDIT = """
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.audit VALUES (COALESCE(NEW.id, OLD.id),
+        lower(left(TG_OP, 1)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER seen AFTER INSERT OR UPDATE OR DELETE ON tree
+FOR EACH ROW EXECUTE FUNCTION see()"""
 
 
 def numbers(first, last):
@@ -28,31 +45,67 @@ def insert(first, last, parent="NULL"):
             "CONCAT(N'c', i) FROM k OPTION (MAXRECURSION 0); ")
 
 
-@pytest.fixture
-def tree(world):
+class ToSqlServer:
+    audit = SQLSERVER_AUDIT
+
+    def __init__(self, world):
+        self.world = world
+        for statement in DESTINATION.split(";"):
+            world.on_dest(statement)
+        self.query = world.on_dest
+        self.run = world.on_dest
+        self.add_mapping = world.add_mapping
+
+    def wait_equal(self):
+        self.world.wait_equal("tree")
+
+
+class ToPostgresql:
+    audit = POSTGRESQL_AUDIT
+
+    def __init__(self, world, server):
+        self.target = Target(world, server)
+        self.run(DESTINATION)
+        self.query = self.target.query
+        self.add_mapping = self.target.add_mapping
+
+    def run(self, sql):
+        self.target.server.psql(sql, self.target.database)
+
+    def wait_equal(self):
+        wait_equal(self.target, "tree", timeout=60)
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    if why_not():
+        pytest.skip(why_not())
+    with Postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=["SQL Server", "PostgreSQL"])
+def tree(world, request):
     """Ten roots and a hundred rows below them."""
     world.on_source(f"CREATE TABLE tree ({COLUMNS})")
     world.on_source(insert(1, 10) + insert(11, 110, "i % 10 + 1"))
-    world.on_dest(f"CREATE TABLE tree ({COLUMNS}, CONSTRAINT below FOREIGN KEY "
-                  "(parent) REFERENCES tree (id))")
-    world.on_dest("CREATE INDEX by_parent ON tree (parent)")
-    world.on_dest("CREATE UNIQUE INDEX one_code ON tree (code) "
-                  "WHERE code IS NOT NULL")
+    world.to = ToSqlServer(world) if request.param == "SQL Server" else \
+        ToPostgresql(world, request.getfixturevalue("postgresql"))
     return world
 
 
-def follow(world, source="cdc", **mapping):
+def follow(world, source="cdc"):
     world.enable(source, "tree")
-    world.mapping = world.add_mapping("tree", change_source=source, **mapping)
+    mapping = world.to.add_mapping("tree", change_source=source)
     world.start()
-    world.wait_equal("tree")
-    dataflow.wait_for(lambda: world.state(world.mapping) == "CDC")
+    world.to.wait_equal()
+    dataflow.wait_for(lambda: world.state(mapping) == "CDC")
 
 
 def in_one(world, sql):
     """One transaction; it arrives as it is."""
     world.on_source(f"BEGIN TRANSACTION; {sql}; COMMIT TRANSACTION")
-    world.wait_equal("tree")
+    world.to.wait_equal()
     assert world.errors() == []
 
 
@@ -88,9 +141,8 @@ def test_unique_values_in_the_way(tree):
 
 
 def test_each_change_is_made_once(tree):
-    tree.on_dest("CREATE TABLE audit (id INT NOT NULL, what CHAR(1) NOT NULL)")
     follow(tree)
-    tree.on_dest(AUDIT)
+    tree.to.run(tree.to.audit)
     in_one(tree, insert(200, 202, "20") +
            "UPDATE tree SET parent = 200 WHERE id IN (21, 22); "
            "UPDATE tree SET parent = 2 WHERE parent = 1; "
@@ -98,7 +150,7 @@ def test_each_change_is_made_once(tree):
     moved = tree.on_source("SELECT COUNT(*) FROM tree WHERE parent = 2 "
                            "AND id % 10 = 0")[0][0]
     assert moved == 10
-    assert tree.on_dest("SELECT what, COUNT(*) FROM audit GROUP BY what "
+    assert tree.to.query("SELECT what, COUNT(*) FROM audit GROUP BY what "
                         "ORDER BY what") == [("d", 1), ("i", 2), ("u", 12)]
 
 
@@ -116,16 +168,16 @@ def test_what_no_order_helps(tree):
     """The destination lacks the row that is referred to."""
     tree.config(retry_wait_seconds=1)
     follow(tree)
-    tree.on_dest("ALTER TABLE tree ADD CONSTRAINT no_900 CHECK (id <> 900)")
+    tree.to.run("ALTER TABLE tree ADD CONSTRAINT no_900 CHECK (id <> 900)")
     tree.on_source("BEGIN TRANSACTION; INSERT INTO tree VALUES (900, 1, N'm'); "
                    "INSERT INTO tree VALUES (901, 900, N'n'); "
                    "UPDATE tree SET code = N'after' WHERE id = 11; "
                    "COMMIT TRANSACTION")
     dataflow.wait_for(tree.errors)
     assert "no_900" in repr(tree.errors())
-    assert tree.on_dest("SELECT code FROM tree WHERE id = 11") == [("c11",)]
-    tree.on_dest("ALTER TABLE tree DROP CONSTRAINT no_900")
-    tree.wait_equal("tree")
+    assert tree.to.query("SELECT code FROM tree WHERE id = 11") == [("c11",)]
+    tree.to.run("ALTER TABLE tree DROP CONSTRAINT no_900")
+    tree.to.wait_equal()
 
 
 @pytest.mark.parametrize("mode,rows", [("swap", 1500), ("truncate", 70000)])
@@ -136,16 +188,14 @@ def test_loads(tree, mode, rows):
                    f"UPDATE tree SET parent = {last} WHERE id > 100 "
                    f"AND id < {late}")
     tree.config(full_sync_mode=mode)
-    mapping = tree.add_mapping("tree", cdc=0)
+    mapping = tree.to.add_mapping("tree", cdc=0)
     tree.start()
-    tree.wait_equal("tree")
+    tree.to.wait_equal()
     tree.on_source(f"UPDATE tree SET parent = 2 WHERE parent = {last}; "
                    f"DELETE FROM tree WHERE id BETWEEN {late} AND {last}; "
                    f"UPDATE tree SET code = N'c{last}' WHERE id = 7; " +
                    insert(70000, 70010, "i % 2 + 2") +
                    "UPDATE tree SET parent = 70005 WHERE id BETWEEN 11 AND 20")
     tree.request(mapping, "FULL_SYNC")
-    tree.wait_equal("tree")
+    tree.to.wait_equal()
     assert tree.errors() == []
-    assert compare.rows(tree.dest, tree.dst_db, "tree") == \
-        compare.rows(tree.source, tree.src_db, "tree")

@@ -233,7 +233,7 @@ static int read_catalog(unsigned char first, unsigned char second,
 			struct error *err)
 {
 	/* COLUMNS types, varchar is 1, int4 0; then two rows */
-	enum { COLUMNS = 21, EACH = 2 * COLUMNS };
+	enum { COLUMNS = 22, EACH = 2 * COLUMNS };
 	unsigned char bytes[4 + COLUMNS + 2 * EACH] = {0, COLUMNS, 2,	   255,
 						       1, 1,	   [9] = 1};
 	const unsigned char ordinals[] = {first, second};

@@ -9,6 +9,12 @@
  * checkpoint that belongs to it. INSERT … ON CONFLICT would need a unique index
  * over just the key, and MERGE a server of version 15; neither is faster.
  *
+ * A foreign key is looked at after each statement. Where one leads from the table
+ * to itself, new rows come first, before others refer to them, and deleted ones go
+ * last, when nothing refers to them any more. A unique value may stand in the way
+ * then; what is refused in this order is taken row by row, in the order that the
+ * server allows.
+ *
  * A change that leaves a value as it was gets it from the row's earlier changes
  * of the window, before only the last of each key is kept; what none of them
  * told stays as the table has it.
@@ -51,7 +57,8 @@ static int begin_copy(struct pg_target *target, enum pg_loader_kind kind,
 int pg_apply_begin(struct pg_target *target, struct error *err)
 {
 	/* Keys as text only where something may have to be found by them. */
-	bool keyed = target->isolate || target->exceptions;
+	bool keyed = target->isolate || target->exceptions ||
+		     target->dest.refers_to_itself;
 	enum pg_loader_kind kind =
 		keyed ? PG_LOADER_KEYED_CHANGES : PG_LOADER_CHANGES;
 
@@ -188,11 +195,82 @@ int pg_apply_keep_last(struct pg_target *target, uint64_t *rows,
 	return 0;
 }
 
-/*
- * `rows` changes of different keys; `deletes` is 0 if none of them deletes;
- * `consistent` says that no load has read later than they were made.
- */
-static int merge(struct pg_target *target, uint64_t rows, uint64_t deletes,
+/* What a window's changes are, of each key the last one. */
+struct changes_seen {
+	uint64_t sent; /* before that: the highest number of one */
+	uint64_t rows, deletes;
+};
+
+static int merge_plainly(struct pg_merge *m, const struct changes_seen *seen,
+			 struct target_counts *counts, struct error *err)
+{
+	if ((seen->deletes && pg_merge_delete(m, &counts->deleted, err) < 0) ||
+	    pg_merge_update(m, &counts->updated, err) < 0)
+		return -1;
+	m->many = seen->rows >= MANY_ROWS && !counts->updated;
+	if (!seen->deletes && counts->updated >= seen->rows)
+		return 0;
+	return pg_merge_insert(m, &counts->inserted, err);
+}
+
+/* Rows that are inserted must not be updated after that. */
+static int mark_new(const struct pg_merge *m, struct error *err)
+{
+	struct strbuf sql;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_addf(&sql,
+		    "UPDATE %s AS s SET \"" LOADER_SEQ_COLUMN
+		    "\" = -s.\"" LOADER_SEQ_COLUMN
+		    "\" WHERE NOT EXISTS (SELECT 1 FROM ",
+		    m->from);
+	pg_sql_own(&sql, m->target);
+	strbuf_addstr(&sql, " AS d WHERE ");
+	pg_sql_key_match(&sql, m->target);
+	strbuf_addch(&sql, ')');
+	rows = pg_target_run(m->target, &sql, NULL, 0, err);
+	strbuf_release(&sql);
+	return rows < 0 ? -1 : 0;
+}
+
+static int merge_new_first(struct pg_merge *m, const struct changes_seen *seen,
+			   struct target_counts *counts, struct error *err)
+{
+	m->many = seen->rows >= MANY_ROWS;
+	if (mark_new(m, err) < 0 ||
+	    pg_merge_insert(m, &counts->inserted, err) < 0)
+		return -1;
+	m->range = " AND s.\"" LOADER_SEQ_COLUMN "\" > 0";
+	if (pg_merge_update(m, &counts->updated, err) < 0)
+		return -1;
+	m->range = "";
+	return seen->deletes ? pg_merge_delete(m, &counts->deleted, err) : 0;
+}
+
+static int merge_itself(struct pg_merge *m, const struct changes_seen *seen,
+			struct target_counts *counts, struct error *err)
+{
+	struct pg *conn = m->target->conn;
+
+	if (pg_exec(conn, "SAVEPOINT dataflow_order", err) < 0)
+		return -1;
+	if (merge_new_first(m, seen, counts, err) == 0)
+		return pg_exec(conn, "RELEASE SAVEPOINT dataflow_order", err);
+	if (!pg_isolate_depends_on_order(err))
+		return -1;
+	error_clear(err);
+	memset(counts, 0, sizeof(*counts));
+	if (pg_exec(conn,
+		    "ROLLBACK TO SAVEPOINT dataflow_order; "
+		    "RELEASE SAVEPOINT dataflow_order",
+		    err) < 0)
+		return -1;
+	return pg_isolate_in_order(m->target, seen->sent, counts, err);
+}
+
+/* `consistent` says that no load has read later than the changes were made. */
+static int merge(struct pg_target *target, const struct changes_seen *seen,
 		 bool consistent, struct target_counts *counts,
 		 struct error *err)
 {
@@ -203,19 +281,15 @@ static int merge(struct pg_target *target, uint64_t rows, uint64_t deletes,
 	strbuf_init(&name);
 	pg_staging_name(&name, target);
 	m.from = name.data;
-	if (strbuf_check(&name, err) < 0 ||
-	    (deletes && pg_merge_delete(&m, &counts->deleted, err) < 0) ||
-	    pg_merge_update(&m, &counts->updated, err) < 0)
-		goto done;
-	m.many = rows >= MANY_ROWS && !counts->updated;
-	if (deletes || counts->updated < rows) {
-		if (pg_merge_insert(&m, &counts->inserted, err) < 0 ||
-		    (counts->inserted && pg_merge_sequences(&m, err) < 0) ||
-		    (consistent && pg_merge_check_missing(&m, err) < 0))
-			goto done;
-	}
-	ret = 0;
-done:
+	if (strbuf_check(&name, err) == 0)
+		ret = target->dest.refers_to_itself
+			      ? merge_itself(&m, seen, counts, err)
+			      : merge_plainly(&m, seen, counts, err);
+	if (ret == 0 && counts->inserted)
+		ret = pg_merge_sequences(&m, err);
+	if (ret == 0 && consistent &&
+	    (seen->deletes || counts->updated < seen->rows))
+		ret = pg_merge_check_missing(&m, err);
 	strbuf_release(&name);
 	return ret;
 }
@@ -224,16 +298,19 @@ int pg_apply_commit(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct target_counts *counts,
 		    struct error *err)
 {
-	uint64_t deletes = pg_loader_deletes(target->loader), rows;
+	struct changes_seen seen = {
+		.deletes = pg_loader_deletes(target->loader),
+	};
 	bool consistent = from && !from->consistent_after_us;
 
-	if (pg_loader_end(target->loader, &rows, err) < 0 ||
-	    (rows > 1 && pg_apply_keep_last(target, &rows, err) < 0))
+	if (pg_loader_end(target->loader, &seen.sent, err) < 0)
+		return -1;
+	seen.rows = seen.sent;
+	if (seen.rows > 1 && pg_apply_keep_last(target, &seen.rows, err) < 0)
 		return -1;
 	FAILPOINT(WINDOW_STAGED);
 	if (pg_checkpoint_move(target, from, to, err) < 0 ||
-	    (rows &&
-	     merge(target, rows, deletes, consistent, counts, err) < 0) ||
+	    (seen.rows && merge(target, &seen, consistent, counts, err) < 0) ||
 	    (target->keyed &&
 	     pg_exceptions_settle(target, "", &counts->settled, err) < 0))
 		return -1;

@@ -15,7 +15,9 @@ static const char table_sql[] =
 	"AND (i.indisunique OR i.indisexclusion) "
 	"AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))::int, "
 	"EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.confrelid = c.oid "
-	"AND k.confdeltype IN ('c', 'n', 'd'))::int "
+	"AND k.confdeltype IN ('c', 'n', 'd'))::int, "
+	"EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.contype = 'f' "
+	"AND k.conrelid = c.oid AND k.confrelid = c.oid)::int "
 	"FROM pg_class AS c "
 	"INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace "
 	"WHERE n.nspname = $1 AND c.relname = $2 "
@@ -153,6 +155,7 @@ int pg_dest_read(struct pg *conn, const char *schema, const char *table,
 	out->ours = pg_get_int(conn, 0, 2) != 0;
 	out->unique_expressions = pg_get_int(conn, 0, 3) != 0;
 	out->delete_reaches_others = pg_get_int(conn, 0, 4) != 0;
+	out->refers_to_itself = pg_get_int(conn, 0, 5) != 0;
 	pg_finish(conn);
 	if (check_kind(out, schema, table, err) < 0 ||
 	    read_columns(conn, out, err) < 0) {

@@ -44,6 +44,7 @@ struct pg_dest {
 	bool ours;		    /* we have the rights of its owner */
 	bool unique_expressions;    /* such indexes look at more than columns */
 	bool delete_reaches_others; /* ON DELETE CASCADE, SET NULL, … */
+	bool refers_to_itself;	    /* by a foreign key */
 	struct pg_dest_column *columns;
 	size_t column_count;
 };

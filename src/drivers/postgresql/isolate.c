@@ -46,8 +46,7 @@ void pg_isolate_free(struct pg_isolate *isolate)
 	free(isolate);
 }
 
-/* A foreign key, a unique value or an exclusion: others may make room. */
-static bool depends_on_order(const struct error *why)
+bool pg_isolate_depends_on_order(const struct error *why)
 {
 	return !strcmp(why->sqlstate, "23503") ||
 	       !strcmp(why->sqlstate, "23505") ||
@@ -340,6 +339,20 @@ static int make_index(struct pg_isolate *isolate, struct error *err)
 	return rows < 0 ? -1 : 0;
 }
 
+static int apply_steps(struct pg_isolate *isolate, uint64_t sent,
+		       struct target_counts *counts, struct error *err)
+{
+	if (make_index(isolate, err) < 0 ||
+	    pg_exec(isolate->target->conn, "SET CONSTRAINTS ALL IMMEDIATE",
+		    err) < 0 ||
+	    refused_apply(&isolate->refused, (int64_t)sent, err) < 0)
+		return -1;
+	counts->deleted = isolate->applied[PHASE_DELETE];
+	counts->updated = isolate->applied[PHASE_UPDATE];
+	counts->inserted = isolate->applied[PHASE_INSERT];
+	return 0;
+}
+
 static void tell_refused(struct pg_isolate *isolate)
 {
 	struct isolation *how = isolate->refused.how;
@@ -363,25 +376,20 @@ int pg_isolate_commit(struct pg_target *target, const struct checkpoint *from,
 		return -1;
 	rows = sent;
 	if ((rows > 1 && pg_apply_keep_last(target, &rows, err) < 0) ||
-	    make_index(isolate, err) < 0 ||
-	    pg_exec(target->conn, "SET CONSTRAINTS ALL IMMEDIATE", err) < 0 ||
 	    pg_checkpoint_move(target, from, to, err) < 0 ||
-	    refused_apply(&isolate->refused, (int64_t)sent, err) < 0 ||
+	    apply_steps(isolate, sent, counts, err) < 0 ||
 	    settle(isolate, &counts->settled, err) < 0 ||
 	    put_all_aside(isolate, position, err) < 0 ||
 	    move_sequences(isolate, err) < 0 ||
 	    pg_target_commit(target, err) < 0)
 		return -1;
-	counts->deleted = isolate->applied[PHASE_DELETE];
-	counts->updated = isolate->applied[PHASE_UPDATE];
-	counts->inserted = isolate->applied[PHASE_INSERT];
 	counts->settled += isolate->again;
 	tell_refused(isolate);
 	return 0;
 }
 
-int pg_isolate_begin(struct pg_target *target, struct isolation *how,
-		     struct error *err)
+static int make(struct pg_target *target, struct isolation *how,
+		struct error *err)
 {
 	struct pg_isolate *isolate = calloc(1, sizeof(*isolate));
 
@@ -390,16 +398,43 @@ int pg_isolate_begin(struct pg_target *target, struct isolation *how,
 	isolate->target = target;
 	refused_init(&isolate->refused, how);
 	isolate->refused.step = step;
-	isolate->refused.ordered = depends_on_order;
+	isolate->refused.ordered = pg_isolate_depends_on_order;
 	isolate->refused.context = isolate;
 	isolate->told_end = &isolate->told;
 	arena_init(&isolate->arena, 0);
 	strbuf_init(&isolate->changes);
 	target->isolate = isolate;
-	if (pg_apply_begin(target, err) < 0)
+	return 0;
+}
+
+int pg_isolate_begin(struct pg_target *target, struct isolation *how,
+		     struct error *err)
+{
+	if (make(target, how, err) < 0 || pg_apply_begin(target, err) < 0)
 		return -1;
-	pg_staging_name(&isolate->changes, target);
+	pg_staging_name(&target->isolate->changes, target);
 	pg_loader_leave_out(target->loader, refused_does_not_fit,
-			    &isolate->refused);
-	return strbuf_check(&isolate->changes, err);
+			    &target->isolate->refused);
+	return strbuf_check(&target->isolate->changes, err);
+}
+
+int pg_isolate_in_order(struct pg_target *target, uint64_t sent,
+			struct target_counts *counts, struct error *err)
+{
+	struct isolation none = {.keep = false}; /* and a limit of 0 */
+	int ret = -1;
+
+	if (make(target, &none, err) == 0) {
+		const struct refused *refused = &target->isolate->refused;
+
+		pg_staging_name(&target->isolate->changes, target);
+		if (strbuf_check(&target->isolate->changes, err) == 0)
+			ret = apply_steps(target->isolate, sent, counts, err);
+		if (ret == 0 && refused->count)
+			ret = error_set(err, ERROR_DATA, "%s",
+					refused->rows[0].reason);
+	}
+	pg_isolate_free(target->isolate);
+	target->isolate = NULL;
+	return ret;
 }

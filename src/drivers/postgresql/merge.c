@@ -615,6 +615,32 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 	return ret;
 }
 
+int pg_merge_all(const struct pg_merge *merge, uint64_t *rows,
+		 struct error *err)
+{
+	const struct pg_target *target = merge->target;
+	struct strbuf sql;
+	int ret;
+
+	if (pg_merge_check_reach(target, err) < 0)
+		return -1;
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "WITH gone AS (DELETE FROM ");
+	pg_sql_own(&sql, target);
+	strbuf_addstr(&sql, " RETURNING 1) INSERT INTO ");
+	pg_sql_dest(&sql, target);
+	strbuf_addstr(&sql, " (");
+	pg_sql_columns(&sql, target, "");
+	strbuf_addstr(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+	add_all_loaded(&sql, target);
+	/* Counted, all are gone before the first one comes. */
+	strbuf_addf(&sql, " FROM %s AS s, (SELECT count(*) FROM gone) AS g",
+		    merge->from);
+	ret = run(merge, &sql, rows, err);
+	strbuf_release(&sql);
+	return ret;
+}
+
 /* ----------------------------------------------------------------- sequences */
 
 static int move_sequence(const struct pg_merge *merge, size_t i,

@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 
-/* Rows that become visible together. */
+/* Rows that become visible together; all, where one may refer to another. */
 #define CHUNK_ROWS 50000
 
 static int try_truncate(struct pg_target *target, struct error *err)
@@ -128,7 +128,8 @@ int pg_refill_write(struct pg_target *target, const struct batch *batch,
 {
 	if (pg_loader_write(target->loader, batch, err) < 0)
 		return -1;
-	if (pg_loader_rows(target->loader) < CHUNK_ROWS)
+	if (target->dest.refers_to_itself ||
+	    pg_loader_rows(target->loader) < CHUNK_ROWS)
 		return 0;
 	if (end_chunk(target, err) < 0 ||
 	    pg_checkpoint_guard(target, err) < 0 ||

@@ -378,6 +378,37 @@ static bool is_refusal(const struct pg_target *target, const struct error *err)
 
 /* ----------------------------------------------------------- the difference */
 
+static int make_equal(const struct pg_merge *m, uint64_t *rows,
+		      struct error *err)
+{
+	if (pg_merge_delete(m, rows, err) < 0 ||
+	    pg_merge_update(m, rows, err) < 0)
+		return -1;
+	return pg_merge_insert(m, rows, err);
+}
+
+/* A row cannot go before those that refer to it, nor come after them. */
+static int make_itself_equal(const struct pg_merge *m, uint64_t *rows,
+			     struct error *err)
+{
+	struct pg *conn = m->target->conn;
+
+	if (pg_exec(conn, "SAVEPOINT dataflow_order", err) < 0)
+		return -1;
+	if (make_equal(m, rows, err) == 0)
+		return pg_exec(conn, "RELEASE SAVEPOINT dataflow_order", err);
+	if (!pg_isolate_depends_on_order(err))
+		return -1;
+	error_clear(err);
+	*rows = 0;
+	if (pg_exec(conn,
+		    "ROLLBACK TO SAVEPOINT dataflow_order; "
+		    "RELEASE SAVEPOINT dataflow_order",
+		    err) < 0)
+		return -1;
+	return pg_merge_all(m, rows, err);
+}
+
 static int exchange(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct error *err)
 {
@@ -387,7 +418,7 @@ static int exchange(struct pg_target *target, const struct checkpoint *from,
 		.differing = true,
 		.many = true,
 	};
-	uint64_t deleted = 0, updated = 0, inserted = 0;
+	uint64_t rows = 0;
 	struct strbuf name;
 	int ret = -1;
 
@@ -400,15 +431,14 @@ static int exchange(struct pg_target *target, const struct checkpoint *from,
 	    pg_target_lock(target, "SHARE ROW EXCLUSIVE", NULL, NULL, err) ==
 		    0 &&
 	    settle(target, from, to, err) == 0 &&
-	    pg_merge_delete(&m, &deleted, err) == 0 &&
-	    pg_merge_update(&m, &updated, err) == 0 &&
-	    pg_merge_insert(&m, &inserted, err) == 0 &&
+	    (target->dest.refers_to_itself ? make_itself_equal(&m, &rows, err)
+					   : make_equal(&m, &rows, err)) == 0 &&
 	    pg_merge_sequences(&m, err) == 0)
 		ret = run_on_load(target, "DROP TABLE ", err);
 	strbuf_release(&name);
 	if (ret == 0)
 		log_debug("the load differed in %llu rows",
-			  (unsigned long long)(deleted + updated + inserted));
+			  (unsigned long long)rows);
 	return ret;
 }
 

@@ -204,6 +204,13 @@ int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
 /* Of changes `s`: one that is not left out and does not tell all of its row. */
 void pg_sql_partial(struct strbuf *sql);
 
+/*
+ * All rows of the destination go and those of a load come, in one statement, at
+ * whose end foreign keys are looked at. ERROR_SCHEMA as pg_merge_check_reach().
+ */
+int pg_merge_all(const struct pg_merge *merge, uint64_t *rows,
+		 struct error *err) __attribute__((warn_unused_result));
+
 /* What identities and serial columns count next comes behind what was loaded. */
 int pg_merge_sequences(const struct pg_merge *merge, struct error *err)
 	__attribute__((warn_unused_result));
@@ -260,6 +267,15 @@ int pg_isolate_begin(struct pg_target *target, struct isolation *how,
 int pg_isolate_commit(struct pg_target *target, const struct checkpoint *from,
 		      const struct checkpoint *to, struct target_counts *counts,
 		      struct error *err) __attribute__((warn_unused_result));
+/*
+ * A window's changes, numbered up to `sent`, of each key the last one, with their
+ * keys: row by row in an order that the server allows. All or nothing.
+ */
+int pg_isolate_in_order(struct pg_target *target, uint64_t sent,
+			struct target_counts *counts, struct error *err)
+	__attribute__((warn_unused_result));
+/* A foreign key, a unique value or an exclusion: others may make room. */
+bool pg_isolate_depends_on_order(const struct error *why);
 void pg_isolate_free(struct pg_isolate *isolate); /* NULL is fine */
 
 /* Rows put aside: all of the mapping's are over, see driver.h. */
