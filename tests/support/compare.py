@@ -15,12 +15,17 @@ def differences(source, source_table, dest, dest_table, most=5):
     """
     left = rows(source, source_table[0], source_table[1])
     right = rows(dest, dest_table[0], dest_table[1])
+    return describe(left, right, most)
+
+
+def describe(left, right, most=5):
+    """What one list of sorted rows has and the other has not; [] when they are
+    equal."""
     if left == right:
         return []
-    missing = [r for r in left if r not in set(right)] \
-        if len(left) < 20000 else ["…"]
-    extra = [r for r in right if r not in set(left)] \
-        if len(right) < 20000 else ["…"]
-    return [f"{len(left)} rows in the source, {len(right)} in the destination"
-            ] + [f"missing {r}" for r in missing[:most]] + \
-        [f"extra {r}" for r in extra[:most]]
+    here, there = set(map(repr, left)), set(map(repr, right))
+    missing = [r for r in left if repr(r) not in there]
+    extra = [r for r in right if repr(r) not in here]
+    return [f"{len(left)} rows in the source, {len(right)} in the destination",
+            *[f"missing {r}"[:900] for r in missing[:most]],
+            *[f"extra {r}"[:900] for r in extra[:most]]]

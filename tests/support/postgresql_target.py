@@ -7,7 +7,7 @@ import re
 import subprocess
 import uuid
 
-from support import dataflow
+from support import compare, dataflow
 from support import postgresql_rights as rights
 
 RICH_DEST = "SELECT id, name, n FROM public.rich"
@@ -80,13 +80,9 @@ def sorted_rows(rows):
 
 
 def differences(target, source_sql, dest_sql):
-    left = sorted_rows(target.world.on_source(source_sql))
-    right = sorted_rows(target.query(dest_sql))
-    if left == right:
-        return []
-    return [f"{len(left)} rows in the source, {len(right)} in the destination",
-            *[f"missing {r}"[:900] for r in left if r not in right][:5],
-            *[f"extra {r}"[:900] for r in right if r not in left][:5]]
+    return compare.describe(
+        sorted_rows(target.world.on_source(source_sql)),
+        sorted_rows(target.query(dest_sql)))
 
 
 def wait_equal(target, table, dest_table=None, source_sql=None, dest_sql=None,
