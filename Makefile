@@ -256,10 +256,10 @@ soak:
 		TDSD=$(CURDIR)/build/failpoints/tdsd \
 		$(PYTHON) tests/faults/rounds.py --minutes $(MINUTES)
 
-# The fuzzers have a minute each in check, less here; and here a tenth of the
+# The fuzzers have a minute each in check, less here; and here a twentieth of the
 # integration tests runs under AddressSanitizer, all in check SANITIZE=address.
 test: deps
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-10} ADDRESS_SHARE=$${ADDRESS_SHARE:-10} \
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-10} ADDRESS_SHARE=$${ADDRESS_SHARE:-5} \
 		$(PYTHON) tests/run
 
 check: all tests
