@@ -365,20 +365,24 @@ def test_a_load_is_newer_than_what_follows_it(pair):
     assert pair.control("SELECT * FROM error_logs") == []
 
 
-def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
+def park(pair):
+    """A row of which a part is told once, and a copy that refuses some; the
+    function that is returned tells what was put aside."""
     pair.on_source("CREATE TABLE every (id int PRIMARY KEY, n int, big text); "
                    "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
-                   "INSERT INTO every VALUES (1, 1, 'x')")
+                   "INSERT INTO every VALUES (1, 1, 'old')")
     pair.there.query("CREATE TABLE every (id int PRIMARY KEY, "
                      "n int CHECK (n < 100), big text)", pair.dst_db)
     mapping = pair.add_mapping("every", verification_interval_minutes=0,
                                on_row_error="PARK")
     pair.start()
     pair.load(mapping)
+    return lambda: pair.there.query(
+        "SELECT row_key FROM dataflow.exceptions", pair.dst_db)
 
-    def aside():
-        return pair.there.query("SELECT row_key FROM dataflow.exceptions",
-                                pair.dst_db)
+
+def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
+    aside = park(pair)
     pair.on_source(f"INSERT INTO every VALUES (5, 500, {OUT_OF_LINE})")
     dataflow.wait_for(lambda: aside() == [("5",)], 30)
     for n in (600, 7):
@@ -394,19 +398,7 @@ def test_a_row_put_aside_stays_so_until_all_of_it_is_told(pair):
 
 def test_what_was_put_aside_is_not_over_by_a_part_of_it(pair):
     """A value that is refused, and with it another that the log tells once."""
-    pair.on_source("CREATE TABLE every (id int PRIMARY KEY, n int, big text); "
-                   "ALTER TABLE every ALTER big SET STORAGE EXTERNAL; "
-                   "INSERT INTO every VALUES (1, 1, 'old')")
-    pair.there.query("CREATE TABLE every (id int PRIMARY KEY, "
-                     "n int CHECK (n < 100), big text)", pair.dst_db)
-    mapping = pair.add_mapping("every", verification_interval_minutes=0,
-                               on_row_error="PARK")
-    pair.start()
-    pair.load(mapping)
-
-    def aside():
-        return pair.there.query("SELECT row_key FROM dataflow.exceptions",
-                                pair.dst_db)
+    aside = park(pair)
     pair.on_source(f"UPDATE every SET n = 500, big = {OUT_OF_LINE}")
     dataflow.wait_for(lambda: aside() == [("1",)], 30)
     pair.on_source("UPDATE every SET n = 5")
