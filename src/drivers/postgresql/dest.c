@@ -173,14 +173,15 @@ void pg_dest_release(struct pg_dest *dest)
 }
 
 /*
- * Partitions may have foreign keys of their own, and so have heirs. A trigger
+ * Partitions may have foreign keys of their own; heirs are let alone. A trigger
  * that is disabled counts as such only where it is the only one: those of
  * partitions can be enabled one by one.
  */
 #define REACH_SQL                                                            \
 	"WITH RECURSIVE family AS (SELECT $1::oid AS oid "                   \
 	"UNION SELECT i.inhrelid FROM pg_inherits AS i "                     \
-	"INNER JOIN family AS f ON i.inhparent = f.oid) "                    \
+	"INNER JOIN family AS f ON i.inhparent = f.oid "                     \
+	"INNER JOIN pg_class AS c ON c.oid = f.oid AND c.relkind = 'p') "    \
 	"SELECT string_agg(quote_ident(k.conname) || ' of ' "                \
 	"|| k.conrelid::regclass::text || ' (ON DELETE ' "                   \
 	"|| CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' "            \
