@@ -39,6 +39,7 @@
 {157, 15, 1, "An aggregate may not appear in the set list of an UPDATE statement."},
 {158, 15, 1, "An aggregate may not appear in the OUTPUT clause."},
 {159, 15, 1, "Must specify the table name and index name for the DROP INDEX statement."},
+{168, 15, 1, "The floating point value '%s' is out of the range of computer representation (8 bytes)."},
 {170, 15, 1, "Incorrect syntax near '%s'."},
 {174, 15, 1, "The %s function requires %d argument(s)."},
 {178, 15, 1, "A RETURN statement with a return value cannot be used in this context."},

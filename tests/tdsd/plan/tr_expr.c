@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -96,6 +97,8 @@ static struct ex literal(struct tr *t, const struct expr *e)
 		return number_literal(t, e->text, e->len);
 	case T_FLOAT:
 		v = val_real(strtod(e->text, NULL));
+		if (!isfinite(v.r))
+			return tr_fail(t, 168, e->text, NULL);
 		return tr_literal(t, &v, type_of(TY_FLOAT));
 	case T_MONEY:
 		if (decimal_parse(e->text, e->len, 4, false, &n))

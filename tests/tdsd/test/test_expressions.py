@@ -266,6 +266,7 @@ ERRORS = [
     ("CAST(9223372036854775807 AS bigint) + 1", 8115),
     ("65536 * 65536", 8115), ("CAST(255 AS tinyint) + CAST(1 AS tinyint)", 8115),
     ("CAST(300 AS tinyint)", 220), ("CAST(1e10 AS int)", 232),
+    ("1e309", 168), ("CAST(-9951084489761e2988942 AS real)", 168),
     ("POWER(10, 10)", 232), ("ABS(CAST(-2147483648 AS int))", 8115),
     ("CAST('abc' AS int)", 245), ("'abc' + 1", 245),
     ("CAST('1e5' AS int)", 245), ("CAST('abc' AS decimal(5,2))", 8114),
