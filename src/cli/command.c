@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -273,14 +274,11 @@ static int run(const struct command *command, int argc, char **argv)
 	return code;
 }
 
-int command_main(int argc, char **argv)
+static int find_and_run(int argc, char **argv)
 {
 	const struct command *command = &command_run;
 	const char *first = argc > 1 ? argv[1] : "";
 
-	platform_memory_init();
-	platform_signals_init();
-	json_setup();
 	if (!strcmp(first, "--version")) {
 		print_version();
 		return EXIT_FINE;
@@ -303,4 +301,28 @@ int command_main(int argc, char **argv)
 		argv++;
 	}
 	return run(command, argc, argv);
+}
+
+/*
+ * What could not be written was not done: it may be a secret that was made for
+ * a file on a full disk. A reader who has gone has seen what he wanted.
+ */
+static int say_whether_written(int code)
+{
+	struct error err = ERROR_INIT;
+
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+		return code;
+	error_errno(&err, errno ? errno : EIO, "cannot write to stdout");
+	command_failed(&err, EXIT_FAILED);
+	return code == EXIT_FINE || code == EXIT_WARNING ? EXIT_FAILED : code;
+}
+
+int command_main(int argc, char **argv)
+{
+	platform_memory_init();
+	platform_signals_init();
+	json_setup();
+	return say_whether_written(find_and_run(argc, argv));
 }

@@ -161,6 +161,7 @@ static int read_lines(struct options *options, FILE *file, const char *path,
 	return 0;
 }
 
+/* 1: it was read; 0: there is none, and none is needed. */
 static int read_file(struct options *options, const char *path, bool must_exist,
 		     struct error *err)
 {
@@ -168,31 +169,26 @@ static int read_file(struct options *options, const char *path, bool must_exist,
 	int ret;
 
 	if (!file) {
-		if (!must_exist && errno == ENOENT)
+		if (!must_exist && (errno == ENOENT || errno == ENOTDIR))
 			return 0;
 		return error_errno(err, errno, "cannot read '%s'", path);
 	}
 	ret = read_lines(options, file, path, err);
 	fclose(file);
-	return ret;
+	return ret < 0 ? -1 : 1;
 }
 
 static int read_files(struct options *options, const char *named,
 		      struct error *err)
 {
-	FILE *file;
+	int rc = 0;
 
 	if (named)
 		return read_file(options, named, true, err);
-	for (size_t i = 0; i < sizeof(default_files) / sizeof(*default_files);
-	     i++) {
-		file = fopen(default_files[i], "r");
-		if (!file)
-			continue;
-		fclose(file);
-		return read_file(options, default_files[i], false, err);
-	}
-	return 0;
+	for (size_t i = 0;
+	     !rc && i < sizeof(default_files) / sizeof(*default_files); i++)
+		rc = read_file(options, default_files[i], false, err);
+	return rc;
 }
 
 static int read_environment(struct options *options, struct error *err)

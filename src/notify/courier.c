@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/libcurl.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -364,8 +365,13 @@ static int prepare(struct delivery *delivery, const struct channel *channel,
 	SET(CURLOPT_DEBUGDATA, delivery);
 	/* A connection kept for the next one may be dead by then. */
 	SET(CURLOPT_FORBID_REUSE, 1L);
-	if (channel->ca_file)
-		SET(CURLOPT_CAINFO, channel->ca_file);
+	if (channel->ca_file) {
+		int code = libcurl_trust(delivery->easy, channel->ca_file);
+
+		if (code)
+			return refuse_option("the CA file", (CURLcode)code,
+					     err);
+	}
 	if (channel->trust_any) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
 		SET(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -411,12 +417,6 @@ failed:
 
 /* ------------------------------------------------------- what became of them */
 
-static const char *words_of(const struct delivery *delivery, CURLcode code)
-{
-	return *delivery->curl_error ? delivery->curl_error
-				     : curl_easy_strerror(code);
-}
-
 /* TLS: what is wrong with it does not go away by itself. */
 static enum courier_result judge_tls(const struct delivery *delivery,
 				     CURLcode code, struct error *err)
@@ -436,7 +436,8 @@ static enum courier_result judge_tls(const struct delivery *delivery,
 			  "the certificate of '%s' is refused; its CA must be "
 			  "one of this system's, or in 'ca file', and its name "
 			  "that of the server: %s",
-			  delivery->host, words_of(delivery, code));
+			  delivery->host,
+			  libcurl_words(delivery->curl_error, code));
 	return COURIER_REFUSED;
 }
 
@@ -446,7 +447,7 @@ static enum courier_result judge_login(const struct delivery *delivery,
 	error_set(err, ERROR_PERMISSION, "'%s' refuses user or password: %s",
 		  delivery->host,
 		  *delivery->reply ? delivery->reply
-				   : words_of(delivery, code));
+				   : libcurl_words(delivery->curl_error, code));
 	return *delivery->reply == '4' ? COURIER_LATER : COURIER_REFUSED;
 }
 
@@ -470,11 +471,13 @@ static enum courier_result judge_trouble(const struct delivery *delivery,
 		error_set(err, ERROR_CONNECTION,
 			  "no answer from '%s' in time; host, port or a "
 			  "firewall may be wrong: %s",
-			  delivery->host, words_of(delivery, code));
+			  delivery->host,
+			  libcurl_words(delivery->curl_error, code));
 		return COURIER_LATER;
 	default:
 		error_set(err, ERROR_CONNECTION, "cannot deliver to '%s': %s",
-			  delivery->host, words_of(delivery, code));
+			  delivery->host,
+			  libcurl_words(delivery->curl_error, code));
 		return COURIER_LATER;
 	}
 }

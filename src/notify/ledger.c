@@ -285,6 +285,44 @@ static struct told *find_or_add_told(struct ledger_entry *entry,
 	return told;
 }
 
+/* --------------------------------------------------------------------- time */
+
+static void hold_back(int64_t *time, int64_t now)
+{
+	if (*time > now)
+		*time = now;
+}
+
+/* What a clock that was set back has put into the future counts from now on. */
+static void see_time(struct ledger *ledger, int64_t now)
+{
+	bool set_back = now < ledger->latest;
+
+	ledger->latest = now;
+	if (!set_back)
+		return;
+	for (size_t i = 0; i < ledger->count; i++) {
+		struct ledger_entry *entry = ledger->entries[i];
+
+		for (size_t k = 0; k < NOTICE_TROUBLES; k++) {
+			hold_back(&entry->troubles[k].since, now);
+			hold_back(&entry->troubles[k].over, now);
+			for (struct told *t = entry->told; t; t = t->next)
+				hold_back(&t->of[k].at, now);
+		}
+	}
+	for (struct listener *l = ledger->listeners; l; l = l->next)
+		for (size_t i = 0; i < l->sent_count; i++)
+			hold_back(&l->sent[i], now);
+}
+
+/* What the log of messages has from a daemon whose clock was ahead. */
+static void recall_time(struct ledger *ledger, int64_t at)
+{
+	if (at > ledger->latest)
+		ledger->latest = at;
+}
+
 /* --------------------------------------------------------- what is to be told */
 
 /* When the listener is to be told of the trouble, or of its end. */
@@ -321,11 +359,12 @@ static int64_t allowed(const struct ledger *ledger,
 	return 0;
 }
 
-int64_t ledger_when(const struct ledger *ledger,
-		    const struct listener *listener, int64_t now)
+int64_t ledger_when(struct ledger *ledger, const struct listener *listener,
+		    int64_t now)
 {
 	int64_t first = INT64_MAX, last = 0, next = INT64_MAX, at;
 
+	see_time(ledger, now);
 	for (size_t i = 0; i < ledger->count; i++) {
 		for (size_t k = 0; k < NOTICE_TROUBLES; k++) {
 			at = due(ledger, listener, ledger->entries[i],
@@ -368,6 +407,7 @@ int ledger_open(struct ledger *ledger, int mapping_id,
 
 	if (!entry)
 		return -1;
+	see_time(ledger, now);
 	t = &entry->troubles[trouble];
 	text_copy(text, sizeof(text), message ? message : "");
 	text_copy(t->type, sizeof(t->type), type);
@@ -407,6 +447,7 @@ bool ledger_close(struct ledger *ledger, int mapping_id,
 
 	if (!entry)
 		return false;
+	see_time(ledger, now);
 	t = &entry->troubles[trouble];
 	if (t->state == TROUBLE_OVER)
 		return false;
@@ -463,6 +504,7 @@ void ledger_recall(struct ledger *ledger, int listener_id, int mapping_id,
 		return;
 	told->of[trouble].told = event != NOTICE_RECOVERY;
 	told->of[trouble].at = at;
+	recall_time(ledger, at);
 }
 
 /* What is older than an hour makes room. */
@@ -493,8 +535,10 @@ void ledger_recall_message(struct ledger *ledger, int listener_id, int64_t at)
 {
 	struct listener *listener = find_listener(ledger, listener_id);
 
-	if (listener)
-		remember_sent(listener, at);
+	if (!listener)
+		return;
+	remember_sent(listener, at);
+	recall_time(ledger, at);
 }
 
 static const char *keep(struct arena *arena, const char *s, bool *failed)
@@ -554,6 +598,7 @@ static bool collect(struct ledger *ledger, struct listener *listener,
 int ledger_take(struct ledger *ledger, struct listener *listener, int64_t now,
 		struct digest *out, struct error *err)
 {
+	see_time(ledger, now);
 	memset(out, 0, sizeof(*out));
 	arena_init(&out->arena, 0);
 	out->notices =
@@ -573,6 +618,7 @@ int ledger_take(struct ledger *ledger, struct listener *listener, int64_t now,
 void ledger_told(struct ledger *ledger, struct listener *listener,
 		 const struct digest *digest, int64_t now)
 {
+	see_time(ledger, now);
 	remember_sent(listener, now);
 	listener->left_out -= digest->left_out;
 	for (size_t i = 0; i < digest->count; i++) {

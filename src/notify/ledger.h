@@ -18,7 +18,8 @@
  * A trouble is told when it has lasted for `delay_us`, and again after each
  * `repeat_us` while it goes on. Its recovery is told, to those who were told of
  * it, when it has stayed away as long. A trouble that comes back before that
- * never was away.
+ * never was away. What a clock that was set back has put into the future
+ * counts from the first call on that has the new time.
  */
 struct ledger {
 	struct ledger_entry **entries; /* by mapping */
@@ -27,6 +28,7 @@ struct ledger {
 	int64_t delay_us;
 	int64_t repeat_us;
 	int max_per_hour; /* messages to one listener */
+	int64_t latest;	  /* of the times in here */
 	bool mute; /* the daemon's own troubles are another one's to tell */
 };
 
@@ -108,8 +110,8 @@ struct digest {
  * ledger_take() gives it. INT64_MAX: nothing in sight. What becomes due within
  * a second is waited for, for ten at most, so that it goes together.
  */
-int64_t ledger_when(const struct ledger *ledger,
-		    const struct listener *listener, int64_t now);
+int64_t ledger_when(struct ledger *ledger, const struct listener *listener,
+		    int64_t now);
 
 /*
  * All that is due, however lately; `out` may come out empty. It stays due

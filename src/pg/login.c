@@ -244,6 +244,27 @@ static int url_failed(const char *url, struct error *err)
 			 "%%25 for %%");
 }
 
+/*
+ * With an @ or a / in the password that is not written as %40 or %2F, libpq
+ * takes a part of the password for the host, the port or the database, and
+ * everybody would read it there. The first @ ends the password, and the first
+ * / begins the database.
+ */
+static bool is_torn(const char *url, const PQconninfoOption *options)
+{
+	const char *s = strstr(url, "://") + 3, *end = s + strcspn(s, "?");
+	const char *at = memchr(s, '@', (size_t)(end - s));
+
+	if (at && (memchr(s, '/', (size_t)(at - s)) ||
+		   memchr(at + 1, '@', (size_t)(end - at - 1))))
+		return true;
+	for (; options->keyword; options++)
+		if (!strcmp(options->keyword, "port") && options->val &&
+		    options->val[strspn(options->val, "0123456789,")])
+			return true;
+	return false;
+}
+
 static int take_options(struct pg_login *login, const PQconninfoOption *options,
 			struct error *err)
 {
@@ -285,9 +306,9 @@ static int parse_url(struct pg_login *login, const char *url, struct error *err)
 	if (connstr_expand_url(url, &found, &text, err) < 0)
 		goto done;
 	options = PQconninfoParse(text.data, &message);
-	if (options)
+	if (options && !is_torn(text.data, options))
 		ret = take_options(login, options, err);
-	else if (message)
+	else if (options || message)
 		url_failed(url, err);
 	else
 		error_memory(err, "a login");

@@ -17,6 +17,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "base/libcurl.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -150,8 +151,11 @@ static int set_tls(struct http *http, struct error *err)
 {
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (http->options.ca_file) {
-		SET(CURLOPT_CAINFO, http->options.ca_file);
-		SET(CURLOPT_PROXY_CAINFO, http->options.ca_file);
+		int code = libcurl_trust(http->easy, http->options.ca_file);
+
+		if (code)
+			return refuse_option("the CA file", (CURLcode)code,
+					     err);
 	}
 	if (http->options.trust_any) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -300,11 +304,6 @@ static int prepare(struct http *http, const struct http_request *request,
 
 /* ---------------------------------------------------------------- failures */
 
-static const char *words_of(const struct http *http, CURLcode code)
-{
-	return *http->curl_error ? http->curl_error : curl_easy_strerror(code);
-}
-
 /* What is wrong with a certificate does not go away by itself. */
 static int tls_failed(struct http *http, CURLcode code, struct error *err)
 {
@@ -318,7 +317,7 @@ static int tls_failed(struct http *http, CURLcode code, struct error *err)
 		  "the certificate of '%s' is refused; its CA must be one of "
 		  "this system's, or in 'ca_file', and its name that of the "
 		  "endpoint: %s",
-		  http->host, words_of(http, code));
+		  http->host, libcurl_words(http->curl_error, code));
 	err->retryable = false;
 	return -1;
 }
@@ -365,38 +364,43 @@ static int judge(struct http *http, CURLcode code, struct error *err)
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, ERROR_CONFIG,
 				 "libcurl cannot use '%s' as a host: %s",
-				 http->host, words_of(http, code));
+				 http->host,
+				 libcurl_words(http->curl_error, code));
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return error_set(err, ERROR_CONNECTION,
 				 "unknown host; check endpoint, region and "
 				 "proxy: %s",
-				 words_of(http, code));
+				 libcurl_words(http->curl_error, code));
 	case CURLE_SSL_CONNECT_ERROR:
 		return error_set(err, ERROR_CONNECTION,
 				 "no TLS with '%s'; a server without TLS takes "
 				 "an endpoint that begins with http://: %s",
-				 http->host, words_of(http, code));
+				 http->host,
+				 libcurl_words(http->curl_error, code));
 	case CURLE_OPERATION_TIMEDOUT:
 		return error_set(err, ERROR_CONNECTION,
 				 "no answer from '%s' in time; host, port, a "
 				 "proxy or a firewall may be wrong: %s",
-				 http->host, words_of(http, code));
+				 http->host,
+				 libcurl_words(http->curl_error, code));
 	case CURLE_COULDNT_CONNECT:
 		return error_set(err, ERROR_CONNECTION,
 				 "no connection to '%s'; see to it that it is "
 				 "up, and check endpoint and proxy: %s",
-				 http->host, words_of(http, code));
+				 http->host,
+				 libcurl_words(http->curl_error, code));
 	default:
 		if (is_no_http(http, code))
 			return error_set(err, ERROR_CONNECTION,
 					 "no answer of HTTP from '%s'; a "
 					 "server with TLS takes an endpoint "
 					 "that begins with https://: %s",
-					 http->host, words_of(http, code));
+					 http->host,
+					 libcurl_words(http->curl_error, code));
 		return error_set(err, ERROR_CONNECTION,
 				 "cannot speak to '%s': %s", http->host,
-				 words_of(http, code));
+				 libcurl_words(http->curl_error, code));
 	}
 }
 

@@ -10,6 +10,7 @@ failing one says has the command that plays it again.
 import argparse
 import collections
 import concurrent.futures
+import datetime
 import os
 import random
 import shutil
@@ -69,6 +70,7 @@ def play(seed, numbers):
 
 def one_round(stage, fault):
     before, truncates = stage.loads(), stage.workload.truncates
+    begun = str(datetime.datetime.now(datetime.timezone.utc))
     stage.asked_loads, stage.reached = 0, True
     stage.workload.burst()
     for _ in fault(stage):
@@ -77,7 +79,10 @@ def one_round(stage, fault):
     stage.settle()
     # It goes on from its checkpoints: it does not load again for a fault.
     if stage.asked_loads == 0 and stage.workload.truncates == truncates:
-        assert stage.loads() == before, "a table was loaded, nobody asked"
+        # The row of an earlier load may have waited for the control store.
+        assert not [number for number, began in stage.loads().items()
+                    if number not in before and began > begun], \
+            "a table was loaded, nobody asked"
 
 
 def play_or_say(seed, rounds):

@@ -236,9 +236,11 @@ class Stage(World):
             self.on_source(self.workload.count_changes(table))[0][0]
 
     def loads(self):
-        """Loads begun so far."""
-        return self.control("SELECT COUNT(*) FROM sync_status WHERE "
-                            "sync_type = N'FULL_SYNC'")[0][0]
+        """The loads written down so far: when each began, in UTC, by its
+        number."""
+        return {number: str(began).replace("T", " ") for number, began in
+                self.control("SELECT status_id, started_at FROM sync_status "
+                             "WHERE sync_type = N'FULL_SYNC'")}
 
     def close(self):
         try:

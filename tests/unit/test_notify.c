@@ -196,6 +196,31 @@ static void test_recall(void **state)
 	expect(T0 + 53 * MINUTE, true, "RECOVERY 1");
 }
 
+/* A day ahead, then set right: nobody waits a day for what is to be told. */
+static void test_clock_is_set_back(void **state)
+{
+	int64_t ahead = T0 + 24 * 60 * MINUTE;
+
+	(void)state;
+	break_one(1, ahead);
+	expect(ahead + MINUTE, true, "FAILURE 1");
+	mend(1, ahead + 2 * MINUTE);
+	assert_true(ledger_when(&ledger, ear, T0) < T0 + 32 * SECOND);
+	expect(T0 + MINUTE, true, "RECOVERY 1");
+	break_one(1, T0 + 10 * MINUTE);
+	expect(T0 + 11 * MINUTE, true, "FAILURE 1");
+	/* The three messages count for an hour. */
+	break_one(2, T0 + 12 * MINUTE);
+	assert_true(ledger_when(&ledger, ear, T0 + 13 * MINUTE) ==
+		    T0 + 60 * MINUTE);
+
+	/* So do those that another daemon wrote down. */
+	ledger_recall(&ledger, 7, 2, NOTICE_FAILURE, NOTICE_FAILURE, ahead);
+	ledger_recall_message(&ledger, 7, ahead);
+	expect(T0 + 75 * MINUTE, true, "FAILURE 1 again");
+	expect(T0 + 136 * MINUTE, true, "FAILURE 1 again, FAILURE 2 again");
+}
+
 static void test_worker_ends(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -358,6 +383,7 @@ int main(void)
 		TEST(test_rate),
 		TEST(test_not_delivered),
 		TEST(test_recall),
+		TEST(test_clock_is_set_back),
 		TEST(test_worker_ends),
 		TEST(test_daemon_is_muted),
 		cmocka_unit_test(test_signature),
