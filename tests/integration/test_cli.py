@@ -1,7 +1,9 @@
 """Arguments, exit codes and what is said when the start fails."""
 import json
+import os
 import re
 import socket
+import subprocess
 
 import pytest
 
@@ -130,6 +132,21 @@ def test_configuration_file(world, tmp_path):
     assert "line 1" in done.stderr and "'dest_sever'" in done.stderr
 
 
+def test_a_configuration_file_that_cannot_be_read(tmp_path):
+    """Else everything would begin anew with empty tables in SQLite."""
+    folder = tmp_path / "etc"
+    done = dataflow.run("init", cwd=str(tmp_path))  # there is none
+    assert done.returncode == 0 and (tmp_path / "dataflow.db").exists()
+    os.remove(tmp_path / "dataflow.db")
+    folder.mkdir()
+    os.symlink("dataflow.conf", folder / "dataflow.conf")
+    for command in ("init", "run"):
+        done = dataflow.run(command, cwd=str(tmp_path))
+        assert done.returncode == 2
+        assert "cannot read 'etc/dataflow.conf'" in done.stderr
+    assert not (tmp_path / "dataflow.db").exists()
+
+
 def test_a_configuration_file_that_is_none(tmp_path):
     """Nothing of it is ignored, and nothing of a password is repeated."""
     file = tmp_path / "my.conf"
@@ -147,6 +164,26 @@ def test_a_configuration_file_that_is_none(tmp_path):
         assert "'noise'" in done.stderr
     done = dataflow.run("status", "--config", str(tmp_path))
     assert done.returncode == 2 and "is a directory" in done.stderr.lower()
+
+
+def test_a_full_disk_is_told(world, tmp_path):
+    """Else `encrypt > file` would lose a secret, and say that all is well."""
+    key = dataflow.Key(tmp_path / "key")
+    for command in (["encrypt", "--key-file", key.file], ["--help"],
+                    ["status", "--json"], ["completion", "bash"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [dataflow.program(), *command], input=b"secret",
+                env=dataflow.clean_environment(world.environment()),
+                stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+        assert done.returncode == 1
+        assert b"cannot write to stdout: No space left" in done.stderr
+    # A reader who has gone has seen what he wanted.
+    done = subprocess.run(
+        ["bash", "-c", '"$0" completion bash | true; echo ${PIPESTATUS[0]}',
+         dataflow.program()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=30, check=False)
+    assert done.stdout == b"0\n" and done.stderr == b""
 
 
 def test_status(world):

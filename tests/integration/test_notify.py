@@ -1,7 +1,9 @@
 """Troubles and their end are told, over webhooks and by e-mail, and a channel
 that does not work is told too, and disturbs nobody."""
 import json
+import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -455,6 +457,38 @@ def test_https(telling, authority, certificate, tmp_path):
         assert wrong.posts == []
 
 
+def can_mount():
+    return subprocess.run(["unshare", "-rm", "true"], check=False,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="no namespaces for users")
+def test_a_ca_file_stands_alone(telling, authority, tmp_path):
+    """A CA of the system's does not count where another one was named."""
+    system = certificates.Authority(tmp_path / "system", "System CA")
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    os.symlink(system.file, folder / "ca.pem")
+    certificates.openssl("rehash", str(folder))
+    os.symlink(authority.file, folder / "ca-certificates.crt")
+    run = ["unshare", "-rm", "sh", "-c",
+           f"mount --bind {folder} /etc/ssl/certs && exec \"$@\"", "sh",
+           dataflow.program(), "notify-test"]
+
+    with Hook(system.issue("public")) as public:
+        add_channel(telling, f"url={public.url()}", "system's")
+        add_channel(telling, f"url={public.url()};ca file={authority.file}",
+                    "ours")
+        done = subprocess.run(
+            run, env=dataflow.clean_environment(telling.environment()),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            check=False, timeout=60)
+        assert "system's: sent\n" in done.stdout, done.stdout + done.stderr
+        assert "ours: FAILED: the certificate of '127.0.0.1' is refused" in \
+            done.stdout
+        assert len(public.posts) == 1
+
+
 # --------------------------------------------------------------------- e-mail
 
 MAIL = "from=dataflow@example.com;to=dba@example.com, boss@example.com"
@@ -597,3 +631,18 @@ def test_notify_test(telling, hook):
     assert [m["event"] for m in hook.messages()] == ["TEST", "TEST"]
     check_signature(*hook.posts[0][1:], SECRET)
     assert sent(telling) == []
+
+
+def test_proxy_of_the_environment(telling, hook):
+    """libcurl's words about one that is not well formed hold its password."""
+    add_channel(telling, f"url={hook.url()}")
+    for proxy in (f"http://u:{SECRET}#x@127.0.0.1:1",
+                  f"http://u:{SECRET}/x@127.0.0.1:1",
+                  f"htp://u:{SECRET}@127.0.0.1:1"):
+        done = dataflow.run("notify-test", env=dict(telling.environment(),
+                                                    http_proxy=proxy))
+        assert done.returncode == 1
+        assert "ops: FAILED: cannot deliver to '127.0.0.1'" in done.stdout
+        assert "is not well formed" in done.stdout, done.stdout
+        assert SECRET not in done.stdout + done.stderr
+    assert hook.posts == []
