@@ -44,6 +44,13 @@ void platform_notify(const char *state);
 int platform_private_dir(char *path, size_t size, struct error *err)
 	__attribute__((warn_unused_result));
 
+/*
+ * Make such a directory anew if it is gone: systems clean up what is old in
+ * their folders for temporary files. -1 also if it is somebody else's now.
+ */
+int platform_keep_private_dir(const char *path, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* Remove such a directory with the files in it. */
 void platform_remove_dir(const char *path);
 

@@ -111,6 +111,25 @@ int platform_private_dir(char *path, size_t size, struct error *err)
 	return 0;
 }
 
+int platform_keep_private_dir(const char *path, struct error *err)
+{
+	struct stat info;
+
+	if (mkdir(path, 0700) == 0)
+		return 0;
+	if (errno != EEXIST || lstat(path, &info) < 0)
+		return error_errno(err, errno, "cannot make directory '%s'",
+				   path);
+	if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
+	    (info.st_mode & 077))
+		return error_set(err, ERROR_SYSTEM,
+				 "'%s' was removed, and made anew by somebody "
+				 "else; restart the daemon, with TMPDIR in a "
+				 "folder of its own",
+				 path);
+	return 0;
+}
+
 int platform_temp_file(FILE **out, struct error *err)
 {
 	const char *base = getenv("TMPDIR");

@@ -166,6 +166,23 @@ done:
 	return ret;
 }
 
+/*
+ * The lock is held. A daemon that logs in seldom may find that its file was
+ * cleaned up as an old one.
+ */
+static int keep_file(struct error *err)
+{
+	FILE *file;
+
+	if (platform_keep_private_dir(conf.dir, err) < 0)
+		return -1;
+	file = fopen(conf.path, "r");
+	if (!file)
+		return write_file(err);
+	fclose(file);
+	return 0;
+}
+
 /* The lock is held. Takes over the body's string. */
 static struct section *add_section(struct strbuf *body, struct error *err)
 {
@@ -201,6 +218,8 @@ int tds_conf_section(const struct tds_login *login,
 	if (make_body(login, &body, err) < 0)
 		goto done;
 	pthread_mutex_lock(&conf.lock);
+	if (keep_file(err) < 0)
+		goto unlock;
 	for (section = conf.sections; section; section = section->next)
 		if (!strcmp(section->body, body.data))
 			break;
@@ -211,6 +230,7 @@ int tds_conf_section(const struct tds_login *login,
 			 section->number);
 		ret = 0;
 	}
+unlock:
 	pthread_mutex_unlock(&conf.lock);
 done:
 	strbuf_release(&body);

@@ -84,6 +84,42 @@ static void test_file_is_private(void **state)
 	assert_int_equal(info.st_mode & 0777, 0600);
 }
 
+/* As systems do with what is old in a folder for temporary files. */
+static void test_cleaned_up(void **state)
+{
+	char folder[512], name[TDS_CONF_NAME_MAX], *body;
+	struct error err = ERROR_INIT;
+	struct tds_login login;
+	struct stat info;
+
+	(void)state;
+	section("server=h1;uid=u", name);
+	assert_int_equal(unlink(tds_conf_path()), 0);
+	section("server=h1;uid=u", name);
+	body = body_of(name);
+	assert_holds(body, "host = h1\n");
+	free(body);
+
+	snprintf(folder, sizeof(folder), "%s", tds_conf_path());
+	*strrchr(folder, '/') = '\0';
+	assert_int_equal(unlink(tds_conf_path()), 0);
+	assert_int_equal(rmdir(folder), 0);
+	section("server=h1;uid=u", name);
+	body = body_of(name);
+	assert_holds(body, "host = h1\n");
+	free(body);
+	assert_int_equal(stat(folder, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0700);
+
+	/* What anybody can write to tells nobody where the server is. */
+	assert_int_equal(chmod(folder, 0777), 0);
+	parse(&login, "server=h1;uid=u");
+	MUST_FAIL(tds_conf_section(&login, name, &err), ERROR_SYSTEM);
+	assert_holds(err.message, folder);
+	tds_login_release(&login);
+	assert_int_equal(chmod(folder, 0700), 0);
+}
+
 static void test_sections_by_server(void **state)
 {
 	char a[TDS_CONF_NAME_MAX], b[TDS_CONF_NAME_MAX];
@@ -221,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_overrides_is_gone),
 		cmocka_unit_test(test_file_is_private),
+		cmocka_unit_test(test_cleaned_up),
 		cmocka_unit_test(test_sections_by_server),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_no_secret_in_it),
