@@ -237,6 +237,7 @@ struct source_check {
 
 struct source_ops {
 	unsigned connections; /* of the pool that a run of it holds */
+	bool partial; /* its log may leave out values that did not change */
 
 	/* Make the object; does not connect. */
 	int (*open)(const struct source_spec *spec, struct source **out,

@@ -282,6 +282,24 @@ static int make_found(struct compare *compare, struct error *err)
 	return 0;
 }
 
+/* Only what is long enough is left out. */
+static int find_loose(struct compare *compare, struct error *err)
+{
+	const struct table *shape = &compare->shape[COMPARE_SOURCE];
+
+	if (!compare->link->src->ops->partial)
+		return 0;
+	compare->loose =
+		calloc(shape->column_count + 1, sizeof(*compare->loose));
+	if (!compare->loose)
+		return error_memory(err, "a comparison");
+	for (size_t i = 0; i < shape->column_count; i++)
+		if (!table_is_key(shape, i) &&
+		    row_type_store(shape->columns[i].type) == ROW_STORE_SLICE)
+			compare->loose[compare->loose_count++] = i;
+	return 0;
+}
+
 /* How the keys' text is encoded shows when one is read. */
 static int learn_charsets(struct compare *compare, struct error *err)
 {
@@ -308,7 +326,7 @@ int compare_open(struct compare *compare, struct link *link, struct error *err)
 	if (open_mirror(compare, err) < 0 ||
 	    compare_connect(compare, err) < 0 || describe(compare, err) < 0 ||
 	    check_keys(compare, err) < 0 || make_found(compare, err) < 0 ||
-	    learn_charsets(compare, err) < 0) {
+	    find_loose(compare, err) < 0 || learn_charsets(compare, err) < 0) {
 		compare_close(compare);
 		return -1;
 	}
@@ -331,6 +349,7 @@ void compare_close(struct compare *compare)
 		table_release(&compare->keys[side]);
 	}
 	free(compare->take);
+	free(compare->loose);
 	memset(compare, 0, sizeof(*compare));
 }
 

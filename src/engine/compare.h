@@ -18,7 +18,7 @@ enum compare_side { COMPARE_SOURCE, COMPARE_DEST, COMPARE_SIDES };
  * What a comparison may take at most, with all that is found, and with a repair
  * of rows that are not many.
  */
-#define COMPARE_BYTES ((size_t)14 << 20)
+#define COMPARE_BYTES ((size_t)16 << 20)
 
 /* Most rows of one side that are compared one by one, and that are kept. */
 #define COMPARE_ROWS_MAX  10000
@@ -37,12 +37,15 @@ struct compare {
 	struct table keys[COMPARE_SIDES]; /* the key's alone */
 	size_t *take;			  /* indexes into either shape */
 	size_t take_count;
+	size_t *loose; /* likewise, of those that a change may leave out */
+	size_t loose_count;
 	bool can_digest; /* the servers can do it, and mean the same */
 	bool apart;	 /* they may sort the key otherwise than each other */
 
 	/* Keys of rows that differ, as the side has them that was read. */
 	struct batch found[COMPARE_SIDES];
 	struct compare_entry *entries; /* uthash, by the key's digest */
+	size_t loose_bytes; /* of what is known of their loose values */
 
 	size_t spare;  /* memory that was reserved for large rows */
 	size_t wanted; /* more than that is needed: 0, or how much */
@@ -141,7 +144,9 @@ size_t compare_found(const struct compare *compare);
  * Look at the rows found again. First the source; from then on tell it of all
  * changes that are applied, and when everything older than the look has been
  * applied, the destination. Rows that changed meanwhile were written anew by
- * that, so whatever differs else is a difference.
+ * that, so whatever differs else is a difference. A change that leaves values
+ * out has written the others: those alone are as they were at the first look.
+ * ERROR_MEMORY: they are too many at once.
  */
 int compare_look_at_source(struct compare *compare, struct error *err)
 	__attribute__((warn_unused_result));
@@ -183,7 +188,8 @@ void compare_forget_found(struct compare *compare);
 /*
  * For a repair, which reads whole rows itself instead of looking: begin to
  * expect the rows found; tell of those that the source has, and of changes as
- * above; then ask, for rows of a batch, which were found and did not change.
+ * above; then ask, for rows of a batch, which were found and have no change that
+ * tells all of them.
  */
 int compare_expect(struct compare *compare, struct error *err)
 	__attribute__((warn_unused_result));

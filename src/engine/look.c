@@ -39,6 +39,7 @@ void entries_free(struct compare_entry **entries)
 	HASH_CLEAR(hh, *entries);
 	for (; entry; entry = next) {
 		next = entry->hh.next;
+		free(entry->loose);
 		free(entry);
 	}
 }
@@ -122,6 +123,35 @@ int look_begin(struct look *look, struct compare *compare,
 			      compare->take, compare->take_count, err);
 }
 
+int look_begin_loose(struct look *look, struct error *err)
+{
+	const struct compare *compare = look->compare;
+	int rc = 0;
+
+	if (!compare->loose_count)
+		return 0;
+	look->loose = calloc(compare->loose_count, sizeof(*look->loose));
+	if (!look->loose)
+		return error_memory(err, "a comparison");
+	for (size_t i = 0; rc == 0 && i < compare->loose_count; i++)
+		rc = canonical_init(&look->loose[i],
+				    &compare->shape[look->side],
+				    &compare->shape[!look->side],
+				    &compare->loose[i], 1, err);
+	return rc;
+}
+
+int look_loose(struct look *look, size_t i, uint64_t *digest, struct error *err)
+{
+	struct row_digest md5;
+
+	if (canonical_digest(&look->loose[i], &look->batch, look->at, &md5,
+			     err) < 0)
+		return -1;
+	memcpy(digest, md5.md5, sizeof(*digest));
+	return 0;
+}
+
 int look_begin_keys(struct look *look, struct compare *compare,
 		    enum compare_side side, const struct row_choice *choice,
 		    struct error *err)
@@ -134,6 +164,9 @@ void look_end(struct look *look)
 	struct source *src = look_reader(look->compare, look->side);
 
 	src->ops->end(src);
+	for (size_t i = 0; look->loose && i < look->compare->loose_count; i++)
+		canonical_release(&look->loose[i]);
+	free(look->loose);
 	canonical_release(&look->rows);
 	canonical_release(&look->keys);
 	batch_release(&look->batch);

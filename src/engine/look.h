@@ -10,14 +10,23 @@
  * found. Nobody else includes this.
  */
 
+/* A value that a change of its row may leave out. */
+struct loose_value {
+	uint64_t digest; /* of the source's, at the first look */
+	bool differs;	 /* the destination has another one */
+	bool written;	 /* by a change meanwhile */
+};
+
 /* A row: what is known of it on either side. */
 struct compare_entry {
 	UT_hash_handle hh;
 	struct row_digest key;
 	struct row_digest md5[COMPARE_SIDES];
 	bool has[COMPARE_SIDES];
-	bool changed;		/* meanwhile */
-	enum compare_side side; /* where its key was found */
+	bool changed;		   /* meanwhile, all of it */
+	bool partial;		   /* or some of it: */
+	struct loose_value *loose; /* of the columns compare->loose */
+	enum compare_side side;	   /* where its key was found */
 	size_t at; /* and its row there, or among the keys of a leaf */
 };
 
@@ -53,6 +62,7 @@ struct look {
 	enum compare_side side;
 	struct batch batch;
 	struct canonical rows, keys; /* `rows` not of keys alone */
+	struct canonical *loose;     /* NULL, or one for each loose column */
 	size_t at;		     /* the row of the batch at hand */
 };
 
@@ -60,6 +70,9 @@ struct look {
 int look_begin(struct look *look, struct compare *compare,
 	       enum compare_side side, const struct row_choice *choice,
 	       struct error *err) __attribute__((warn_unused_result));
+/* And at each loose value by itself, after look_begin(). */
+int look_begin_loose(struct look *look, struct error *err)
+	__attribute__((warn_unused_result));
 /* At the keys alone: then look_next() has no `md5`. */
 int look_begin_keys(struct look *look, struct compare *compare,
 		    enum compare_side side, const struct row_choice *choice,
@@ -70,6 +83,10 @@ void look_end(struct look *look);
 int look_next(struct look *look, struct row_digest *key, struct row_digest *md5,
 	      struct error *err) __attribute__((warn_unused_result));
 
+/* Of the row at hand the loose column's value. */
+int look_loose(struct look *look, size_t i, uint64_t *digest, struct error *err)
+	__attribute__((warn_unused_result));
+
 /* Put the key of the row at hand into `keys`. False: no room. */
 bool look_keep_key(const struct look *look, struct batch *keys);
 
@@ -78,5 +95,8 @@ bool look_keep_key(const struct look *look, struct batch *keys);
  * known of each, see COMPARE_BYTES.
  */
 #define LOOK_KEYS_BYTES ((size_t)2 << 20)
+
+/* What may be known of loose values. */
+#define LOOK_LOOSE_BYTES ((size_t)2 << 20)
 
 #endif

@@ -58,14 +58,23 @@ static struct batch *add_batch(struct repair *repair, struct error *err)
 	return batch;
 }
 
-/* Copy a row of `from` by the names of its columns; the others are NULL. */
+/*
+ * Copy a row of `from` by the names of its columns; the others are NULL, or of
+ * a change that leaves values out not known either.
+ */
 static bool put_row(struct batch *to, const struct batch *from, size_t row)
 {
 	for (size_t i = 0; i < to->table->column_count; i++) {
 		const struct column *column =
 			table_column(from->table, to->table->columns[i].name);
 
-		if (!column)
+		if (column ? batch_unchanged(
+				     from,
+				     (size_t)(column - from->table->columns),
+				     row)
+			   : batch_is_partial(from, row))
+			batch_put_unchanged(to, i);
+		else if (!column)
 			batch_put_null(to, i);
 		else if (!batch_put_copy(
 				 to, i, from,
@@ -75,17 +84,26 @@ static bool put_row(struct batch *to, const struct batch *from, size_t row)
 	return true;
 }
 
-/* What a lone row holds is the source's: it stays when that reads on. */
-static int keep_lone(struct repair *repair, struct batch *batch,
+static int hold_lone(struct repair *repair, const struct batch *batch,
 		     struct error *err)
 {
 	size_t bytes = batch_bytes(batch);
-	struct batch own;
 
 	if (repair->largest && hold(repair, bytes, err) < 0)
 		return -1;
 	if (bytes > repair->largest)
 		repair->largest = bytes;
+	return 0;
+}
+
+/* What a lone row holds is the source's: it stays when that reads on. */
+static int keep_lone(struct repair *repair, struct batch *batch,
+		     struct error *err)
+{
+	struct batch own;
+
+	if (hold_lone(repair, batch, err) < 0)
+		return -1;
 	if (batch_init(&own, batch->table, 1, BATCH_BYTES, err) < 0)
 		return -1;
 	batch_make_lone(&own);
@@ -134,6 +152,61 @@ static int read_side(struct repair *repair, const struct batch *keys,
 	return rc;
 }
 
+static bool put_change(struct repair *repair, struct batch *batch,
+		       const struct batch *changes, size_t row)
+{
+	if (!put_row(batch, changes, row))
+		return false;
+	batch_add_row(batch, ROW_UPSERT);
+	repair->changes = true;
+	return true;
+}
+
+static int keep_change(struct repair *repair, const struct batch *changes,
+		       size_t row, struct error *err)
+{
+	struct batch *last =
+		repair->changes ? &repair->rows[repair->count - 1] : NULL;
+
+	if (!changes->lone && last && !batch_full(last) &&
+	    put_change(repair, last, changes, row))
+		return 0;
+	if (changes->lone && hold_lone(repair, changes, err) < 0)
+		return -1;
+	last = add_batch(repair, err);
+	if (!last)
+		return -1;
+	if (changes->lone) {
+		batch_make_lone(last);
+		repair->full--;
+	}
+	return put_change(repair, last, changes, row)
+		       ? 0
+		       : error_memory(err, "a row to be repaired");
+}
+
+int repair_see_changes(struct repair *repair, const struct batch *changes,
+		       struct error *err)
+{
+	bool *take;
+	int rc;
+
+	if (compare_see_changes(repair->compare, changes, err) < 0)
+		return -1;
+	if (!changes->keeps || repair->fails.kind != ERROR_NONE)
+		return 0;
+	take = calloc(changes->rows + 1, sizeof(*take));
+	if (!take)
+		return error_memory(err, "a repair");
+	rc = compare_unchanged(repair->compare, changes, take, err);
+	for (size_t row = 0; rc == 0 && row < changes->rows; row++)
+		if (take[row] &&
+		    keep_change(repair, changes, row, &repair->fails) < 0)
+			break;
+	free(take);
+	return rc;
+}
+
 int repair_read(struct repair *repair, struct compare *compare,
 		struct error *err)
 {
@@ -163,14 +236,14 @@ struct writing {
 	enum compare_side side; /* of the keys that are to be removed; */
 	bool both;		/* or of either */
 	struct batch out;
-	uint64_t rows;
+	bool any; /* was written */
 };
 
 static int flush(struct writing *w, struct error *err)
 {
 	if (w->out.rows && w->dst->ops->write(w->dst, &w->out, err) < 0)
 		return -1;
-	w->rows += w->out.rows;
+	w->any |= w->out.rows > 0;
 	batch_reset(&w->out);
 	return 0;
 }
@@ -206,10 +279,9 @@ static int remove_one(void *arg, const struct compare_row *row,
 static int write_lone(struct writing *w, const struct batch *batch,
 		      struct error *err)
 {
-	if (flush(w, err) < 0 || w->dst->ops->write(w->dst, batch, err) < 0)
+	if (flush(w, err) < 0)
 		return -1;
-	w->rows++;
-	return 0;
+	return w->dst->ops->write(w->dst, batch, err);
 }
 
 static int add_batch_rows(struct repair *repair, struct writing *w,
@@ -268,14 +340,13 @@ static int write_all(struct repair *repair, struct writing *w,
 
 static int write_once(struct repair *repair, struct writing *w,
 		      const struct table *shape, bool upserts,
-		      uint64_t *written, struct error *err)
+		      struct error *err)
 {
 	struct link *link = repair->compare->link;
 	int ret = write_all(repair, w, shape, upserts, err);
 
 	if (ret < 0)
 		link->dst->ops->rollback(link->dst);
-	*written += w->rows;
 	batch_release(&w->out);
 	return ret;
 }
@@ -286,25 +357,24 @@ static int write_once(struct repair *repair, struct writing *w,
  * different ways, those that only the destination has are removed first, on
  * their own.
  */
-int repair_write(struct repair *repair, uint64_t *written, struct error *err)
+int repair_write(struct repair *repair, struct error *err)
 {
 	struct compare *compare = repair->compare;
 	struct link *link = compare->link;
 	struct writing extra = {.side = COMPARE_DEST};
 	struct writing rest = {.side = COMPARE_SOURCE};
 
-	*written = 0;
 	if (link_connect_target(link, err) < 0)
 		return -1;
 	rest.both = compare_same_keys(compare);
 	if (!rest.both && compare->found[COMPARE_DEST].rows &&
 	    write_once(repair, &extra, &compare->keys[COMPARE_DEST], false,
-		       written, err) < 0)
+		       err) < 0)
 		return -1;
-	if (extra.rows) {
+	if (extra.any) {
 		link_release_target(link);
 		if (link_connect_target(link, err) < 0)
 			return -1;
 	}
-	return write_once(repair, &rest, &link->shape, true, written, err);
+	return write_once(repair, &rest, &link->shape, true, err);
 }

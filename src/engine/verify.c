@@ -361,7 +361,9 @@ static int watch(void *arg, const struct batch *changes, struct error *err)
 {
 	struct verify *verify = arg;
 
-	return compare_see_changes(&verify->compare, changes, err);
+	return verify->step == VERIFY_REPAIR
+		       ? repair_see_changes(&verify->repair, changes, err)
+		       : compare_see_changes(&verify->compare, changes, err);
 }
 
 /* From now on changes are seen, until all that is older has arrived. */
@@ -458,15 +460,11 @@ static int begin_scan(struct verify *verify, struct error *err)
 }
 
 /*
- * Read what is to be written, or come back with fewer rows at once: then those
- * that were found are looked for again.
+ * If it was memory that was short, come back with fewer rows at once: then
+ * those that were found are looked for again.
  */
-static int begin_repair(struct verify *verify, struct error *err)
+static int take_fewer(struct verify *verify, struct error *err)
 {
-	if (repair_read(&verify->repair, &verify->compare, err) == 0) {
-		wait_for_changes(verify, VERIFY_REPAIR);
-		return 0;
-	}
 	if (err->kind != ERROR_MEMORY || verify->most_rows <= CONFIRM_ROWS_MIN)
 		return -1;
 	verify->most_rows /= 8;
@@ -479,6 +477,15 @@ static int begin_repair(struct verify *verify, struct error *err)
 	return 0;
 }
 
+/* Read what is to be written. */
+static int begin_repair(struct verify *verify, struct error *err)
+{
+	if (repair_read(&verify->repair, &verify->compare, err) < 0)
+		return take_fewer(verify, err);
+	wait_for_changes(verify, VERIFY_REPAIR);
+	return 0;
+}
+
 /* Something was found: look at it again, or copy it at once if asked to. */
 static int begin_confirming(struct verify *verify, struct error *err)
 {
@@ -486,7 +493,7 @@ static int begin_confirming(struct verify *verify, struct error *err)
 
 	if (tally->kind != TALLY_CHOSEN) {
 		if (compare_look_at_source(&verify->compare, err) < 0)
-			return -1;
+			return take_fewer(verify, err);
 		wait_for_changes(verify, VERIFY_CONFIRM);
 		return 0;
 	}
@@ -588,17 +595,20 @@ static int confirm(struct verify *verify, struct error *err)
 static int repair(struct verify *verify, struct error *err)
 {
 	struct tally *tally = &verify->tally;
-	uint64_t found = compare_found(&verify->compare), written;
 
 	stop_watching(verify);
 	compare_release(&verify->compare);
-	if (repair_write(&verify->repair, &written, err) < 0) {
+	if (verify->repair.fails.kind != ERROR_NONE) {
+		*err = verify->repair.fails;
+		return take_fewer(verify, err);
+	}
+	if (repair_write(&verify->repair, err) < 0) {
 		/* It may have happened: the destination's checkpoint tells. */
 		link_forget(verify->link);
 		return error_wrap(err, "repair");
 	}
-	/* The others were written by change capture itself. */
-	tally->repaired += tally->kind == TALLY_CHOSEN ? written : found;
+	/* By that, or by change capture itself. */
+	tally->repaired += compare_expected(&verify->compare);
 	repair_release(&verify->repair);
 	compare_forget_found(&verify->compare);
 	verify->step = VERIFY_SCAN;

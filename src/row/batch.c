@@ -140,6 +140,16 @@ void batch_put_borrowed(struct batch *batch, size_t col, const void *data,
 	slice->len = len;
 }
 
+bool batch_is_partial(const struct batch *batch, size_t row)
+{
+	bool partial = false;
+
+	for (size_t i = 0;
+	     batch->keeps && !partial && i < batch->table->column_count; i++)
+		partial = batch_unchanged(batch, i, row);
+	return partial;
+}
+
 bool batch_put_copy(struct batch *batch, size_t col, const struct batch *from,
 		    size_t from_col, size_t from_row)
 {

@@ -172,6 +172,9 @@ static inline bool batch_unchanged(const struct batch *batch, size_t col,
 	       (batch->columns[col].kept[row >> 3] >> (row & 7) & 1);
 }
 
+/* Does the log leave out some value of the row? */
+bool batch_is_partial(const struct batch *batch, size_t row);
+
 static inline enum row_op batch_op(const struct batch *batch, size_t row)
 {
 	return (enum row_op)batch->ops[row];

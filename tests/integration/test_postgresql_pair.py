@@ -1,6 +1,10 @@
 """From one PostgreSQL to another everything arrives as it is: by a load, by
 changes, and compared. What psql prints of both tables is the same, byte by byte.
 """
+import contextlib
+import threading
+import time
+
 import pytest
 
 from support import dataflow, postgresql
@@ -262,6 +266,60 @@ def test_wider_limits_take_all(pair):
 
 OUT_OF_LINE = "(SELECT string_agg(md5(i::text), '') " \
     "FROM generate_series(1, 200) AS i)"
+
+
+@contextlib.contextmanager
+def busy(pair, statement):
+    """Somebody runs it without a pause."""
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            pair.on_source(statement)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_row_whose_log_tells_a_part_of_it_is_judged_and_repaired(pair):
+    """Changes that leave out long values have written the others, and no row
+    that was missing; what they leave out is compared as it was before them."""
+    pair.on_source("CREATE TABLE busy (id int PRIMARY KEY, n int, a text, "
+                   "b text); ALTER TABLE busy ALTER a SET STORAGE EXTERNAL, "
+                   "ALTER b SET STORAGE EXTERNAL; INSERT INTO busy SELECT g, "
+                   "0, repeat('a', 4000), repeat('b', 4000) "
+                   "FROM generate_series(1, 50) AS g")
+    mapping = pair.add_mapping("busy")
+    pair.start()
+    pair.wait_same(table="busy")
+    with busy(pair, "UPDATE busy SET n = n + 1 WHERE id IN (7, 8, 9)"), \
+            busy(pair, "UPDATE busy SET b = repeat('B', 4000 + (random() * "
+                       "99)::int) WHERE id IN (8, 9)"):
+        time.sleep(0.5)
+        assert ask(pair, mapping, "VERIFY") == ("PASSED", 0)
+        pair.there.query("DELETE FROM busy WHERE id IN (7, 8)", pair.dst_db)
+        pair.there.query("UPDATE busy SET a = 'wrong' WHERE id = 9",
+                         pair.dst_db)
+        assert ask(pair, mapping, "VERIFY") == ("FAILED", 3)
+        assert ask(pair, mapping, "REPAIR") == ("PASSED", 3)
+        assert ask(pair, mapping, "VERIFY") == ("PASSED", 0)
+        pair.there.query("DELETE FROM busy WHERE id = 8", pair.dst_db)
+        pair.control("INSERT INTO sync_requests (mapping_id, request_type, "
+                     f"where_condition) VALUES ({mapping}, N'RESYNC', "
+                     "N'id BETWEEN 8 AND 9')")
+        dataflow.wait_for(lambda: pair.control(
+            "SELECT COUNT(*) FROM sync_requests WHERE state = N'COMPLETED'")
+            == [(5,)], 60)
+        assert pair.control("SELECT answer FROM sync_requests WHERE "
+                            "request_type = N'RESYNC'") == [
+                                ("2 rows copied again",)]
+    pair.wait_same(table="busy")
 
 
 def prepare_family(pair):

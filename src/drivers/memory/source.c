@@ -534,6 +534,7 @@ static int source_check(struct source *src, struct source_check *what,
 
 const struct source_ops memory_source_ops = {
 	.connections = 1,
+	.partial = true,
 	.open = source_open,
 	.connect = source_connect,
 	.release = source_end,

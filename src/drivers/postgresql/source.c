@@ -622,6 +622,7 @@ static int source_check(struct source *src, struct source_check *what,
 
 const struct source_ops postgresql_source_ops = {
 	.connections = 1,
+	.partial = true,
 	.open = source_open,
 	.connect = source_connect,
 	.release = source_release,
