@@ -116,6 +116,36 @@ bool platform_wait_socket(int socket, bool write, int ms);
 void platform_cut_off(int socket);
 
 /*
+ * See what a library sends on a socket of its own before anybody else does.
+ * From the first call on, what is written to `socket` stays in this process,
+ * and nothing can be read from it. The second puts the connection back, and
+ * what was written into `out`; it returns how many bytes. -1 also for `size`
+ * or more, and then `socket` is only good for being closed. Whoever finds that
+ * the library has closed it meanwhile calls the third instead: the number may
+ * be somebody else's by then. For a little at a time, and no other thread may
+ * use the socket.
+ */
+struct platform_detour {
+	int socket;
+	int connection; /* where it led to */
+	int outlet;	/* where it leads to now */
+};
+
+int platform_begin_detour(struct platform_detour *detour, int socket,
+			  struct error *err)
+	__attribute__((warn_unused_result));
+int platform_end_detour(struct platform_detour *detour, void *out, size_t size,
+			struct error *err) __attribute__((warn_unused_result));
+void platform_drop_detour(struct platform_detour *detour);
+
+/*
+ * Send what a socket's buffer has room for, and at once, even if its owner has
+ * it put off sending. -1 if that was not all of it.
+ */
+int platform_send(int socket, const void *data, size_t len, struct error *err)
+	__attribute__((warn_unused_result));
+
+/*
  * A name for this machine and process, as "host:pid:start", which no other
  * process has, not even one that gets the same number later.
  */

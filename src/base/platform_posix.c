@@ -6,6 +6,8 @@
 #include <malloc.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -396,6 +398,90 @@ bool platform_wait_socket(int socket, bool write, int ms)
 void platform_cut_off(int socket)
 {
 	shutdown(socket, SHUT_RDWR);
+}
+
+/* Both ends of a pair, which neither wait nor outlive an exec(). */
+static int make_pair(int ends[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+		fcntl(ends[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+int platform_begin_detour(struct platform_detour *detour, int socket,
+			  struct error *err)
+{
+	int ends[2];
+
+	detour->socket = socket;
+	detour->connection = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	if (detour->connection < 0)
+		return error_errno(err, errno, "cannot copy a socket");
+	if (make_pair(ends) < 0) {
+		error_errno(err, errno, "cannot make a pair of sockets");
+		close(detour->connection);
+		return -1;
+	}
+	detour->outlet = ends[1];
+	if (dup2(ends[0], socket) < 0) {
+		error_errno(err, errno, "cannot replace a socket");
+		close(ends[0]);
+		platform_drop_detour(detour);
+		return -1;
+	}
+	close(ends[0]);
+	return 0;
+}
+
+/*
+ * Once the connection is back nobody can write to the pair any more: what is
+ * read from it ends.
+ */
+int platform_end_detour(struct platform_detour *detour, void *out, size_t size,
+			struct error *err)
+{
+	size_t len = 0;
+	ssize_t got = -1;
+
+	if (dup2(detour->connection, detour->socket) < 0) {
+		error_errno(err, errno, "cannot put a socket back");
+		platform_drop_detour(detour);
+		return -1;
+	}
+	while (len < size &&
+	       (got = read(detour->outlet, (char *)out + len, size - len)) > 0)
+		len += (size_t)got;
+	platform_drop_detour(detour);
+	if (got != 0)
+		return error_set(err, ERROR_SYSTEM,
+				 "more than %zu bytes were sent", size);
+	return (int)len;
+}
+
+void platform_drop_detour(struct platform_detour *detour)
+{
+	close(detour->connection);
+	close(detour->outlet);
+}
+
+/* FreeTDS holds back on Linux what does not fill a packet (TCP_CORK). */
+int platform_send(int socket, const void *data, size_t len, struct error *err)
+{
+	ssize_t sent = send(socket, data, len, MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return error_errno(err, errno, "cannot send");
+	if ((size_t)sent < len)
+		return error_set(err, ERROR_SYSTEM,
+				 "a socket has no room for %zu bytes", len);
+#ifdef TCP_CORK
+	setsockopt(socket, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int));
+#endif
+	return 0;
 }
 
 static void host_name(char *host, size_t size)

@@ -10,6 +10,15 @@
  * a second while the server is silent. An interrupted connection is closed
  * rather than cancelled, because on a dead network dbcancel() fails too and
  * the server rolls back what a closed connection left open.
+ *
+ * FreeTDS takes TLS off after the login if the answer to its PRELOGIN says that
+ * only the login is to be encrypted, `encryption = require` or not; and whoever
+ * can change a byte on the network can have that answer given. db-lib does not
+ * tell, and once in the clear everything that comes in may be made up. So it is
+ * what we send that is looked at: the first statement, which holds no secret,
+ * is caught on its way to the network, and leaves if it is a TLS record. FreeTDS
+ * takes TLS off nowhere else. Counting the bytes that the kernel has sent was
+ * rejected: the other side has a say in that, by what it acknowledges.
  */
 #include "tds/connection.h"
 
@@ -22,6 +31,7 @@
 #include <syberror.h>
 
 #include "base/clock.h"
+#include "base/platform.h"
 #include "base/strbuf.h"
 #include "tds/advice.h"
 #include "tds/conf.h"
@@ -30,6 +40,9 @@
 /* Half the system calls of the usual 4096; a server takes memory from another,
  * scarcer place for more than 8060 (its option "network packet size"). */
 #define PACKET_BYTES 8000
+
+/* What TLS puts in front of all that it carries; of TDS it is no packet's. */
+#define TLS_APPLICATION_DATA 23
 
 /* What db-lib can send as one nvarchar parameter. */
 #define PARAM_TEXT_MAX 4000
@@ -193,12 +206,46 @@ int tds_call_failed(struct tds *conn, const char *what, struct error *err)
 	return -1;
 }
 
+static RETCODE send_batch(struct tds *conn, const char *sql)
+{
+	dbfreebuf(conn->db);
+	if (dbcmd(conn->db, sql) == FAIL)
+		return FAIL;
+	return dbsqlsend(conn->db);
+}
+
+/*
+ * Go to the next result that has columns. 1: found; 0: there is none; -1: an
+ * error came first.
+ */
+static int next_result(struct tds *conn)
+{
+	RETCODE rc;
+
+	while ((rc = dbresults(conn->db)) == SUCCEED) {
+		if (conn->failed)
+			return -1;
+		conn->in_rows = dbnumcols(conn->db) > 0;
+		if (conn->in_rows)
+			return 1;
+	}
+	return rc == NO_MORE_RESULTS && !conn->failed ? 0 : -1;
+}
+
 /* A failed statement: leave the session ready for the next one. */
 static int statement_failed(struct tds *conn, struct error *err)
 {
 	tds_call_failed(conn, "a statement", err);
 	tds_abandon(conn);
 	return -1;
+}
+
+/* Stand before the first row that a statement returns, once it was sent. */
+static int await_result(struct tds *conn, struct error *err)
+{
+	if (dbsqlok(conn->db) == FAIL || conn->failed || next_result(conn) < 0)
+		return statement_failed(conn, err);
+	return 0;
 }
 
 /* ------------------------------------------------------------ log in */
@@ -233,6 +280,70 @@ static int connect_failed(struct tds *conn, const struct tds_login *login,
 	return -1;
 }
 
+/* What `sql` looks like on the wire, instead of sending it. */
+static int catch_batch(struct tds *conn, const char *sql, unsigned char *out,
+		       size_t size, struct error *err)
+{
+	struct platform_detour detour;
+	RETCODE rc;
+	int len;
+
+	if (platform_begin_detour(&detour, dbiordesc(conn->db), err) < 0)
+		return -1;
+	rc = send_batch(conn, sql);
+	if (DBDEAD(conn->db)) {
+		platform_drop_detour(&detour);
+		return tds_call_failed(conn, "a statement", err);
+	}
+	len = platform_end_detour(&detour, out, size, err);
+	if (len >= 0 && rc == FAIL)
+		return tds_call_failed(conn, "a statement", err);
+	return len;
+}
+
+/* Send the first statement, unless it would go in the clear. */
+static int send_encrypted(struct tds *conn, const struct tds_login *login,
+			  const char *sql, struct error *err)
+{
+	unsigned char wire[PACKET_BYTES] = {0};
+	int len = catch_batch(conn, sql, wire, sizeof(wire), err);
+
+	if (len >= 0 && wire[0] != TLS_APPLICATION_DATA)
+		return error_set(
+			err, ERROR_CONNECTION,
+			"server '%s', login '%s': encryption was turned off "
+			"after the login, though encrypt=true is for all of "
+			"it; somebody in between has changed what passes, or "
+			"the server is set to encrypt logins alone; set Force "
+			"Encryption on the server, and find out who is in "
+			"between",
+			conn->address, login->user);
+	if (len >= 0 &&
+	    platform_send(dbiordesc(conn->db), wire, (size_t)len, err) == 0)
+		return 0;
+	/* What this machine is short of now it may have again. */
+	if (err->kind == ERROR_SYSTEM) {
+		err->kind = ERROR_CONNECTION;
+		err->retryable = true;
+		error_wrap(err, "server '%s'", conn->address);
+	}
+	return -1;
+}
+
+static int begin_session(struct tds *conn, const struct tds_login *login,
+			 struct error *err)
+{
+	if (login->encryption != TDS_ENCRYPT_REQUIRE)
+		return tds_exec(conn, session_options, err);
+	tds_begin_call(conn);
+	if (conn->cancel && cancel_check_now(conn->cancel, err) < 0)
+		return -1;
+	if (send_encrypted(conn, login, session_options, err) < 0 ||
+	    await_result(conn, err) < 0)
+		return -1;
+	return tds_finish(conn, err);
+}
+
 int tds_open(struct tds **out, const struct tds_login *login,
 	     struct cancel *cancel, struct error *err)
 {
@@ -263,7 +374,7 @@ int tds_open(struct tds **out, const struct tds_login *login,
 	}
 	dbsetuserdata(conn->db, (BYTE *)conn);
 	dbsetinterrupt(conn->db, is_interrupted, on_interrupt);
-	if (tds_exec(conn, session_options, err) < 0)
+	if (begin_session(conn, login, err) < 0)
 		goto done;
 	*out = conn;
 	ret = 0;
@@ -323,14 +434,6 @@ struct tds_param tds_bytes(const char *name, const void *value, size_t len)
 	};
 
 	return param;
-}
-
-static RETCODE send_batch(struct tds *conn, const char *sql)
-{
-	dbfreebuf(conn->db);
-	if (dbcmd(conn->db, sql) == FAIL)
-		return FAIL;
-	return dbsqlsend(conn->db);
 }
 
 static bool is_empty_text(const struct tds_param *param)
@@ -434,24 +537,6 @@ done:
 	return rc;
 }
 
-/*
- * Go to the next result that has columns. 1: found; 0: there is none; -1: an
- * error came first.
- */
-static int next_result(struct tds *conn)
-{
-	RETCODE rc;
-
-	while ((rc = dbresults(conn->db)) == SUCCEED) {
-		if (conn->failed)
-			return -1;
-		conn->in_rows = dbnumcols(conn->db) > 0;
-		if (conn->in_rows)
-			return 1;
-	}
-	return rc == NO_MORE_RESULTS && !conn->failed ? 0 : -1;
-}
-
 int tds_query(struct tds *conn, const char *sql, const struct tds_param *params,
 	      size_t count, struct error *err)
 {
@@ -461,10 +546,8 @@ int tds_query(struct tds *conn, const char *sql, const struct tds_param *params,
 	if (conn->cancel && cancel_check_now(conn->cancel, err) < 0)
 		return -1;
 	rc = count ? send_rpc(conn, sql, params, count) : send_batch(conn, sql);
-	if (rc == FAIL || dbsqlok(conn->db) == FAIL || conn->failed ||
-	    next_result(conn) < 0)
-		return statement_failed(conn, err);
-	return 0;
+	return rc == FAIL ? statement_failed(conn, err)
+			  : await_result(conn, err);
 }
 
 int tds_fetch(struct tds *conn, struct error *err)

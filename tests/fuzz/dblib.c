@@ -298,6 +298,12 @@ DBBOOL dbdead(DBPROCESS *db)
 	return db->dead;
 }
 
+int dbiordesc(DBPROCESS *db)
+{
+	(void)db;
+	return -1;
+}
+
 void dbsetuserdata(DBPROCESS *db, BYTE *ptr)
 {
 	db->user_data = ptr;

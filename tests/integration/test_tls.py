@@ -349,6 +349,71 @@ def test_the_control_store(servers, authority, tmp_path):
     assert "no CA that is trusted" in done.stderr, done.stderr
 
 
+def login_alone(data):
+    """In a PRELOGIN: encrypt the login, and nothing behind it."""
+    changed = bytearray(data)
+    if data[:1] == b"\x12" and data[8:9] == b"\0":  # no TLS record in it
+        for at in range(8, data.index(0xff), 5):
+            if data[at] == 1:
+                changed[8 + int.from_bytes(data[at + 1:at + 3], "big")] = 0
+    return bytes(changed)
+
+
+TURNED_OFF = "encryption was turned off after the login"
+
+
+def seen(server, relay):
+    """Of what must not be, and of what a server says to every login."""
+    words = dict(on_the_wire(server.password), **{
+        word: word.encode("utf-16-le")
+        for word in ("us_english", "IMPLICIT_TRAN", "source_servers")})
+    return {name for name, what in words.items() if relay.holds(what)}
+
+
+@pytest.mark.parametrize("options", [
+    "encrypt=true;ca file={ca}", "encrypt=true;trust server certificate=true"])
+def test_turned_off_in_between(pair, servers, authority,  # noqa: F811
+                               options):
+    """One flipped byte: the server thinks that we want no more, and FreeTDS
+    takes TLS off after the login. Nothing of ours follows."""
+    server = servers["good"]
+    pair.config(max_retry_attempts=1)
+    with Relay(port_of(server), rewrite=login_alone) as relay:
+        number = pair.add_server("flipped", text_for(
+            server, options.format(ca=authority.file), port=relay.port))
+        mapping = pair.add_mapping("t", "t_flipped", cdc=0, server_id=number,
+                                   source_database="shop")
+        pair.start()
+        kind, message, _ = dataflow.wait_for(lambda: pair.errors(mapping))[0]
+        assert kind == "CONNECTION"
+        assert f"server 'localhost,{relay.port}', login 'sa': " in message
+        assert TURNED_OFF in message and "Force Encryption" in message
+        is_healthy(pair)
+        assert seen(server, relay) == {"us_english"}
+        relay.rewrite = bytes
+        dataflow.wait_for(lambda: pair.has_table("t_flipped"))
+        dataflow.wait_for(lambda: not pair.errors(mapping))
+        assert seen(server, relay) == {"us_english"}
+
+
+def test_turned_off_before_the_control_store(servers, authority, tmp_path):
+    server = servers["good"]
+    with Relay(port_of(server)) as relay:
+        env = {"DEST_SERVER": f"localhost,{relay.port}", "DEST_USER": "sa",
+               "DEST_PASS": server.password, "DEST_DATABASE": "control_flip",
+               "TMPDIR": str(tmp_path),
+               "DEST_OPTIONS": f"encrypt=true;ca file={authority.file}"}
+        done = dataflow.run("init", env=env)
+        assert done.returncode == 0, done.stderr
+        assert seen(server, relay) == set()
+        relay.rewrite = login_alone
+        for command in "status", "check", "init", "run":
+            done = dataflow.run(command, env=env)
+            assert done.returncode == 3, (command, done.stderr)
+            assert TURNED_OFF in done.stdout + done.stderr, command
+        assert seen(server, relay) == {"us_english"}
+
+
 @pytest.mark.parametrize("by_client", [True, False], ids=["load", "read"])
 def test_dead_in_the_middle(world, servers, authority, by_client):
     """The time-out holds inside of an encrypted stream too."""
