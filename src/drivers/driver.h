@@ -422,6 +422,13 @@ struct target_spec {
 	int64_t epoch;	    /* of the lease that the work is done under */
 };
 
+/*
+ * The origin, for a checkpoint that does not lie with its table: with the
+ * table it went to, since another one holds nothing of it. Owned by the
+ * caller; NULL without memory.
+ */
+char *target_origin(const struct target_spec *spec);
+
 /* Up to where a target holds every change; stored beside the data. */
 struct checkpoint {
 	struct position position; /* empty: no change capture */
@@ -584,7 +591,8 @@ struct target_ops {
 
 	/*
 	 * Begin a TARGET_REPLACE in parts. If a load of the same mapping from
-	 * the same source in the same shape broke off, `plan` is freed and
+	 * the same source in the same shape broke off, and the checkpoint is
+	 * what it was then, as `plan` says, `plan` is freed and
 	 * becomes that one's, and 1 says so; otherwise what broke off is
 	 * dropped, and `plan` is the one to keep: 0. Then other targets of the
 	 * same mapping, with the same epoch, may begin its parts. commit() of

@@ -44,3 +44,13 @@ bool load_plan_is_whole(const struct load_plan *plan)
 			return false;
 	return true;
 }
+
+void load_plan_sign(const struct load_plan *plan, const char *origin,
+		    const struct table *shape, struct strbuf *out)
+{
+	char stored[POSITION_TEXT_MAX];
+
+	position_format(stored, &plan->stored);
+	strbuf_addf(out, "%s\n%s\n", origin, stored);
+	table_signature(shape, out);
+}

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strbuf.h"
 #include "row/position.h"
+#include "row/schema.h"
 
 /*
  * A stretch of a table in the order of its key: from `low` on, and before
@@ -29,6 +31,7 @@ struct load_part {
 
 struct load_plan {
 	struct position position; /* taken before the first part was read */
+	struct position stored;	  /* what the destination held by then */
 	struct load_part *parts;
 	size_t count;
 };
@@ -37,6 +40,14 @@ struct load_plan {
 int load_plan_init(struct load_plan *plan, size_t count, struct error *err)
 	__attribute__((warn_unused_result));
 void load_plan_release(struct load_plan *plan); /* safe on a zeroed one */
+
+/*
+ * What a load is made for: nobody goes on with it for anything else, or when
+ * changes have come into the destination since it began, which it would take
+ * back.
+ */
+void load_plan_sign(const struct load_plan *plan, const char *origin,
+		    const struct table *shape, struct strbuf *out);
 
 /* Do its parts together hold every key, each beginning where one ends? */
 bool load_plan_is_whole(const struct load_plan *plan);

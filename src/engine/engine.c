@@ -123,6 +123,13 @@ static bool is_for(const struct engine_server *entry,
 	       entry->spill_mb == settings->spill_limit_mb;
 }
 
+bool engine_serves_alike(const struct settings *a, const struct settings *b)
+{
+	return a->connect_timeout_s == b->connect_timeout_s &&
+	       a->query_timeout_s == b->query_timeout_s &&
+	       a->spill_limit_mb == b->spill_limit_mb;
+}
+
 static void entry_free(struct engine_server *entry)
 {
 	if (entry->server)

@@ -152,6 +152,8 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 	int rc;
 
 	plan->position = *position;
+	if (link->loaded)
+		plan->stored = link->stored.position;
 	rc = link->dst->ops->plan_begin(link->dst, &link->shape, plan, fresh,
 					err);
 	if (rc < 0)

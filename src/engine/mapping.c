@@ -419,6 +419,14 @@ static bool same_verification(const struct mapping *a, const struct mapping *b)
 	       a->auto_repair == b->auto_repair;
 }
 
+int64_t mapping_interval_ms(const struct mapping *mapping, int seconds)
+{
+	int64_t interval = seconds * INT64_C(1000);
+	uint32_t spread = (uint32_t)mapping->id * 2654435761u;
+
+	return interval - (interval / 8 * (spread >> 22)) / 1024;
+}
+
 bool mapping_equal(const struct mapping *a, const struct mapping *b)
 {
 	return a->id == b->id && same_server(&a->from, &b->from) &&

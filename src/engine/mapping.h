@@ -82,6 +82,13 @@ void mapping_free(struct mapping *mapping); /* NULL is fine */
 /* Do both ask for the same work? */
 bool mapping_equal(const struct mapping *a, const struct mapping *b);
 
+/*
+ * How long it sleeps while it is idle: up to an eighth shorter than was asked for,
+ * by another part for each, so that those which began together drift apart and
+ * do not all need connections at once.
+ */
+int64_t mapping_interval_ms(const struct mapping *mapping, int seconds);
+
 /* Is its row, and are both its servers' rows, switched on? */
 bool mapping_is_enabled(const struct control_mapping *row,
 			const struct control_snapshot *snapshot);

@@ -24,10 +24,10 @@
 
 /* How the five seconds that a stop may take are spent. */
 #define STOP_DRAIN_MS	 1500 /* workers finish what is at hand */
-#define STOP_NOW_MS	 3000 /* then they are interrupted, up to here */
-#define STOP_TICK_MS	 3300 /* so long a look at the tables may last */
+#define STOP_NOW_MS	 2700 /* then they are interrupted, up to here */
+#define STOP_TICK_MS	 2900 /* so long a look at the tables may last */
 #define STOP_CENSUS_MS	 200  /* and servers are told of mappings */
-#define STOP_REPORTER_MS 700  /* what is left to write is written */
+#define STOP_REPORTER_MS 500  /* what is left to write is written */
 
 /* How long a worker that is replaced may finish what is at hand. */
 #define REPLACE_DRAIN_MS 3000
@@ -439,6 +439,8 @@ static void bring_in_line(struct scheduler *s,
 	end_stale_runs(s);
 	census_see(s->census, snapshot);
 	s->soon = requests_handle(&s->requests, snapshot);
+	for (size_t i = 0; i < s->slots.count; i++)
+		worker_go(s->slots.items[i].worker);
 	s->pulse.control_read_us = clock_utc_us();
 	s->pulse.running = s->slots.count;
 	pthread_mutex_unlock(&s->lock);

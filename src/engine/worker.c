@@ -29,7 +29,7 @@
 #define SLEEP_MIN_MS 100
 #define STACK_BYTES  (512 * 1024)
 
-#define FENCED_SLEEP_MS 60000 /* nothing is waited for but the end */
+#define IDLE_MS 60000 /* nothing is waited for but the end */
 
 /* A verification that is under way goes on soon. */
 #define VERIFY_SLEEP_MS 200
@@ -41,7 +41,7 @@ struct worker {
 	struct report_subject *subject;
 	struct cancel cancel;
 	pthread_t thread;
-	atomic_bool ended;
+	atomic_bool may_go, ended;
 	atomic_bool disowned;  /* another daemon works on it */
 	atomic_llong shut_out; /* see worker_shut_out() */
 
@@ -141,19 +141,6 @@ static int do_full_sync(struct worker *worker, struct error *err)
 	return 0;
 }
 
-/*
- * How long an idle mapping sleeps: up to an eighth shorter than was asked for, by
- * another part for each, so that those which began together drift apart and do
- * not all need connections at once.
- */
-static int64_t idle_interval(const struct worker *worker)
-{
-	int64_t interval = worker->settings.check_interval_s * INT64_C(1000);
-	uint32_t spread = (uint32_t)worker->mapping->id * 2654435761u;
-
-	return interval - (interval / 8 * (spread >> 22)) / 1024;
-}
-
 /* The trigger column costs a look at the table: once an interval. */
 static int look_at_triggers(struct worker *worker, struct error *err)
 {
@@ -161,7 +148,9 @@ static int look_at_triggers(struct worker *worker, struct error *err)
 	uint64_t rows;
 
 	if (!worker->mapping->trigger_column ||
-	    clock_ms() - worker->triggers_looked_ms < idle_interval(worker))
+	    clock_ms() - worker->triggers_looked_ms <
+		    mapping_interval_ms(worker->mapping,
+					worker->settings.check_interval_s))
 		return 0;
 	if (link_connect_source(link, err) < 0 ||
 	    link->src->ops->triggered(link->src, 1, &rows, err) < 0)
@@ -296,12 +285,25 @@ static void make_room(void *arg)
 	compact_begin_anew(&worker->compact);
 }
 
+static void close_link(struct worker *worker)
+{
+	if (!worker->opened)
+		return;
+	verify_begin_anew(&worker->verify);
+	compact_end(&worker->compact);
+	link_close(&worker->link);
+	link_leave(&worker->link, worker->engine);
+	worker->opened = false;
+}
+
 static int open_link(struct worker *worker, struct error *err)
 {
 	struct link *link = &worker->link;
 
-	if (worker->opened)
+	if (worker->opened &&
+	    engine_serves_alike(&link->settings, &worker->settings))
 		return 0;
+	close_link(worker);
 	if (worker->mapping->problem.kind != ERROR_NONE) {
 		*err = worker->mapping->problem;
 		return -1;
@@ -321,17 +323,6 @@ static int open_link(struct worker *worker, struct error *err)
 	}
 	worker->opened = true;
 	return 0;
-}
-
-static void close_link(struct worker *worker)
-{
-	verify_release(&worker->verify);
-	compact_end(&worker->compact);
-	if (!worker->opened)
-		return;
-	link_close(&worker->link);
-	link_leave(&worker->link, worker->engine);
-	worker->opened = false;
 }
 
 static void tell_connected(struct worker *worker)
@@ -550,7 +541,9 @@ static void succeeded(struct worker *worker)
 
 static int64_t next_sleep(struct worker *worker)
 {
-	int64_t interval = idle_interval(worker), rest;
+	int64_t interval = mapping_interval_ms(
+			worker->mapping, worker->settings.check_interval_s),
+		rest;
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
@@ -581,7 +574,7 @@ static int64_t step(struct worker *worker)
 
 	engine_get_settings(worker->engine, &worker->settings);
 	if (worker->halted)
-		return FENCED_SLEEP_MS;
+		return IDLE_MS;
 	if ((mapping->suspended || mapping->paused) &&
 	    mapping->problem.kind == ERROR_NONE) {
 		report_state(worker->subject,
@@ -610,7 +603,7 @@ static int64_t step(struct worker *worker)
 static void wait_for_the_end(struct worker *worker)
 {
 	while (cancel_level(&worker->cancel) == CANCEL_NONE)
-		cancel_sleep(&worker->cancel, FENCED_SLEEP_MS);
+		cancel_sleep(&worker->cancel, IDLE_MS);
 }
 
 /* --------------------------------------------------------------- the thread */
@@ -648,6 +641,10 @@ static void *worker_main(void *arg)
 
 	log_scope(worker->mapping->id, worker->mapping->name, NULL);
 	report_state(worker->subject, "STARTING", NULL, 0);
+	do
+		cancel_sleep(&worker->cancel, IDLE_MS);
+	while (!atomic_load(&worker->may_go) &&
+	       cancel_level(&worker->cancel) == CANCEL_NONE);
 	while (cancel_level(&worker->cancel) == CANCEL_NONE &&
 	       !atomic_load(&worker->disowned)) {
 		int64_t sleep_ms = step(worker);
@@ -664,6 +661,7 @@ static void *worker_main(void *arg)
 	report_run_end(worker->subject, REPORT_MOVING, "PAUSED",
 		       "stopped before it was through");
 	close_link(worker);
+	verify_release(&worker->verify);
 	log_scope(0, NULL, NULL);
 	atomic_store(&worker->ended, true);
 	return NULL;
@@ -704,6 +702,7 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 		.tell = tell_changes,
 		.arg = worker,
 	};
+	atomic_init(&worker->may_go, false);
 	atomic_init(&worker->ended, false);
 	atomic_init(&worker->disowned, false);
 	atomic_init(&worker->shut_out, -1);
@@ -734,6 +733,12 @@ failed:
 	free(worker);
 	mapping_free(mapping);
 	return NULL;
+}
+
+void worker_go(struct worker *worker)
+{
+	if (!atomic_exchange(&worker->may_go, true))
+		cancel_poke(&worker->cancel);
 }
 
 void worker_see(struct worker *worker, const struct control_mapping *row,

@@ -16,11 +16,13 @@ struct worker;
 /*
  * Work on a mapping under the lease of that epoch. Takes the mapping over, on
  * failure too. `row`, which may be NULL, says how far an earlier worker was
- * with its verification. NULL when there is no thread.
+ * with its verification. NULL when there is no thread; else that waits for
+ * worker_go(), so that it knows of all that was ordered before it was there.
  */
 struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 			    const struct control_mapping *row, int64_t epoch,
 			    struct error *err);
+void worker_go(struct worker *worker); /* as often as you like */
 
 /* What the tables say of it now, and when they were read. */
 void worker_see(struct worker *worker, const struct control_mapping *row,

@@ -183,6 +183,58 @@ def test_another_daemon_goes_on(parts):
     assert logged(parts, "that broke off") == 1
 
 
+def test_an_ordered_one_goes_on_before_any_change(parts):
+    """Though changes wait for the daemon that comes back."""
+    fill(parts, "t", KEYS["int"][0], "i", 12000)
+    parts.enable_cdc("t")
+    mapping = parts.add_mapping("t")
+    daemon = parts.start()
+    parts.wait_equal("t")
+    dataflow.wait_for(lambda: parts.state(mapping) == "CDC")
+    slow_parts(parts)
+    parts.request(mapping, "FULL_SYNC")
+    dataflow.wait_for(lambda: done(parts) >= 3, interval=0.02)
+    daemon.kill()
+    parts.on_source("UPDATE t SET v = N'changed' WHERE k % 3 = 0")
+    parts.start()
+    parts.wait_equal("t")
+    assert logged(parts, "that broke off") == 1
+    assert parts.errors() == []
+
+
+def test_nobody_goes_on_with_one_that_changes_have_passed(parts):
+    """It would take the table back to when it began, and further than the log
+    may reach."""
+    parts.config(resync_on_gap=0, max_retry_attempts=1)
+    fill(parts, "t", KEYS["int"][0], "i", 12000)
+    parts.enable_cdc("t")
+    mapping = parts.add_mapping("t")
+    parts.start()
+    parts.wait_equal("t")
+    dataflow.wait_for(lambda: parts.state(mapping) == "CDC")
+    parts.dest.query("EXEC sys.sp_tdsd_fault 'error', @error = 547, "
+                     "@match = N'%UPDATE dataflow.load_parts%', @nth = 8, "
+                     f"@times = 1, @database = '{parts.dst_db}'")
+    first = parts.request(mapping, "FULL_SYNC")
+    assert parts.answer(first)[0] == "FAILED"
+    assert done(parts) >= 3
+    parts.on_source("UPDATE t SET v = N'changed' WHERE k % 3 = 0")
+    parts.wait_equal("t")
+    newest = parts.on_source("SELECT sys.fn_cdc_get_max_lsn()")[0][0].hex()
+    dataflow.wait_for(lambda: parts.on_dest(
+        "SELECT position FROM dataflow.checkpoints")[0][0].hex() >= newest)
+    parts.on_source("EXEC sys.sp_cdc_cleanup_change_table @capture_instance "
+                    f"= N'dbo_t', @low_water_mark = 0x{newest}, "
+                    "@threshold = 5000")
+    second = parts.request(mapping, "FULL_SYNC")
+    assert parts.answer(second)[0] == "COMPLETED"
+    assert not parts.differences("t")
+    parts.on_source("INSERT INTO t VALUES (0, N'after')")
+    parts.wait_equal("t")
+    assert logged(parts, "that broke off") == 0
+    assert parts.errors() == []
+
+
 def test_without_capture_it_starts_anew(parts):
     """Nothing would bring the older parts up to date."""
     fill(parts, "t", KEYS["int"][0], "i", 12000)

@@ -48,6 +48,42 @@ def test_mappings_come_change_and_go(two):
     assert two.differences("b")
 
 
+def test_another_destination_that_is_there_is_loaded(two):
+    """What the first one held says nothing of it."""
+    mapping = two.add_mapping("a")
+    two.start()
+    two.wait_equal("a")
+    two.on_source("INSERT INTO a VALUES (2, 2)")
+    two.wait_equal("a")
+    two.on_dest("CREATE TABLE better (id INT NOT NULL PRIMARY KEY, v INT "
+                "NULL, more INT NULL)")
+    two.control("UPDATE table_mappings SET dest_table = N'better'")
+    dataflow.wait_for(lambda: two.on_dest(
+        "SELECT id FROM better ORDER BY id") == two.on_source(
+            "SELECT id FROM a ORDER BY id"))
+    two.control("UPDATE table_mappings SET dest_table = N'a'")
+    two.on_source("INSERT INTO a VALUES (3, 3)")
+    two.wait_equal("a")
+    assert two.errors(mapping) == []
+
+
+def test_time_outs_count_for_mappings_that_run(two):
+    two.config(query_timeout_seconds=600, max_retry_attempts=1)
+    mapping = two.add_mapping("a")
+    two.start()
+    two.wait_equal("a")
+    two.config(query_timeout_seconds=2)
+    time.sleep(3)
+    two.dest.query("EXEC sys.sp_tdsd_fault 'stall', "
+                   "@match = N'%checkpoints%SET position%', "
+                   "@milliseconds = 20000, @times = 1, "
+                   f"@database = '{two.dst_db}'")
+    two.on_source("INSERT INTO a VALUES (2, 2)")
+    dataflow.wait_for(lambda: [e for e in two.errors(mapping)
+                               if "no answer within 2 s" in e[1]], 15)
+    two.wait_equal("a")
+
+
 def test_a_server_switched_off_rests_its_mappings(two):
     mapping = two.add_mapping("a")
     two.start()

@@ -80,6 +80,13 @@ class World:
                      f"VALUES ({mapping_id}, N'{kind}')")
         return self.control("SELECT MAX(request_id) FROM sync_requests")[0][0]
 
+    def answer(self, request_id):
+        """Of a request, when it has one: (state, answer)."""
+        return dataflow.wait_for(lambda: ([row for row in self.control(
+            "SELECT state, answer FROM sync_requests WHERE request_id = "
+            f"{request_id}") if row[0] in ("COMPLETED", "FAILED")]
+            or [None])[0], 60)
+
     def errors(self, mapping_id=None, resolved=0):
         """Open error rows: (type, message, retry_count)."""
         where = f" AND mapping_id = {mapping_id}" if mapping_id else ""

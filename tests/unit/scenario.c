@@ -637,6 +637,7 @@ static int run_worker(struct error *err)
 	worker = worker_start(&engine, mapping, NULL, 1, err);
 	if (!worker)
 		return -1;
+	worker_go(worker);
 	step_aside(true);
 	wait_until_same();
 	order_all();

@@ -64,6 +64,7 @@ static void start(void)
 	worker = worker_start(&engine, mapping, NULL, 1, &err);
 	if (!worker)
 		fail_msg("%s", err.message);
+	worker_go(worker);
 	assert_int_equal(worker_mapping(worker)->id, 1);
 }
 

@@ -53,7 +53,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->store = store;
 	target->name = spec->name;
 	target->id = strbuf_detach(&id);
-	target->origin = strdup(spec->origin);
+	target->origin = target_origin(spec);
 	target->epoch = spec->epoch;
 	pending_init(&target->rows);
 	pending_init(&target->refused);
@@ -333,8 +333,7 @@ static int target_plan_begin(struct target *dst, const struct table *shape,
 	if (begin(target, "target.plan_begin", TARGET_REPLACE, err) < 0)
 		return -1;
 	strbuf_init(&signature);
-	strbuf_addf(&signature, "%s\n", target->origin);
-	table_signature(shape, &signature);
+	load_plan_sign(plan, target->origin, shape, &signature);
 	if (strbuf_check(&signature, err) == 0) {
 		pthread_mutex_lock(&target->store->lock);
 		ret = choose_load(target, plan, signature.data, fresh, err);

@@ -19,11 +19,11 @@
 #include "base/text.h"
 #include "drivers/postgresql/quote.h"
 
-/* What the load table was made for: nothing else can go on with it. */
-static void add_signature(const struct pg_target *target, struct strbuf *out)
+/* And what the load table was made for. */
+static void add_signature(const struct pg_target *target,
+			  const struct load_plan *plan, struct strbuf *out)
 {
-	strbuf_addf(out, "%s\n", target->origin);
-	table_signature(target->shape, out);
+	load_plan_sign(plan, target->origin, target->shape, out);
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct pg_dest_column *to = pg_dest_column(
 			&target->dest, target->shape->columns[i].name);
@@ -258,7 +258,7 @@ int pg_plan_begin(struct pg_target *target, struct load_plan *plan, bool fresh,
 	int rc = -1;
 
 	strbuf_init(&signature);
-	add_signature(target, &signature);
+	add_signature(target, plan, &signature);
 	if (strbuf_check(&signature, err) == 0)
 		rc = fresh ? 0 : go_on(target, signature.data, plan, err);
 	if (rc == 0 && make(target, signature.data, plan, err) < 0)

@@ -17,7 +17,7 @@ struct pg_target {
 	struct target base;
 	struct postgresql *server;
 	struct table_name name;
-	const char *origin;
+	char *origin;
 	char *installation;
 	int mapping_id;
 	int64_t epoch;

@@ -16,12 +16,11 @@
 #include "base/text.h"
 #include "drivers/sqlserver/sql.h"
 
-/* What the load table was made for: nothing else can go on with it. */
+/* And what the load table was made for. */
 static void add_signature(const struct sqlserver_target *target,
-			  struct strbuf *out)
+			  const struct load_plan *plan, struct strbuf *out)
 {
-	strbuf_addf(out, "%s\n", target->origin);
-	table_signature(target->shape, out);
+	load_plan_sign(plan, target->origin, target->shape, out);
 	for (size_t i = 0; i < target->shape->column_count; i++) {
 		const struct catalog_column *to = catalog_column(
 			&target->dest, target->shape->columns[i].name);
@@ -263,7 +262,7 @@ int plan_begin(struct sqlserver_target *target, struct load_plan *plan,
 	int rc = -1;
 
 	strbuf_init(&signature);
-	add_signature(target, &signature);
+	add_signature(target, plan, &signature);
 	if (strbuf_check(&signature, err) == 0)
 		rc = fresh ? 0 : go_on(target, signature.data, plan, err);
 	if (rc == 0 && (replace_make_table(target, true, err) < 0 ||

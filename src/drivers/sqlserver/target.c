@@ -24,11 +24,13 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->base.ops = &sqlserver_target_ops;
 	target->server = (struct sqlserver *)spec->server;
 	target->name = spec->name;
-	target->origin = spec->origin;
+	target->origin = target_origin(spec);
 	target->mapping_id = spec->mapping_id;
 	target->epoch = spec->epoch;
 	target->installation = strdup(spec->installation);
-	if (!target->installation) {
+	if (!target->installation || !target->origin) {
+		free(target->installation);
+		free(target->origin);
 		free(target);
 		return error_memory(err, "a target");
 	}
@@ -98,6 +100,7 @@ static void target_close(struct target *dst)
 
 	target_release(dst);
 	catalog_release(&target->dest);
+	free(target->origin);
 	free(target->installation);
 	free(target);
 }

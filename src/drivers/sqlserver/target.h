@@ -16,7 +16,7 @@ struct sqlserver_target {
 	struct target base;
 	struct sqlserver *server;
 	struct table_name name;
-	const char *origin;
+	char *origin;
 	char *installation;
 	int mapping_id;
 	int64_t epoch;
