@@ -98,7 +98,7 @@ struct files_target {
 	struct store_tag tag;
 	bool known;	/* since fence() */
 	bool published; /* nothing of it is pending any more */
-	bool tidied;
+	bool tidied;	/* and each write of the state since was answered */
 
 	enum files_doing {
 		FILES_NOTHING,
@@ -151,7 +151,8 @@ int files_check_from(const struct files_target *target,
 
 /*
  * Make `next` the state, if it is still the one that we know. What `next` has
- * becomes the target's, and `next` an empty one.
+ * becomes the target's, and `next` an empty one. On -1 nobody knows but the next
+ * fence() whether it counts.
  */
 int files_write_state(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
