@@ -518,7 +518,10 @@ static int remove_obsolete(struct files_target *target, struct error *err)
 	return 0;
 }
 
-/* What was begun by those who are fenced out, and will never be visible. */
+/*
+ * What was begun by those who are fenced out, and will never be visible. Whose
+ * load it was may be writing still: the next one removes that once more.
+ */
 static int tidy(struct files_target *target, struct error *err)
 {
 	struct table_state *state = &target->state;
@@ -539,6 +542,9 @@ static int tidy(struct files_target *target, struct error *err)
 	free((void *)tokens);
 	if (ret == 0 && *state->loading) {
 		ret = remove_run(target, state->loading, err);
+		if (ret == 0 &&
+		    !table_state_add_obsolete(state, state->loading))
+			ret = error_memory(err, "a table's state");
 		if (ret == 0)
 			state->loading = "";
 	}

@@ -161,7 +161,7 @@ int files_write_state(struct files_target *target, struct table_state *next,
 int files_publish(struct files_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* After a load: loads that are not kept go, changes older than all that are, and
+/* After a load, or many that failed: loads that are not kept go, changes older than all that are, and
  * what nobody will complete. What does not work now is tried again after the
  * next one. */
 void files_remove_old(struct files_target *target);
