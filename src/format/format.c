@@ -88,6 +88,19 @@ int format_table(const struct format_options *options, const struct table *from,
 	return 0;
 }
 
+int format_type(const struct format_options *options,
+		const struct column *column, struct strbuf *out,
+		struct error *err)
+{
+	const struct format *format = options->format;
+
+	strbuf_addstr(out, row_type_name(column->type));
+	if (format->add_detail &&
+	    format->add_detail(options, column, out, err) < 0)
+		return -1;
+	return strbuf_check(out, err);
+}
+
 int format_writer_new(struct format_writer **out,
 		      const struct format_options *options,
 		      const struct table *table, const bool *required,

@@ -9,6 +9,7 @@
 #include "base/byte_source.h"
 #include "base/connstr.h"
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "row/batch.h"
 #include "row/schema.h"
 
@@ -89,6 +90,15 @@ void format_extension(const struct format_options *options,
 int format_table(const struct format_options *options, const struct table *from,
 		 struct table *to, struct error *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * What the values of a column are in such a file, appended: "int32", and of what
+ * depends on more than the type, in Parquet, "decimal(10,2)", "timestamp as text".
+ * The type's name is always in front. -1 as format_table().
+ */
+int format_type(const struct format_options *options,
+		const struct column *column, struct strbuf *out,
+		struct error *err) __attribute__((warn_unused_result));
 
 /* ------------------------------------------------------------------ writing */
 

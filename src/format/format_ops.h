@@ -18,6 +18,11 @@ struct format {
 	int (*describe)(const struct format_options *options,
 			struct column *column, struct arena *arena,
 			struct error *err);
+	/* Append what format_type() tells beside the type's name; NULL: that is
+	 * all that matters. */
+	int (*add_detail)(const struct format_options *options,
+			  const struct column *column, struct strbuf *out,
+			  struct error *err);
 	int (*writer_new)(struct format_writer **out,
 			  const struct format_options *options,
 			  const struct table *table, const bool *required,

@@ -37,6 +37,38 @@ static int describe(const struct format_options *options, struct column *column,
 	return 0;
 }
 
+static int add_detail(const struct format_options *options,
+		      const struct column *column, struct strbuf *out,
+		      struct error *err)
+{
+	struct parquet_leaf leaf;
+
+	if (parquet_leaf_init(&leaf, column, options, column->nullable, err) <
+	    0)
+		return -1;
+	switch (leaf.form) {
+	case PARQUET_AS_SMALL_DECIMAL:
+	case PARQUET_AS_DECIMAL:
+		strbuf_addf(out, "(%d,%d)", leaf.precision, leaf.scale);
+		break;
+	case PARQUET_AS_TIME:
+	case PARQUET_AS_TIMESTAMP:
+	case PARQUET_AS_TIMESTAMPTZ:
+		strbuf_addstr(out, leaf.nanos ? " in nanoseconds"
+					      : " in microseconds");
+		break;
+	case PARQUET_AS_UUID:
+		strbuf_addstr(out, " as bytes");
+		break;
+	case PARQUET_AS_WORDS:
+		strbuf_addstr(out, " as text");
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
 const struct format format_parquet = {
 	.name = "parquet",
 	.extension = ".parquet",
@@ -45,6 +77,7 @@ const struct format format_parquet = {
 			1 << FORMAT_SNAPPY | 1 << FORMAT_ZSTD,
 	.compression = FORMAT_SNAPPY,
 	.describe = describe,
+	.add_detail = add_detail,
 	.writer_new = parquet_writer_new,
 	.reader_new = parquet_reader_new,
 };

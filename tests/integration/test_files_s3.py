@@ -1,5 +1,6 @@
 """Tables landed in buckets of real S3 servers: what boto3 brings from there is
 read by DuckDB, and compared with the source, whole."""
+import json
 import os
 import random
 import threading
@@ -267,6 +268,74 @@ def test_an_upload_that_begins_late(world, server, make_lake):
         assert not [path for method, path in front.requests[seen:]
                     if method == "GET" and "uploads" in path]
     assert not world.errors()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["changes", "load"])
+def test_a_state_that_is_written_late(world, server, make_lake, what, when):
+    """The daemon has given it up, and begins anew, when the server carries it
+    out after all: before the daemon writes the state again, so that it counts,
+    or when what it names has been removed, and then it does not."""
+    fill(world, 20)
+    world.enable_cdc("t")
+    with s3_faults.Front(server) as front:
+        lake = make_lake(server, stall_timeout=2, attempts=1)
+        lake.set_options(endpoint=front.url)
+        mapping = lake.add_mapping("t")
+        world.start()
+        lake.wait_equal("t")
+        run = lake.landing("t").latest()["run"]
+        now, done = threading.Event(), threading.Event()
+        answers, named = [], []
+
+        def is_state(request):
+            return request.command == "PUT" and "/state.json" in request.path
+
+        def names(request):
+            state = json.loads(request.body)
+            return [file["key"] for file in state["pending"]] + \
+                [load["run"] for load in state["loads"] if load["run"] != run]
+
+        def late(request, forward):
+            named.extend(names(request))
+            now.wait(60)
+            answers.append(forward().status)
+            done.set()
+            raise s3_faults.Cut
+
+        def meanwhile(request, forward):
+            made = forward() if when == "after" else None
+            now.set()
+            assert done.wait(60)
+            return made or forward()
+
+        def is_removal(request):
+            return "?delete" in request.path if what == "load" else \
+                request.command == "DELETE" and "uploadId" in request.path
+        front.faults += [
+            s3_faults.Fault(late, lambda r: is_state(r) and names(r)),
+            s3_faults.Fault(meanwhile, lambda r: named and (
+                is_removal if when == "after" else is_state)(r))]
+        if what == "load":
+            world.request(mapping, "FULL_SYNC")
+        else:
+            world.on_source("UPDATE t SET name = N'once' WHERE id < 9")
+        assert done.wait(60)
+        assert answers == [412 if when == "after" else 200]
+        world.on_source("UPDATE t SET name = N'twice' WHERE id < 5")
+        lake.wait_equal("t")
+
+        def kept():
+            landing = lake.landing("t")
+            runs = [load["run"] for load in landing.state()["loads"]]
+            return all(map(landing.parts, runs)) and runs
+        if what == "changes":
+            assert kept() == [run]
+        else:
+            dataflow.wait_for(lambda: lake.landing("t").latest()["run"] != run)
+            runs = dataflow.wait_for(kept)
+            assert (named[0] in runs) == (when == "before")
+        assert not [e for e in world.errors() if "lost" in e[1]]
 
 
 def test_an_upload_that_a_rule_has_aborted(world, server, make_lake):

@@ -2,6 +2,7 @@
 format: a file has the columns that there were, and all of them are one table for
 who reads them by name."""
 import decimal
+import json
 
 import pytest
 
@@ -193,3 +194,76 @@ def test_another_type_of_sql_server(world, reader, tmp_path, options):
     world.on_source("INSERT INTO t VALUES (4, 4, 'v', 'more')")
     wait_equal(world, lake, "id, a, b, c")
     dataflow.wait_for(lambda: not world.errors(mapping))
+
+
+def test_digits(world, reader, tmp_path, options):
+    """More of them before the point are the same type; behind it they are
+    another one in Parquet, where the point has its place in the file's type, and
+    so are times that become text."""
+    is_parquet = options["file_format"] == "parquet"
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "a DECIMAL(9, 2) NULL, b DECIMAL(38, 0) NULL, "
+                    "c DATETIME2(6) NULL)")
+    world.on_source("INSERT INTO t VALUES (1, 1, 1, '2026-01-01'), "
+                    "(2, 2, 2, '2026-01-02')")
+    world.enable_cdc("t")
+    if is_parquet:
+        options = {**options, "timestamps": "text"}
+    lake, mapping = start(world, reader, tmp_path,
+                          {**options, "keep_full_loads": 1})
+    world.on_source("INSERT INTO t VALUES (3, 3, 3, NULL)")
+    wait_equal(world, lake, "id, a, b")
+    world.on_source("ALTER TABLE t ALTER COLUMN a DECIMAL(20, 2) NULL")
+    world.on_source("UPDATE t SET a = 1234567890.25 WHERE id = 3")
+    wait_equal(world, lake, "id, a, b")
+    assert not world.errors(mapping)
+    for column, old, new, value in (
+            ("b", "decimal(38,0)", "decimal(38,10)", "1.5678"),
+            ("c", "timestamp in microseconds", "timestamp as text",
+             "'2026-01-03 00:00:00.1234567'")):
+        files = lake.landing("t").changes()
+        native = {"b": "DECIMAL(38, 10)", "c": "DATETIME2(7)"}[column]
+        world.on_source(f"ALTER TABLE t ALTER COLUMN {column} {native} NULL")
+        world.on_source(f"UPDATE t SET {column} = {value} WHERE id = 2")
+        if not is_parquet:
+            wait_equal(world, lake, "id, a, b")
+            continue
+        _, text, _ = wait_for_error(world, f"column '{column}' is {new} now")
+        assert f"it is {old}" in text and "FULL_SYNC" in text
+        assert lake.landing("t").changes() == files
+        state, answer = request(world, mapping, "FULL_SYNC")
+        assert state == "COMPLETED", answer
+        wait_equal(world, lake, "id, a, b")
+        assert lake.landing("t").state()["columns"][column] == new
+        dataflow.wait_for(lambda: not world.errors(mapping))
+    assert not world.errors(mapping)
+    if is_parquet:
+        found = dict(lake.landing("t").rows("id", ["id", "c"]))
+        assert found[2].endswith("00:00:00.1234567")
+
+
+def test_state_of_old(world, reader, tmp_path):
+    """It tells no digits: these are those of the next file."""
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, "
+                    "a DECIMAL(9, 2) NULL, b DATETIME2(3) NULL, "
+                    "c TIME(3) NULL, d UNIQUEIDENTIFIER NULL)")
+    world.on_source("INSERT INTO t (id, a) VALUES (1, 1)")
+    world.enable_cdc("t")
+    lake, mapping = start(world, reader, tmp_path, {})
+    columns = lake.landing("t").state()["columns"]
+    assert columns == {
+        "id": "int32", "a": "decimal(9,2)", "b": "timestamp in microseconds",
+        "c": "time in microseconds", "d": "uuid as bytes"}
+    daemon = world.daemons[-1]
+    daemon.stop()
+    state = lake.landing("t").state()
+    for name in columns:
+        state["columns"][name] = columns[name].split("(")[0].split(" ")[0]
+    lake.write("t", "_dataflow/state.json", json.dumps(state).encode())
+    daemon.start()
+    world.on_source("INSERT INTO t (id, a) VALUES (2, 2)")
+    wait_equal(world, lake, "id, a")
+    assert lake.landing("t").state()["columns"] == columns
+    world.on_source("ALTER TABLE t ALTER COLUMN a DECIMAL(9, 3) NULL")
+    world.on_source("INSERT INTO t (id, a) VALUES (3, 3.125)")
+    wait_for_error(world, "column 'a' is decimal(9,3) now")

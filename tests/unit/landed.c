@@ -133,7 +133,7 @@ int landed_begin(struct landed *landed, struct error *err)
 		.installation = "installation",
 		.mapping_id = 1,
 		.origin = "src.db.dbo.t",
-		.epoch = 1,
+		.epoch = landed->epoch,
 	};
 	const struct target_ops *ops = landed->driver->target;
 
@@ -178,6 +178,7 @@ void landed_open(struct landed *landed, const char *options)
 	struct error err = ERROR_INIT;
 
 	memset(landed, 0, sizeof(*landed));
+	landed->epoch = 1;
 	remove_all(path_of("lake.dbo.t"));
 	strbuf_init(&landed->found);
 	table_make(&landed->table, "t", columns, COUNT_OF(columns), "id");
@@ -230,27 +231,42 @@ static void put_rows(struct landed *landed, int64_t first, int64_t last)
 	batch_release(&batch);
 }
 
-static void commit(struct landed *landed, const struct checkpoint *from)
+static int commit(struct landed *landed, const struct checkpoint *from,
+		  struct error *err)
 {
-	struct error err = ERROR_INIT;
 	struct target_counts counts;
 	struct checkpoint to = {.consistent_after_us = 0};
 	unsigned char number = (unsigned char)++landed->windows;
 
-	MUST(position_set(&to.position, &number, 1, &err));
-	MUST(landed->dst->ops->commit(landed->dst, from, &to, &counts, &err));
+	if (position_set(&to.position, &number, 1, err) < 0 ||
+	    landed->dst->ops->commit(landed->dst, from, &to, &counts, err) < 0)
+		return -1;
 	landed->at = to;
+	return 0;
 }
 
-void landed_load(struct landed *landed, int64_t first, int64_t last)
+void landed_load_begin(struct landed *landed)
 {
 	struct error err = ERROR_INIT;
 	const struct target_ops *ops = landed->dst->ops;
 
 	MUST(ops->create(landed->dst, &landed->table, &err));
 	MUST(ops->begin(landed->dst, TARGET_REPLACE, &landed->table, &err));
+}
+
+int landed_load_end(struct landed *landed, int64_t first, int64_t last,
+		    struct error *err)
+{
 	put_rows(landed, first, last);
-	commit(landed, NULL);
+	return commit(landed, NULL, err);
+}
+
+void landed_load(struct landed *landed, int64_t first, int64_t last)
+{
+	struct error err = ERROR_INIT;
+
+	landed_load_begin(landed);
+	MUST(landed_load_end(landed, first, last, &err));
 }
 
 void landed_change(struct landed *landed, int64_t first, int64_t last)
@@ -264,7 +280,7 @@ void landed_change(struct landed *landed, int64_t first, int64_t last)
 	MUST(ops->begin(landed->dst, TARGET_APPLY, &landed->table, &err));
 	MUST(ops->stamp(landed->dst, &to, 1000000, &err));
 	put_rows(landed, first, last);
-	commit(landed, &landed->at);
+	MUST(commit(landed, &landed->at, &err));
 }
 
 /* ------------------------------------------------------------------- reading */

@@ -16,6 +16,7 @@ struct landed {
 	struct cancel cancel;
 	struct checkpoint at;
 	int64_t windows; /* so many, each with a file */
+	int64_t epoch;	 /* that landed_begin() takes the table over with */
 
 	/* Of the last landed_prove(): "key WHAT" and a line break each. */
 	struct strbuf found;
@@ -37,6 +38,9 @@ void landed_end(struct landed *landed);
 
 /* Rows `first` to `last`; the part is the remainder of the id by 3. */
 void landed_load(struct landed *landed, int64_t first, int64_t last);
+void landed_load_begin(struct landed *landed);
+int landed_load_end(struct landed *landed, int64_t first, int64_t last,
+		    struct error *err) __attribute__((warn_unused_result));
 void landed_change(struct landed *landed, int64_t first, int64_t last);
 
 /* All of it: as prove() and compact() of the driver. 0, or -1. */

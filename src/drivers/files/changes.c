@@ -11,6 +11,7 @@
  */
 #include "drivers/files/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,45 +118,97 @@ static bool is_wider(const char *was, const char *is)
 	return from >= 0 && to > from;
 }
 
+/* So has a decimal, if its point stays where it is. */
+static bool has_more_digits(const char *was, const char *is)
+{
+	int digits, scale, digits_now, scale_now;
+
+	return sscanf(was, "decimal(%2d,%2d)", &digits, &scale) == 2 &&
+	       sscanf(is, "decimal(%2d,%2d)", &digits_now, &scale_now) == 2 &&
+	       scale == scale_now && digits <= digits_now;
+}
+
+/* Is it the same type, of which `bare` tells nothing else? Then that is not known,
+ * or of no importance in the files' format. */
+static bool is_bare(const char *bare, const char *type)
+{
+	size_t len = strlen(bare);
+
+	return !strncmp(bare, type, len) && strchr(" (", type[len]);
+}
+
+static bool goes_with(const char *was, const char *is)
+{
+	return is_bare(was, is) || is_bare(is, was) || is_wider(was, is) ||
+	       has_more_digits(was, is);
+}
+
+static int check_type(const struct files_target *target,
+		      const struct column *column, struct strbuf *is,
+		      struct error *err)
+{
+	const struct state_column *known =
+		table_state_column(&target->state, column->name);
+
+	strbuf_reset(is);
+	if (format_type(&target->server->settings.format, column, is, err) < 0)
+		return -1;
+	if (!known || goes_with(known->type, is->data))
+		return 0;
+	return error_set(
+		err, ERROR_SCHEMA,
+		"column '%s' is %s now, and in the files of '%s' it is "
+		"%s, which no reader puts together; request a "
+		"FULL_SYNC, after which all of them have the new type",
+		column->name, is->data, target->store->ops->name(target->store),
+		known->type);
+}
+
 /* Readers put all files together by the names of columns: so of each all of
  * them have one type. */
 static int check_types(const struct files_target *target, struct error *err)
 {
 	const struct table *shape = target->shape;
+	struct strbuf is;
+	int ret = 0;
 
-	for (size_t i = 0; i < shape->column_count; i++) {
-		const struct column *column = &shape->columns[i];
-		const char *is = row_type_name(column->type);
-		const char *was =
-			table_state_type(&target->state, column->name);
+	strbuf_init(&is);
+	for (size_t i = 0; i < shape->column_count && ret == 0; i++)
+		ret = check_type(target, &shape->columns[i], &is, err);
+	strbuf_release(&is);
+	return ret;
+}
 
-		if (was && strcmp(was, is) != 0 && !is_wider(was, is))
-			return error_set(
-				err, ERROR_SCHEMA,
-				"column '%s' is %s now, and in the files of "
-				"'%s' it is %s, which no reader puts together; "
-				"request a FULL_SYNC, after which all of them "
-				"have the new type",
-				column->name, is,
-				target->store->ops->name(target->store), was);
-	}
-	return 0;
+static bool add_column(struct table_state *next, const char *name,
+		       const char *type)
+{
+	struct state_column *known = table_state_column(next, name);
+
+	if (!known)
+		return table_state_add_column(next, name, type);
+	return !is_bare(known->type, type) ||
+	       table_state_set(next, &known->type, type);
 }
 
 int files_add_columns(const struct files_target *target,
 		      struct table_state *next, struct error *err)
 {
 	const struct table *shape = target->shape;
+	struct strbuf type;
+	int ret = 0;
 
-	for (size_t i = 0; i < shape->column_count; i++) {
+	strbuf_init(&type);
+	for (size_t i = 0; i < shape->column_count && ret == 0; i++) {
 		const struct column *column = &shape->columns[i];
 
-		if (!table_state_type(next, column->name) &&
-		    !table_state_add_column(next, column->name,
-					    row_type_name(column->type)))
-			return error_memory(err, "a table's state");
+		strbuf_reset(&type);
+		ret = format_type(&target->server->settings.format, column,
+				  &type, err);
+		if (ret == 0 && !add_column(next, column->name, type.data))
+			ret = error_memory(err, "a table's state");
 	}
-	return 0;
+	strbuf_release(&type);
+	return ret;
 }
 
 int files_changes_begin(struct files_target *target, struct error *err)

@@ -19,6 +19,9 @@
 /* Of one load. Beyond that the columns are the wrong ones. */
 #define FILES_MAX 100000
 
+/* So many that failed, one behind the other, the state keeps the names of. */
+#define OBSOLETE_MAX 100
+
 #define MEGABYTE ((size_t)1 << 20)
 
 /* ------------------------------------------------------------------ one file */
@@ -367,6 +370,8 @@ int files_load_begin(struct files_target *target, struct error *err)
 	if (find_columns(target, err) < 0 ||
 	    files_canonical(&load->canonical, format, target->shape, err) < 0)
 		return -1;
+	if (target->state.obsolete_count >= OBSOLETE_MAX)
+		files_remove_old(target);
 	return write_begin(target, err);
 }
 

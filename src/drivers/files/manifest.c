@@ -160,22 +160,55 @@ static json_t *format_sum(const struct row_sum *sum)
 		sum->words[0], sum->words[1], sum->words[2], sum->words[3]);
 }
 
-static json_t *format_files(const struct manifest *manifest)
+static json_t *format_file(const struct manifest_file *file)
 {
-	json_t *list = json_array();
+	return json_pack("{s:s, s:I, s:I, s:o, s:o}", "key", file->key, "rows",
+			 (json_int_t)file->rows, "bytes",
+			 (json_int_t)file->bytes, "crc32c",
+			 json_sprintf("%08" PRIx32, file->crc32c), "digest_sum",
+			 format_sum(&file->sum));
+}
 
-	for (size_t i = 0; list && i < manifest->count; i++) {
-		const struct manifest_file *file = &manifest->files[i];
+/* An element of a list that stands in an object. */
+static int add_file(const struct manifest_file *file, struct strbuf *out,
+		    struct error *err)
+{
+	json_t *object = format_file(file);
+	char *text = json_format(object, JSON_INDENT(1));
 
-		list = json_append(
-			list,
-			json_pack("{s:s, s:I, s:I, s:o, s:o}", "key", file->key,
-				  "rows", (json_int_t)file->rows, "bytes",
-				  (json_int_t)file->bytes, "crc32c",
-				  json_sprintf("%08" PRIx32, file->crc32c),
-				  "digest_sum", format_sum(&file->sum)));
+	json_decref(object);
+	if (!text)
+		return error_memory(err, "a manifest");
+	strbuf_addstr(out, "\n  ");
+	for (const char *at = text; *at; at++) {
+		strbuf_addch(out, *at);
+		if (*at == '\n')
+			strbuf_addstr(out, "  ");
 	}
-	return list;
+	free(text);
+	return strbuf_check(out, err);
+}
+
+/*
+ * Behind an object whose last one is the list, empty. There may be very many: as
+ * objects, all of them would take several times as much as their text.
+ */
+static int add_files(const struct manifest *manifest, struct strbuf *out,
+		     struct error *err)
+{
+	static const char end[] = "]\n}\n";
+
+	out->len -= strlen(end);
+	for (size_t i = 0; i < manifest->count; i++) {
+		if (i)
+			strbuf_addch(out, ',');
+		if (add_file(&manifest->files[i], out, err) < 0)
+			return -1;
+	}
+	if (manifest->count)
+		strbuf_addstr(out, "\n ");
+	strbuf_addstr(out, end);
+	return strbuf_check(out, err);
 }
 
 static int add_text(json_t *root, struct strbuf *out, struct error *err)
@@ -195,8 +228,7 @@ int manifest_format(const struct manifest *manifest, struct strbuf *out,
 		    struct error *err)
 {
 	char name[TABLE_NAME_TEXT_MAX];
-
-	return add_text(
+	int ret = add_text(
 		json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
 			  "s:I, s:I, s:I, s:i, s:o, s:o, s:o}",
 			  "version", VERSION, "run", manifest->run, "source",
@@ -214,9 +246,10 @@ int manifest_format(const struct manifest *manifest, struct strbuf *out,
 			  (json_int_t)manifest->bytes, "digest_every",
 			  (int)manifest->digest_every, "columns",
 			  format_columns(&manifest->table), "key",
-			  format_key(&manifest->table), "files",
-			  format_files(manifest)),
+			  format_key(&manifest->table), "files", json_array()),
 		out, err);
+
+	return ret < 0 ? -1 : add_files(manifest, out, err);
 }
 
 int manifest_format_latest(const struct manifest *manifest, int64_t writes,

@@ -349,8 +349,6 @@ static int put_in_place(struct files_target *target,
 	if (ret == 0) {
 		FAILPOINT(BEFORE_COMMIT);
 		ret = files_write_state(target, &next, err);
-		/* Whether it counts now nobody knows but the next fence(). */
-		target->tidied &= ret == 0;
 	} else {
 		target->store->ops->discard_prepared(target->store, done->key,
 						     done->token);

@@ -56,8 +56,10 @@ int files_write_state(struct files_target *target, struct table_state *next,
 		ret = store->ops->replace(store, LAYOUT_STATE, text.data,
 					  text.len, &target->tag, &now, err);
 	strbuf_release(&text);
-	if (ret < 0)
+	if (ret < 0) {
+		target->tidied = false;
 		return -1;
+	}
 	target->tag = now;
 	adopt(target, next);
 	return 0;
@@ -210,6 +212,11 @@ static bool take_epoch(struct table_state *next, const void *arg)
 	return true;
 }
 
+/*
+ * What was only read is no ground to remove anything: a write of it that nobody
+ * waits for any more may still be carried out, and names other files. Once it is
+ * written, that one fails.
+ */
 static int claim(struct files_target *target, struct error *err)
 {
 	struct table_state state;
@@ -236,7 +243,7 @@ static int claim(struct files_target *target, struct error *err)
 	target->published &= same;
 	target->tag = tag;
 	adopt(target, &state);
-	if (!is_new && target->state.epoch == target->epoch)
+	if (!is_new && target->state.epoch == target->epoch && target->tidied)
 		return 0;
 	return change_state(target, take_epoch, &target->epoch, err);
 }
@@ -511,7 +518,10 @@ static int remove_obsolete(struct files_target *target, struct error *err)
 	return 0;
 }
 
-/* What was begun by those who are fenced out, and will never be visible. */
+/*
+ * What was begun by those who are fenced out, and will never be visible. Whose
+ * load it was may be writing still: the next one removes that once more.
+ */
 static int tidy(struct files_target *target, struct error *err)
 {
 	struct table_state *state = &target->state;
@@ -532,6 +542,9 @@ static int tidy(struct files_target *target, struct error *err)
 	free((void *)tokens);
 	if (ret == 0 && *state->loading) {
 		ret = remove_run(target, state->loading, err);
+		if (ret == 0 &&
+		    !table_state_add_obsolete(state, state->loading))
+			ret = error_memory(err, "a table's state");
 		if (ret == 0)
 			state->loading = "";
 	}

@@ -109,11 +109,12 @@ bool table_state_add_column(struct table_state *state, const char *name,
 	return true;
 }
 
-const char *table_state_type(const struct table_state *state, const char *name)
+struct state_column *table_state_column(const struct table_state *state,
+					const char *name)
 {
 	for (size_t i = 0; i < state->column_count; i++)
 		if (!strcmp(state->columns[i].name, name))
-			return state->columns[i].type;
+			return &state->columns[i];
 	return NULL;
 }
 

@@ -48,7 +48,8 @@ struct table_state {
 
 	/*
 	 * The columns that the last load and what came after it have had, and
-	 * of which type each is.
+	 * of which type each is: as format_type() says, or the type's name alone
+	 * in states that were written before there was that.
 	 */
 	struct state_column {
 		const char *name, *type;
@@ -89,7 +90,8 @@ bool table_state_add_pending(struct table_state *state, const char *key,
 bool table_state_add_column(struct table_state *state, const char *name,
 			    const char *type);
 /* NULL: it has no such column. */
-const char *table_state_type(const struct table_state *state, const char *name);
+struct state_column *table_state_column(const struct table_state *state,
+					const char *name);
 bool table_state_set_merge(struct table_state *state,
 			   const struct state_merge *merge);
 

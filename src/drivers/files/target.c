@@ -197,7 +197,6 @@ static int write_state(struct files_target *target, struct table_state *next,
 {
 	FAILPOINT(BEFORE_COMMIT);
 	if (files_write_state(target, next, err) < 0) {
-		target->tidied = false;
 		end(target, true);
 		return -1;
 	}

@@ -98,7 +98,7 @@ struct files_target {
 	struct store_tag tag;
 	bool known;	/* since fence() */
 	bool published; /* nothing of it is pending any more */
-	bool tidied;
+	bool tidied;	/* and each write of the state since was answered */
 
 	enum files_doing {
 		FILES_NOTHING,
@@ -151,7 +151,8 @@ int files_check_from(const struct files_target *target,
 
 /*
  * Make `next` the state, if it is still the one that we know. What `next` has
- * becomes the target's, and `next` an empty one.
+ * becomes the target's, and `next` an empty one. On -1 nobody knows but the next
+ * fence() whether it counts.
  */
 int files_write_state(struct files_target *target, struct table_state *next,
 		      struct error *err) __attribute__((warn_unused_result));
@@ -160,7 +161,7 @@ int files_write_state(struct files_target *target, struct table_state *next,
 int files_publish(struct files_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 
-/* After a load: loads that are not kept go, changes older than all that are, and
+/* After a load, or many that failed: loads that are not kept go, changes older than all that are, and
  * what nobody will complete. What does not work now is tried again after the
  * next one. */
 void files_remove_old(struct files_target *target);
