@@ -27,7 +27,8 @@
  *
  * A mapping that wants changes from before where the stream is makes it begin
  * again at what was confirmed; the others do not notice, since they know what
- * they have.
+ * they have. But when the server turns out to be another one, or on another
+ * timeline, nobody goes on with what it has: each asks again.
  *
  * Any thread may call; `lock` guards everything but what says otherwise.
  */
