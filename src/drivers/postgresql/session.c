@@ -225,6 +225,8 @@ static void begin_mapping(struct stream *stream, struct stream_mapping *mapping)
 		backlog_start(&mapping->backlog, mapping->from);
 		mapping->floor = mapping->from;
 		mapping->fed = true;
+		if (!mapping->old_end)
+			mapping->old_end = stream->server.lsn;
 	}
 	mapping->proven = false;
 	mapping->proof_lsn = 0;
