@@ -157,6 +157,38 @@ def test_a_destination_that_is_away_for_long(world, off):
         world.daemons[-1].stop()
 
 
+def test_more_than_may_wait_while_a_destination_is_away(world):
+    """The slot has it all the same, however often it has to be read."""
+    world.config(spill_limit_mb=1, resync_on_gap=0)
+    world.make("item", "away")
+    with postgresql.Postgresql() as far:
+        far.query("CREATE DATABASE far")
+        world.control("INSERT INTO target_servers (target_name, target_type, "
+                      "connection_string) VALUES (N'far', N'postgres', "
+                      f"N'{far.connection_string()}')")
+        world.add_mapping("item")
+        away = world.add_mapping("away", target_id=world.target_id + 1,
+                                 dest_database="far")
+        world.start()
+        world.wait_tables("item")
+        dataflow.wait_for(lambda: world.position(away), 60, 0.2)
+        far.stop()
+        for turn in range(40):
+            world.on_source("INSERT INTO away SELECT i, repeat(md5(i::text), "
+                            f"32) FROM generate_series({turn} * 500, "
+                            f"{turn} * 500 + 499) AS i")
+        world.on_source("INSERT INTO item VALUES (1, 'v')")
+        world.wait_tables("item")
+        far.start()
+        sql = "SELECT count(*), sum(id), max(v) FROM public.away"
+        dataflow.wait_for(lambda: far.query(sql, "far") ==
+                          world.on_source(sql), 60, 0.2)
+        assert world.full_syncs(away) == 1
+        assert not [e for e in world.errors(resolved=1) + world.errors()
+                    if "spill_limit_mb" in e[1]]
+        world.daemons[-1].stop()
+
+
 def test_a_load_in_parts_goes_on_after_a_restart(world):
     """From where it began: nothing that it has not read was let go of."""
     world.config(load_part_rows=1000, load_readers=2)

@@ -1,5 +1,7 @@
 """A real PostgreSQL whose tables begin to be followed while transactions are
 open, and keys that the log no longer tells: nothing is lost, nothing is blocked."""
+import os
+import signal
 import threading
 import time
 
@@ -203,6 +205,56 @@ def test_prepared_commit_waits_for_a_standby(world, write):
     world.wait_same("other")
     assert [row[0] for row in world.both("other")[1]] == [1]
     assert not world.errors()
+
+
+def stop_in_commit(world, pid, insert):
+    """A session that has put its COMMIT into the log, which is not flushed: it
+    waits a tenth of a second for others then, by commit_delay."""
+    for number in range(5):
+        worker = threading.Thread(target=insert, args=(number,))
+        worker.start()
+        time.sleep(0.04)
+        os.kill(pid, signal.SIGSTOP)
+        if world.on_source(
+                "SELECT pg_current_wal_insert_lsn() > "
+                "pg_current_wal_flush_lsn() AND NOT EXISTS (SELECT 1 FROM "
+                f"other WHERE id = {number})") == [(True,)]:
+            return worker
+        os.kill(pid, signal.SIGCONT)
+        worker.join()
+    raise AssertionError("it was never stopped in time")
+
+
+def test_commit_that_is_not_on_disk(dest_server, tmp_path):
+    """It is in the log, and nobody can read it until its session gets on, which
+    may take long, and need not wait for anything that shows: a load waits."""
+    with postgresql.Postgresql(fsync="on") as server:
+        world = ChangesWorld(server, dest_server, tmp_path)
+        try:
+            world.init()
+            world.make("other")
+            _, other = begin(world, "other")
+            with world.postgresql.connect(world.src_db).cursor() as cursor:
+                cursor.execute("SET commit_delay = 100000; "
+                               "SET commit_siblings = 0; "
+                               "SELECT pg_backend_pid()")
+                pid = cursor.fetchone()[0]
+                worker = stop_in_commit(world, pid, lambda number: cursor.execute(
+                    "INSERT INTO other (id) VALUES (%s)", (number,)))
+                try:
+                    world.request(other, "FULL_SYNC")
+                    dataflow.wait_for(
+                        lambda: world.state(other) == "FULL_SYNC", 30, 0.1)
+                    time.sleep(4)
+                    assert world.full_syncs(other) == 1
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+                    worker.join()
+            dataflow.wait_for(lambda: world.full_syncs(other) == 2, 30, 0.1)
+            world.wait_same("other")
+            assert not world.errors()
+        finally:
+            world.close()
 
 
 @pytest.mark.parametrize("partitioned", [False, True],

@@ -308,6 +308,114 @@ static void test_a_gap_and_the_worker(void **state)
 	stream_leave(a);
 }
 
+/* --------------------------------------------------------- being cut off */
+
+/* It is fed by a stream that is up, and has what was committed up to `end`. */
+static struct stream_mapping *fed(uint64_t begin, uint64_t end)
+{
+	struct stream_mapping *a = join(1, "a");
+
+	list(1, (uint64_t[]){0});
+	stream->live = true;
+	stream_stored(a, begin);
+	a->wants = a->fed = true;
+	a->backlog.begin = begin;
+	a->backlog.end = end;
+	return a;
+}
+
+static void cut_off(struct stream_mapping *mapping)
+{
+	error_set(&mapping->backlog.cut_off, ERROR_GAP, "too much waits");
+}
+
+static void cut_off_at_work(struct stream_mapping *mapping)
+{
+	struct backlog_reader reader = {.at = NULL};
+
+	cut_off(mapping);
+	stream_read_end(mapping, &reader);
+}
+
+static void assert_begins(struct stream_mapping *mapping, uint64_t from)
+{
+	struct error err = ERROR_INIT;
+
+	stream->live = false;
+	assert_true(follow(mapping, from, &err) < 0);
+	assert_int_equal(err.kind, ERROR_CONNECTION);
+	assert_true(mapping->wants && !mapping->fed);
+	assert_int_equal(mapping->from, from);
+	assert_int_equal(mapping->backlog.cut_off.kind, ERROR_NONE);
+}
+
+static void test_slower_than_its_changes(void **state)
+{
+	struct stream_mapping *a = fed(500, 700);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	cut_off_at_work(a);
+	MUST_FAIL(follow(a, 600, &err), ERROR_GAP);
+	assert_string_equal(err.message, "too much waits");
+	grow_old();
+	assert_flush(1000);
+	stream_leave(a);
+}
+
+/* Its destination was away. It has what there is, and then the rest anew. */
+static void test_cut_off_while_away(void **state)
+{
+	struct stream_mapping *a = fed(500, 700);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	cut_off(a);
+	MUST(follow(a, 500, &err));
+	cut_off_at_work(a);
+	MUST(follow(a, 600, &err));
+	assert_true(stream_is_fed(a, 600) && !stream_is_whole(a));
+	assert_int_equal(stream_reached(a), 700);
+	assert_begins(a, 700);
+	grow_old();
+	assert_flush(500);
+	/* Not once more, if it does not get on. */
+	a->fed = true;
+	cut_off(a);
+	MUST_FAIL(follow(a, 700, &err), ERROR_GAP);
+	stream_leave(a);
+}
+
+/* A load has it all, and what came meanwhile is in the log. */
+static void test_cut_off_while_loaded(void **state)
+{
+	struct stream_mapping *a = fed(500, 700);
+
+	(void)state;
+	cut_off_at_work(a);
+	stream_hold(a, 900);
+	assert_begins(a, 900);
+	stream_leave(a);
+}
+
+/* What was there when it began says nothing of how fast it is. */
+static void test_cut_off_while_catching_up(void **state)
+{
+	struct stream_mapping *a = fed(500, 700);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	a->old_end = 800;
+	cut_off_at_work(a);
+	assert_begins(a, 700);
+	assert_int_equal(a->old_end, 800);
+	a->fed = true;
+	a->backlog.end = 800;
+	cut_off_at_work(a);
+	MUST_FAIL(follow(a, 750, &err), ERROR_GAP);
+	stream_leave(a);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -322,6 +430,10 @@ int main(void)
 		TEST(test_who_keeps_the_most),
 		TEST(test_a_gap_stays),
 		TEST(test_a_gap_and_the_worker),
+		TEST(test_slower_than_its_changes),
+		TEST(test_cut_off_while_away),
+		TEST(test_cut_off_while_loaded),
+		TEST(test_cut_off_while_catching_up),
 	};
 
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

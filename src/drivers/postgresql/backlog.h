@@ -17,8 +17,9 @@
  * between, any stretch of it can be read, as often as its reader likes.
  *
  * It has a little memory, which it shares with others (struct backlog_store);
- * beyond that it goes to disk, and beyond a limit there it is cut off: what is
- * in it is dropped, and `cut_off` says why.
+ * beyond that it goes to disk, and beyond a limit there it is cut off: nothing
+ * more comes into it, and `cut_off` says why. What was committed before that, up to
+ * `end`, can still be read, until it is started again.
  *
  * Guarded by the owner's lock, which `store` names: everything is called with it
  * held, but for backlog_next(), which takes it.

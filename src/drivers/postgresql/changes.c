@@ -523,7 +523,8 @@ static int find_window(struct postgresql_source *source,
 	window->has_rows = rc > 0;
 	window->complete_us =
 		rc > 0 ? found->commit_us : place->stream->commit_us;
-	window->newest = place->proven && !(rc > 0 && found->more);
+	window->newest = place->proven && stream_is_whole(place) &&
+			 !(rc > 0 && found->more);
 	/* Behind the last one, whatever else was committed is over, too. */
 	to->lsn = window->newest && reached > from->lsn ? reached
 		  : rc > 0				? found->to

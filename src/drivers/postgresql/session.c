@@ -123,6 +123,30 @@ static int read_history(struct session *session, uint32_t timeline,
 	return 0;
 }
 
+/*
+ * Another server, or one that was promoted or set back, has a log of its own from
+ * somewhere on: what was read of the old one may not be in it, and what is in it
+ * may lie before the place that was read up to. So nobody goes on with what it has:
+ * each mapping asks again, from a position that says which log it is of, and that
+ * is judged then (see check_server() in stream.c). Until it asks, what it has stays,
+ * for it may be in the middle of a window, which its own position belongs to.
+ */
+static void leave_old_log(struct stream *stream)
+{
+	struct stream_mapping *mapping;
+
+	stream->passed = 0;
+	stream->commit_us = 0;
+	for (mapping = stream->mappings; mapping; mapping = mapping->next) {
+		if (!mapping->fed)
+			continue;
+		mapping->wants = false;
+		mapping->fed = false;
+		if (mapping->sleeper)
+			cancel_poke(mapping->sleeper);
+	}
+}
+
 static int identify(struct session *session, struct error *err)
 {
 	struct stream *stream = session->stream;
@@ -139,6 +163,10 @@ static int identify(struct session *session, struct error *err)
 	if (read_history(session, server.timeline, &history, err) < 0)
 		return -1;
 	pthread_mutex_lock(&stream->lock);
+	if (stream->server.system &&
+	    (stream->server.system != server.system ||
+	     stream->server.timeline != server.timeline))
+		leave_old_log(stream);
 	stream->server = server;
 	free(stream->history);
 	stream->history = history;
@@ -197,6 +225,8 @@ static void begin_mapping(struct stream *stream, struct stream_mapping *mapping)
 		backlog_start(&mapping->backlog, mapping->from);
 		mapping->floor = mapping->from;
 		mapping->fed = true;
+		if (!mapping->old_end)
+			mapping->old_end = stream->server.lsn;
 	}
 	mapping->proven = false;
 	mapping->proof_lsn = 0;

@@ -419,6 +419,10 @@ int slot_find_end(struct pg *conn, struct slot_end *out, struct error *err)
 	return 0;
 }
 
+/*
+ * The end of the last record. Where that ends with its page, the server says where
+ * the next one will begin: behind the header of a page, or of a file.
+ */
 static int take_position(struct pg *conn, struct lsn_position *out,
 			 struct error *err)
 {
@@ -426,11 +430,17 @@ static int take_position(struct pg *conn, struct lsn_position *out,
 		      "SELECT l.lsn::text, "
 		      "(SELECT system_identifier::text FROM "
 		      "pg_control_system()), "
-		      "left(pg_walfile_name(l.lsn), 8) "
-		      "FROM (SELECT pg_current_wal_insert_lsn() AS lsn) AS l",
+		      "left(pg_walfile_name(l.lsn), 8), "
+		      "CASE WHEN o.file_offset = 40 THEN 40 "
+		      "WHEN o.file_offset % "
+		      "current_setting('wal_block_size')::int = 24 THEN 24 "
+		      "ELSE 0 END "
+		      "FROM (SELECT pg_current_wal_insert_lsn() AS lsn) AS l, "
+		      "pg_walfile_name_offset(l.lsn) AS o",
 		      NULL, 0, err) < 0)
 		return -1;
-	out->lsn = lsn_parse(pg_get_text(conn, 0, 0));
+	out->lsn = lsn_parse(pg_get_text(conn, 0, 0)) -
+		   (uint64_t)pg_get_int(conn, 0, 3);
 	out->system = strtoull(pg_get_text(conn, 0, 1), NULL, 10);
 	out->timeline = (uint32_t)strtoul(pg_get_text(conn, 0, 2), NULL, 16);
 	pg_finish(conn);
@@ -444,6 +454,8 @@ static int take_position(struct pg *conn, struct lsn_position *out,
  * only those among them. A login without pg_read_all_stats does not see what the
  * sessions of others do; then each may be one that waits for a standby. A
  * prepared transaction has no session, and any may be the one to commit it.
+ *
+ * And is the log flushed up to `$5`? See wait_for_writers().
  *
  * A session that is idle is not committing. But a change is published if the
  * table was in the publication (`$3`) when it was made, and not when it was
@@ -483,7 +495,8 @@ static int take_position(struct pg *conn, struct lsn_position *out,
 	"ELSE w.wait_event = 'SyncRep' OR w.state IS NULL END), "              \
 	"current_setting('synchronous_standby_names') <> '', "                 \
 	"left(string_agg(DISTINCT CASE WHEN w.early OR $4 = 1 THEN COALESCE("  \
-	"'process ' || w.pid, 'a prepared one') END, ', '), 200) "             \
+	"'process ' || w.pid, 'a prepared one') END, ', '), 200), "            \
+	"pg_current_wal_flush_lsn() >= $5::text::pg_lsn "                      \
 	"FROM writers AS w WHERE w.early OR $4 = 1 OR COALESCE(w.state, '') "  \
 	"NOT IN ('idle in transaction', 'idle in transaction (aborted)')"
 
@@ -500,8 +513,10 @@ static const char writers_of_schemas_sql[] = WRITERS_SQL(
 
 struct writers {
 	const struct slot_names *names;
+	uint64_t position; /* those who commit before it are sought */
 	bool all;	   /* also those who are not committing */
 	struct strbuf who; /* "" : nobody */
+	bool flushed;	   /* the log is on disk up to the position */
 	bool waiting;	   /* one waits, or may wait, for a standby */
 	char early[256];   /* those who began too early, or "" */
 };
@@ -509,11 +524,13 @@ struct writers {
 static int find_writers(struct pg *conn, uint32_t oid, struct writers *writers,
 			struct error *err)
 {
+	char position[LSN_TEXT_MAX];
 	struct pg_param params[] = {
 		pg_int(oid),
 		pg_text(writers->who.data),
 		pg_text(writers->names->publication),
 		pg_int(writers->all),
+		pg_text(lsn_format(position, writers->position)),
 	};
 	const char *sql = pg_server_version(conn) >= VERSION_OF_SCHEMAS
 				  ? writers_of_schemas_sql
@@ -526,6 +543,7 @@ static int find_writers(struct pg *conn, uint32_t oid, struct writers *writers,
 	writers->waiting = pg_get_bool(conn, 0, 1) && pg_get_bool(conn, 0, 2);
 	text_copy(writers->early, sizeof(writers->early),
 		  pg_get_text(conn, 0, 3));
+	writers->flushed = pg_get_bool(conn, 0, 4);
 	pg_finish(conn);
 	return strbuf_check(&writers->who, err);
 }
@@ -544,16 +562,49 @@ static int are_too_early(const struct writers *writers, struct error *err)
 	return -1;
 }
 
+static int not_visible(const struct writers *writers, struct error *err)
+{
+	if (writers->waiting)
+		error_set(err, ERROR_SERVER,
+			  "a transaction that changed the table waits for a "
+			  "synchronous standby, for more than %d seconds, or "
+			  "may do so, which only a login with "
+			  "pg_read_all_stats can see; what it changed is in "
+			  "the log but cannot be read yet (see "
+			  "pg_stat_replication)",
+			  SYNC_WAIT_MS / 1000);
+	else
+		error_set(err, ERROR_SERVER,
+			  "the server has not written its log to disk for "
+			  "%d seconds: a transaction that changed the table "
+			  "may wait for that in its COMMIT, and what it "
+			  "changed cannot be read yet (see wait_event in "
+			  "pg_stat_activity)",
+			  SYNC_WAIT_MS / 1000);
+	err->retryable = true;
+	return -1;
+}
+
 /*
- * A commit takes a moment, unless it waits for a standby. Who is still there
- * after that is not committing but working, and comes after the position, unless
+ * A commit is visible after its record was put into the log, the log was flushed
+ * up to that, and standbys have it, if any are waited for. Who is still there may
+ * be anywhere on that way, or be working, and what a session waits for does not
+ * tell: it may as well not get a processor. But nobody who comes before the
+ * position is visible while the log is not flushed up to it, however long that
+ * takes, so that is waited for in any case. (The server flushes what nobody waits
+ * for in 15 seconds.) A standby is a wait that shows. What is left for a commit to
+ * do besides is in memory and takes a moment: who is still there some time after
+ * the flush is not committing but working, and comes after the position, unless
  * it began too early.
+ *
+ * To begin where the log was flushed to would need no wait, but that can be in the
+ * middle of a commit, which the server then passes over.
  */
 static int wait_for_writers(struct pg *conn, uint32_t oid,
 			    struct writers *writers, struct cancel *cancel,
 			    struct error *err)
 {
-	int64_t began = clock_ms(), waited = 0;
+	int64_t began = clock_ms(), now = began, flushed = began;
 
 	do {
 		if (find_writers(conn, oid, writers, err) < 0)
@@ -565,23 +616,17 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 				return -1;
 			cancel_sleep(cancel, COMMIT_LOOK_MS);
 		}
-		waited = clock_ms() - began;
-	} while (waited < COMMIT_WAIT_MS ||
-		 ((writers->waiting || *writers->early) &&
-		  waited < SYNC_WAIT_MS));
+		now = clock_ms();
+		if (!writers->flushed)
+			flushed = now;
+	} while (now - began < SYNC_WAIT_MS &&
+		 (now - flushed < COMMIT_WAIT_MS || writers->waiting ||
+		  *writers->early));
 	if (*writers->early)
 		return are_too_early(writers, err);
-	if (!writers->waiting)
-		return 0;
-	error_set(
-		err, ERROR_SERVER,
-		"a transaction that changed the table waits for a synchronous "
-		"standby, for more than %d seconds, or may do so, which only a "
-		"login with pg_read_all_stats can see; what it changed is in "
-		"the log but cannot be read yet (see pg_stat_replication)",
-		SYNC_WAIT_MS / 1000);
-	err->retryable = true;
-	return -1;
+	if (writers->waiting || now - flushed < COMMIT_WAIT_MS)
+		return not_visible(writers, err);
+	return 0;
 }
 
 int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
@@ -592,8 +637,10 @@ int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
 	int ret = take_position(conn, out, err);
 
 	strbuf_init(&writers.who);
-	if (ret == 0)
+	if (ret == 0) {
+		writers.position = out->lsn;
 		ret = wait_for_writers(conn, oid, &writers, cancel, err);
+	}
 	strbuf_release(&writers.who);
 	return ret;
 }

@@ -68,7 +68,8 @@ int slot_prepare(struct pg *conn, const struct slot_names *names, uint32_t oid,
  * Where the log ends now, for a table. Whatever is not visible to a read begun
  * after this call comes after it, and is told: so it waits for those who are
  * just committing changes of the table, and for those who began before it was in
- * the publication. ERROR_CONFLICT, to be tried again, if these take too long.
+ * the publication. If they take too long, an error that is to be tried again:
+ * ERROR_SERVER, or of the latter ERROR_CONFLICT.
  */
 int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
 		  struct cancel *cancel, struct lsn_position *out,

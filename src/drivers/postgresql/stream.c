@@ -410,6 +410,9 @@ void stream_read_end(struct stream_mapping *mapping,
 
 	pthread_mutex_lock(&stream->lock);
 	backlog_read_end(reader);
+	/* It was whole when the window began. */
+	if (mapping->backlog.cut_off.kind != ERROR_NONE && !mapping->drains)
+		mapping->cut_at_work = true;
 	trim(mapping);
 	pthread_mutex_unlock(&stream->lock);
 }
@@ -476,6 +479,8 @@ uint64_t stream_reached(const struct stream_mapping *mapping)
 {
 	uint64_t passed = mapping->stream->passed;
 
+	if (mapping->backlog.cut_off.kind != ERROR_NONE)
+		return mapping->backlog.end;
 	return mapping->floor > passed ? mapping->floor : passed;
 }
 
@@ -539,15 +544,15 @@ static int check_server(const struct stream *stream,
 			 lsn_format(at, from->lsn));
 }
 
-/* It gets changes, and none of those that it got was dropped. */
-static bool is_whole(const struct stream_mapping *mapping)
+bool stream_is_whole(const struct stream_mapping *mapping)
 {
 	return mapping->fed && mapping->backlog.cut_off.kind == ERROR_NONE;
 }
 
 bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from)
 {
-	return is_whole(mapping) && mapping->backlog.begin <= from;
+	return mapping->fed && mapping->backlog.begin <= from &&
+	       (stream_is_whole(mapping) || from < mapping->backlog.end);
 }
 
 void stream_gap(struct stream_mapping *mapping, uint64_t from,
@@ -575,7 +580,9 @@ static void begin_at(struct stream_mapping *mapping, uint64_t from)
 	mapping->from = from;
 	mapping->wants = true;
 	mapping->fed = false;
-	mapping->early = false;
+	mapping->cut_at_work = false;
+	mapping->drains = false;
+	mapping->old_end = 0;
 	if (can_come_in(stream, from)) {
 		mapping->floor = from;
 		mapping->fed = true;
@@ -608,31 +615,54 @@ void stream_hold(struct stream_mapping *mapping, uint64_t lsn)
 		mapping->stored = mapping->listed_stored;
 	else if (!mapping->stored || mapping->stored == STREAM_NEEDS_NOTHING)
 		mapping->stored = lsn;
-	if (!mapping->fed && can_come_in(stream, lsn)) {
+	mapping->cut_at_work = false;
+	if (!mapping->fed && can_come_in(stream, lsn))
 		begin_at(mapping, lsn);
-		mapping->early = true;
-	}
 	pthread_mutex_unlock(&stream->lock);
 }
 
 /*
- * It was cut off. The server still has what was dropped, so that it can come
- * again, once there is room for it; unless too much of it waits.
+ * More waits than it may have, and the server still has what was dropped. Is it
+ * too slow, so that it would be cut off again and again, and the stream begin anew
+ * for it each time? Not if nobody was applying its changes: it was being loaded,
+ * or its destination was away. Nor if it was, but what it had was in the log
+ * already when it began. Without getting on in between there is no second time.
  */
+static bool is_slow(const struct stream_mapping *mapping, uint64_t from)
+{
+	return mapping->again_from == from ||
+	       (mapping->cut_at_work &&
+		mapping->backlog.end >= mapping->old_end);
+}
+
+/* What it has first, for the others are read on meanwhile; then anew. */
+static void follow_again(struct stream_mapping *mapping, uint64_t from)
+{
+	uint64_t old_end = mapping->cut_at_work ? mapping->old_end : 0;
+
+	mapping->drains = true;
+	if (stream_is_fed(mapping, from))
+		return;
+	mapping->again_from = from;
+	begin_at(mapping, from);
+	mapping->old_end = old_end;
+}
+
+/* It was cut off. */
 static int follow_cut_off(struct stream_mapping *mapping, uint64_t from,
 			  struct error *err)
 {
 	const struct error why = mapping->backlog.cut_off;
 
-	if (mapping->early) {
-		begin_at(mapping, from);
-		return 0;
-	}
 	if (why.kind != ERROR_GAP) {
 		stop_feeding(mapping);
 		*err = why;
 		err->retryable = true;
 		return -1;
+	}
+	if (mapping->drains || !is_slow(mapping, from)) {
+		follow_again(mapping, from);
+		return 0;
 	}
 	session_gap(mapping, &why);
 	mapping->from = from;
@@ -648,7 +678,6 @@ static int check_gap(struct stream_mapping *mapping, uint64_t from,
 	if (mapping->fed && mapping->backlog.cut_off.kind != ERROR_NONE &&
 	    follow_cut_off(mapping, from, err) < 0)
 		return -1;
-	mapping->early = false;
 	if (mapping->gap.kind == ERROR_NONE)
 		return 0;
 	if (mapping->fresh && mapping->fresh == from) {
@@ -724,7 +753,8 @@ bool stream_passes(struct stream_mapping *mapping, uint64_t lsn, int wait_ms,
 
 	pthread_mutex_lock(&stream->lock);
 	for (;;) {
-		all = is_whole(mapping) && stream_reached(mapping) >= lsn;
+		all = stream_is_whole(mapping) &&
+		      stream_reached(mapping) >= lsn;
 		if (all || !stream->live || clock_ms() >= deadline ||
 		    cancel_level(cancel) >= CANCEL_NOW)
 			break;
@@ -756,7 +786,7 @@ void stream_prove(struct stream_mapping *mapping, int wait_ms,
 	if (!stream_passes(mapping, mapping->proof_lsn, wait_ms, cancel))
 		return;
 	pthread_mutex_lock(&stream->lock);
-	mapping->proven = is_whole(mapping) && mapping->proof_lsn;
+	mapping->proven = stream_is_whole(mapping) && mapping->proof_lsn;
 	pthread_mutex_unlock(&stream->lock);
 }
 

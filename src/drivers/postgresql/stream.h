@@ -27,7 +27,8 @@
  *
  * A mapping that wants changes from before where the stream is makes it begin
  * again at what was confirmed; the others do not notice, since they know what
- * they have.
+ * they have. But when the server turns out to be another one, or on another
+ * timeline, nobody goes on with what it has: each asks again.
  *
  * Any thread may call; `lock` guards everything but what says otherwise.
  */
@@ -62,8 +63,11 @@ struct stream_mapping {
 
 	bool wants; /* changes after `from` */
 	uint64_t from;
-	bool fed;	/* it gets them */
-	bool early;	/* while it is being loaded, before it has asked */
+	bool fed;	  /* it gets them */
+	bool cut_at_work; /* its backlog was cut off within a window */
+	bool drains;	  /* likewise: it has what is left first, then anew */
+	uint64_t old_end; /* of the log when it began; 0: not yet known */
+	uint64_t again_from; /* where it last began after being cut off; or 0 */
 	uint64_t floor; /* they are complete up to here, or the stream's own */
 	bool proven;	/* since the last start it was seen to be up to date */
 	uint64_t proof_lsn; /* where the log ended when that was asked; or 0 */
@@ -203,9 +207,12 @@ bool stream_is_barred(const struct stream_mapping *mapping);
 /* Likewise: what it needs comes after this. */
 uint64_t stream_needs(const struct stream_mapping *mapping);
 
+/* Likewise. It gets changes, and none of those that it got was dropped. */
+bool stream_is_whole(const struct stream_mapping *mapping);
+
 /*
- * Likewise. Has it all that came after `from`, up to where? False as soon as
- * something was dropped; stream_follow() tells why.
+ * Likewise. Has it what came after `from`, up to where? False when it has nothing
+ * more, since something was dropped; stream_follow() tells why.
  */
 bool stream_is_fed(const struct stream_mapping *mapping, uint64_t from);
 uint64_t stream_reached(const struct stream_mapping *mapping);
