@@ -193,13 +193,16 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err) __attribute__((warn_unused_result));
 
 /*
- * After all changes of a window are applied: ERROR_GAP when rows are not there
- * that the changes tell only in part, and they may have been deleted along with
- * others by a foreign key. Not for windows that repeat what a load has read.
+ * After all changes of a window are applied, and those that were refused are
+ * marked and put aside: ERROR_GAP when rows are not there that the changes tell
+ * only in part, and they may have been deleted along with others by a foreign
+ * key. Nothing is missed in a window that begins at no checkpoint (`from` is
+ * NULL), or at that of a load which has read later than the changes were made.
  * Nothing here tells such a row from one that the source has deleted as well,
  * after it got another key (see change_rows.c): better a load too many.
  */
-int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
+int pg_merge_check_missing(const struct pg_merge *merge,
+			   const struct checkpoint *from, struct error *err)
 	__attribute__((warn_unused_result));
 /* Of changes `s`: one that is not left out and does not tell all of its row. */
 void pg_sql_partial(struct strbuf *sql);
