@@ -36,10 +36,16 @@
 
 #define KEYWORDS_MAX 128
 
+/* Two minutes until either end finds out that the other one's host is gone. */
+#define KEEPALIVES_IDLE	    "60"
+#define KEEPALIVES_INTERVAL "10"
+#define KEEPALIVES_COUNT    "6"
+
 /*
  * What makes values unambiguous, keeps settings of a role or database from
  * ending what takes long, and keeps policies from hiding rows: reading such a
  * table fails instead. A server that lacks a setting does not need it.
+ * Keepalives are its own: it would wait for two hours to let go of our locks.
  */
 static const char session_options[] =
 	"SELECT pg_catalog.set_config(s.name, v.value, false) "
@@ -52,6 +58,9 @@ static const char session_options[] =
 	"('statement_timeout', '0'), ('lock_timeout', '0'), "
 	"('transaction_timeout', '0'), ('idle_session_timeout', '0'), "
 	"('idle_in_transaction_session_timeout', '0'), ('jit', 'off'), "
+	"('tcp_keepalives_idle', '" KEEPALIVES_IDLE "'), "
+	"('tcp_keepalives_interval', '" KEEPALIVES_INTERVAL "'), "
+	"('tcp_keepalives_count', '" KEEPALIVES_COUNT "'), "
 	"('search_path', 'pg_catalog, pg_temp')) AS v (name, value) "
 	"ON s.name = v.name";
 
@@ -170,9 +179,9 @@ static void make_keywords(struct keywords *list, const struct pg_login *login,
 		put(list, "replication", "database");
 	put(list, "client_encoding", "UTF8");
 	put(list, "fallback_application_name", "dbaops-dataflow");
-	put_default(list, login, "keepalives_idle", "60");
-	put_default(list, login, "keepalives_interval", "10");
-	put_default(list, login, "keepalives_count", "6");
+	put_default(list, login, "keepalives_idle", KEEPALIVES_IDLE);
+	put_default(list, login, "keepalives_interval", KEEPALIVES_INTERVAL);
+	put_default(list, login, "keepalives_count", KEEPALIVES_COUNT);
 }
 
 /* The login is right, but may not come in. */

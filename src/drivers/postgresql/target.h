@@ -21,6 +21,7 @@ struct pg_target {
 	char *installation;
 	int mapping_id;
 	int64_t epoch;
+	int lease_s; /* 0: none */
 
 	struct pg *conn; /* NULL between runs */
 	struct cancel *cancel;
@@ -99,7 +100,11 @@ int pg_checkpoint_read(struct pg_target *target, struct checkpoint *out,
 
 /* ---------------------------------------------------------------- target.c */
 
-/* Deferrable constraints wait for the commit, whatever their default. */
+/*
+ * Deferrable constraints wait for the commit, whatever their default. Nothing in
+ * it waits but statements: the server ends it, and lets its locks go, when none
+ * comes for as long as the lease lasts.
+ */
 int pg_target_transaction(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 /*
