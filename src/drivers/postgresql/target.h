@@ -232,7 +232,11 @@ int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
 		      struct error *err) __attribute__((warn_unused_result));
 /* The load table's name, quoted. */
 void pg_replace_table(struct strbuf *sql, const struct pg_target *target);
-/* Choose that name, and drop what earlier loads left behind. */
+/*
+ * Choose that name, and drop what earlier loads left behind. ERROR_CONFLICT when
+ * a later epoch is at work, of which nothing is touched. Outside of a transaction,
+ * which may be open after a failure.
+ */
 int pg_replace_clear(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 /* Make it, as the destination is now; in a transaction. */
