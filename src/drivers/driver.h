@@ -420,6 +420,11 @@ struct target_spec {
 	int mapping_id;
 	const char *origin; /* which source table, in words */
 	int64_t epoch;	    /* of the lease that the work is done under */
+	/*
+	 * How long that lasts without a sign of life: nobody who stands still
+	 * for longer may keep a later epoch out. 0: there is none.
+	 */
+	int lease_s;
 };
 
 /*

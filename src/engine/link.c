@@ -61,6 +61,7 @@ int link_open_ends(const struct link *link, struct source **src,
 		.mapping_id = mapping->id,
 		.origin = mapping->origin,
 		.epoch = link->epoch,
+		.lease_s = link->settings.lease_s,
 	};
 
 	if (link->to->driver->target->open(&to, dst, err) < 0)

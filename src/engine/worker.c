@@ -312,6 +312,7 @@ static int open_link(struct worker *worker, struct error *err)
 	link->mapping = worker->mapping;
 	link->cancel = &worker->cancel;
 	link->epoch = worker->epoch;
+	link->settings = worker->settings; /* and anew with each run */
 	link->subject = worker->subject;
 	link->memory.make_room = make_room;
 	link->memory.arg = worker;

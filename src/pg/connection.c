@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/platform.h"
 #include "base/text.h"
+#include "pg/hosts.h"
 #include "pg/message.h"
 
 /* How long a cancel is not seen. */
@@ -36,10 +37,16 @@
 
 #define KEYWORDS_MAX 128
 
+/* Two minutes until either end finds out that the other one's host is gone. */
+#define KEEPALIVES_IDLE	    "60"
+#define KEEPALIVES_INTERVAL "10"
+#define KEEPALIVES_COUNT    "6"
+
 /*
  * What makes values unambiguous, keeps settings of a role or database from
  * ending what takes long, and keeps policies from hiding rows: reading such a
  * table fails instead. A server that lacks a setting does not need it.
+ * Keepalives are its own: it would wait for two hours to let go of our locks.
  */
 static const char session_options[] =
 	"SELECT pg_catalog.set_config(s.name, v.value, false) "
@@ -52,6 +59,9 @@ static const char session_options[] =
 	"('statement_timeout', '0'), ('lock_timeout', '0'), "
 	"('transaction_timeout', '0'), ('idle_session_timeout', '0'), "
 	"('idle_in_transaction_session_timeout', '0'), ('jit', 'off'), "
+	"('tcp_keepalives_idle', '" KEEPALIVES_IDLE "'), "
+	"('tcp_keepalives_interval', '" KEEPALIVES_INTERVAL "'), "
+	"('tcp_keepalives_count', '" KEEPALIVES_COUNT "'), "
 	"('search_path', 'pg_catalog, pg_temp')) AS v (name, value) "
 	"ON s.name = v.name";
 
@@ -170,9 +180,9 @@ static void make_keywords(struct keywords *list, const struct pg_login *login,
 		put(list, "replication", "database");
 	put(list, "client_encoding", "UTF8");
 	put(list, "fallback_application_name", "dbaops-dataflow");
-	put_default(list, login, "keepalives_idle", "60");
-	put_default(list, login, "keepalives_interval", "10");
-	put_default(list, login, "keepalives_count", "6");
+	put_default(list, login, "keepalives_idle", KEEPALIVES_IDLE);
+	put_default(list, login, "keepalives_interval", KEEPALIVES_INTERVAL);
+	put_default(list, login, "keepalives_count", KEEPALIVES_COUNT);
 }
 
 /* The login is right, but may not come in. */
@@ -221,12 +231,16 @@ static int too_slow(struct pg *conn, int seconds, struct error *err)
 			 conn->address, seconds);
 }
 
-/* Log in within `ms`; 0: it took longer. */
+/*
+ * Log in, within `ms` for each host that libpq tries one after the other; 0: the
+ * one that it is at takes longer.
+ */
 static int connect_within(struct pg *conn, const struct keywords *list,
 			  int64_t ms, struct error *err)
 {
 	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 	int64_t until = clock_ms() + ms;
+	const char *host;
 	int rc;
 
 	conn->db = PQconnectStartParams(list->names, list->values, 0);
@@ -234,6 +248,7 @@ static int connect_within(struct pg *conn, const struct keywords *list,
 		return error_memory(err, "a connection");
 	PQsetNoticeProcessor(conn->db, ignore_notice, NULL);
 	PQsetErrorVerbosity(conn->db, PQERRORS_VERBOSE);
+	host = PQhost(conn->db);
 	while (PQstatus(conn->db) != CONNECTION_BAD) {
 		rc = pg_await(conn, state == PGRES_POLLING_WRITING, until, err);
 		if (rc <= 0)
@@ -246,8 +261,89 @@ static int connect_within(struct pg *conn, const struct keywords *list,
 		}
 		if (state == PGRES_POLLING_FAILED)
 			break;
+		if (PQhost(conn->db) != host) { /* not the text: which one */
+			host = PQhost(conn->db);
+			until = clock_ms() + ms;
+		}
 	}
 	return login_failed(conn, err);
+}
+
+/* With their passwords. */
+static void free_options(PQconninfoOption *options)
+{
+	for (PQconninfoOption *o = options; o && o->keyword; o++)
+		if (o->val)
+			OPENSSL_cleanse(o->val, strlen(o->val));
+	PQconninfoFree(options);
+}
+
+/* All that there are, wherever libpq has them from. */
+static int read_hosts(PGconn *db, struct pg_hosts *out, struct error *err)
+{
+	PQconninfoOption *options = PQconninfo(db);
+	bool failed = !options;
+
+	for (PQconninfoOption *o = options; o && o->keyword; o++) {
+		char **to = !strcmp(o->keyword, "host")	      ? &out->host
+			    : !strcmp(o->keyword, "hostaddr") ? &out->hostaddr
+			    : !strcmp(o->keyword, "port")     ? &out->port
+							      : NULL;
+
+		if (!to || !o->val || !*o->val)
+			continue;
+		*to = strdup(o->val);
+		failed |= !*to;
+	}
+	free_options(options);
+	return failed ? error_memory(err, "a connection") : 0;
+}
+
+/*
+ * libpq goes on to the next host when one refuses, but waits for a silent one
+ * without end. 1: it may try again with the others; 0: there are none.
+ */
+static int leave_out_host(struct pg *conn, struct pg_hosts *hosts,
+			  struct keywords *list, struct error *err)
+{
+	if (!hosts->host && !hosts->hostaddr &&
+	    read_hosts(conn->db, hosts, err) < 0)
+		return -1;
+	if (!pg_hosts_leave_out(hosts, PQhost(conn->db), PQhostaddr(conn->db),
+				PQport(conn->db)))
+		return 0;
+	PQfinish(conn->db);
+	conn->db = NULL;
+	if (hosts->host)
+		put(list, "host", hosts->host);
+	if (hosts->hostaddr)
+		put(list, "hostaddr", hosts->hostaddr);
+	if (hosts->port)
+		put(list, "port", hosts->port);
+	return 1;
+}
+
+static int connect_to_any(struct pg *conn, struct keywords *list, int seconds,
+			  struct error *err)
+{
+	struct pg_hosts hosts = {.host = NULL};
+	bool silent = false;
+	int rc;
+
+	for (;; silent = true) {
+		rc = connect_within(conn, list, (int64_t)seconds * 1000, err);
+		if (rc < 0 && silent && err->kind != ERROR_CANCELLED)
+			error_append(err, "others did not answer in time");
+		if (rc != 0)
+			break;
+		rc = leave_out_host(conn, &hosts, list, err);
+		if (rc == 0)
+			rc = too_slow(conn, seconds, err);
+		if (rc < 0)
+			break;
+	}
+	pg_hosts_release(&hosts);
+	return rc;
 }
 
 static int begin_session(struct pg *conn, struct error *err)
@@ -277,10 +373,7 @@ int pg_open(struct pg **out, const struct pg_login *login, enum pg_kind kind,
 	conn->kind = kind;
 	pg_login_address(login, conn->address, sizeof(conn->address));
 	make_keywords(&list, login, kind, database);
-	rc = connect_within(conn, &list, (int64_t)login->login_timeout_s * 1000,
-			    err);
-	if (rc == 0)
-		rc = too_slow(conn, login->login_timeout_s, err);
+	rc = connect_to_any(conn, &list, login->login_timeout_s, err);
 	conn->query_timeout_s = login->query_timeout_s;
 	if (rc < 0 || begin_session(conn, err) < 0) {
 		pg_close(conn);
@@ -379,10 +472,7 @@ bool pg_cancel_statement(struct pg *conn)
 			run_cancel(&helper, PQbackendPID(conn->db));
 		PQfinish(helper.db);
 	}
-	for (PQconninfoOption *o = options; o && o->keyword; o++)
-		if (o->val)
-			OPENSSL_cleanse(o->val, strlen(o->val));
-	PQconninfoFree(options);
+	free_options(options);
 	return done;
 }
 

@@ -20,9 +20,9 @@
  * client_encoding, DateStyle ISO, IntervalStyle postgres, TimeZone UTC,
  * extra_float_digits, standard_conforming_strings, and a search_path of
  * pg_catalog alone, so that every other name is written with its schema.
- * Statements are not timed out by the server, and row security makes a
- * statement fail rather than see a part of the rows. PostgreSQL 10 is the
- * oldest that is let in.
+ * Statements are not timed out by the server, which asks after two minutes at
+ * most whether our host is still there; and row security makes a statement fail
+ * rather than see a part of the rows. PostgreSQL 10 is the oldest that is let in.
  */
 struct pg;
 

@@ -353,7 +353,7 @@ static char *rows(enum lab_side side, enum lab_table table)
 
 static int more(void)
 {
-	return postgresql_types() + postgresql_session();
+	return postgresql_types() + postgresql_session() + postgresql_target();
 }
 
 const struct laboratory *postgresql_lab(void)

@@ -31,5 +31,6 @@ struct pg *postgresql_log_in(enum pg_kind kind, const char *database);
 /* Tests that only make sense here; how many failed. */
 int postgresql_types(void);
 int postgresql_session(void);
+int postgresql_target(void);
 
 #endif

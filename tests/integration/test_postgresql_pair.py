@@ -361,6 +361,33 @@ def test_a_row_that_another_mapping_took_along_comes_back(pair):
                         f"mapping_id = {child}") == [(1,)], pair.errors()
 
 
+@pytest.mark.parametrize("policy", ["PARK", "LOG"])
+def test_a_refused_row_hides_none_that_was_taken_along(pair, policy):
+    """Both in one window. The parent is deleted by hand, as its own mapping
+    would do for a new key."""
+    prepare_family(pair)
+    pair.on_source("INSERT INTO parent VALUES (2, 2)")
+    pair.there.query("ALTER TABLE every ADD CHECK (n < 100); "
+                     "INSERT INTO parent VALUES (1, 1), (2, 2)", pair.dst_db)
+    child = pair.add_mapping("every", verification_interval_minutes=0,
+                             on_row_error=policy)
+    pair.config(resync_on_gap=0)
+    pair.start()
+    pair.load(child)
+    pair.on_source("UPDATE every SET n = n + 1")
+    pair.wait_same()
+    pair.there.query("DELETE FROM parent WHERE id = 1", pair.dst_db)
+    pair.on_source("UPDATE every SET pid = 2; "
+                   "INSERT INTO every VALUES (9, 2, 500, 'x')")
+    message = dataflow.wait_for(lambda: pair.errors(child))[0][1]
+    assert "3 of them" in message and "every_pid_fkey" in message, message
+    assert pair.there.query("SELECT 1 FROM dataflow.exceptions",
+                            pair.dst_db) == []
+    pair.on_source("DELETE FROM every WHERE id = 9")
+    pair.request(child, "FULL_SYNC")
+    pair.wait_same()
+
+
 OF_ITS_OWN = ("CREATE TABLE every (id int PRIMARY KEY, up int {}, big text); "
               "ALTER TABLE every ALTER big SET STORAGE EXTERNAL")
 

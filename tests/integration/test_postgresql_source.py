@@ -1,9 +1,11 @@
 """A real PostgreSQL as a source, full loads into SQL Server: whole tables are
 compared, by psycopg2 and python-tds."""
+import contextlib
 import datetime
 import decimal
 import os
 import shutil
+import socket
 import uuid
 
 import pytest
@@ -414,6 +416,61 @@ def test_server_that_comes_back(world, server):
     world.load(mapping)
     dataflow.wait_for(lambda: not world.errors(mapping), 30)
     assert world.on_dest("SELECT id FROM t") == [(7,)]
+
+
+@contextlib.contextmanager
+def deaf_port(server, accepts):
+    """Of a host that hangs up on nobody; nor does it answer."""
+    if accepts:
+        with Relay((server.host, server.port)) as relay:
+            relay.freeze()
+            yield relay.port
+        return
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((server.host, 0))
+        listener.listen(0)
+        for _ in range(3):  # then the line is full, and nobody else gets in
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_host_that_says_nothing_is_passed_over(world, server, tmp_path,
+                                                 accepts):
+    world.config(connect_timeout_seconds=1, max_retry_attempts=1)
+    world.on_source("CREATE TABLE t (id int PRIMARY KEY); "
+                    "INSERT INTO t VALUES (7)")
+    services = tmp_path / "services"
+    with deaf_port(server, accepts) as deaf:
+        hosts, ports = f"{server.host},{server.host}", f"{deaf},{server.port}"
+        services.write_text(f"[ours]\nhost={hosts}\nport={ports}\n")
+        login = f";user id={server.user};password={server.password}"
+        strings = [
+            f"server={hosts};port={ports};target session attrs=read-write",
+            f"host={server.host},{hosts};port={deaf},{ports};"
+            "target session attrs=prefer-standby",
+            f"hostaddr={hosts};port={ports}",
+            "service=ours",
+            # nobody else is there, or the other one does not want us
+            f"host={server.host};port={deaf}",
+            f"host={hosts},{server.host};port={ports},{deaf};"
+            "target session attrs=standby"]
+        mappings = [world.add_mapping(
+            "t", f"t{i}", server_id=world.add_server(f"s{i}", text + login))
+            for i, text in enumerate(strings)]
+        daemon = world.start(PGSERVICEFILE=str(services))
+        for i, mapping in enumerate(mappings[:4]):
+            world.load(mapping, 20)
+            assert world.on_dest(f"SELECT id FROM t{i}") == [(7,)]
+        for mapping, words in zip(mappings[4:], (
+                "no answer within 1 s", "others did not answer in time")):
+            dataflow.wait_for(lambda: world.errors(mapping), 20)
+            assert words in world.errors(mapping)[0][1]
+        code, seconds = daemon.stop()
+        assert code == 0 and seconds < 5
 
 
 def test_a_stop_cuts_a_wait_short(world, server):

@@ -3,6 +3,7 @@ what must survive when a new table is swapped in. Whole tables are compared by
 psycopg2 and python-tds, definitions by pg_dump.
 """
 import random
+import signal
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from support import dataflow
 from support import postgresql_rights as rights
 from support.postgresql import Postgresql, skip_unless_installed
 from support.postgresql_target import (
-    Target, differences, make_source, plain, use_login, wait_equal,
+    RICH_DEST, Target, differences, make_source, plain, use_login, wait_equal,
     wait_synced)
 from support.relay import Relay
 
@@ -608,6 +609,61 @@ def test_the_network_is_cut_at_any_moment(target):
             relay.cut()
         wait_equal(target, "cut", timeout=60)
     assert target.query("SELECT count(*) FROM public.cut") == [(2000,)]
+
+
+def test_a_daemon_that_stands_still_in_a_transaction(target):
+    """In front of its commit, with its locks and its connection; another one
+    gets on when the lease is over."""
+    world = target.world
+    make_source(world)
+    world.enable_cdc("rich")
+    world.config(lease_seconds=3, query_timeout_seconds=5)
+    with Relay((target.server.host, target.server.port)) as relay:
+        text = target.server.connection_string().replace(
+            f"{target.server.host},{target.server.port}", "${env:DST}")
+        world.control("UPDATE target_servers SET connection_string = "
+                      f"N'{text}' WHERE target_id = {target.target_id}")
+        target.add_mapping("rich", cdc=1, verification_interval_minutes=0)
+        first = world.start(DST=relay.address)
+        wait_equal(target, "rich", dest_sql=RICH_DEST)
+        world.start(DST=f"{target.server.host},{target.server.port}")
+        dataflow.wait_for(lambda: world.control(
+            "SELECT COUNT(*) FROM daemons") == [(2,)])
+        relay.freeze_at(b"COMMIT\0")
+        world.on_source("UPDATE rich SET n = n + 1")
+        dataflow.wait_for(relay.is_frozen)
+        first.signal(signal.SIGSTOP)
+        try:
+            world.on_source("DELETE FROM rich WHERE id > 1030")
+            wait_equal(target, "rich", dest_sql=RICH_DEST, timeout=20)
+        finally:
+            first.signal(signal.SIGCONT)
+            relay.thaw()
+        assert target.query("SELECT epoch FROM dataflow.checkpoints") == [(2,)]
+        world.on_source("UPDATE rich SET n = n + 1")
+        wait_equal(target, "rich", dest_sql=RICH_DEST)
+
+
+def test_the_server_looks_whether_a_daemon_is_still_there(target):
+    """What it goes by while it applies changes."""
+    world = target.world
+    make_source(world)
+    world.enable_cdc("rich")
+    world.config(lease_seconds=47)
+    target.add_mapping("rich", cdc=1, verification_interval_minutes=0)
+    world.start()
+    wait_equal(target, "rich", dest_sql=RICH_DEST)
+    target.query(
+        "CREATE TABLE seen (value text); CREATE FUNCTION see() RETURNS trigger "
+        "LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen SELECT "
+        "string_agg(current_setting(name), ' ' ORDER BY name) "
+        "FROM pg_settings WHERE name ~ 'tcp_keepalives|idle_in_tr'; "
+        "RETURN NULL; END $$; CREATE TRIGGER see AFTER UPDATE ON rich "
+        "FOR EACH STATEMENT EXECUTE FUNCTION see()")
+    world.on_source("UPDATE rich SET n = 5")
+    wait_equal(target, "rich", dest_sql=RICH_DEST)
+    assert target.query("SELECT DISTINCT value FROM seen") == [
+        ("47s 6 60 10",)]
 
 
 def test_a_table_is_made_as_another_postgresql_has_it(target):

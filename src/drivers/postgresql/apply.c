@@ -269,9 +269,8 @@ static int merge_itself(struct pg_merge *m, const struct changes_seen *seen,
 	return pg_isolate_in_order(m->target, seen->sent, counts, err);
 }
 
-/* `consistent` says that no load has read later than the changes were made. */
 static int merge(struct pg_target *target, const struct changes_seen *seen,
-		 bool consistent, struct target_counts *counts,
+		 const struct checkpoint *from, struct target_counts *counts,
 		 struct error *err)
 {
 	struct pg_merge m = {.target = target, .changes = true, .range = ""};
@@ -287,9 +286,8 @@ static int merge(struct pg_target *target, const struct changes_seen *seen,
 			      : merge_plainly(&m, seen, counts, err);
 	if (ret == 0 && counts->inserted)
 		ret = pg_merge_sequences(&m, err);
-	if (ret == 0 && consistent &&
-	    (seen->deletes || counts->updated < seen->rows))
-		ret = pg_merge_check_missing(&m, err);
+	if (ret == 0 && (seen->deletes || counts->updated < seen->rows))
+		ret = pg_merge_check_missing(&m, from, err);
 	strbuf_release(&name);
 	return ret;
 }
@@ -301,7 +299,6 @@ int pg_apply_commit(struct pg_target *target, const struct checkpoint *from,
 	struct changes_seen seen = {
 		.deletes = pg_loader_deletes(target->loader),
 	};
-	bool consistent = from && !from->consistent_after_us;
 
 	if (pg_loader_end(target->loader, &seen.sent, err) < 0)
 		return -1;
@@ -310,7 +307,7 @@ int pg_apply_commit(struct pg_target *target, const struct checkpoint *from,
 		return -1;
 	FAILPOINT(WINDOW_STAGED);
 	if (pg_checkpoint_move(target, from, to, err) < 0 ||
-	    (seen.rows && merge(target, &seen, consistent, counts, err) < 0) ||
+	    (seen.rows && merge(target, &seen, from, counts, err) < 0) ||
 	    (target->keyed &&
 	     pg_exceptions_settle(target, "", &counts->settled, err) < 0))
 		return -1;

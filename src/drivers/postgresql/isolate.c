@@ -311,7 +311,9 @@ static int put_all_aside(struct pg_isolate *isolate, const char *position,
 
 /* ------------------------------------------------------------ the transaction */
 
-static int move_sequences(struct pg_isolate *isolate, struct error *err)
+/* What is done once for all that went in. */
+static int end_merge(struct pg_isolate *isolate, const struct checkpoint *from,
+		     struct error *err)
 {
 	struct pg_merge m = {
 		.target = isolate->target,
@@ -320,7 +322,9 @@ static int move_sequences(struct pg_isolate *isolate, struct error *err)
 		.range = "",
 	};
 
-	return isolate->applied[PHASE_INSERT] ? pg_merge_sequences(&m, err) : 0;
+	if (isolate->applied[PHASE_INSERT] && pg_merge_sequences(&m, err) < 0)
+		return -1;
+	return pg_merge_check_missing(&m, from, err);
 }
 
 /* The number of a change is what a step goes by. */
@@ -380,7 +384,7 @@ int pg_isolate_commit(struct pg_target *target, const struct checkpoint *from,
 	    apply_steps(isolate, sent, counts, err) < 0 ||
 	    settle(isolate, &counts->settled, err) < 0 ||
 	    put_all_aside(isolate, position, err) < 0 ||
-	    move_sequences(isolate, err) < 0 ||
+	    end_merge(isolate, from, err) < 0 ||
 	    pg_target_commit(target, err) < 0)
 		return -1;
 	counts->settled += isolate->again;

@@ -264,14 +264,15 @@ static int64_t count_missing(const struct pg_merge *merge, struct error *err)
 	return rows;
 }
 
-int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
+int pg_merge_check_missing(const struct pg_merge *merge,
+			   const struct checkpoint *from, struct error *err)
 {
 	struct pg_target *target = merge->target;
 	struct strbuf keys;
 	int64_t missing;
 	int ret;
 
-	if (!knows_in_part(target))
+	if (!from || from->consistent_after_us || !knows_in_part(target))
 		return 0;
 	missing = count_missing(merge, err);
 	if (missing <= 0)

@@ -23,6 +23,7 @@
 #include "drivers/postgresql/target.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/failpoint.h"
@@ -49,10 +50,7 @@ void pg_replace_table(struct strbuf *sql, const struct pg_target *target)
 
 /* ------------------------------------------------------------- the load table */
 
-/*
- * Loads of earlier epochs were cut off. Whoever still writes into one keeps
- * it, which is none of our business.
- */
+/* Whoever still writes into it keeps it, which is none of our business. */
 static void drop_table(struct pg_target *target, const char *name)
 {
 	struct error ignored = ERROR_INIT;
@@ -71,6 +69,10 @@ static void drop_table(struct pg_target *target, const char *name)
 	strbuf_release(&sql);
 }
 
+/*
+ * Loads of our epoch and of earlier ones were cut off. One of a later epoch is
+ * under way: we are shut out, and do not know it yet.
+ */
 static int drop_leftovers(struct pg_target *target, struct error *err)
 {
 	static const char sql[] =
@@ -95,7 +97,8 @@ static int drop_leftovers(struct pg_target *target, struct error *err)
 		names[i] = pg_copy_text(target->conn, i, 0, &arena);
 	pg_finish(target->conn);
 	for (int64_t i = 0; names && i < rows; i++)
-		if (names[i])
+		if (names[i] && strtoll(names[i] + strlen(prefix), NULL, 10) <=
+					target->epoch)
 			drop_table(target, names[i]);
 	arena_release(&arena);
 	return 0;
@@ -104,7 +107,10 @@ static int drop_leftovers(struct pg_target *target, struct error *err)
 int pg_replace_clear(struct pg_target *target, struct error *err)
 {
 	choose_name(target);
-	if (pg_plan_remove(target, err) < 0)
+	if (pg_target_transaction(target, err) < 0 ||
+	    pg_checkpoint_guard(target, err) < 0 ||
+	    pg_plan_remove(target, err) < 0 ||
+	    pg_exec(target->conn, "COMMIT", err) < 0)
 		return -1;
 	return drop_leftovers(target, err);
 }

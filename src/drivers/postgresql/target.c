@@ -1,5 +1,6 @@
 #include "drivers/postgresql/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static int target_open(const struct target_spec *spec, struct target **out,
 	target->origin = target_origin(spec);
 	target->mapping_id = spec->mapping_id;
 	target->epoch = spec->epoch;
+	target->lease_s = spec->lease_s;
 	target->installation = strdup(spec->installation);
 	if (!target->installation || !target->origin) {
 		free(target->installation);
@@ -158,8 +160,13 @@ static int target_checkpoint(struct target *dst, struct checkpoint *out,
 
 int pg_target_transaction(struct pg_target *target, struct error *err)
 {
-	return pg_exec(target->conn, "BEGIN; SET CONSTRAINTS ALL DEFERRED",
-		       err);
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+		 "BEGIN; SET LOCAL idle_in_transaction_session_timeout = "
+		 "'%ds'; SET CONSTRAINTS ALL DEFERRED",
+		 target->lease_s);
+	return pg_exec(target->conn, sql, err);
 }
 
 int pg_target_commit(struct pg_target *target, struct error *err)

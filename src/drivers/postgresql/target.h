@@ -21,6 +21,7 @@ struct pg_target {
 	char *installation;
 	int mapping_id;
 	int64_t epoch;
+	int lease_s; /* 0: none */
 
 	struct pg *conn; /* NULL between runs */
 	struct cancel *cancel;
@@ -99,7 +100,11 @@ int pg_checkpoint_read(struct pg_target *target, struct checkpoint *out,
 
 /* ---------------------------------------------------------------- target.c */
 
-/* Deferrable constraints wait for the commit, whatever their default. */
+/*
+ * Deferrable constraints wait for the commit, whatever their default. Nothing in
+ * it waits but statements: the server ends it, and lets its locks go, when none
+ * comes for as long as the lease lasts.
+ */
 int pg_target_transaction(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 /*
@@ -193,13 +198,16 @@ int pg_merge_insert(const struct pg_merge *merge, uint64_t *rows,
 		    struct error *err) __attribute__((warn_unused_result));
 
 /*
- * After all changes of a window are applied: ERROR_GAP when rows are not there
- * that the changes tell only in part, and they may have been deleted along with
- * others by a foreign key. Not for windows that repeat what a load has read.
+ * After all changes of a window are applied, and those that were refused are
+ * marked and put aside: ERROR_GAP when rows are not there that the changes tell
+ * only in part, and they may have been deleted along with others by a foreign
+ * key. Nothing is missed in a window that begins at no checkpoint (`from` is
+ * NULL), or at that of a load which has read later than the changes were made.
  * Nothing here tells such a row from one that the source has deleted as well,
  * after it got another key (see change_rows.c): better a load too many.
  */
-int pg_merge_check_missing(const struct pg_merge *merge, struct error *err)
+int pg_merge_check_missing(const struct pg_merge *merge,
+			   const struct checkpoint *from, struct error *err)
 	__attribute__((warn_unused_result));
 /* Of changes `s`: one that is not left out and does not tell all of its row. */
 void pg_sql_partial(struct strbuf *sql);
@@ -224,7 +232,11 @@ int pg_replace_commit(struct pg_target *target, const struct checkpoint *from,
 		      struct error *err) __attribute__((warn_unused_result));
 /* The load table's name, quoted. */
 void pg_replace_table(struct strbuf *sql, const struct pg_target *target);
-/* Choose that name, and drop what earlier loads left behind. */
+/*
+ * Choose that name, and drop what earlier loads left behind. ERROR_CONFLICT when
+ * a later epoch is at work, of which nothing is touched. Outside of a transaction,
+ * which may be open after a failure.
+ */
 int pg_replace_clear(struct pg_target *target, struct error *err)
 	__attribute__((warn_unused_result));
 /* Make it, as the destination is now; in a transaction. */
