@@ -219,7 +219,10 @@ static int make_table(struct link *link, const struct table *source,
 				 "destination table '%s' does not exist, and "
 				 "create_missing_tables is 0",
 				 name);
-	if (create(link, source, err) < 0)
+	/* What is told of a table that was dropped is forgotten with it, by
+	 * whom the mapping belongs to. */
+	if (link->dst->ops->fence(link->dst, err) < 0 ||
+	    create(link, source, err) < 0)
 		return -1;
 	report_log(link->subject, LOG_INFO, "SCHEMA_CHECK", -1, -1,
 		   "created destination table '%s'", name);

@@ -264,6 +264,28 @@ def test_kills_in_the_middle(target):
     wait_equal(target, "w")
 
 
+def test_killed_before_a_table_that_was_made_is_full(target):
+    """What was stored for the one that was dropped counts no more."""
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    world.enable_cdc("t")
+    target.add_mapping("t")
+    daemon = world.start()
+    wait_equal(target, "t")
+    world.source.query("EXEC sys.sp_tdsd_fault 'stall', @times = 0, "
+                       "@match = N'%FROM [[]dbo].[[]t]%', "
+                       f"@milliseconds = 60000, @database = '{world.src_db}'")
+    target.query("DROP TABLE public.t")
+    world.on_source("UPDATE t SET v = 10 WHERE id = 1")
+    dataflow.wait_for(lambda: target.has_table("t"), interval=0.02)
+    daemon.kill()
+    assert target.query("SELECT count(*) FROM public.t") == [(0,)]
+    world.source.query("EXEC sys.sp_tdsd_fault_clear")
+    daemon.start()
+    wait_equal(target, "t")
+
+
 # --------------------------------------------------------------- verification
 
 def test_a_copy_on_postgresql_is_verified_and_repaired(target):

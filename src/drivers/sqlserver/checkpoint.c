@@ -64,12 +64,6 @@ static const char fence_sql[] =
 	"SELECT epoch FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping";
 
-static const char forget_sql[] =
-	"UPDATE dataflow.checkpoints SET origin = N'', position = NULL "
-	"WHERE installation_id = @installation AND mapping_id = @mapping "
-	"AND epoch = @epoch; "
-	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1";
-
 /*
  * Two workers may get here at the same time, hence the second look when the
  * making of an object fails.
@@ -242,9 +236,4 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 			out->consistent_after_us = clock_utc_us();
 	}
 	return tds_finish(target->conn, err) < 0 ? -1 : 1;
-}
-
-int checkpoint_forget(struct sqlserver_target *target, struct error *err)
-{
-	return checkpoint_run(target, forget_sql, err);
 }
