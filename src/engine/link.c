@@ -162,6 +162,18 @@ void link_forget(struct link *link)
 
 /* ----------------------------------------------------------------- attaching */
 
+/* Loads can do without a key, changes cannot. */
+static int doubt_key(struct link *link, struct table *source, struct error *err)
+{
+	if (link->src->ops->check_key(link->src, source, err) == 0)
+		return 0;
+	if (err->kind != ERROR_SCHEMA)
+		return -1;
+	error_clear(err);
+	source->key_unsure = true;
+	return 0;
+}
+
 static int read_source(struct link *link, struct table *source,
 		       struct error *err)
 {
@@ -173,7 +185,7 @@ static int read_source(struct link *link, struct table *source,
 	    table_set_key(source, mapping->key_columns, err) < 0)
 		return error_wrap(err, "primary_key_column");
 	if (!mapping->cdc_enabled)
-		return 0;
+		return mapping->key_columns ? doubt_key(link, source, err) : 0;
 	if (!source->key_count)
 		return error_set(
 			err, ERROR_SCHEMA,
