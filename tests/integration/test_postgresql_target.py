@@ -286,6 +286,21 @@ def test_killed_before_a_table_that_was_made_is_full(target):
     wait_equal(target, "t")
 
 
+def test_what_is_ours_is_dropped_while_it_runs(target):
+    """As when the destination is restored from a copy that has no such."""
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    world.enable_cdc("t")
+    mapping = target.add_mapping("t")
+    world.start()
+    wait_equal(target, "t")
+    target.query("DROP SCHEMA dataflow CASCADE; DELETE FROM public.t")
+    world.on_source("UPDATE t SET v = 10 WHERE id = 1")
+    wait_equal(target, "t")
+    dataflow.wait_for(lambda: not world.errors(mapping))
+
+
 # --------------------------------------------------------------- verification
 
 def test_a_copy_on_postgresql_is_verified_and_repaired(target):

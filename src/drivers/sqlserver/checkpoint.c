@@ -101,8 +101,6 @@ static int make_home(struct sqlserver_target *target, struct error *err)
 	struct strbuf sql;
 	int rc = -1;
 
-	if (target->has_home)
-		return 0;
 	strbuf_init(&sql);
 	build_home(&sql);
 	if (strbuf_check(&sql, err) == 0)
@@ -113,7 +111,6 @@ static int make_home(struct sqlserver_target *target, struct error *err)
 				  "cannot make the tables of schema 'dataflow' "
 				  "in database '%s'",
 				  target->name.database);
-	target->has_home = true;
 	return 0;
 }
 
