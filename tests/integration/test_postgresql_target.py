@@ -420,6 +420,47 @@ def test_a_load_in_parts_outlives_a_crash_of_the_server(own_target, view):
     assert target.query("SELECT count(*) FROM dataflow.load_parts") == [(0,)]
 
 
+def test_waits_for_parts_that_are_still_written(target):
+    """By whom a killed daemon left: the parts that are done stay."""
+    world = target.world
+    world.config(load_part_rows=1000, load_readers=3)
+    world.on_source("CREATE TABLE big (k INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(1000))")
+    world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+                    "WHERE i < 12000) INSERT INTO big SELECT i, "
+                    "REPLICATE(N'v', i % 1000) FROM n "
+                    "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("big")
+    target.add_mapping("big")
+    # The last ones are read for long.
+    world.source.query("EXEC sys.sp_tdsd_fault 'stall', @times = 0, @nth = 5, "
+                       "@match = N'%FROM [[]dbo].[[]big]%', "
+                       f"@milliseconds = 60000, @database = '{world.src_db}'")
+    daemon = world.start()
+
+    def finished():
+        return target.has_table("load_parts", "dataflow") and target.query(
+            "SELECT count(*) FROM dataflow.load_parts WHERE is_done")[0][0]
+    dataflow.wait_for(finished, interval=0.02)
+    daemon.kill()
+    world.source.query("EXEC sys.sp_tdsd_fault_clear")
+    name, = target.leftovers()
+    with target.server.connect(target.database) as connection, \
+            connection.cursor() as cursor:
+        cursor.execute(f"BEGIN; LOCK dataflow.{name} IN ROW EXCLUSIVE MODE")
+        daemon.start()
+        dataflow.wait_for(lambda: "waiting for load_" in daemon.log())
+        code, seconds = daemon.stop()
+        assert code == 0 and seconds < 5
+        daemon.start()
+        time.sleep(2.5)
+        cursor.execute("ROLLBACK")
+    wait_equal(target, "big")
+    assert world.control("SELECT COUNT(*) FROM sync_logs WHERE log_message "
+                         "LIKE N'%that broke off%'") == [(1,)]
+    assert daemon.log().count("waiting for load_") == 2
+
+
 # ------------------------------------------------------- rows that are refused
 
 def test_refused_rows_are_put_aside_and_come_back(target):

@@ -42,6 +42,7 @@ static int target_connect(struct target *dst, struct cancel *cancel,
 	struct sqlserver_target *target = self_of(dst);
 
 	target->has_changes_table = false;
+	target->cancel = cancel;
 	return sqlserver_take(target->server, target->name.database, cancel,
 			      &target->conn, err);
 }

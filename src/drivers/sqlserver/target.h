@@ -22,6 +22,7 @@ struct sqlserver_target {
 	int64_t epoch;
 
 	struct tds *conn; /* NULL between runs */
+	struct cancel *cancel;
 	bool has_changes_table;
 	size_t changes_columns; /* windows of an older instance have fewer */
 	bool changes_keyed;	/* and it has the rows' keys as text */
