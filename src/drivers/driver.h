@@ -537,16 +537,21 @@ struct target_ops {
 	int (*describe)(struct target *dst, struct table *out,
 			struct error *err);
 
-	/* Make the table for rows of `shape`: types, nullability, key. */
+	/*
+	 * Make the table for rows of `shape`: types, nullability, key. What
+	 * checkpoint() tells of an earlier one of that name is forgotten by
+	 * the same transaction, since this one is empty. Comes after fence();
+	 * with TARGET_ANY_SHAPE, see there.
+	 */
 	int (*create)(struct target *dst, const struct table *shape,
 		      struct error *err);
 
 	/*
 	 * Shut out whoever worked on this mapping in an earlier epoch: from
 	 * now on nothing of theirs can be committed. ERROR_FENCED when there
-	 * is a later one. Comes before begin() and advance(), once a target is
-	 * enough; both, and commit(), then fail with ERROR_CONFLICT, and
-	 * change nothing, once a later epoch has called this.
+	 * is a later one. Comes before create(), begin() and advance(), once a
+	 * target is enough; these, and commit(), then fail with ERROR_CONFLICT,
+	 * and change nothing, once a later epoch has called this.
 	 */
 	int (*fence)(struct target *dst, struct error *err);
 

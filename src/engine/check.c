@@ -284,6 +284,8 @@ static void check_key(struct checker *c, const struct link *link,
 		      struct table *table)
 {
 	const struct mapping *mapping = link->mapping;
+	enum finding_level level =
+		mapping->cdc_enabled ? FINDING_FAIL : FINDING_WARN;
 	struct error err = ERROR_INIT;
 
 	if (mapping->key_columns &&
@@ -295,9 +297,7 @@ static void check_key(struct checker *c, const struct link *link,
 			    "primary_key_column",
 			    err.message);
 	} else if (!table->key_count) {
-		finding_add(c->out,
-			    mapping->cdc_enabled ? FINDING_FAIL : FINDING_WARN,
-			    "key",
+		finding_add(c->out, level, "key",
 			    "the source table has no key, so its rows "
 			    "cannot be %s" FINDING_REMEDY
 			    "ALTER TABLE … ADD PRIMARY KEY, or name a unique "
@@ -307,7 +307,7 @@ static void check_key(struct checker *c, const struct link *link,
 			    mapping->cdc_enabled ? ", or set cdc_enabled = 0"
 						 : "");
 	} else if (link->src->ops->check_key(link->src, table, &err) < 0) {
-		finding_error(c->out, FINDING_FAIL, "key", &err);
+		finding_error(c->out, level, "key", &err);
 	} else {
 		finding_add(c->out, FINDING_OK, "key", "%zu column%s",
 			    table->key_count, table->key_count > 1 ? "s" : "");

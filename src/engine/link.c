@@ -163,6 +163,18 @@ void link_forget(struct link *link)
 
 /* ----------------------------------------------------------------- attaching */
 
+/* Loads can do without a key, changes cannot. */
+static int doubt_key(struct link *link, struct table *source, struct error *err)
+{
+	if (link->src->ops->check_key(link->src, source, err) == 0)
+		return 0;
+	if (err->kind != ERROR_SCHEMA)
+		return -1;
+	error_clear(err);
+	source->key_unsure = true;
+	return 0;
+}
+
 static int read_source(struct link *link, struct table *source,
 		       struct error *err)
 {
@@ -174,7 +186,7 @@ static int read_source(struct link *link, struct table *source,
 	    table_set_key(source, mapping->key_columns, err) < 0)
 		return error_wrap(err, "primary_key_column");
 	if (!mapping->cdc_enabled)
-		return 0;
+		return mapping->key_columns ? doubt_key(link, source, err) : 0;
 	if (!source->key_count)
 		return error_set(
 			err, ERROR_SCHEMA,
@@ -220,7 +232,10 @@ static int make_table(struct link *link, const struct table *source,
 				 "destination table '%s' does not exist, and "
 				 "create_missing_tables is 0",
 				 name);
-	if (create(link, source, err) < 0)
+	/* What is told of a table that was dropped is forgotten with it, by
+	 * whom the mapping belongs to. */
+	if (link->dst->ops->fence(link->dst, err) < 0 ||
+	    create(link, source, err) < 0)
 		return -1;
 	report_log(link->subject, LOG_INFO, "SCHEMA_CHECK", -1, -1,
 		   "created destination table '%s'", name);

@@ -73,6 +73,7 @@ int table_project(struct table *to, const struct table *from,
 				 &from->columns[i]))
 			return error_memory(err, "a table's definition");
 	project_key(to, from, keep);
+	to->key_unsure = from->key_unsure;
 	return 0;
 }
 

@@ -79,6 +79,9 @@ struct table {
 	size_t column_count;
 	size_t *key; /* indexes of the key columns, in key order */
 	size_t key_count;
+	/* A person has named the key, and no unique index of the source's vouches
+	 * for it: rows may share one. */
+	bool key_unsure;
 };
 
 void table_init(struct table *table);

@@ -153,6 +153,40 @@ static void test_origin_changes(void **state)
 	dest_assert_checkpoint(0);
 }
 
+/*
+ * A table that is made is empty, so nothing goes on from what is told of one that
+ * was dropped. Where tables are none, to tell the shape of rows says nothing.
+ */
+static void test_made_anew(void **state)
+{
+	bool any_shape = contract.driver->abilities & TARGET_ANY_SHAPE;
+	struct checkpoint at = dest_point(1), next = dest_point(2);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	shape_of(&dest_shape, LAB_MAIN);
+	contract_open_target(LAB_MAIN, "installation", 1, "origin");
+	MUST(OPS->advance(DST, NULL, &at, &err));
+	MUST(OPS->create(DST, &dest_shape, &err));
+	dest_look();
+	dest_assert_checkpoint(any_shape ? 1 : 0);
+	if (any_shape)
+		return;
+	MUST_FAIL(OPS->advance(DST, &at, &next, &err), ERROR_CONFLICT);
+	OPS->release(DST);
+	MUST(OPS->connect(DST, &contract.cancel, &err));
+	MUST_FAIL(OPS->create(DST, &dest_shape, &err), err.kind);
+	OPS->release(DST);
+	MUST(OPS->connect(DST, &contract.cancel, &err));
+	dest_look();
+	dest_store(TARGET_REPLACE, "+1|a", NULL, 2);
+	dest_assert_checkpoint(2);
+	MUST_FAIL(OPS->create(DST, &dest_shape, &err), err.kind);
+	OPS->release(DST);
+	MUST(OPS->connect(DST, &contract.cancel, &err));
+	dest_assert_checkpoint(2); /* it was not made */
+}
+
 /* ------------------------------------------------------------------ fences */
 
 /* The same mapping as another daemon has it, which took it over. */
@@ -238,6 +272,29 @@ static void test_fenced_out(void **state)
 	}
 }
 
+/* Nor does it make a table, to which the other one's checkpoint would belong. */
+static void test_fenced_out_of_making(void **state)
+{
+	struct checkpoint at = dest_point(1);
+	struct error err = ERROR_INIT;
+	struct table made;
+
+	(void)state;
+	if (contract.driver->abilities & TARGET_ANY_SHAPE)
+		skip();
+	shape_of(&dest_shape, LAB_MAIN);
+	contract_open_target(LAB_MAIN, "installation", 1, "origin");
+	MUST(OPS->advance(DST, NULL, &at, &err));
+	fence_in_epoch(2);
+	MUST_FAIL(OPS->create(DST, &dest_shape, &err), ERROR_CONFLICT);
+	OPS->release(DST);
+	MUST(OPS->connect(DST, &contract.cancel, &err));
+	table_init(&made);
+	assert_int_equal(OPS->describe(DST, &made, &err), 0);
+	table_release(&made);
+	dest_assert_checkpoint(1);
+}
+
 /* A refill that lost its mapping does not empty what the other one fills. */
 static void test_fenced_out_of_a_refill(void **state)
 {
@@ -279,8 +336,10 @@ int contract_run_checkpoint(void)
 		TEST(test_advance_from_no_position),
 		TEST(test_checkpoints_of_others),
 		TEST(test_origin_changes),
+		TEST(test_made_anew),
 		TEST(test_fence_against_an_older_one),
 		TEST(test_fenced_out),
+		TEST(test_fenced_out_of_making),
 		TEST(test_fenced_out_of_a_refill),
 		TEST(test_fenced_out_in_a_refill),
 	};

@@ -340,12 +340,16 @@ def test_keys(world):
          primary_key_column="nope")
     fill(world, "loose", "id INT NOT NULL PRIMARY KEY, v INT NOT NULL",
          primary_key_column="v")
+    fill(world, "whole", "id INT NOT NULL PRIMARY KEY, v INT NOT NULL", cdc=0,
+         primary_key_column="v")
     result = check(world)
     result.expect("WARN", "key", "no key", "ADD PRIMARY KEY", ".heap)")
     result.expect("FAIL", "key", "no key", "cdc_enabled = 0", ".follow)")
     result.expect("FAIL", "key", "nope", "primary_key_column", ".named)")
     result.expect("FAIL", "key", "two rows could have the same key", "",
                   ".loose)")
+    result.expect("WARN", "key", "two rows could have the same key", "",
+                  ".whole)")
 
 
 def test_tables_that_are_not_there(world):

@@ -393,6 +393,18 @@ def test_destination_dropped_while_it_runs(pair):
     pair.wait_equal("good")
 
 
+def test_what_is_ours_is_dropped_while_it_runs(pair):
+    """As when the destination is restored from a copy that has no such."""
+    pair.start()
+    pair.wait_equal("good")
+    for table in ("checkpoints", "loads", "load_parts", "exceptions"):
+        pair.on_dest(f"DROP TABLE dataflow.{table}")
+    pair.on_dest("DROP SCHEMA dataflow; DELETE FROM good")
+    pair.on_source("INSERT INTO good VALUES (50, 50)")
+    pair.wait_equal("good")
+    is_healthy(pair)
+
+
 def test_json_log(world):
     import json
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support import dataflow
+from support import compare, dataflow
 
 
 def make(world, rows=1000, extra=""):
@@ -426,6 +426,34 @@ def test_a_table_without_a_key(world):
     world.on_source("DELETE TOP (1) FROM t WHERE a = 1")
     world.request(first, "FULL_SYNC")
     world.wait_equal("t")
+
+
+def test_a_named_key_that_rows_share(world):
+    """Where the difference alone goes in, which needs a key."""
+    world.on_source("CREATE TABLE t (k INT NULL, v NVARCHAR(20))")
+    world.on_source("INSERT INTO t VALUES (1, N'a'), (2, N'b'), (NULL, N'c')")
+    world.on_dest("CREATE TABLE t (k INT NULL, v NVARCHAR(20) NULL, "
+                  "w AS k * 2)")
+    mapping = world.add_mapping("t", cdc=0, primary_key_column="k")
+    world.start()
+
+    def equal():
+        return not compare.describe(
+            sorted(world.on_source("SELECT k, v FROM t"), key=repr),
+            sorted(world.on_dest("SELECT k, v FROM t"), key=repr))
+
+    dataflow.wait_for(equal)
+    for change in ("INSERT INTO t VALUES (1, N'd'), (1, N'e'), (NULL, N'c')",
+                   "UPDATE t SET v = CONCAT(v, N'2')",
+                   "DELETE FROM t WHERE v IN (N'a2', N'd2', N'c2')",
+                   "INSERT INTO t VALUES (3, N'f')"):
+        world.on_source(change)
+        done = loads(world)
+        world.request(mapping, "FULL_SYNC")
+        dataflow.wait_for(lambda: loads(world) > done)
+        assert equal(), change
+    assert world.log().count("rows of t share a key") == 3
+    assert world.errors(mapping) == []
 
 
 def test_zero_rows(world):

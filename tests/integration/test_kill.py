@@ -93,3 +93,25 @@ def test_killed_in_the_middle_of_loads(world):
                          "ORDER BY name")
     assert left == [("checkpoints",), ("exceptions",), ("load_parts",),
                     ("loads",)]
+
+
+def test_killed_before_a_table_that_was_made_is_full(world):
+    """What was stored for the one that was dropped counts no more."""
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    world.enable_cdc("t")
+    mapping = world.add_mapping("t")
+    daemon = world.start()
+    world.wait_equal("t")
+    world.source.query("EXEC sys.sp_tdsd_fault 'stall', @times = 0, "
+                       "@match = N'%FROM [[]dbo].[[]t]%', "
+                       f"@milliseconds = 60000, @database = '{world.src_db}'")
+    world.on_dest("DROP TABLE t")
+    world.on_source("UPDATE t SET v = 10 WHERE id = 1")
+    dataflow.wait_for(lambda: world.has_table("t"), interval=0.02)
+    daemon.kill()
+    assert world.on_dest("SELECT COUNT(*) FROM t") == [(0,)]
+    world.source.query("EXEC sys.sp_tdsd_fault_clear")
+    daemon.start()
+    world.wait_equal("t")
+    dataflow.wait_for(lambda: not world.errors(mapping))

@@ -235,6 +235,33 @@ def test_nobody_goes_on_with_one_that_changes_have_passed(parts):
     assert parts.errors() == []
 
 
+def test_waits_for_parts_that_are_rolled_back(parts):
+    """As when a server takes its time with what a killed daemon left."""
+    fill(parts, "t", KEYS["int"][0], "i", 12000)
+    parts.enable_cdc("t")
+    slow_parts(parts)
+    parts.add_mapping("t")
+    daemon = parts.start()
+    dataflow.wait_for(lambda: done(parts) >= 3, interval=0.02)
+    daemon.kill()
+    parts.dest.query("EXEC sys.sp_tdsd_fault 'error', @error = 1222, "
+                     "@message = N'Lock request time out period exceeded.', "
+                     "@match = N'%TABLOCKX, HOLDLOCK); COMMIT%', @times = 0, "
+                     f"@database = '{parts.dst_db}'")
+    daemon.start()
+    dataflow.wait_for(lambda: "waiting for load_" in daemon.log())
+    code, seconds = daemon.stop()
+    assert code == 0 and seconds < 5
+    daemon.start()
+    dataflow.wait_for(lambda: daemon.log().count("waiting for load_") == 2)
+    time.sleep(1.5)
+    parts.dest.query("EXEC sys.sp_tdsd_fault_clear")
+    parts.wait_equal("t")
+    assert logged(parts, "that broke off") == 1
+    assert daemon.log().count("waiting for load_") == 2
+    assert parts.errors() == []
+
+
 def test_without_capture_it_starts_anew(parts):
     """Nothing would bring the older parts up to date."""
     fill(parts, "t", KEYS["int"][0], "i", 12000)

@@ -150,6 +150,31 @@ def test_what_depends_on_the_table_survives(target, what):
                             "contype = 'f'") == [(True,)]
 
 
+def test_a_named_key_that_rows_share(target):
+    """Where the difference alone goes in, which needs a key."""
+    world = target.world
+    world.on_source("CREATE TABLE t (k INT NULL, v NVARCHAR(20))")
+    world.on_source("INSERT INTO t VALUES (1, N'a'), (2, N'b'), (NULL, N'c')")
+    target.server.psql("CREATE TABLE public.t (k int, v varchar(20)); "
+                       "CREATE VIEW public.seen AS SELECT * FROM public.t",
+                       target.database)
+    mapping = target.add_mapping("t", cdc=0, primary_key_column="k")
+    world.start()
+    wait_equal(target, "t")
+    changes = ("INSERT INTO t VALUES (1, N'd'), (1, N'e'), (NULL, N'c')",
+               "UPDATE t SET v = CONCAT(v, N'2')",
+               "DELETE FROM t WHERE v IN (N'a2', N'd2', N'c2')",
+               "INSERT INTO t VALUES (3, N'f')")
+    for done, change in enumerate(changes, 1):
+        world.on_source(change)
+        world.request(mapping, "FULL_SYNC")
+        wait_synced(world, mapping, done + 1)
+        assert not differences(target, "SELECT * FROM t",
+                               "SELECT * FROM public.t"), change
+    assert world.log().count("rows of t share a key") == 3
+    assert world.errors(mapping) == []
+
+
 @pytest.mark.parametrize("view", [False, True])
 def test_readers_see_old_or_new_rows_and_nothing_between(target, view):
     world = target.world

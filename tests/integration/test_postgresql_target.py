@@ -265,6 +265,43 @@ def test_kills_in_the_middle(target):
     wait_equal(target, "w")
 
 
+def test_killed_before_a_table_that_was_made_is_full(target):
+    """What was stored for the one that was dropped counts no more."""
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    world.enable_cdc("t")
+    target.add_mapping("t")
+    daemon = world.start()
+    wait_equal(target, "t")
+    world.source.query("EXEC sys.sp_tdsd_fault 'stall', @times = 0, "
+                       "@match = N'%FROM [[]dbo].[[]t]%', "
+                       f"@milliseconds = 60000, @database = '{world.src_db}'")
+    target.query("DROP TABLE public.t")
+    world.on_source("UPDATE t SET v = 10 WHERE id = 1")
+    dataflow.wait_for(lambda: target.has_table("t"), interval=0.02)
+    daemon.kill()
+    assert target.query("SELECT count(*) FROM public.t") == [(0,)]
+    world.source.query("EXEC sys.sp_tdsd_fault_clear")
+    daemon.start()
+    wait_equal(target, "t")
+
+
+def test_what_is_ours_is_dropped_while_it_runs(target):
+    """As when the destination is restored from a copy that has no such."""
+    world = target.world
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    world.enable_cdc("t")
+    mapping = target.add_mapping("t")
+    world.start()
+    wait_equal(target, "t")
+    target.query("DROP SCHEMA dataflow CASCADE; DELETE FROM public.t")
+    world.on_source("UPDATE t SET v = 10 WHERE id = 1")
+    wait_equal(target, "t")
+    dataflow.wait_for(lambda: not world.errors(mapping))
+
+
 # --------------------------------------------------------------- verification
 
 def test_a_copy_on_postgresql_is_verified_and_repaired(target):
@@ -382,6 +419,47 @@ def test_a_load_in_parts_outlives_a_crash_of_the_server(own_target, view):
     wait_equal(target, "big", timeout=60)
     assert target.leftovers() == []
     assert target.query("SELECT count(*) FROM dataflow.load_parts") == [(0,)]
+
+
+def test_waits_for_parts_that_are_still_written(target):
+    """By whom a killed daemon left: the parts that are done stay."""
+    world = target.world
+    world.config(load_part_rows=1000, load_readers=3)
+    world.on_source("CREATE TABLE big (k INT NOT NULL PRIMARY KEY, "
+                    "v NVARCHAR(1000))")
+    world.on_source("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+                    "WHERE i < 12000) INSERT INTO big SELECT i, "
+                    "REPLICATE(N'v', i % 1000) FROM n "
+                    "OPTION (MAXRECURSION 0)")
+    world.enable_cdc("big")
+    target.add_mapping("big")
+    # The last ones are read for long.
+    world.source.query("EXEC sys.sp_tdsd_fault 'stall', @times = 0, @nth = 5, "
+                       "@match = N'%FROM [[]dbo].[[]big]%', "
+                       f"@milliseconds = 60000, @database = '{world.src_db}'")
+    daemon = world.start()
+
+    def finished():
+        return target.has_table("load_parts", "dataflow") and target.query(
+            "SELECT count(*) FROM dataflow.load_parts WHERE is_done")[0][0]
+    dataflow.wait_for(finished, interval=0.02)
+    daemon.kill()
+    world.source.query("EXEC sys.sp_tdsd_fault_clear")
+    name, = target.leftovers()
+    with target.server.connect(target.database) as connection, \
+            connection.cursor() as cursor:
+        cursor.execute(f"BEGIN; LOCK dataflow.{name} IN ROW EXCLUSIVE MODE")
+        daemon.start()
+        dataflow.wait_for(lambda: "waiting for load_" in daemon.log())
+        code, seconds = daemon.stop()
+        assert code == 0 and seconds < 5
+        daemon.start()
+        time.sleep(2.5)
+        cursor.execute("ROLLBACK")
+    wait_equal(target, "big")
+    assert world.control("SELECT COUNT(*) FROM sync_logs WHERE log_message "
+                         "LIKE N'%that broke off%'") == [(1,)]
+    assert daemon.log().count("waiting for load_") == 2
 
 
 # ------------------------------------------------------- rows that are refused

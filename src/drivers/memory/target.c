@@ -113,27 +113,6 @@ static int target_describe(struct target *dst, struct table *out,
 	return ret;
 }
 
-static int target_create(struct target *dst, const struct table *shape,
-			 struct error *err)
-{
-	struct memory_target *target = target_of(dst);
-	struct memory_table *made = NULL;
-
-	if (store_call(target->store, "target.create", err) < 0)
-		return -1;
-	pthread_mutex_lock(&target->store->lock);
-	if (store_table(target->store, &target->name))
-		error_set(err, ERROR_SCHEMA,
-			  "there is a table of that name already");
-	else
-		made = store_add_table(target->store, &target->name, shape,
-				       err);
-	for (size_t i = 0; made && i < made->def.column_count; i++)
-		made->def.columns[i].sorting = NULL;
-	pthread_mutex_unlock(&target->store->lock);
-	return made ? 0 : -1;
-}
-
 static struct memory_checkpoint *find_checkpoint(struct memory_target *target)
 {
 	struct memory_checkpoint *checkpoint = target->store->checkpoints;
@@ -198,6 +177,32 @@ static struct memory_checkpoint *own_checkpoint(struct memory_target *target,
 		return row;
 	error_set(err, ERROR_CONFLICT, "the checkpoint moved");
 	return NULL;
+}
+
+/* What the checkpoint tells is of an earlier table. */
+static int target_create(struct target *dst, const struct table *shape,
+			 struct error *err)
+{
+	struct memory_target *target = target_of(dst);
+	struct memory_table *made = NULL;
+	struct memory_checkpoint *row;
+
+	if (store_call(target->store, "target.create", err) < 0)
+		return -1;
+	pthread_mutex_lock(&target->store->lock);
+	row = own_checkpoint(target, err);
+	if (row && store_table(target->store, &target->name))
+		error_set(err, ERROR_SCHEMA,
+			  "there is a table of that name already");
+	else if (row)
+		made = store_add_table(target->store, &target->name, shape,
+				       err);
+	if (made)
+		row->loaded = false;
+	for (size_t i = 0; made && i < made->def.column_count; i++)
+		made->def.columns[i].sorting = NULL;
+	pthread_mutex_unlock(&target->store->lock);
+	return made ? 0 : -1;
 }
 
 static int target_checkpoint(struct target *dst, struct checkpoint *out,

@@ -180,24 +180,19 @@ int pg_checkpoint_move(struct pg_target *target, const struct checkpoint *from,
 
 static int make_home(struct pg_target *target, struct error *err)
 {
-	int64_t rows;
+	bool found;
 
-	if (target->has_home)
-		return 0;
-	rows = pg_query(target->conn, has_home_sql, NULL, 0, err);
-	if (rows < 0)
+	if (pg_query(target->conn, has_home_sql, NULL, 0, err) < 0)
 		return -1;
-	target->has_home =
-		rows == 1 && pg_get_int(target->conn, 0, 0) == HOME_TABLES;
+	found = pg_get_int(target->conn, 0, 0) == HOME_TABLES;
 	pg_finish(target->conn);
-	if (target->has_home)
+	if (found)
 		return 0;
 	if (pg_exec(target->conn, home_sql, err) < 0)
 		return error_wrap(err,
 				  "cannot make the tables of schema 'dataflow' "
 				  "in database '%s'",
 				  target->name.database);
-	target->has_home = true;
 	return 0;
 }
 

@@ -131,11 +131,24 @@ static int create_schema(struct pg_target *target, struct error *err)
 	return rows < 0 ? -1 : 0;
 }
 
+/* What the checkpoint tells is of an earlier table. */
+static int create(struct pg_target *target, const struct strbuf *sql,
+		  struct error *err)
+{
+	if (pg_target_transaction(target, err) == 0 &&
+	    pg_target_run(target, sql, NULL, 0, err) >= 0 &&
+	    pg_checkpoint_forget(target, err) == 0 &&
+	    pg_exec(target->conn, "COMMIT", err) == 0)
+		return 0;
+	pg_target_abandon(target);
+	return -1;
+}
+
 int pg_create_table(struct pg_target *target, const struct table *shape,
 		    struct error *err)
 {
 	struct strbuf sql;
-	int64_t rows = -1;
+	int ret = -1;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "CREATE TABLE ");
@@ -145,8 +158,8 @@ int pg_create_table(struct pg_target *target, const struct table *shape,
 	    add_columns(target, shape, &sql, err) == 0) {
 		add_key(shape, &sql);
 		strbuf_addch(&sql, ')');
-		rows = pg_target_run(target, &sql, NULL, 0, err);
+		ret = create(target, &sql, err);
 	}
 	strbuf_release(&sql);
-	return rows < 0 ? -1 : 0;
+	return ret;
 }

@@ -15,9 +15,14 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "drivers/postgresql/quote.h"
+
+#define IN_USE_WAIT_MS	60000
+#define IN_USE_PAUSE_MS 1000 /* others get in */
+#define LOCK_TIMED_OUT	"55P03"
 
 /* And what the load table was made for. */
 static void add_signature(const struct pg_target *target,
@@ -111,29 +116,49 @@ static int read_parts(struct pg_target *target, struct load_plan *plan,
 }
 
 /*
- * Somebody who was shut out may still be writing a part. It will not get
- * through, but until then it holds locks that keep the swap out.
+ * A part that nobody will commit may still hold locks, which keep the swap out:
+ * until the server notices that its daemon was killed, or because somebody who
+ * was shut out goes on writing. The parts that are done are worth a wait. 1: it
+ * is in use all the same; 0: it is not.
  */
-static bool is_in_use(struct pg_target *target)
+static int is_in_use(struct pg_target *target, struct error *err)
 {
-	struct error ignored = ERROR_INIT;
+	int64_t until = clock_ms() + IN_USE_WAIT_MS;
+	bool told = false;
 	struct strbuf sql;
-	bool in_use;
+	int rc = -1;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql,
 		      "BEGIN; SET LOCAL lock_timeout = '1s'; LOCK TABLE ");
 	pg_replace_table(&sql, target);
 	strbuf_addstr(&sql, " IN ACCESS EXCLUSIVE MODE; ROLLBACK");
-	in_use = strbuf_check(&sql, &ignored) < 0 ||
-		 pg_exec(target->conn, sql.data, &ignored) < 0;
-	strbuf_release(&sql);
-	if (in_use) {
-		log_info("%s is in use (%s): loading from the start",
-			 target->load_table, ignored.message);
+	if (strbuf_check(&sql, err) < 0)
+		goto done;
+	while ((rc = pg_exec(target->conn, sql.data, err)) < 0) {
 		pg_target_abandon(target);
+		if (strcmp(err->sqlstate, LOCK_TIMED_OUT) != 0 ||
+		    clock_ms() >= until)
+			break;
+		if (!told)
+			log_info("waiting for %s: a part of it is written, or "
+				 "rolled back",
+				 target->load_table);
+		told = true;
+		error_clear(err);
+		cancel_sleep(target->cancel, IN_USE_PAUSE_MS);
+		if (cancel_check(target->cancel, err) < 0)
+			goto done;
 	}
-	return in_use;
+	if (rc < 0 && pg_usable(target->conn) && err->kind != ERROR_CANCELLED) {
+		log_info("%s is in use (%s): loading from the start",
+			 target->load_table, err->message);
+		error_clear(err);
+		rc = 1;
+	}
+done:
+	strbuf_release(&sql);
+	return rc;
 }
 
 /* 1: the load table has the rows of the parts that are done. */
@@ -170,11 +195,9 @@ static int go_on(struct pg_target *target, const char *signature,
 	rc = find_load(target, signature, &position, err);
 	if (rc <= 0)
 		return rc;
-	if (is_in_use(target))
-		return pg_usable(target->conn)
-			       ? 0
-			       : error_set(err, ERROR_CONNECTION,
-					   "the connection was lost");
+	rc = is_in_use(target, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	rc = read_parts(target, &found, err);
 	if (rc > 0)
 		rc = has_all_rows(target, &found, err);

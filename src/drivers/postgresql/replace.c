@@ -415,6 +415,55 @@ static int make_itself_equal(const struct pg_merge *m, uint64_t *rows,
 	return pg_merge_all(m, rows, err);
 }
 
+static void add_shared(struct strbuf *sql, const struct pg_target *target)
+{
+	const struct table *shape = target->shape;
+
+	strbuf_addstr(sql, " AS s GROUP BY ");
+	for (size_t k = 0; k < shape->key_count; k++) {
+		strbuf_addstr(sql, k ? ", " : "");
+		pg_sql_loaded(sql, target, shape->key[k]);
+	}
+	strbuf_addstr(sql, " HAVING count(*) > 1)");
+}
+
+/* 1: rows of the load, or of the destination, share a key; 0: none do. */
+static int shares_keys(const struct pg_merge *m, struct error *err)
+{
+	const struct pg_target *target = m->target;
+	struct strbuf sql;
+	int64_t rows;
+
+	strbuf_init(&sql);
+	strbuf_addf(&sql, "SELECT 1 WHERE EXISTS (SELECT 1 FROM %s", m->from);
+	add_shared(&sql, target);
+	strbuf_addstr(&sql, " OR EXISTS (SELECT 1 FROM ");
+	pg_sql_own(&sql, target);
+	add_shared(&sql, target);
+	rows = pg_target_run(target, &sql, NULL, 0, err);
+	strbuf_release(&sql);
+	if (rows > 0)
+		log_info("rows of %s share a key: all rows are exchanged",
+			 target->name.table);
+	return (int)rows;
+}
+
+/* The destination becomes what was loaded. */
+static int bring(const struct pg_merge *m, uint64_t *rows, struct error *err)
+{
+	const struct pg_target *target = m->target;
+	int shared = 0;
+
+	if (target->shape->key_unsure)
+		shared = shares_keys(m, err);
+	if (shared < 0)
+		return -1;
+	if (shared)
+		return pg_merge_all(m, rows, err);
+	return target->dest.refers_to_itself ? make_itself_equal(m, rows, err)
+					     : make_equal(m, rows, err);
+}
+
 static int exchange(struct pg_target *target, const struct checkpoint *from,
 		    const struct checkpoint *to, struct error *err)
 {
@@ -436,9 +485,7 @@ static int exchange(struct pg_target *target, const struct checkpoint *from,
 	    run_on_load(target, "ANALYZE ", err) == 0 &&
 	    pg_target_lock(target, "SHARE ROW EXCLUSIVE", NULL, NULL, err) ==
 		    0 &&
-	    settle(target, from, to, err) == 0 &&
-	    (target->dest.refers_to_itself ? make_itself_equal(&m, &rows, err)
-					   : make_equal(&m, &rows, err)) == 0 &&
+	    settle(target, from, to, err) == 0 && bring(&m, &rows, err) == 0 &&
 	    pg_merge_sequences(&m, err) == 0)
 		ret = run_on_load(target, "DROP TABLE ", err);
 	strbuf_release(&name);

@@ -25,7 +25,6 @@ struct pg_target {
 
 	struct pg *conn; /* NULL between runs */
 	struct cancel *cancel;
-	bool has_home;	     /* schema and tables of ours exist */
 	uint64_t exceptions; /* rows put aside, as of the last look */
 
 	struct pg_dest dest; /* as of the last describe() */

@@ -64,12 +64,6 @@ static const char fence_sql[] =
 	"SELECT epoch FROM dataflow.checkpoints "
 	"WHERE installation_id = @installation AND mapping_id = @mapping";
 
-static const char forget_sql[] =
-	"UPDATE dataflow.checkpoints SET origin = N'', position = NULL "
-	"WHERE installation_id = @installation AND mapping_id = @mapping "
-	"AND epoch = @epoch; "
-	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1";
-
 /*
  * Two workers may get here at the same time, hence the second look when the
  * making of an object fails.
@@ -107,8 +101,6 @@ static int make_home(struct sqlserver_target *target, struct error *err)
 	struct strbuf sql;
 	int rc = -1;
 
-	if (target->has_home)
-		return 0;
 	strbuf_init(&sql);
 	build_home(&sql);
 	if (strbuf_check(&sql, err) == 0)
@@ -119,7 +111,6 @@ static int make_home(struct sqlserver_target *target, struct error *err)
 				  "cannot make the tables of schema 'dataflow' "
 				  "in database '%s'",
 				  target->name.database);
-	target->has_home = true;
 	return 0;
 }
 
@@ -242,9 +233,4 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 			out->consistent_after_us = clock_utc_us();
 	}
 	return tds_finish(target->conn, err) < 0 ? -1 : 1;
-}
-
-int checkpoint_forget(struct sqlserver_target *target, struct error *err)
-{
-	return checkpoint_run(target, forget_sql, err);
 }

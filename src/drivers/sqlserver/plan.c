@@ -12,9 +12,14 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "drivers/sqlserver/sql.h"
+
+#define IN_USE_WAIT_MS	120000
+#define IN_USE_PAUSE_MS 1000 /* others get in */
+#define LOCK_TIMED_OUT	1222
 
 /* And what the load table was made for. */
 static void add_signature(const struct sqlserver_target *target,
@@ -128,27 +133,47 @@ static int read_parts(struct sqlserver_target *target, struct load_plan *plan,
 }
 
 /*
- * Somebody who was shut out may still be writing a part. It will not get
- * through, but until then it holds locks that keep the swap out.
+ * A part that nobody will commit may still hold locks, which keep the swap out:
+ * the server rolls it back after its daemon was killed, or somebody who was shut
+ * out goes on writing. The parts that are done are worth a wait. 1: it is in use
+ * all the same; 0: it is not.
  */
-static bool is_in_use(struct sqlserver_target *target)
+static int is_in_use(struct sqlserver_target *target, struct error *err)
 {
-	struct error ignored = ERROR_INIT;
+	int64_t until = clock_ms() + IN_USE_WAIT_MS;
+	bool told = false;
 	struct strbuf sql;
-	bool in_use = true;
+	int rc = -1;
 
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SET LOCK_TIMEOUT 1000; BEGIN TRANSACTION; "
 			    "SELECT TOP (1) 1 FROM ");
 	replace_table(&sql, target);
 	strbuf_addstr(&sql, " WITH (TABLOCKX, HOLDLOCK); COMMIT TRANSACTION");
-	if (!sql.failed)
-		in_use = checkpoint_run(target, sql.data, &ignored) < 0;
-	if (in_use)
+	if (strbuf_check(&sql, err) < 0)
+		goto done;
+	while ((rc = checkpoint_run(target, sql.data, err)) < 0 &&
+	       err->native == LOCK_TIMED_OUT && clock_ms() < until) {
+		if (!told)
+			log_info("waiting for %s: a part of it is written, or "
+				 "rolled back",
+				 target->load_table);
+		told = true;
+		error_clear(err);
+		cancel_sleep(target->cancel, IN_USE_PAUSE_MS);
+		if (cancel_check(target->cancel, err) < 0)
+			goto done;
+	}
+	if (rc < 0 && tds_usable(target->conn) &&
+	    err->kind != ERROR_CANCELLED) {
 		log_info("%s is in use (%s): loading from the start",
-			 target->load_table, ignored.message);
+			 target->load_table, err->message);
+		error_clear(err);
+		rc = 1;
+	}
+done:
 	strbuf_release(&sql);
-	return in_use;
+	return rc;
 }
 
 /*
@@ -188,11 +213,9 @@ static int go_on(struct sqlserver_target *target, const char *signature,
 	rc = find_load(target, signature, &position, err);
 	if (rc <= 0)
 		return rc;
-	if (is_in_use(target))
-		return tds_usable(target->conn)
-			       ? 0
-			       : error_set(err, ERROR_CONNECTION,
-					   "the connection was lost");
+	rc = is_in_use(target, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	rc = strip(target, err);
 	if (rc == 0)
 		rc = read_parts(target, &found, err);

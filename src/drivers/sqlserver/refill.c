@@ -66,7 +66,7 @@ int refill_begin(struct sqlserver_target *target, struct error *err)
 	loader_columns(&sql, &target->dest, target->shape, false);
 	strbuf_addch(&sql, ')');
 	if (strbuf_check(&sql, err) == 0 &&
-	    checkpoint_forget(target, err) == 0 &&
+	    checkpoint_run(target, CHECKPOINT_FORGET, err) == 0 &&
 	    empty_table(target, err) == 0 &&
 	    tds_exec(target->conn, sql.data, err) == 0)
 		ret = begin_chunk(target, err);

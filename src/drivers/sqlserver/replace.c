@@ -328,6 +328,44 @@ static int drop_load_table(struct sqlserver_target *target, const char *name,
 	return ret;
 }
 
+static void add_shared(struct strbuf *sql,
+		       const struct sqlserver_target *target)
+{
+	const struct table *shape = target->shape;
+
+	strbuf_addstr(sql, " AS s GROUP BY ");
+	for (size_t k = 0; k < shape->key_count; k++)
+		sql_names(sql, k ? ", s.%n" : "s.%n",
+			  catalog_column(&target->dest,
+					 shape->columns[shape->key[k]].name)
+				  ->name,
+			  NULL);
+	strbuf_addstr(sql, " HAVING COUNT(*) > 1)");
+}
+
+/* 1: rows of the load, or of the destination, share a key; 0: none do. */
+static int shares_keys(struct sqlserver_target *target, const char *name,
+		       struct error *err)
+{
+	struct strbuf sql;
+	int rc = -1;
+
+	strbuf_init(&sql);
+	strbuf_addf(&sql, "SELECT 1 WHERE EXISTS (SELECT 1 FROM %s", name);
+	add_shared(&sql, target);
+	strbuf_addstr(&sql, " OR EXISTS (SELECT 1 FROM ");
+	sql_table(&sql, target->name.schema, target->name.table);
+	add_shared(&sql, target);
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(target->conn, sql.data, NULL, 0, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	log_info("rows of %s share a key: all rows are exchanged",
+		 target->name.table);
+	return tds_finish(target->conn, err) < 0 ? -1 : 1;
+}
+
 /* Can the trouble of a SWITCH be avoided by not switching? */
 static bool is_refusal(const struct sqlserver_target *target,
 		       const struct error *err)
@@ -354,7 +392,7 @@ static int swap(struct sqlserver_target *target, const char *name,
 {
 	bool keyed = target->shape->key_count > 0;
 	struct clone clone;
-	int ret = -1;
+	int ret = -1, shared;
 
 	FAILPOINT(BEFORE_SWAP);
 	if (read_clone(target, name, &clone, err) < 0)
@@ -367,6 +405,10 @@ static int swap(struct sqlserver_target *target, const char *name,
 			goto done;
 		log_info("the load is applied row by row: %s", err->message);
 	}
+	shared = target->shape->key_unsure ? shares_keys(target, name, err) : 0;
+	if (shared < 0)
+		goto done;
+	keyed = keyed && !shared;
 	ret = exchange(target, name, keyed, from, to, counts, err);
 	/* A row cannot go before those that refer to it, nor come after them. */
 	if (ret < 0 && keyed && target->dest.refers_to_itself &&

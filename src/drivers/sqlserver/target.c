@@ -44,6 +44,7 @@ static int target_connect(struct target *dst, struct cancel *cancel,
 	struct sqlserver_target *target = self_of(dst);
 
 	target->has_changes_table = false;
+	target->cancel = cancel;
 	return sqlserver_take(target->server, target->name.database, cancel,
 			      &target->conn, err);
 }
@@ -322,6 +323,7 @@ static int create_schema(struct sqlserver_target *target, struct error *err)
 	return tds_finish(target->conn, err);
 }
 
+/* What the checkpoint tells is of an earlier table. */
 static int target_create(struct target *dst, const struct table *shape,
 			 struct error *err)
 {
@@ -330,14 +332,15 @@ static int target_create(struct target *dst, const struct table *shape,
 	int ret = -1;
 
 	strbuf_init(&sql);
-	strbuf_addstr(&sql, "CREATE TABLE ");
+	strbuf_addstr(&sql,
+		      "BEGIN TRANSACTION; " CHECKPOINT_FORGET "CREATE TABLE ");
 	sql_table(&sql, target->name.schema, target->name.table);
 	strbuf_addstr(&sql, " (");
 	add_table_columns(&sql, shape);
 	add_table_key(&sql, shape);
-	strbuf_addch(&sql, ')');
+	strbuf_addstr(&sql, "); COMMIT TRANSACTION");
 	if (strbuf_check(&sql, err) == 0 && create_schema(target, err) == 0)
-		ret = tds_exec(target->conn, sql.data, err);
+		ret = checkpoint_run(target, sql.data, err);
 	strbuf_release(&sql);
 	return ret;
 }

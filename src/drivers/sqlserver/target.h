@@ -22,7 +22,7 @@ struct sqlserver_target {
 	int64_t epoch;
 
 	struct tds *conn; /* NULL between runs */
-	bool has_home;	  /* schema and checkpoint table exist */
+	struct cancel *cancel;
 	bool has_changes_table;
 	size_t changes_columns; /* windows of an older instance have fewer */
 	bool changes_keyed;	/* and it has the rows' keys as text */
@@ -75,9 +75,6 @@ int checkpoint_read(struct sqlserver_target *target, struct checkpoint *out,
 /* See driver.h. */
 int checkpoint_fence(struct sqlserver_target *target, struct error *err)
 	__attribute__((warn_unused_result));
-/* The table no longer holds what the checkpoint says. */
-int checkpoint_forget(struct sqlserver_target *target, struct error *err)
-	__attribute__((warn_unused_result));
 
 /*
  * Goes first in a transaction that writes without moving the checkpoint. The
@@ -90,6 +87,12 @@ int checkpoint_forget(struct sqlserver_target *target, struct error *err)
 	"WHERE installation_id = @installation "             \
 	"AND mapping_id = @mapping AND epoch = @epoch) "     \
 	"THROW 51000, 'the checkpoint moved', 1; "
+/* Likewise, when the table no longer holds what the checkpoint says. */
+#define CHECKPOINT_FORGET                                        \
+	"UPDATE dataflow.checkpoints SET origin = N'', "         \
+	"position = NULL WHERE installation_id = @installation " \
+	"AND mapping_id = @mapping AND epoch = @epoch; "         \
+	"IF @@ROWCOUNT <> 1 THROW 51000, 'the checkpoint moved', 1; "
 int checkpoint_run(struct sqlserver_target *target, const char *sql,
 		   struct error *err) __attribute__((warn_unused_result));
 
