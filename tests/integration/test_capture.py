@@ -145,6 +145,60 @@ def test_truncated_under_tracking(world):
     assert loads(world) == 2
 
 
+AT = ("SELECT CHANGE_TRACKING_CURRENT_VERSION(), "
+      "CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(N't'))")
+
+
+@pytest.mark.parametrize("how", ["enabled anew", "made anew"])
+def test_another_tracking_at_the_same_version(world, how):
+    """Its versions do not tell that changes were missed."""
+    make = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)"
+    world.on_source(make)
+    world.on_source("INSERT INTO t VALUES (1, 1), (2, 2)")
+    enable_tracking(world, "t")
+    mapping = world.add_mapping("t", change_source="change_tracking")
+    world.start()
+    world.wait_equal("t")
+    for turn in (1, 2):     # the second time not even where it begins is new
+        world.on_source(
+            {"enabled anew": "ALTER TABLE t DISABLE CHANGE_TRACKING; "
+                             "UPDATE t SET n = n + 1",
+             "made anew": f"DROP TABLE t; {make}"}[how])
+        world.on_source(f"INSERT INTO t VALUES ({turn + 4}, 5); "
+                        "ALTER TABLE t ENABLE CHANGE_TRACKING")
+        assert world.on_source(AT) == [(0, 0)]
+        world.wait_equal("t")
+        dataflow.wait_for(lambda: loads(world) == turn + 1)
+        assert "enabled anew" in world.errors(mapping, resolved=1)[-1][1]
+    world.on_source("UPDATE t SET n = 9")
+    world.wait_equal("t")
+    assert loads(world) == 3
+
+
+def test_a_position_that_is_a_version_alone(world):
+    """As all were once: it is gone on from, and becomes a whole one."""
+    world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n INT)")
+    world.on_source("INSERT INTO t VALUES (1, 1)")
+    enable_tracking(world, "t")
+    mapping = world.add_mapping("t", change_source="change_tracking")
+    daemon = world.start()
+    world.wait_equal("t")
+    world.on_source("UPDATE t SET n = 2")
+    world.wait_equal("t")
+    daemon.stop()
+    assert world.on_dest("SELECT DATALENGTH(position) FROM "
+                         "dataflow.checkpoints") == [(32,)]
+    world.on_dest("UPDATE dataflow.checkpoints SET position = "
+                  "CONVERT(VARBINARY(8), position)")
+    daemon.start()
+    dataflow.wait_for(lambda: world.on_dest(
+        "SELECT DATALENGTH(position) FROM dataflow.checkpoints") == [(32,)])
+    world.on_source("ALTER TABLE t DISABLE CHANGE_TRACKING; "
+                    "UPDATE t SET n = 3; ALTER TABLE t ENABLE CHANGE_TRACKING")
+    world.wait_equal("t")
+    assert loads(world) == 2 and not world.errors(mapping)
+
+
 def test_unknown_change_source(world):
     world.on_source("CREATE TABLE t (id INT NOT NULL PRIMARY KEY)")
     mapping = world.add_mapping("t", change_source="binlog")

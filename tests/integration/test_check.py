@@ -230,6 +230,14 @@ def test_a_column_came_later(world):
                         "@capture_instance = N'dbo_t_2'")
 
 
+def test_a_column_came_back(world):
+    """Of its name: the instance knows one that is gone."""
+    fill(world)
+    world.on_source("ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD v INT")
+    check(world).expect("FAIL", "capture", "lacks the column 'v'",
+                        "@capture_instance = N'dbo_t_2'")
+
+
 def test_retention(world):
     mapping = fill(world)
     world.on_source("EXEC sys.sp_cdc_change_job @job_type = N'cleanup', "

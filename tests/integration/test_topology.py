@@ -82,6 +82,29 @@ def test_source_column_is_added(table):
     table.wait_equal("t")
 
 
+def test_source_column_is_dropped_and_added_again(table):
+    """The instance has NULL for the one of that name which is gone."""
+    mapping = table.add_mapping("t")
+    table.start()
+    table.wait_equal("t")
+    table.on_source("ALTER TABLE t DROP COLUMN n; ALTER TABLE t ADD n INT")
+    table.on_source("UPDATE t SET n = 7; INSERT INTO t VALUES (2, 2)")
+    kind, message, _ = error_of(table, mapping)
+    assert kind == "SCHEMA" and "'n' is not captured by instance" in message
+    assert dict(table.on_dest("SELECT id, n FROM t"))[1] is not None
+    table.on_source("EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', "
+                    "@source_name = N't', @role_name = NULL, "
+                    "@capture_instance = N'dbo_t_2'")
+    # Its values from between the two are in no change table.
+    table.wait_equal("t")
+    dataflow.wait_for(lambda: [message for kind, message, _ in
+                               table.errors(mapping, resolved=1)
+                               if kind == "SYNC" and "'n'" in message])
+    table.on_source("UPDATE t SET n = 8; INSERT INTO t VALUES (3, NULL)")
+    table.wait_equal("t")
+    dataflow.wait_for(lambda: not table.errors(mapping))
+
+
 def test_second_instance_takes_over_without_a_load(table):
     mapping = table.add_mapping("t")
     table.start()

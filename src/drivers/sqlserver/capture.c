@@ -128,13 +128,27 @@ int capture_no_minimum(const struct sqlserver_source *source, struct error *err)
 			 source->instance);
 }
 
+/*
+ * An instance goes on with the columns that there were when it was made, by
+ * their numbers, which are never given again. Of one that was dropped it has
+ * NULL, also when there is another one of that name by now.
+ */
+static bool is_captured(const struct sqlserver_source *source, const char *name,
+			int64_t column_id)
+{
+	const struct catalog_column *now =
+		catalog_column(&source->catalog, name);
+
+	return now && now->column_id == column_id;
+}
+
 int capture_columns(struct sqlserver_source *source, const struct table *shape,
 		    int *ordinals, bool *has_command, struct error *err)
 {
 	static const char sql[] =
 		"SELECT k.column_ordinal, k.column_name, "
 		"CASE WHEN COL_LENGTH(N'cdc.' + QUOTENAME(@instance + N'_CT'), "
-		"N'__$command_id') IS NULL THEN 0 ELSE 1 END "
+		"N'__$command_id') IS NULL THEN 0 ELSE 1 END, k.column_id "
 		"FROM cdc.captured_columns AS k "
 		"INNER JOIN cdc.change_tables AS c "
 		"ON k.object_id = c.object_id "
@@ -154,7 +168,8 @@ int capture_columns(struct sqlserver_source *source, const struct table *shape,
 			break;
 		}
 		*has_command = tds_get_int(source->conn, 2) != 0;
-		if (column)
+		if (column && is_captured(source, column->name,
+					  tds_get_int(source->conn, 3)))
 			ordinals[column - shape->columns] =
 				(int)tds_get_int(source->conn, 0);
 	}

@@ -30,8 +30,9 @@ int capture_no_minimum(const struct sqlserver_source *source,
 
 /*
  * Which columns of `shape` the instance has: their ordinals, from 1, which are
- * also their bits in __$update_mask; 0: it has not got them. `ordinals` is as
- * long as the shape. Older builds have no __$command_id.
+ * also their bits in __$update_mask; 0: it has not got them, or an older column
+ * of that name, which was dropped. `ordinals` is as long as the shape, and all
+ * zero before. The table is known. Older builds have no __$command_id.
  */
 int capture_columns(struct sqlserver_source *source, const struct table *shape,
 		    int *ordinals, bool *has_command, struct error *err)

@@ -1,12 +1,16 @@
 /*
  * Change tracking, for servers without SQL Server Agent.
  *
- * A position is a version: eight bytes, most significant first. The server
- * keeps the keys of changed rows alone, so what they hold now is read from the
- * table itself, and everything has to be seen as of one moment: the versions,
- * the keys and the rows are read in one SNAPSHOT transaction, which also keeps
- * what the clean-up takes away meanwhile. A window is all there is up to that
- * moment; it holds each key once.
+ * A position is a version: eight bytes, most significant first. Behind it stands
+ * which tracking that is. Versions alone do not tell: they stand still while
+ * nothing tracked is committed, so a table that is tracked anew at the same one, or
+ * is another table by then, would seem to have no change.
+ *
+ * The server keeps the keys of changed rows alone, so what they hold now is
+ * read from the table itself, and everything has to be seen as of one moment: the
+ * versions, the keys and the rows are read in one SNAPSHOT transaction, which also
+ * keeps what the clean-up takes away meanwhile. A window is all there is up to
+ * that moment; it holds each key once.
  *
  * Without snapshot isolation rows would come from later moments than the keys,
  * and the destination could see half of a source transaction. That is why a
@@ -19,31 +23,72 @@
 
 #define VERSION_BYTES 8
 
+/* Behind the version, each in as many bytes. */
+enum {
+	KNOWN_TABLE, /* its object_id */
+	KNOWN_BEGIN, /* the version that it is tracked from */
+	KNOWN_LOG,   /* the object_id of the server's table of its changes */
+	KNOWN_COUNT,
+};
+
+#define HIDDEN	       (-1) /* the login may not see it */
+#define POSITION_BYTES (VERSION_BYTES * (1 + KNOWN_COUNT))
+
 /* The versions of a table, as of one moment. */
 struct versions {
 	bool tracked;
 	bool altered; /* the table is not as it was described */
 	int64_t min, current;
+	int64_t known[KNOWN_COUNT];
 	int64_t asked_us;
 };
 
-static int64_t version_of(const struct position *position)
+/* The number that stands at that place, from 0: the version. */
+static int64_t number_at(const struct position *position, size_t place)
 {
-	uint64_t version = 0;
+	uint64_t number = 0;
 
-	for (size_t i = 0; i < position->len; i++)
-		version = version << 8 | position->bytes[i];
-	return (int64_t)version;
+	for (size_t i = 0; i < VERSION_BYTES; i++)
+		number = number << 8 |
+			 position->bytes[place * VERSION_BYTES + i];
+	return (int64_t)number;
 }
 
-static int version_to_position(struct position *out, int64_t version,
-			       struct error *err)
+static int64_t version_of(const struct position *position)
 {
-	unsigned char bytes[VERSION_BYTES];
+	return number_at(position, 0);
+}
 
-	for (int i = VERSION_BYTES - 1; i >= 0; i--, version >>= 8)
-		bytes[i] = (unsigned char)(version & 0xff);
+static int make_position(struct position *out, const struct versions *versions,
+			 struct error *err)
+{
+	unsigned char bytes[POSITION_BYTES];
+
+	for (size_t place = 0; place <= KNOWN_COUNT; place++) {
+		uint64_t number = (uint64_t)(place ? versions->known[place - 1]
+						   : versions->current);
+
+		for (size_t i = VERSION_BYTES; i-- > 0; number >>= 8)
+			bytes[place * VERSION_BYTES + i] =
+				(unsigned char)(number & 0xff);
+	}
 	return position_set(out, bytes, sizeof(bytes), err);
+}
+
+/* Of what was hidden then or is now nothing is known. */
+static bool is_same_tracking(const struct position *from,
+			     const struct versions *versions)
+{
+	if (from->len != POSITION_BYTES)
+		return true;
+	for (size_t i = 0; i < KNOWN_COUNT; i++) {
+		int64_t then = number_at(from, i + 1);
+		int64_t now = versions->known[i];
+
+		if (then != now && then != HIDDEN && now != HIDDEN)
+			return false;
+	}
+	return true;
 }
 
 /* ------------------------------------------------------------ is it tracked? */
@@ -93,9 +138,16 @@ static int no_snapshots(const struct sqlserver_source *source,
 	return -1;
 }
 
+static int64_t known_number(struct tds *conn, int column)
+{
+	return tds_null(conn, column) ? HIDDEN : tds_get_int(conn, column);
+}
+
 /*
  * The lowest version is NULL for a table that is not tracked or that this
- * login may not see, the current one for a database that is not.
+ * login may not see, the current one for a database that is not. Any right on
+ * the table shows where its tracking begins; the server's own table, which is
+ * made at each ENABLE, only shows to those who may see every definition.
  */
 static int read_versions(struct sqlserver_source *source, struct versions *out,
 			 struct error *err)
@@ -105,7 +157,11 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 		"CHANGE_TRACKING_CURRENT_VERSION(), "
 		"CASE WHEN EXISTS (SELECT 1 FROM sys.objects AS o "
 		"WHERE o.object_id = @id AND DATEDIFF_BIG(MILLISECOND, "
-		"'20000101', o.modify_date) = @modified) THEN 0 ELSE 1 END";
+		"'20000101', o.modify_date) = @modified) THEN 0 ELSE 1 END, "
+		"(SELECT c.begin_version FROM sys.change_tracking_tables AS c "
+		"WHERE c.object_id = @id), "
+		"(SELECT MAX(i.object_id) FROM sys.internal_tables AS i "
+		"WHERE i.internal_type = 209 AND i.parent_id = @id)";
 	struct tds_param params[] = {
 		tds_int("@id", source->catalog.object_id),
 		tds_int("@modified", source->catalog.modified_ms),
@@ -126,6 +182,9 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 	out->tracked = database && !tds_null(source->conn, 0);
 	out->min = tds_get_int(source->conn, 0);
 	out->current = tds_get_int(source->conn, 1);
+	out->known[KNOWN_TABLE] = source->catalog.object_id;
+	out->known[KNOWN_BEGIN] = known_number(source->conn, 3);
+	out->known[KNOWN_LOG] = known_number(source->conn, 4);
 	if (tds_finish(source->conn, err) < 0)
 		return -1;
 	return out->tracked || out->altered
@@ -145,7 +204,7 @@ static int tracking_position(struct sqlserver_source *source,
 		return -1;
 	if (!allowed)
 		return no_snapshots(source, err);
-	return version_to_position(out, versions.current, err);
+	return make_position(out, &versions, err);
 }
 
 /* ------------------------------------------------------------------- window */
@@ -268,7 +327,10 @@ done:
 	return ret;
 }
 
-/* Is there a version after `from`, and can it be reached? 1, 0 or -1. */
+/*
+ * Is there a version after `from`, and can it be reached? 1, 0 or -1. Which
+ * tracking it is belongs into the next position, where it was not known.
+ */
 static int judge(struct sqlserver_source *source, const struct position *from,
 		 struct versions *versions, struct window *window,
 		 struct error *err)
@@ -280,13 +342,15 @@ static int judge(struct sqlserver_source *source, const struct position *from,
 	window->altered = versions->altered;
 	if (window->altered)
 		return 0;
-	if (versions->min > since || versions->current < since)
+	if (versions->min > since || versions->current < since ||
+	    !is_same_tracking(from, versions))
 		return gap(source, since, versions, err);
 	window->newest = true;
 	window->commit_us = clock_to_utc(versions->asked_us);
 	window->complete_us = versions->asked_us;
-	window->to = *from;
-	return versions->current > since;
+	if (make_position(&window->to, versions, err) < 0)
+		return -1;
+	return !position_equal(&window->to, from);
 }
 
 static int begin(struct sqlserver_source *source, struct table *shape,
@@ -310,8 +374,7 @@ static int begin(struct sqlserver_source *source, struct table *shape,
 	rc = judge(source, from, &versions, window, err);
 	if (rc <= 0)
 		return rc;
-	if (version_to_position(&window->to, versions.current, err) < 0 ||
-	    begin_reading(source, shape, from, err) < 0)
+	if (begin_reading(source, shape, from, err) < 0)
 		return -1;
 	window->has_rows = true;
 	return 1;
@@ -325,7 +388,8 @@ static int tracking_begin(struct sqlserver_source *source, struct table *shape,
 
 	(void)limit; /* the server cannot stop at an earlier moment */
 	*window = (struct window){.has_rows = false};
-	if (from->len != VERSION_BYTES)
+	/* Once a position was the version alone. */
+	if (from->len != POSITION_BYTES && from->len != VERSION_BYTES)
 		return error_set(err, ERROR_GAP,
 				 "the destination's checkpoint is no version "
 				 "of change tracking");

@@ -10,6 +10,7 @@
 #include "exec/server.h"
 #include "fn/rows.h"
 #include "plan/sysviews.h"
+#include "plan/sysviews_sql.h"
 #include "store/catalog.h"
 
 /* The databases that a row maker goes through: all with a job. */
@@ -164,6 +165,9 @@ const struct row_maker row_makers_cdc[] = {
 	{NULL, 0, NULL},
 };
 
+/* The table's: when its change tracking was enabled is not kept. */
+#define CREATED DATETIME_OF("created")
+
 const struct sysview sysviews_cdc[] = {
 	{"msdb", "cdc_jobs",
 	 "database_id:i!,job_type:n20!,job_id:g,maxtrans:i,maxscans:i,"
@@ -211,6 +215,21 @@ const struct sysview sysviews_cdc[] = {
 	 "SELECT id object_id, ct_columns is_track_columns_updated_on,"
 	 " ct_min min_valid_version, ct_begin begin_version,"
 	 " ct_min cleanup_version FROM %p%._objects WHERE ct = 1",
+	 false},
+	/* the only internal tables; nobody has a right on them by itself */
+	{"sys", "internal_tables",
+	 OBJECT_COLUMNS ",internal_type:t,internal_type_desc:n60,parent_id:i!,"
+			"parent_minor_id:i!,lob_data_space_id:i!,"
+			"filestream_data_space_id:i",
+	 "SELECT 'change_tracking_' || id name, ct_log object_id,"
+	 " NULL principal_id, 4 schema_id, id parent_object_id, 'IT' type,"
+	 " 'INTERNAL_TABLE' type_desc, " CREATED " create_date,"
+	 " " CREATED " modify_date, 1 is_ms_shipped, 0 is_published,"
+	 " 0 is_schema_published, 209 internal_type,"
+	 " 'CHANGE_TRACKING' internal_type_desc, id parent_id,"
+	 " 0 parent_minor_id, 0 lob_data_space_id,"
+	 " NULL filestream_data_space_id FROM %p%._objects"
+	 " WHERE ct = 1 AND ct_allowed_(id, schema_id, 'VIEW DEFINITION')",
 	 false},
 	{NULL, NULL, NULL, NULL, false},
 };

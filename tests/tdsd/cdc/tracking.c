@@ -23,6 +23,7 @@ int tracking_enable(struct ddl *x, struct table *t, bool enable,
 		    bool columns_updated)
 {
 	int64_t version = 0;
+	int log_id;
 
 	if (!t->db || !t->db->change_tracking)
 		return diag_set(x->d, 1718, t->db ? t->db->name : "tempdb",
@@ -33,15 +34,18 @@ int tracking_enable(struct ddl *x, struct table *t, bool enable,
 		return diag_set(x->d, 4998, t->name);
 	if (enable && !table_primary_key(t))
 		return diag_set(x->d, 4997, t->name);
-	if (catalog_int(x->s, x->d, &version,
+	log_id = catalog_new_id(x->s, x->home, x->d);
+	if (log_id < 0 ||
+	    catalog_int(x->s, x->d, &version,
 			"SELECT ct_version FROM %s._cat WHERE id = 1",
 			x->home->prefix) < 0 ||
 	    catalog_exec(x->s, x->d,
 			 "UPDATE %s._objects SET ct = %d, ct_columns = %d,"
-			 " ct_begin = %lld, ct_min = %lld WHERE id = %d;"
+			 " ct_begin = %lld, ct_min = %lld, ct_log = %d WHERE"
+			 " id = %d;"
 			 "DELETE FROM %s._ct WHERE object_id = %d",
 			 x->home->prefix, enable, columns_updated,
-			 (long long)version, (long long)version, t->id,
+			 (long long)version, (long long)version, log_id, t->id,
 			 x->home->prefix, t->id) < 0)
 		return -1;
 	return catalog_touch(x->s, x->home, x->d);
@@ -152,10 +156,11 @@ int tracking_truncated(struct ddl *x, struct table *t)
 	if (!version)
 		return -1;
 	return catalog_exec(x->s, x->d,
-			    "UPDATE %s._objects SET ct_min = %lld WHERE id ="
-			    " %d; DELETE FROM %s._ct WHERE object_id = %d",
-			    x->home->prefix, (long long)version, t->id,
-			    x->home->prefix, t->id);
+			    "UPDATE %s._objects SET ct_min = %lld, ct_begin ="
+			    " %lld WHERE id = %d; DELETE FROM %s._ct WHERE"
+			    " object_id = %d",
+			    x->home->prefix, (long long)version,
+			    (long long)version, t->id, x->home->prefix, t->id);
 }
 
 /* --- clean-up --- */

@@ -113,7 +113,8 @@ struct ex tracking_min_version(struct tr *t, const struct expr *e)
 		return tr_nothing();
 	return builtin_call(t, type_of(TY_BIGINT),
 			    "(SELECT ct_min FROM %s._objects WHERE id = %s AND"
-			    " ct = 1 AND ct_allowed_(id, schema_id))",
+			    " ct = 1 AND ct_allowed_(id, schema_id,"
+			    " 'VIEW CHANGE TRACKING'))",
 			    home->prefix, id.sql);
 }
 
@@ -163,7 +164,7 @@ static void fn_in_mask(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	sqlite3_result_int(ctx, yes);
 }
 
-/* ct_allowed_(id, schema): may the caller see what changed in the table? */
+/* ct_allowed_(id, schema, permission): has the caller got that on the table? */
 static void fn_allowed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
 	struct session *s = fn_session(ctx);
@@ -173,8 +174,10 @@ static void fn_allowed(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	struct attached *home = session_attach(s, s->db, &d);
 
 	(void)argc;
-	sqlite3_result_int(ctx, home && perm_has(s, home, 1, id, schema,
-						 "VIEW CHANGE TRACKING"));
+	sqlite3_result_int(
+		ctx,
+		home && perm_has(s, home, 1, id, schema,
+				 (const char *)sqlite3_value_text(argv[2])));
 }
 
 void fn_register_tracking(struct session *s)
@@ -182,7 +185,7 @@ void fn_register_tracking(struct session *s)
 	static const struct fn_def defs[] = {
 		{"ct_current_", 1, 0, fn_current},
 		{"ct_in_mask_", 2, FN_PURE, fn_in_mask},
-		{"ct_allowed_", 2, 0, fn_allowed},
+		{"ct_allowed_", 3, 0, fn_allowed},
 	};
 
 	fn_register(s, defs, (int)LENGTH_OF(defs));

@@ -93,17 +93,13 @@ static int add_column(struct ddl *x, struct table **tp,
 	const struct constraint_def *dflt = default_of(def);
 	struct column c;
 	int64_t rows;
-	int ordinal = 1, i;
+	int ordinal = t->next_col;
 
-	for (i = 0; i < t->count; i++)
-		if (t->columns[i].id >= ordinal)
-			ordinal = t->columns[i].id + 1;
 	if (ddl_make_column(x, t, def, ordinal, &c) < 0)
 		return -1;
 	if (c.sparse && t->set_column >= 0 && !column_set_allows(c.type))
 		return diag_set(x->d, 40517,
 				"a column set over binary columns");
-	c.phys = t->next_phys > ordinal ? t->next_phys : ordinal;
 	rows = row_exists(x, t);
 	if (rows < 0)
 		return -1;
@@ -121,7 +117,7 @@ static int add_column(struct ddl *x, struct table **tp,
 	    catalog_exec(x->s, x->d,
 			 "UPDATE %s._objects SET next_col = %d, modified ="
 			 " %lld WHERE id = %d",
-			 x->home->prefix, c.phys + 1, (long long)catalog_now(),
+			 x->home->prefix, ordinal + 1, (long long)catalog_now(),
 			 t->id) < 0)
 		return -1;
 	if (c.stored &&
@@ -280,10 +276,13 @@ static int drop_column(struct ddl *x, struct table **tp,
 	    catalog_exec(x->s, x->d, "UPDATE %s.t%d SET c%d = NULL",
 			 x->home->prefix, t->phys, t->columns[at].phys) < 0)
 		return -1;
-	if (catalog_exec(x->s, x->d,
-			 "DELETE FROM %s._columns WHERE object_id = %d AND id ="
-			 " %d",
-			 x->home->prefix, t->id, t->columns[at].id) < 0)
+	if (catalog_exec(
+		    x->s, x->d,
+		    "DELETE FROM %s._columns WHERE object_id = %d AND id ="
+		    " %d; UPDATE %s._objects SET modified = %lld WHERE id ="
+		    " %d",
+		    x->home->prefix, t->id, t->columns[at].id, x->home->prefix,
+		    (long long)catalog_now(), t->id) < 0)
 		return -1;
 	return reload(x, tp);
 }

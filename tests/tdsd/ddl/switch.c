@@ -238,7 +238,7 @@ static int set_phys(struct ddl *x, int id, const struct table *from)
 			    " next_col = max(next_col, %d), modified = %lld"
 			    " WHERE id = %d",
 			    x->home->prefix, from->phys, from->rowid_col,
-			    from->next_phys, (long long)catalog_now(), id);
+			    from->next_col, (long long)catalog_now(), id);
 }
 
 static int set_columns(struct ddl *x, const struct table *owner,

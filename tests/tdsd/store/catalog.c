@@ -385,7 +385,7 @@ static int load_head(struct session *s, struct table *t, struct diag *d)
 		t->schema = text_of(t, st, 8);
 		if (!t->schema)
 			t->schema = "dbo";
-		t->next_phys = sqlite3_column_int(st, 9);
+		t->next_col = sqlite3_column_int(st, 9);
 		t->change_tracking = sqlite3_column_int(st, 10);
 		t->ct_columns = sqlite3_column_int(st, 11);
 		t->temporal = (enum temporal_type)sqlite3_column_int(st, 12);

@@ -114,7 +114,7 @@ struct table {
 	int history_id; /* of TEMPORAL_VERSIONED */
 	bool tracked_by_cdc;
 	bool change_tracking, ct_columns;
-	int next_phys;
+	int next_col;		  /* column_id, never one that was there */
 	const char *text, *extra; /* views, functions */
 	struct table_ops *ops;	  /* how to write it; see dml/ops.h */
 	struct table *next;	  /* in the cache */

@@ -59,6 +59,7 @@ static const char *const tables[] = {
 	" disabled INTEGER, untrusted INTEGER, system_named INTEGER,"
 	" is_ms INTEGER, quoted INTEGER, ansi_nulls INTEGER, next_col INTEGER,"
 	" ct INTEGER, ct_columns INTEGER, ct_begin INTEGER, ct_min INTEGER,"
+	" ct_log INTEGER,"
 	" temporal INTEGER DEFAULT 0, history INTEGER,"
 	" in_memory INTEGER DEFAULT 0)",
 	"CREATE INDEX %s._objects_name ON _objects(name, schema_id)",

@@ -329,6 +329,22 @@ def test_ddl(db, table, name):
                     f"capture_instance = 'dbo_{name}'") == 0
 
 
+def test_a_column_comes_back(db, table, name):
+    """By its name alone: its column_id is a new one, and never captured."""
+    db.run(f"INSERT {name} VALUES (1, N'a', 1)")
+    db.run(f"ALTER TABLE {name} DROP COLUMN n")
+    db.run(f"ALTER TABLE {name} ADD n int NULL")
+    db.run(f"INSERT {name} VALUES (2, N'b', 2)")
+    assert table.rows("id, v, n") == [(2, 1, "a", 1), (2, 2, "b", None)]
+    ids = "SELECT column_id FROM {} WHERE object_id = OBJECT_ID('{}') ORDER " \
+        "BY column_id"
+    assert db.column(ids.format("sys.columns", name)) == [1, 2, 4]
+    assert db.column(ids.format("cdc.captured_columns",
+                                f"cdc.{table.instance}_CT")) == [1, 2, 3]
+    assert db.value("SELECT max_column_id_used FROM sys.tables WHERE "
+                    f"object_id = OBJECT_ID('{name}')") == 4
+
+
 def test_index_in_use(db, table, name):
     key = db.value("SELECT name FROM sys.key_constraints WHERE "
                    f"parent_object_id = OBJECT_ID('{name}')")

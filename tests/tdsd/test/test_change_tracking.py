@@ -120,6 +120,28 @@ def test_views(db, table):
                   f"'{table}')") == (1,)
 
 
+LOG = ("SELECT object_id FROM sys.internal_tables WHERE internal_type = 209 "
+       "AND parent_id = OBJECT_ID('{}')")
+BEGIN = ("SELECT begin_version FROM sys.change_tracking_tables WHERE "
+         "object_id = OBJECT_ID('{}')")
+
+
+def test_enabled_anew(db, table):
+    """At the same version: another log, and it begins later."""
+    db.run(f"INSERT {table} (id) VALUES (1)")
+    at, log, began = version(db), db.value(LOG.format(table)), db.value(
+        BEGIN.format(table))
+    assert log and began < at
+    db.run(f"ALTER TABLE {table} DISABLE CHANGE_TRACKING")
+    assert db.rows(LOG.format(table)) == db.rows(BEGIN.format(table)) == []
+    db.run(f"INSERT {table} (id) VALUES (2)")
+    db.run(f"ALTER TABLE {table} ENABLE CHANGE_TRACKING")
+    assert minimum(db, table) == version(db) == db.value(
+        BEGIN.format(table)) == at
+    assert changes(db, table, at) == []
+    assert db.value(LOG.format(table)) not in (None, log)
+
+
 def test_errors(db, table, name, database):
     assert db.number(f"ALTER TABLE {table} ENABLE CHANGE_TRACKING") == 4996
     db.run(f"CREATE TABLE {name}h (id int)")
