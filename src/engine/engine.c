@@ -127,7 +127,8 @@ bool engine_serves_alike(const struct settings *a, const struct settings *b)
 {
 	return a->connect_timeout_s == b->connect_timeout_s &&
 	       a->query_timeout_s == b->query_timeout_s &&
-	       a->spill_limit_mb == b->spill_limit_mb;
+	       a->spill_limit_mb == b->spill_limit_mb &&
+	       a->lease_s == b->lease_s;
 }
 
 static void entry_free(struct engine_server *entry)

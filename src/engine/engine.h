@@ -60,7 +60,8 @@ int engine_get_server(struct engine *engine, const struct mapping_server *which,
 	__attribute__((warn_unused_result));
 void engine_put_server(struct engine *engine, struct server *server);
 
-/* Are servers' objects the same under both? Else have yours made anew. */
+/* Are servers' objects, and what is opened on them, the same under both? Else
+ * have yours made anew. */
 bool engine_serves_alike(const struct settings *a, const struct settings *b);
 
 #endif
