@@ -278,25 +278,32 @@ static void free_options(PQconninfoOption *options)
 	PQconninfoFree(options);
 }
 
+/* NULL in `out` when it is not given; false without memory. */
+static bool copy_option(const PQconninfoOption *options, const char *keyword,
+			char **out)
+{
+	*out = NULL;
+	for (; options->keyword; options++) {
+		if (strcmp(options->keyword, keyword) != 0)
+			continue;
+		if (!options->val || !*options->val)
+			return true;
+		*out = strdup(options->val);
+		return *out != NULL;
+	}
+	return true;
+}
+
 /* All that there are, wherever libpq has them from. */
 static int read_hosts(PGconn *db, struct pg_hosts *out, struct error *err)
 {
 	PQconninfoOption *options = PQconninfo(db);
-	bool failed = !options;
+	bool done = options && copy_option(options, "host", &out->host) &&
+		    copy_option(options, "hostaddr", &out->hostaddr) &&
+		    copy_option(options, "port", &out->port);
 
-	for (PQconninfoOption *o = options; o && o->keyword; o++) {
-		char **to = !strcmp(o->keyword, "host")	      ? &out->host
-			    : !strcmp(o->keyword, "hostaddr") ? &out->hostaddr
-			    : !strcmp(o->keyword, "port")     ? &out->port
-							      : NULL;
-
-		if (!to || !o->val || !*o->val)
-			continue;
-		*to = strdup(o->val);
-		failed |= !*to;
-	}
 	free_options(options);
-	return failed ? error_memory(err, "a connection") : 0;
+	return done ? 0 : error_memory(err, "a connection");
 }
 
 /*
