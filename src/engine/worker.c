@@ -24,6 +24,7 @@
 #include "engine/orders.h"
 #include "engine/policy.h"
 #include "engine/retry.h"
+#include "engine/triggers.h"
 #include "engine/verify.h"
 
 #define SLEEP_MIN_MS 100
@@ -56,7 +57,7 @@ struct worker {
 	struct follow follow;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
-	int64_t triggers_looked_ms;
+	struct triggers triggers;
 	int64_t idle_sleep_ms;
 	bool connected_told;
 	bool proven;		    /* it has worked once */
@@ -141,33 +142,25 @@ static int do_full_sync(struct worker *worker, struct error *err)
 	return 0;
 }
 
-/* The trigger column costs a look at the table: once an interval. */
-static int look_at_triggers(struct worker *worker, struct error *err)
+static int64_t idle_interval(const struct worker *worker)
 {
-	struct link *link = &worker->link;
-	uint64_t rows;
-
-	if (!worker->mapping->trigger_column ||
-	    clock_ms() - worker->triggers_looked_ms <
-		    mapping_interval_ms(worker->mapping,
-					worker->settings.check_interval_s))
-		return 0;
-	if (link_connect_source(link, err) < 0 ||
-	    link->src->ops->triggered(link->src, 1, &rows, err) < 0)
-		return -1;
-	worker->triggers_looked_ms = clock_ms();
-	if (rows)
-		worker->why_full_sync = "the trigger column holds a 1";
-	return 0;
+	return mapping_interval_ms(worker->mapping,
+				   worker->settings.check_interval_s);
 }
 
 /* What asks for a full sync now? */
 static int look_for_reasons(struct worker *worker, struct error *err)
 {
+	bool asked = false;
+
 	if (orders_begun(&worker->orders, ORDER_FULL_SYNC))
 		worker->why_full_sync = "requested in sync_requests";
-	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
+	if (!worker->why_full_sync &&
+	    triggers_look(&worker->triggers, &worker->link,
+			  idle_interval(worker), &asked, err) < 0)
 		return -1;
+	if (asked)
+		worker->why_full_sync = "the trigger column holds a 1";
 	if (worker->why_full_sync)
 		return 0;
 	if (link_attach(&worker->link, false, err) < 0)
@@ -542,9 +535,7 @@ static void succeeded(struct worker *worker)
 
 static int64_t next_sleep(struct worker *worker)
 {
-	int64_t interval = mapping_interval_ms(
-			worker->mapping, worker->settings.check_interval_s),
-		rest;
+	int64_t interval = idle_interval(worker), rest;
 
 	if (worker->why_full_sync || orders_any(&worker->orders))
 		return 0; /* what cannot be done now was refused */
@@ -695,7 +686,7 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	worker->engine = engine;
 	worker->mapping = mapping;
 	worker->epoch = epoch;
-	worker->triggers_looked_ms = INT64_MIN / 2;
+	triggers_init(&worker->triggers);
 	worker->follow = (struct follow){
 		.link = &worker->link,
 		.verify = &worker->verify,

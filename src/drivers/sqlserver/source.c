@@ -13,6 +13,8 @@
 /* Rows of one UPDATE of the trigger column: few enough for row locks. */
 #define RESET_ROWS 1000
 
+#define LOCK_TIMED_OUT 1222
+
 /* More than this is not kept for the next row, that may be long in coming. */
 #define KEPT_BYTES 65536
 
@@ -263,97 +265,7 @@ static int source_estimate(struct source *src, uint64_t *rows,
 	return tds_finish(source->conn, err);
 }
 
-/* ------------------------------------------------------ the trigger column */
-
-/* NULL: there is none that can be used. */
-static const struct catalog_column *find_trigger_column(
-	struct sqlserver_source *source, struct error *err)
-{
-	const struct catalog_column *column;
-	char name[TABLE_NAME_TEXT_MAX];
-
-	if (source_know_table(source, err) < 0)
-		return NULL;
-	column = catalog_column(&source->catalog, source->trigger_column);
-	table_name_format(name, &source->name);
-	if (!column)
-		error_set(err, ERROR_SCHEMA,
-			  "full_sync_trigger_column '%s' does not exist "
-			  "in source table '%s'",
-			  source->trigger_column, name);
-	else if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
-		error_set(err, ERROR_SCHEMA,
-			  "full_sync_trigger_column '%s' of source table "
-			  "'%s' is %s; it must be bit or an integer",
-			  source->trigger_column, name, column->type);
-	else if (column->computed || column->generated)
-		error_set(err, ERROR_SCHEMA,
-			  "full_sync_trigger_column '%s' of source table "
-			  "'%s' is computed and cannot be reset",
-			  source->trigger_column, name);
-	else
-		return column;
-	return NULL;
-}
-
-static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
-			    struct error *err)
-{
-	struct sqlserver_source *source = self_of(src);
-	struct tds_param top = tds_int("@limit", (int64_t)limit);
-	const struct catalog_column *trigger = find_trigger_column(source, err);
-	struct strbuf sql;
-	int rc = -1;
-
-	*rows = 0;
-	if (!trigger)
-		return -1;
-	strbuf_init(&sql);
-	strbuf_addstr(&sql, "SELECT COUNT_BIG(*) FROM "
-			    "(SELECT TOP (@limit) 1 AS one FROM ");
-	sql_table(&sql, source->name.schema, source->name.table);
-	sql_names(&sql, " AS t WHERE t.%n = 1) AS asked", trigger->name, NULL);
-	if (strbuf_check(&sql, err) == 0)
-		rc = tds_query_row(source->conn, sql.data, &top, 1, err);
-	strbuf_release(&sql);
-	if (rc <= 0)
-		return rc;
-	*rows = (uint64_t)tds_get_int(source->conn, 0);
-	return tds_finish(source->conn, err);
-}
-
-static int source_trigger_reset(struct source *src, uint64_t *rows,
-				struct error *err)
-{
-	struct sqlserver_source *source = self_of(src);
-	const struct catalog_column *trigger = find_trigger_column(source, err);
-	struct strbuf sql;
-	int rc = -1;
-
-	*rows = 0;
-	if (!trigger)
-		return -1;
-	strbuf_init(&sql);
-	strbuf_addf(&sql,
-		    "DECLARE @rows int = 1, @total bigint = 0; "
-		    "WHILE @rows > 0 BEGIN WITH asked AS (SELECT TOP (%d) ",
-		    RESET_ROWS);
-	sql_names(&sql, "t.%n FROM ", trigger->name, NULL);
-	sql_table(&sql, source->name.schema, source->name.table);
-	sql_names(&sql, " AS t WHERE t.%n = 1) UPDATE asked SET %n = 0; ",
-		  trigger->name, NULL);
-	strbuf_addstr(&sql, "SET @rows = @@ROWCOUNT; SET @total += @rows; END; "
-			    "SELECT @total");
-	if (strbuf_check(&sql, err) == 0)
-		rc = tds_query_row(source->conn, sql.data, NULL, 0, err);
-	strbuf_release(&sql);
-	if (rc <= 0)
-		return rc;
-	*rows = (uint64_t)tds_get_int(source->conn, 0);
-	return tds_finish(source->conn, err);
-}
-
-/* --------------------------------------------------------------- the rows */
+/* -------------------------------------------------------------- one moment */
 
 /*
  * A memory-optimized table cannot be read in a SNAPSHOT session (error 41332),
@@ -410,6 +322,118 @@ int source_begin_short_read(struct sqlserver_source *source, struct error *err)
 	source->impatient = true;
 	return tds_exec(source->conn, "SET LOCK_TIMEOUT 500", err);
 }
+
+/* ------------------------------------------------------ the trigger column */
+
+/* NULL: there is none that can be used. */
+static const struct catalog_column *find_trigger_column(
+	struct sqlserver_source *source, struct error *err)
+{
+	const struct catalog_column *column;
+	char name[TABLE_NAME_TEXT_MAX];
+
+	if (source_know_table(source, err) < 0)
+		return NULL;
+	column = catalog_column(&source->catalog, source->trigger_column);
+	table_name_format(name, &source->name);
+	if (!column)
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' does not exist "
+			  "in source table '%s'",
+			  source->trigger_column, name);
+	else if (column->wire != WIRE_BIT && column->wire != WIRE_INT)
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table "
+			  "'%s' is %s; it must be bit or an integer",
+			  source->trigger_column, name, column->type);
+	else if (column->computed || column->generated)
+		error_set(err, ERROR_SCHEMA,
+			  "full_sync_trigger_column '%s' of source table "
+			  "'%s' is computed and cannot be reset",
+			  source->trigger_column, name);
+	else
+		return column;
+	return NULL;
+}
+
+static int count_triggered(struct sqlserver_source *source,
+			   const struct catalog_column *trigger, uint64_t limit,
+			   uint64_t *rows, struct error *err)
+{
+	struct tds_param top = tds_int("@limit", (int64_t)limit);
+	struct strbuf sql;
+	int rc = -1;
+
+	strbuf_init(&sql);
+	strbuf_addstr(&sql, "SELECT COUNT_BIG(*) FROM "
+			    "(SELECT TOP (@limit) 1 AS one FROM ");
+	sql_table(&sql, source->name.schema, source->name.table);
+	sql_names(&sql, " AS t WHERE t.%n = 1) AS asked", trigger->name, NULL);
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(source->conn, sql.data, &top, 1, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	*rows = (uint64_t)tds_get_int(source->conn, 0);
+	return tds_finish(source->conn, err);
+}
+
+static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
+			    bool *locked, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	const struct catalog_column *trigger = find_trigger_column(source, err);
+	int rc;
+
+	*rows = 0;
+	if (locked)
+		*locked = false;
+	if (!trigger)
+		return -1;
+	rc = locked ? source_begin_short_read(source, err)
+		    : begin_snapshot_if_allowed(source, err);
+	if (rc == 0)
+		rc = count_triggered(source, trigger, limit, rows, err);
+	source_end(src);
+	if (rc == 0 || !locked || err->native != LOCK_TIMED_OUT)
+		return rc;
+	*locked = true;
+	error_clear(err);
+	return 0;
+}
+
+static int source_trigger_reset(struct source *src, uint64_t *rows,
+				struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	const struct catalog_column *trigger = find_trigger_column(source, err);
+	struct strbuf sql;
+	int rc = -1;
+
+	*rows = 0;
+	if (!trigger)
+		return -1;
+	strbuf_init(&sql);
+	strbuf_addf(&sql,
+		    "DECLARE @rows int = 1, @total bigint = 0; "
+		    "WHILE @rows > 0 BEGIN WITH asked AS (SELECT TOP (%d) ",
+		    RESET_ROWS);
+	sql_names(&sql, "t.%n FROM ", trigger->name, NULL);
+	sql_table(&sql, source->name.schema, source->name.table);
+	sql_names(&sql, " AS t WHERE t.%n = 1) UPDATE asked SET %n = 0; ",
+		  trigger->name, NULL);
+	strbuf_addstr(&sql, "SET @rows = @@ROWCOUNT; SET @total += @rows; END; "
+			    "SELECT @total");
+	if (strbuf_check(&sql, err) == 0)
+		rc = tds_query_row(source->conn, sql.data, NULL, 0, err);
+	strbuf_release(&sql);
+	if (rc <= 0)
+		return rc;
+	*rows = (uint64_t)tds_get_int(source->conn, 0);
+	return tds_finish(source->conn, err);
+}
+
+/* --------------------------------------------------------------- the rows */
 
 static bool is_trigger_column(const struct sqlserver_source *source,
 			      const struct catalog_column *column)
