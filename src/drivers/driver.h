@@ -278,9 +278,14 @@ struct source_ops {
 	/* About how many rows it has; cheap, may be off. */
 	int (*estimate)(struct source *src, uint64_t *rows, struct error *err);
 
-	/* How many rows' trigger column holds 1, counting up to `limit`. */
+	/*
+	 * How many rows' trigger column holds 1, counting up to `limit`. With
+	 * `locked` NULL it may wait for others to decide what a row holds;
+	 * otherwise it reads what did hold before, or gives up soon and says
+	 * there that rows are locked: nothing was counted then.
+	 */
 	int (*triggered)(struct source *src, uint64_t limit, uint64_t *rows,
-			 struct error *err);
+			 bool *locked, struct error *err);
 
 	/* Set it to 0 where it holds 1; `rows` says how many. The only write
 	 * to a source there is. */

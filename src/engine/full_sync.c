@@ -33,7 +33,8 @@ static int count_triggers(struct link *link, uint64_t *rows, struct error *err)
 	*rows = 0;
 	if (!link->mapping->trigger_column)
 		return 0;
-	return link->src->ops->triggered(link->src, UINT32_MAX, rows, err);
+	return link->src->ops->triggered(link->src, UINT32_MAX, rows, NULL,
+					 err);
 }
 
 static int reset_triggers(struct link *link, uint64_t asked, bool *again,

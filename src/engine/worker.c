@@ -24,6 +24,7 @@
 #include "engine/orders.h"
 #include "engine/policy.h"
 #include "engine/retry.h"
+#include "engine/triggers.h"
 #include "engine/verify.h"
 
 #define SLEEP_MIN_MS 100
@@ -56,7 +57,7 @@ struct worker {
 	struct follow follow;
 	struct retry retry;
 	const char *why_full_sync; /* NULL: nobody asked */
-	int64_t triggers_looked_ms;
+	struct triggers triggers;
 	int64_t idle_sleep_ms;
 	bool connected_told;
 	bool proven;		    /* it has worked once */
@@ -154,31 +155,19 @@ static int64_t idle_interval(const struct worker *worker)
 	return interval - (interval / 8 * (spread >> 22)) / 1024;
 }
 
-/* The trigger column costs a look at the table: once an interval. */
-static int look_at_triggers(struct worker *worker, struct error *err)
-{
-	struct link *link = &worker->link;
-	uint64_t rows;
-
-	if (!worker->mapping->trigger_column ||
-	    clock_ms() - worker->triggers_looked_ms < idle_interval(worker))
-		return 0;
-	if (link_connect_source(link, err) < 0 ||
-	    link->src->ops->triggered(link->src, 1, &rows, err) < 0)
-		return -1;
-	worker->triggers_looked_ms = clock_ms();
-	if (rows)
-		worker->why_full_sync = "the trigger column holds a 1";
-	return 0;
-}
-
 /* What asks for a full sync now? */
 static int look_for_reasons(struct worker *worker, struct error *err)
 {
+	bool asked = false;
+
 	if (orders_begun(&worker->orders, ORDER_FULL_SYNC))
 		worker->why_full_sync = "requested in sync_requests";
-	if (!worker->why_full_sync && look_at_triggers(worker, err) < 0)
+	if (!worker->why_full_sync &&
+	    triggers_look(&worker->triggers, &worker->link,
+			  idle_interval(worker), &asked, err) < 0)
 		return -1;
+	if (asked)
+		worker->why_full_sync = "the trigger column holds a 1";
 	if (worker->why_full_sync)
 		return 0;
 	if (link_attach(&worker->link, false, err) < 0)
@@ -696,7 +685,7 @@ struct worker *worker_start(struct engine *engine, struct mapping *mapping,
 	worker->engine = engine;
 	worker->mapping = mapping;
 	worker->epoch = epoch;
-	worker->triggers_looked_ms = INT64_MIN / 2;
+	triggers_init(&worker->triggers);
 	worker->follow = (struct follow){
 		.link = &worker->link,
 		.verify = &worker->verify,

@@ -170,9 +170,13 @@ static void test_estimate(void **state)
 static uint64_t triggered(uint64_t limit)
 {
 	struct error err = ERROR_INIT;
-	uint64_t rows = 77;
+	uint64_t rows = 77, seen = 77;
+	bool locked = true;
 
-	MUST(OPS->triggered(SRC, limit, &rows, &err));
+	MUST(OPS->triggered(SRC, limit, &seen, &locked, &err));
+	assert_false(locked);
+	MUST(OPS->triggered(SRC, limit, &rows, NULL, &err));
+	assert_int_equal(rows, seen);
 	return rows;
 }
 
@@ -219,7 +223,8 @@ static void test_odd_trigger_columns(void **state)
 	contract.lab->change(LAB_MAIN, "+1|1");
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		contract_open_source(LAB_MAIN, names[i], false);
-		MUST_FAIL(OPS->triggered(SRC, 1, &rows, &err), ERROR_SCHEMA);
+		MUST_FAIL(OPS->triggered(SRC, 1, &rows, NULL, &err),
+			  ERROR_SCHEMA);
 		assert_non_null(strstr(err.message, names[i]));
 		contract_open_source(LAB_MAIN, names[i], false);
 		MUST_FAIL(OPS->trigger_reset(SRC, &rows, &err), ERROR_SCHEMA);

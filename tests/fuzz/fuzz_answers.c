@@ -239,11 +239,13 @@ static void run_source(struct source *src, struct table *table, unsigned steps)
 {
 	struct error err = ERROR_INIT;
 	uint64_t rows;
+	bool locked;
 
 	if (steps & 1)
 		(void)worked(src->ops->estimate(src, &rows, &err), &err);
 	if (steps & 2)
-		(void)worked(src->ops->triggered(src, 9, &rows, &err), &err);
+		(void)worked(src->ops->triggered(src, 9, &rows, &locked, &err),
+			     &err);
 	if (steps & 4)
 		(void)worked(src->ops->trigger_reset(src, &rows, &err), &err);
 	if (steps & 8)

@@ -48,6 +48,41 @@ def test_trigger_column_with_cdc(world):
     assert world.on_dest("SELECT DISTINCT please FROM t") == [(0,)]
 
 
+@pytest.mark.parametrize("snapshot", ["snapshot", "no snapshot"])
+def test_a_look_at_the_trigger_column_holds_nothing_up(world, snapshot):
+    """Somebody has a row locked for long: changes go on meanwhile."""
+    make(world, extra=", please BIT NOT NULL DEFAULT 0")
+    if snapshot == "snapshot":
+        world.on_source(f"ALTER DATABASE {world.src_db} SET "
+                        "ALLOW_SNAPSHOT_ISOLATION ON")
+    world.enable_cdc("t")
+    mapping = world.add_mapping("t", full_sync_trigger_column="please")
+    daemon = world.start()
+    world.wait_equal("t")
+    daemon.stop()
+    world.on_source("INSERT INTO t (id) VALUES (2001)")
+    dataflow.wait_for(lambda: world.on_source(
+        "SELECT COUNT(*) FROM cdc.dbo_t_CT") == [(1,)])
+    told = "SELECT COUNT(*) FROM sync_logs WHERE log_message LIKE " \
+        "N'%looks at the trigger column%'"
+    with world.source.connect(world.src_db) as held, held.cursor() as cursor:
+        cursor.execute("BEGIN TRANSACTION; UPDATE t SET please = 1 "
+                       "WHERE id = 1")
+        daemon.start()
+        dataflow.wait_for(lambda: world.on_dest(
+            "SELECT COUNT(*) FROM t WHERE id = 2001") == [(1,)], 15)
+        if snapshot == "no snapshot":
+            dataflow.wait_for(lambda: world.control(told) == [(1,)])
+        assert loads(world) == 1 and world.errors() == []
+        cursor.execute("COMMIT")
+    dataflow.wait_for(lambda: loads(world) == 2)
+    dataflow.wait_for(lambda: world.on_source(
+        "SELECT COUNT(*) FROM t WHERE please = 1") == [(0,)])
+    world.wait_equal("t")
+    assert world.errors(mapping, resolved=1) == []
+    assert world.control(told) == [(int(snapshot == "no snapshot"),)]
+
+
 def test_request(world):
     make(world)
     mapping = world.add_mapping("t", cdc=0)

@@ -86,7 +86,7 @@ static int run_trigger(struct error *err)
 	link->settings = rig.settings;
 	if (link_attach(link, false, err) < 0 ||
 	    link_connect_source(link, err) < 0 ||
-	    link->src->ops->triggered(link->src, 9, &asked, err) < 0 ||
+	    link->src->ops->triggered(link->src, 9, &asked, NULL, err) < 0 ||
 	    (asked && full_sync_run(link, &rows, &again, err) < 0)) {
 		link_release(link);
 		link_forget(link);

@@ -222,7 +222,7 @@ static void test_load_with_a_trigger(void **state)
 			/* Either it still asks, or the load is through. */
 			MUST(link_connect_source(&rig.link, &err));
 			MUST(rig.link.src->ops->triggered(rig.link.src, 9,
-							  &left, &err));
+							  &left, NULL, &err));
 			MUST(link_attach(&rig.link, false, &err));
 			assert_true(left == 1 || rig.link.loaded);
 			if (left && rig.link.loaded) {

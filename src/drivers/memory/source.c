@@ -182,7 +182,7 @@ static bool is_triggered(const struct memory_row *row, size_t col)
 }
 
 static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
-			    struct error *err)
+			    bool *locked, struct error *err)
 {
 	struct memory_source *source = source_of(src);
 	struct memory_table *table;
@@ -191,6 +191,8 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 	int ret;
 
 	*rows = 0;
+	if (locked)
+		*locked = false;
 	if (source_enter(source, "source.triggered", &table, err) < 0)
 		return -1;
 	ret = find_trigger(source, table, &col, err);

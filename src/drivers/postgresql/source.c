@@ -308,9 +308,12 @@ static int source_estimate(struct source *src, uint64_t *rows,
 	return 0;
 }
 
+/* Nobody can lock a row against being read. */
 static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
-			    struct error *err)
+			    bool *locked, struct error *err)
 {
+	if (locked)
+		*locked = false;
 	return pg_trigger_count(self_of(src), limit, rows, err);
 }
 

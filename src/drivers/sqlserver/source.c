@@ -13,6 +13,8 @@
 /* Rows of one UPDATE of the trigger column: few enough for row locks. */
 #define RESET_ROWS 1000
 
+#define LOCK_TIMED_OUT 1222
+
 /* More than this is not kept for the next row, that may be long in coming. */
 #define KEPT_BYTES 65536
 
@@ -296,18 +298,14 @@ static const struct catalog_column *find_trigger_column(
 	return NULL;
 }
 
-static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
-			    struct error *err)
+static int count_triggered(struct sqlserver_source *source,
+			   const struct catalog_column *trigger, uint64_t limit,
+			   uint64_t *rows, struct error *err)
 {
-	struct sqlserver_source *source = self_of(src);
 	struct tds_param top = tds_int("@limit", (int64_t)limit);
-	const struct catalog_column *trigger = find_trigger_column(source, err);
 	struct strbuf sql;
 	int rc = -1;
 
-	*rows = 0;
-	if (!trigger)
-		return -1;
 	strbuf_init(&sql);
 	strbuf_addstr(&sql, "SELECT COUNT_BIG(*) FROM "
 			    "(SELECT TOP (@limit) 1 AS one FROM ");
@@ -320,6 +318,30 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 		return rc;
 	*rows = (uint64_t)tds_get_int(source->conn, 0);
 	return tds_finish(source->conn, err);
+}
+
+static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
+			    bool *locked, struct error *err)
+{
+	struct sqlserver_source *source = self_of(src);
+	const struct catalog_column *trigger = find_trigger_column(source, err);
+	int rc = -1;
+
+	*rows = 0;
+	if (locked)
+		*locked = false;
+	if (!trigger)
+		return -1;
+	if (!locked)
+		return count_triggered(source, trigger, limit, rows, err);
+	if (source_begin_short_read(source, err) == 0)
+		rc = count_triggered(source, trigger, limit, rows, err);
+	source_end(src);
+	if (rc == 0 || err->native != LOCK_TIMED_OUT)
+		return rc;
+	*locked = true;
+	error_clear(err);
+	return 0;
 }
 
 static int source_trigger_reset(struct source *src, uint64_t *rows,
