@@ -280,9 +280,9 @@ struct source_ops {
 
 	/*
 	 * How many rows' trigger column holds 1, counting up to `limit`. With
-	 * `locked` NULL it waits for whoever keeps rows locked, if it cannot
-	 * read past them; otherwise it does not for long, and says so there:
-	 * nothing was counted then.
+	 * `locked` NULL it may wait for others to decide what a row holds;
+	 * otherwise it reads what did hold before, or gives up soon and says
+	 * there that rows are locked: nothing was counted then.
 	 */
 	int (*triggered)(struct source *src, uint64_t limit, uint64_t *rows,
 			 bool *locked, struct error *err);

@@ -265,64 +265,6 @@ static int source_estimate(struct source *src, uint64_t *rows,
 	return tds_finish(source->conn, err);
 }
 
-/* -------------------------------------------------------------- one moment */
-
-/*
- * A memory-optimized table cannot be read in a SNAPSHOT session (error 41332),
- * and in no transaction at READ COMMITTED (41368), but by a statement alone,
- * which sees one moment and waits for nobody.
- */
-int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
-			   struct error *err)
-{
-	static const char sql[] =
-		"SELECT CAST(snapshot_isolation_state AS int) "
-		"FROM sys.databases WHERE name = DB_NAME()";
-	int rc;
-
-	*allowed =
-		source->snapshot == SNAPSHOT_YES && !source->catalog.in_memory;
-	if (source->catalog.in_memory || source->snapshot != SNAPSHOT_UNKNOWN)
-		return 0;
-	rc = tds_query_row(source->conn, sql, NULL, 0, err);
-	if (rc <= 0)
-		return rc;
-	*allowed = tds_get_int(source->conn, 0) == 1;
-	source->snapshot = *allowed ? SNAPSHOT_YES : SNAPSHOT_NO;
-	return tds_finish(source->conn, err);
-}
-
-int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
-{
-	source->in_transaction = true;
-	return tds_exec(source->conn,
-			"SET TRANSACTION ISOLATION LEVEL SNAPSHOT; "
-			"BEGIN TRANSACTION",
-			err);
-}
-
-static int begin_snapshot_if_allowed(struct sqlserver_source *source,
-				     struct error *err)
-{
-	bool allowed;
-
-	if (source_allows_snapshot(source, &allowed, err) < 0)
-		return -1;
-	return allowed ? source_begin_snapshot(source, err) : 0;
-}
-
-int source_begin_short_read(struct sqlserver_source *source, struct error *err)
-{
-	bool allowed;
-
-	if (source_allows_snapshot(source, &allowed, err) < 0)
-		return -1;
-	if (allowed)
-		return source_begin_snapshot(source, err);
-	source->impatient = true;
-	return tds_exec(source->conn, "SET LOCK_TIMEOUT 500", err);
-}
-
 /* ------------------------------------------------------ the trigger column */
 
 /* NULL: there is none that can be used. */
@@ -383,19 +325,19 @@ static int source_triggered(struct source *src, uint64_t limit, uint64_t *rows,
 {
 	struct sqlserver_source *source = self_of(src);
 	const struct catalog_column *trigger = find_trigger_column(source, err);
-	int rc;
+	int rc = -1;
 
 	*rows = 0;
 	if (locked)
 		*locked = false;
 	if (!trigger)
 		return -1;
-	rc = locked ? source_begin_short_read(source, err)
-		    : begin_snapshot_if_allowed(source, err);
-	if (rc == 0)
+	if (!locked)
+		return count_triggered(source, trigger, limit, rows, err);
+	if (source_begin_short_read(source, err) == 0)
 		rc = count_triggered(source, trigger, limit, rows, err);
 	source_end(src);
-	if (rc == 0 || !locked || err->native != LOCK_TIMED_OUT)
+	if (rc == 0 || err->native != LOCK_TIMED_OUT)
 		return rc;
 	*locked = true;
 	error_clear(err);
@@ -434,6 +376,62 @@ static int source_trigger_reset(struct source *src, uint64_t *rows,
 }
 
 /* --------------------------------------------------------------- the rows */
+
+/*
+ * A memory-optimized table cannot be read in a SNAPSHOT session (error 41332),
+ * and in no transaction at READ COMMITTED (41368), but by a statement alone,
+ * which sees one moment and waits for nobody.
+ */
+int source_allows_snapshot(struct sqlserver_source *source, bool *allowed,
+			   struct error *err)
+{
+	static const char sql[] =
+		"SELECT CAST(snapshot_isolation_state AS int) "
+		"FROM sys.databases WHERE name = DB_NAME()";
+	int rc;
+
+	*allowed =
+		source->snapshot == SNAPSHOT_YES && !source->catalog.in_memory;
+	if (source->catalog.in_memory || source->snapshot != SNAPSHOT_UNKNOWN)
+		return 0;
+	rc = tds_query_row(source->conn, sql, NULL, 0, err);
+	if (rc <= 0)
+		return rc;
+	*allowed = tds_get_int(source->conn, 0) == 1;
+	source->snapshot = *allowed ? SNAPSHOT_YES : SNAPSHOT_NO;
+	return tds_finish(source->conn, err);
+}
+
+int source_begin_snapshot(struct sqlserver_source *source, struct error *err)
+{
+	source->in_transaction = true;
+	return tds_exec(source->conn,
+			"SET TRANSACTION ISOLATION LEVEL SNAPSHOT; "
+			"BEGIN TRANSACTION",
+			err);
+}
+
+static int begin_snapshot_if_allowed(struct sqlserver_source *source,
+				     struct error *err)
+{
+	bool allowed;
+
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	return allowed ? source_begin_snapshot(source, err) : 0;
+}
+
+int source_begin_short_read(struct sqlserver_source *source, struct error *err)
+{
+	bool allowed;
+
+	if (source_allows_snapshot(source, &allowed, err) < 0)
+		return -1;
+	if (allowed)
+		return source_begin_snapshot(source, err);
+	source->impatient = true;
+	return tds_exec(source->conn, "SET LOCK_TIMEOUT 500", err);
+}
 
 static bool is_trigger_column(const struct sqlserver_source *source,
 			      const struct catalog_column *column)
