@@ -34,6 +34,9 @@ void platform_memory_init(void);
 /* Wait up to `ms` for what the operating system wants. Main thread only. */
 enum platform_event platform_wait(int64_t ms);
 
+/* Is it a pipe, or the like, whose other end is closed? */
+bool platform_nobody_reads(FILE *file);
+
 /* Tell the service manager, as in "READY=1"; nothing when there is none. */
 void platform_notify(const char *state);
 

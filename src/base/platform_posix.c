@@ -97,6 +97,13 @@ void platform_notify(const char *state)
 	close(fd);
 }
 
+bool platform_nobody_reads(FILE *file)
+{
+	struct pollfd end = {.fd = fileno(file)};
+
+	return poll(&end, 1, 0) > 0 && (end.revents & POLLERR);
+}
+
 int platform_private_dir(char *path, size_t size, struct error *err)
 {
 	const char *base = getenv("TMPDIR");

@@ -312,7 +312,8 @@ static int say_whether_written(int code)
 	struct error err = ERROR_INIT;
 
 	errno = 0;
-	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+	if ((fflush(stdout) == 0 && !ferror(stdout)) ||
+	    platform_nobody_reads(stdout))
 		return code;
 	error_errno(&err, errno ? errno : EIO, "cannot write to stdout");
 	command_failed(&err, EXIT_FAILED);
