@@ -604,7 +604,7 @@ static int wait_for_writers(struct pg *conn, uint32_t oid,
 			    struct writers *writers, struct cancel *cancel,
 			    struct error *err)
 {
-	int64_t began = clock_ms(), now = began, flushed = began;
+	int64_t began = clock_ms(), now, flushed = began;
 
 	do {
 		if (find_writers(conn, oid, writers, err) < 0)
