@@ -171,7 +171,11 @@ static int read_file(struct options *options, const char *path, bool must_exist,
 	if (!file) {
 		if (!must_exist && (errno == ENOENT || errno == ENOTDIR))
 			return 0;
-		return error_errno(err, errno, "cannot read '%s'", path);
+		error_errno(err, errno, "cannot read '%s'", path);
+		if (!must_exist)
+			error_append(err, "let this user read it, or name "
+					  "another file with --config");
+		return -1;
 	}
 	ret = read_lines(options, file, path, err);
 	fclose(file);

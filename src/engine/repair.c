@@ -171,15 +171,15 @@ static int keep_change(struct repair *repair, const struct batch *changes,
 	if (!changes->lone && last && !batch_full(last) &&
 	    put_change(repair, last, changes, row))
 		return 0;
-	if (changes->lone && hold_lone(repair, changes, err) < 0)
-		return -1;
 	last = add_batch(repair, err);
 	if (!last)
 		return -1;
-	if (changes->lone) {
-		batch_make_lone(last);
-		repair->full--;
-	}
+	if (!changes->lone && put_change(repair, last, changes, row))
+		return 0;
+	if (hold_lone(repair, changes, err) < 0)
+		return -1;
+	batch_make_lone(last);
+	repair->full--;
 	return put_change(repair, last, changes, row)
 		       ? 0
 		       : error_memory(err, "a row to be repaired");

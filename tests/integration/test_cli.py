@@ -144,6 +144,7 @@ def test_a_configuration_file_that_cannot_be_read(tmp_path):
         done = dataflow.run(command, cwd=str(tmp_path))
         assert done.returncode == 2
         assert "cannot read 'etc/dataflow.conf'" in done.stderr
+        assert "--config" in done.stderr
     assert not (tmp_path / "dataflow.db").exists()
 
 

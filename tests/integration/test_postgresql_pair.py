@@ -322,6 +322,24 @@ def test_a_row_whose_log_tells_a_part_of_it_is_judged_and_repaired(pair):
     pair.wait_same(table="busy")
 
 
+def test_a_repair_keeps_changes_that_are_larger_than_its_batches(pair):
+    """Of three megabytes, which are told, and of a value that is not."""
+    pair.on_source("CREATE TABLE busy (id int PRIMARY KEY, a text, b text); "
+                   "ALTER TABLE busy ALTER a SET STORAGE EXTERNAL, "
+                   "ALTER b SET STORAGE EXTERNAL; INSERT INTO busy "
+                   "SELECT g, repeat('a', 4000), 'b' "
+                   "FROM generate_series(1, 5) AS g")
+    mapping = pair.add_mapping("busy")
+    pair.start()
+    pair.wait_same(table="busy")
+    pair.there.query("DELETE FROM busy WHERE id = 3", pair.dst_db)
+    with busy(pair, "UPDATE busy SET b = repeat('B', 3000000 + (random() * "
+                    "99)::int) WHERE id = 3"):
+        time.sleep(0.5)
+        assert ask(pair, mapping, "REPAIR") == ("PASSED", 1)
+    pair.wait_same(table="busy")
+
+
 def prepare_family(pair):
     """A child whose text lies out of line, with foreign keys that follow the
     parent's key at the source and delete along with it at both ends."""

@@ -116,8 +116,13 @@ static struct shared_stream *share(const struct streams *streams,
 			shared_streams = shared;
 		}
 	}
-	if (shared)
+	if (shared) {
 		shared->users++;
+		/* That setting may be another one than when it was made. */
+		pthread_mutex_lock(&shared->stream->lock);
+		shared->stream->store.disk_max = streams->spill_bytes;
+		pthread_mutex_unlock(&shared->stream->lock);
+	}
 	pthread_mutex_unlock(&shared_lock);
 	return shared;
 }

@@ -161,7 +161,8 @@ static int read_versions(struct sqlserver_source *source, struct versions *out,
 		"(SELECT c.begin_version FROM sys.change_tracking_tables AS c "
 		"WHERE c.object_id = @id), "
 		"(SELECT MAX(i.object_id) FROM sys.internal_tables AS i "
-		"WHERE i.internal_type = 209 AND i.parent_id = @id)";
+		"WHERE i.internal_type = 209 "
+		"AND @id IN (i.parent_id, i.parent_object_id))";
 	struct tds_param params[] = {
 		tds_int("@id", source->catalog.object_id),
 		tds_int("@modified", source->catalog.modified_ms),
