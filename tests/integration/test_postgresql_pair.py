@@ -322,8 +322,8 @@ def test_a_row_whose_log_tells_a_part_of_it_is_judged_and_repaired(pair):
     pair.wait_same(table="busy")
 
 
-def test_a_repair_keeps_changes_that_are_larger_than_its_batches(pair):
-    """Of three megabytes, which are told, and of a value that is not."""
+def test_a_repair_keeps_changes_that_come_on_their_own(pair):
+    """They tell a value of three megabytes, and leave another one out."""
     pair.on_source("CREATE TABLE busy (id int PRIMARY KEY, a text, b text); "
                    "ALTER TABLE busy ALTER a SET STORAGE EXTERNAL, "
                    "ALTER b SET STORAGE EXTERNAL; INSERT INTO busy "
