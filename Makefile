@@ -43,6 +43,7 @@ SANITIZERS := -fsanitize=fuzzer-no-link,address,undefined \
 else ifdef SANITIZE
 $(error SANITIZE must be address, thread or fuzz)
 endif
+FEATURES += $(if $(SANITIZE),-DSANITIZED)
 
 ALL_CPPFLAGS = -D_POSIX_C_SOURCE=200809L -Isrc -I$(O)/gen $(FEATURES) $(CPPFLAGS)
 ALL_CFLAGS   = -std=c11 -pthread $(WARNINGS) $(SANITIZERS) $(CFLAGS)

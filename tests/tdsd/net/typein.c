@@ -393,14 +393,17 @@ static void rd_fixed(struct reader *r, struct type t, uint32_t bytes,
 
 			*out = val_int((int64_t)(high << 32 | rd_le(r, 4)));
 		}
-	} else if (bytes == 4) {
-		int64_t day = (int64_t)rd_le(r, 2);
-
-		*out = val_int(day * 1440 + (int64_t)rd_le(r, 2));
 	} else {
-		int64_t day = (int32_t)rd_le(r, 4);
+		/* smalldatetime in minutes, datetime in 300ths of a second */
+		int64_t per_day = bytes == 4 ? 1440 : 25920000;
+		int64_t day = bytes == 4 ? (int64_t)rd_le(r, 2)
+					 : (int32_t)rd_le(r, 4);
+		int64_t time = (int64_t)rd_le(r, bytes / 2);
 
-		*out = val_int(day * 25920000 + (int64_t)rd_le(r, 4));
+		*out = val_int(day * per_day + time);
+		if (time >= per_day || day < DAYS_1753 - DAYS_1900 ||
+		    day > DAYS_MAX - DAYS_1900)
+			r->failed = true;
 	}
 }
 

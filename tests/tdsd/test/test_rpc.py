@@ -1,11 +1,14 @@
 """Remote procedure calls: parameters of every type, in and out, and handles."""
 import datetime
+import struct
 import uuid
 from decimal import Decimal
 
 import pymssql
 import pytds
 import pytest
+
+from clients import Client
 
 D = Decimal
 DT = datetime.datetime
@@ -169,6 +172,24 @@ def test_pymssql_parameters_and_procedures(server, database, shared):
         assert cursor.fetchall() == [(12, "\u20ac")]
         cursor.execute("SELECT %s, %s", ("\u20ac'", None))
         assert cursor.fetchall() == [("\u20ac'", None)]
+
+
+@pytest.mark.parametrize("days, time, ok", [
+    (-53690, 0, True), (2958463, 25919999, True), (-53691, 0, False),
+    (2958464, 0, False), (0, 25920000, False), (2 ** 31 - 1, -1, False),
+])
+def test_datetime_out_of_range(server, database, monkeypatch, days, time, ok):
+    """A client must not get dates into a server that no calendar has."""
+    monkeypatch.setattr(
+        pytds.tds_types.DateTimeSerializer, "encode",
+        lambda *_: struct.pack("<ll", days, time))
+    with Client(server, database, tds_version=pytds.tds_base.TDS71) as client:
+        if ok:
+            assert client.value("SELECT CONVERT(char(10), %s, 121)", (
+                DT(2020, 1, 1),)) in ("1753-01-01", "9999-12-31")
+        else:
+            assert client.number("SELECT DATENAME(month, %s)", (
+                DT(2020, 1, 1),)) == 8016
 
 
 def test_table_valued_parameter(shared):
