@@ -88,7 +88,6 @@ static void test_check_target(void **state)
 	(void)state;
 	contract_open_target(LAB_MAIN, "installation", 1, "origin");
 	MUST(contract.dst->ops->check(contract.dst, &what, &out, &err));
-	table_release(&dest_shape);
 	shape_of(&dest_shape, LAB_MAIN);
 	what.source = &dest_shape;
 	MUST(contract.dst->ops->check(contract.dst, &what, &out, &err));
@@ -110,7 +109,7 @@ static void test_check_target(void **state)
 int contract_run_check(void)
 {
 #define TEST(name) \
-	cmocka_unit_test_setup_teardown(name, contract_setup, contract_teardown)
+	cmocka_unit_test_setup_teardown(name, dest_setup, dest_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_check_server),
 		TEST(test_check_source),
