@@ -301,6 +301,16 @@ struct source_ops {
 			struct error *err);
 
 	/*
+	 * The rows of a load that began with `position` are read: note in it
+	 * how far in the change log they may go. A server that was promoted
+	 * without that part of the log is so told from one that has it. 0: it
+	 * is another server by now, and what was read of the two does not fit
+	 * together; 1: noted. NULL: no source goes back behind what was read.
+	 */
+	int (*read_until)(struct source *src, struct position *position,
+			  struct error *err);
+
+	/*
 	 * Cut the table into `count` ranges of about as many rows each, or
 	 * fewer, so that several sources can read it at the same time; the
 	 * system itself says where, since nobody else knows how it sorts.

@@ -45,7 +45,6 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	*again = false;
 	if (!link->mapping->trigger_column)
 		return 0;
-	/* A load in parts has given its connection back. */
 	if (link_connect_source(link, err) < 0)
 		return -1;
 	FAILPOINT(BEFORE_RESET);
@@ -141,6 +140,30 @@ static int make_plan(struct link *link, uint64_t total, struct load_plan *plan,
 	return made;
 }
 
+/* What a load that began with `position` reads is of one server. */
+static int note_read(struct link *link, struct position *position,
+		     struct error *err)
+{
+	const struct source_ops *ops = link->src->ops;
+	int rc;
+
+	if (!position->len || !ops->read_until)
+		return 0;
+	/* A load in parts has given its connection back. */
+	if (link_connect_source(link, err) < 0)
+		return -1;
+	rc = ops->read_until(link->src, position, err);
+	if (rc < 0)
+		return -1;
+	link->anew = rc == 0;
+	if (link->anew)
+		return error_set(err, ERROR_CONNECTION,
+				 "the source is another server than the load "
+				 "began with, or was promoted since: the load "
+				 "begins anew");
+	return 0;
+}
+
 /*
  * One that broke off goes on where it was, from the position taken then. But
  * without change capture nothing would bring its older parts up to date.
@@ -149,7 +172,7 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 		      struct position *position, uint64_t *rows,
 		      struct error *err)
 {
-	bool fresh = !link->mapping->cdc_enabled;
+	bool fresh = !link->mapping->cdc_enabled || link->anew;
 	int rc;
 
 	plan->position = *position;
@@ -158,6 +181,8 @@ static int copy_parts(struct link *link, struct load_plan *plan,
 	rc = link->dst->ops->plan_begin(link->dst, &link->shape, plan, fresh,
 					err);
 	if (rc < 0)
+		return -1;
+	if (rc > 0 && note_read(link, &plan->position, err) < 0)
 		return -1;
 	report_log(link->subject, LOG_INFO, "FULL_SYNC", -1, -1,
 		   rc > 0 ? "going on with the load in %zu parts that broke off"
@@ -194,6 +219,7 @@ static int load(struct link *link, const struct position *position,
 	int64_t loaded_us;
 
 	if (copy_table(link, total, &next.position, rows, err) < 0 ||
+	    note_read(link, &next.position, err) < 0 ||
 	    cancel_check(link->cancel, err) < 0)
 		return -1;
 	FAILPOINT(LOAD_READ);

@@ -40,6 +40,7 @@ struct link {
 	 */
 	bool attached;
 	bool loaded; /* the destination has a checkpoint */
+	bool anew;   /* no load goes on: its source is another server now */
 	struct table shape;
 	struct checkpoint stored;
 	struct position reached;

@@ -67,11 +67,6 @@ class ChangesWorld(PostgresqlWorld):
         return sorted(row[0] for row in self.on_source(
             "SELECT tablename FROM pg_publication_tables"))
 
-    def full_syncs(self, mapping):
-        return self.control(
-            "SELECT COUNT(*) FROM sync_status WHERE sync_type = N'FULL_SYNC' "
-            f"AND status = N'COMPLETED' AND mapping_id = {mapping}")[0][0]
-
     def wait_error(self, word, resolved=None, timeout=30):
         where = "" if resolved is None else f" AND is_resolved = {resolved}"
         sql = f"SELECT error_message FROM error_logs WHERE 1 = 1{where}"
@@ -756,80 +751,13 @@ def test_promoted_server(own_world):
     world.on_source("INSERT INTO item (id) VALUES (1)")
     world.wait_same("item")
     server.stop()
-    promote(server)
+    server.promote()
     assert world.on_source("SELECT left(pg_walfile_name("
                            "pg_current_wal_lsn()), 8)") == [("00000002",)]
     world.on_source("INSERT INTO item (id) VALUES (2)")
     world.wait_same("item")
     assert world.full_syncs(mapping) == 1
     assert not world.errors()
-
-
-def promote(server):
-    """Begin its data as a standby's, and end that at once."""
-    with open(server.data + "/standby.signal", "w", encoding="ascii"):
-        pass
-    server.start(restore_command="false")
-    promoted = subprocess.run(
-        server._command("pg_ctl", "promote", "-D", server.data, "-w"),
-        cwd=server.folder, stdout=subprocess.PIPE, text=True, check=False)
-    assert promoted.returncode == 0, promoted.stdout + server.log()
-
-
-def test_promoted_standby_that_lacks_the_end(dest_server, tmp_path):
-    """It has the slot and all that was stored, but not what was read since by a
-    mapping whose destination is slow: that is of another log than what the new
-    primary commits at the same places."""
-    with postgresql.Postgresql() as server, postgresql.Postgresql() as there:
-        world = PostgresqlPair(server, dest_server, tmp_path, there)
-        try:
-            world.init()
-            promote_without_the_end(world, server)
-        finally:
-            world.close()
-
-
-def promote_without_the_end(world, server):
-    for table in ("item", "other"):
-        world.on_source(f"CREATE TABLE {table} (id int PRIMARY KEY, v text)")
-        world.on_source(f"INSERT INTO {table} VALUES (1, 'old')")
-    item, _ = world.add_mapping("item"), world.add_mapping("other")
-    world.start()
-    world.wait_same(table="item")
-    world.wait_same(table="other")
-    holder = world.there.connect(world.dst_db)
-    holder.autocommit = False
-    holder.cursor().execute("SELECT v FROM item WHERE id = 1 FOR UPDATE")
-    world.on_source("UPDATE item SET v = 'one' WHERE id = 1")
-    dataflow.wait_for(lambda: world.there.query(
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
-    server.kill()
-    standby = server.data + ".standby"
-    subprocess.run(["cp", "-a", server.data, standby], check=True)
-    server.start()
-    world.on_source("INSERT INTO item VALUES (2, 'lost'); "
-                    "INSERT INTO other SELECT i, repeat('x', 1000) "
-                    "FROM generate_series(2, 2000) AS i")
-    world.wait_same(table="other")
-    end = server.query("SELECT pg_current_wal_lsn()")[0][0]
-    dataflow.wait_for(lambda: server.query(
-        f"SELECT 1 FROM pg_stat_replication WHERE write_lsn >= '{end}'"), 20)
-    server.kill()
-    subprocess.run(["rm", "-rf", server.data], check=True)
-    subprocess.run(["mv", standby, server.data], check=True)
-    promote(server)
-    world.on_source("INSERT INTO item VALUES (3, 'new'); "
-                    "INSERT INTO other VALUES (3, 'new')")
-    assert server.query(f"SELECT pg_current_wal_lsn() < '{end}'") == [(True,)]
-    world.wait_same(table="other")
-    holder.close()
-    world.wait_same(table="item")
-    assert [row[0] for row in world.on_source("SELECT id FROM item "
-                                              "ORDER BY id")] == [1, 3]
-    assert world.control("SELECT COUNT(*) FROM sync_status WHERE sync_type = "
-                         "N'FULL_SYNC' AND status = N'COMPLETED' AND "
-                         f"mapping_id = {item}") == [(1,)]
-    assert not world.errors(item), world.errors(item)
 
 
 @pytest.mark.parametrize("much", [False, True])

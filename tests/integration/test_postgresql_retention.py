@@ -47,11 +47,6 @@ class SlotWorld(PostgresqlPair):
             raise AssertionError(f"{self.behind()} bytes are held: "
                                  f"{self.errors()}\n{self.log()}") from None
 
-    def full_syncs(self, mapping):
-        return self.control(
-            "SELECT COUNT(*) FROM sync_status WHERE sync_type = N'FULL_SYNC' "
-            f"AND status = N'COMPLETED' AND mapping_id = {mapping}")[0][0]
-
     def findings(self):
         done = dataflow.run("check", "--json", env=self.environment(),
                             timeout=60)
@@ -199,14 +194,7 @@ def test_a_load_in_parts_goes_on_after_a_restart(world):
     world.on_source("INSERT INTO big SELECT i, repeat(md5(i::text), 20) "
                     "FROM generate_series(1, 60000) AS i; ANALYZE big")
     big = world.add_mapping("big")
-
-    def part_is_done():
-        try:
-            return world.there.query("SELECT 1 FROM dataflow.load_parts "
-                                     "WHERE is_done LIMIT 1", world.dst_db)
-        except Exception:  # no table yet
-            return None
-    dataflow.wait_for(part_is_done, 30, 0.01)
+    world.wait_for_a_part()
     dataflow.wait_for(lambda: world.position(big), 10, 0.05)
     daemon.kill()
     assert not world.full_syncs(big)

@@ -168,6 +168,40 @@ class Postgresql:
         self.stop()
         return self.start(**settings)
 
+    def copy_data(self, folder):
+        """What a standby would have by now, its slots with it."""
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backup_start('copy', true)")
+                subprocess.run(["cp", "-a", self.data, folder], check=False)
+                cursor.execute("SELECT labelfile FROM pg_backup_stop()")
+                label, = cursor.fetchone()
+        finally:
+            connection.close()
+        subprocess.run(["cp", "-a", self.data + "/pg_wal/.",
+                        folder + "/pg_wal"], check=True)
+        with open(folder + "/backup_label", "w", encoding="ascii") as file:
+            file.write(label)
+        owner = os.stat(folder)
+        os.chown(file.name, owner.st_uid, owner.st_gid)
+        os.remove(folder + "/postmaster.pid")
+
+    def take_data(self, folder):
+        """The server, which is down, is the one that has that from now on."""
+        shutil.rmtree(self.data)
+        os.rename(folder, self.data)
+
+    def promote(self):
+        """It is down. It begins as a standby, and ends that at once."""
+        with open(self.data + "/standby.signal", "w", encoding="ascii"):
+            pass
+        self.start(restore_command="false")
+        done = subprocess.run(
+            self._command("pg_ctl", "promote", "-D", self.data, "-w"),
+            cwd=self.folder, stdout=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, done.stdout + self.log()
+
     def close(self):
         self.kill()
         if self.folder:

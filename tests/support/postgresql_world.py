@@ -58,6 +58,11 @@ class PostgresqlWorld(World):
             raise AssertionError(f"mapping {mapping} was not loaded: "
                                  f"{self.errors()}\n{self.log()}") from None
 
+    def full_syncs(self, mapping):
+        return self.control(
+            "SELECT COUNT(*) FROM sync_status WHERE sync_type = N'FULL_SYNC' "
+            f"AND status = N'COMPLETED' AND mapping_id = {mapping}")[0][0]
+
 
 class PostgresqlPair(PostgresqlWorld):
     """Its destination is another PostgreSQL, its control tables are not."""
@@ -95,6 +100,16 @@ class PostgresqlPair(PostgresqlWorld):
         return self.there.query(
             "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = "
             f"'{table}'", self.dst_db)[0][0]
+
+    def wait_for_a_part(self):
+        """Until a load in parts has done one."""
+        def is_done():
+            try:
+                return self.there.query("SELECT 1 FROM dataflow.load_parts "
+                                        "WHERE is_done LIMIT 1", self.dst_db)
+            except Exception:  # no table yet
+                return None
+        dataflow.wait_for(is_done, 30, 0.01)
 
     def has_table(self, table):
         return bool(self.there.query(

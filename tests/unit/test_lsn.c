@@ -36,6 +36,16 @@ static void test_positions(void **state)
 	assert_int_equal(out.lsn, in.lsn);
 	assert_int_equal(out.system, in.system);
 	assert_int_equal(out.timeline, in.timeline);
+	assert_int_equal(out.read_until, in.lsn);
+	in.read_until = in.lsn + 1;
+	lsn_to_position(&position, &in);
+	MUST(lsn_from_position(&out, &position, &err));
+	assert_int_equal(out.read_until, in.read_until);
+	assert_int_equal(out.lsn, in.lsn);
+	/* Once that is reached it says nothing more. */
+	in.lsn += 1;
+	lsn_to_position(&position, &in);
+	assert_int_equal(position.len, 20);
 	/* They sort as bytes. */
 	later.lsn += 256;
 	lsn_to_position(&other, &later);

@@ -258,6 +258,21 @@ static int source_position(struct source *src, struct position *out,
 	return 0;
 }
 
+/* The commits of a store are one log; one with fewer is another store. */
+static int source_read_until(struct source *src, struct position *position,
+			     struct error *err)
+{
+	struct memory_source *source = source_of(src);
+	struct memory_table *table;
+	bool same;
+
+	if (source_enter(source, "source.read_until", &table, err) < 0)
+		return -1;
+	same = position_number(position) <= source->store->commits;
+	pthread_mutex_unlock(&source->store->lock);
+	return same;
+}
+
 /* A copy in which the trigger column reads as if it had been reset. */
 static struct memory_row *snapshot_row(const struct memory_source *source,
 				       const struct memory_table *table,
@@ -548,6 +563,7 @@ const struct source_ops memory_source_ops = {
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
 	.position = source_position,
+	.read_until = source_read_until,
 	.split = source_split,
 	.read_begin = source_read_begin,
 	.seek = source_seek,

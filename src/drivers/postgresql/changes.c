@@ -180,6 +180,21 @@ int pg_changes_position(struct postgresql_source *source, struct position *out,
 	return 0;
 }
 
+int pg_changes_read_until(struct postgresql_source *source,
+			  struct position *position, struct error *err)
+{
+	struct lsn_position began, now;
+
+	if (lsn_from_position(&began, position, err) < 0 ||
+	    slot_log_end(source->conn, &now, err) < 0)
+		return -1;
+	if (now.system != began.system || now.timeline != began.timeline)
+		return 0;
+	began.read_until = now.lsn;
+	lsn_to_position(position, &began);
+	return 1;
+}
+
 void pg_changes_stored(struct postgresql_source *source,
 		       const struct position *position)
 {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #define POSITION_BYTES 20
+#define UNTIL_BYTES    8
 
 const char *lsn_format(char out[LSN_TEXT_MAX], uint64_t lsn)
 {
@@ -44,17 +45,23 @@ void lsn_to_position(struct position *out, const struct lsn_position *from)
 	put(out, from->lsn, 8);
 	put(out, from->system, 8);
 	put(out, from->timeline, 4);
+	if (from->read_until > from->lsn)
+		put(out, from->read_until, UNTIL_BYTES);
 }
 
 int lsn_from_position(struct lsn_position *out, const struct position *from,
 		      struct error *err)
 {
-	if (from->len != POSITION_BYTES)
+	bool more = from->len == POSITION_BYTES + UNTIL_BYTES;
+
+	if (!more && from->len != POSITION_BYTES)
 		return error_set(err, ERROR_GAP,
 				 "the stored position is not one of a "
 				 "PostgreSQL server");
 	out->lsn = get(from->bytes, 8);
 	out->system = get(from->bytes + 8, 8);
 	out->timeline = (uint32_t)get(from->bytes + 16, 4);
+	out->read_until = more ? get(from->bytes + POSITION_BYTES, UNTIL_BYTES)
+			       : out->lsn;
 	return 0;
 }

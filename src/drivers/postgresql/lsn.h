@@ -10,12 +10,14 @@
  * A place in a server's write-ahead log, and which server's: a copy of a data
  * directory that goes its own way has another identifier or another timeline.
  * As bytes, most significant first: 8 of the LSN, so that positions of one
- * server sort by it, 8 of the identifier, 4 of the timeline.
+ * server sort by it, 8 of the identifier, 4 of the timeline; 8 of `read_until`
+ * if that is behind the LSN.
  */
 struct lsn_position {
 	uint64_t lsn;
 	uint64_t system;
 	uint32_t timeline;
+	uint64_t read_until; /* no row that was read is of later than this */
 };
 
 #define LSN_TEXT_MAX 20

@@ -159,6 +159,7 @@ static int identify(struct session *session, struct error *err)
 	server.timeline =
 		(uint32_t)strtoul(pg_get_text(session->conn, 0, 1), NULL, 10);
 	server.lsn = lsn_parse(pg_get_text(session->conn, 0, 2));
+	server.read_until = server.lsn;
 	pg_finish(session->conn);
 	if (read_history(session, server.timeline, &history, err) < 0)
 		return -1;

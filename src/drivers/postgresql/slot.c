@@ -420,11 +420,10 @@ int slot_find_end(struct pg *conn, struct slot_end *out, struct error *err)
 }
 
 /*
- * The end of the last record. Where that ends with its page, the server says where
- * the next one will begin: behind the header of a page, or of a file.
+ * Where the last record ends with its page, the server says where the next one
+ * will begin: behind the header of a page, or of a file.
  */
-static int take_position(struct pg *conn, struct lsn_position *out,
-			 struct error *err)
+int slot_log_end(struct pg *conn, struct lsn_position *out, struct error *err)
 {
 	if (query_row(conn,
 		      "SELECT l.lsn::text, "
@@ -443,6 +442,7 @@ static int take_position(struct pg *conn, struct lsn_position *out,
 		   (uint64_t)pg_get_int(conn, 0, 3);
 	out->system = strtoull(pg_get_text(conn, 0, 1), NULL, 10);
 	out->timeline = (uint32_t)strtoul(pg_get_text(conn, 0, 2), NULL, 16);
+	out->read_until = out->lsn;
 	pg_finish(conn);
 	return 0;
 }
@@ -634,7 +634,7 @@ int slot_position(struct pg *conn, const struct slot_names *names, uint32_t oid,
 		  struct error *err)
 {
 	struct writers writers = {.names = names};
-	int ret = take_position(conn, out, err);
+	int ret = slot_log_end(conn, out, err);
 
 	strbuf_init(&writers.who);
 	if (ret == 0) {

@@ -64,6 +64,10 @@ int slot_prepare(struct pg *conn, const struct slot_names *names, uint32_t oid,
 		 const struct table_name *table, bool anew, struct error *err)
 	__attribute__((warn_unused_result));
 
+/* Where the log ends now: the end of its last record. */
+int slot_log_end(struct pg *conn, struct lsn_position *out, struct error *err)
+	__attribute__((warn_unused_result));
+
 /*
  * Where the log ends now, for a table. Whatever is not visible to a read begun
  * after this call comes after it, and is told: so it waits for those who are

@@ -594,6 +594,12 @@ static int source_position(struct source *src, struct position *out,
 	return pg_changes_position(self_of(src), out, err);
 }
 
+static int source_read_until(struct source *src, struct position *position,
+			     struct error *err)
+{
+	return pg_changes_read_until(self_of(src), position, err);
+}
+
 static int source_changes_begin(struct source *src, struct table *shape,
 				const struct position *from, unsigned limit,
 				struct window *window, struct error *err)
@@ -637,6 +643,7 @@ const struct source_ops postgresql_source_ops = {
 	.triggered = source_triggered,
 	.trigger_reset = source_trigger_reset,
 	.position = source_position,
+	.read_until = source_read_until,
 	.split = source_split,
 	.read_begin = source_read_begin,
 	.seek = source_seek,

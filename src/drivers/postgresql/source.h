@@ -107,6 +107,9 @@ void pg_source_advise(const struct postgresql_source *source, const char *right,
 /* The ops' slots for the log, and next() and end() while it is read. */
 int pg_changes_position(struct postgresql_source *source, struct position *out,
 			struct error *err) __attribute__((warn_unused_result));
+int pg_changes_read_until(struct postgresql_source *source,
+			  struct position *position, struct error *err)
+	__attribute__((warn_unused_result));
 int pg_changes_begin(struct postgresql_source *source, struct table *shape,
 		     const struct position *from, unsigned limit,
 		     struct window *window, struct error *err)

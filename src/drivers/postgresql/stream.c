@@ -533,7 +533,7 @@ static int check_server(const struct stream *stream,
 	if (server->timeline == from->timeline)
 		return 0;
 	left = switch_point(stream->history, from->timeline);
-	if (left && from->lsn <= left)
+	if (left && from->read_until <= left)
 		return 0;
 	return error_set(err, ERROR_GAP,
 			 "the server was promoted or restored: it left "
@@ -541,7 +541,7 @@ static int check_server(const struct stream *stream,
 			 "to %s",
 			 (unsigned long)from->timeline,
 			 left ? lsn_format(end, left) : "an unknown place",
-			 lsn_format(at, from->lsn));
+			 lsn_format(at, from->read_until));
 }
 
 bool stream_is_whole(const struct stream_mapping *mapping)
