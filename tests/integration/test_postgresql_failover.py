@@ -1,5 +1,6 @@
 """Failovers of a PostgreSQL source, to a standby that has its slot."""
 import subprocess
+import time
 
 import pytest
 
@@ -124,3 +125,26 @@ def test_load_in_parts_of_two_servers(world):
     assert "or was promoted since: the load begins anew" in world.log()
     assert not world.errors()
     assert "going on with the load" not in world.log()
+
+
+def test_shutdown_waits_for_no_destination(world):
+    """A server that shuts down would wait until all it has sent is stored."""
+    server = world.postgresql
+    world.on_source("CREATE TABLE item (id int PRIMARY KEY, v text)")
+    world.on_source("INSERT INTO item VALUES (1, 'old')")
+    world.add_mapping("item")
+    world.start()
+    world.wait_same(table="item")
+    holder = world.there.connect(world.dst_db)
+    holder.autocommit = False
+    holder.cursor().execute("SELECT v FROM item WHERE id = 1 FOR UPDATE")
+    world.on_source("UPDATE item SET v = 'new'")
+    wait_for_a_lock(world.there, world.dst_db)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 20
+    server.start()
+    holder.close()
+    world.on_source("INSERT INTO item VALUES (2, 'newer')")
+    world.wait_same(table="item")
+    assert world.full_syncs(1) == 1

@@ -3,6 +3,12 @@
  * we are: `write` is what has come, `flush` what is stored by all mappings. It
  * forgets what was flushed and nothing else. Whether it is still there shows in
  * its keepalives, which it is asked for after a silence.
+ *
+ * A server that shuts down waits until all that it has sent is flushed, without
+ * an end, and asks for it again upon each answer (WalSndDone() of its source,
+ * src/backend/replication/walsender.c). A mapping whose destination is away may
+ * not flush for long, nor can one that needs a connection of its own. So nobody
+ * waits for that: the session ends, and the slot keeps what is not stored.
  */
 #include "drivers/postgresql/session.h"
 
@@ -29,6 +35,8 @@
 #define SILENCE_MS   60000 /* then it is not */
 #define BUSY_WAIT_MS 3000  /* for a slot that its last user has not let go */
 #define BUSY_LOOK_MS 50
+#define URGE_MS	     300    /* from one question of a server that shuts down */
+#define URGES	     10	    /* to the next, and how many show it */
 #define OFFSET_MS    300000 /* how long a clock's offset is good for */
 
 #define HEADER_DATA	 25 /* bytes in front of a message of pgoutput */
@@ -43,7 +51,10 @@ struct session {
 	int64_t asked_ms;
 	int64_t offset_ms; /* when the clocks' offset was measured */
 	uint64_t told_write, told_flush;
-	bool asked; /* by the server: answer at once */
+	bool asked;	    /* by the server: answer at once */
+	uint64_t urged_for; /* where the log ended when it asked */
+	int64_t urged_ms;   /* when it asked */
+	int urges;	    /* how often in a row for that */
 };
 
 /* -------------------------------------------------------------------- gaps */
@@ -351,6 +362,16 @@ static void see_clock(struct session *session, uint64_t sent)
 	session->offset_ms = now;
 }
 
+static void see_urge(struct session *session, uint64_t end)
+{
+	bool again = end == session->urged_for &&
+		     session->heard_ms - session->urged_ms < URGE_MS;
+
+	session->urges = again ? session->urges + 1 : 0;
+	session->urged_for = end;
+	session->urged_ms = session->heard_ms;
+}
+
 /* Nothing was committed in between: idle databases get on, too. */
 static void see_keepalive(struct session *session, const unsigned char *data)
 {
@@ -358,6 +379,8 @@ static void see_keepalive(struct session *session, const unsigned char *data)
 	uint64_t end = number(data + 1);
 
 	session->asked = data[HEADER_KEEPALIVE - 1] == 1;
+	if (session->asked)
+		see_urge(session, end);
 	if (!stream->feed->in_txn && !stream->feed->in_stream &&
 	    end > stream->passed) {
 		stream->passed = end;
@@ -486,6 +509,9 @@ static int read_on(struct session *session, struct error *err)
 		idle = rc == 2;
 		if (!idle && take_message(session, data, len, err) < 0)
 			return -1;
+		if (session->urges >= URGES)
+			return error_set(err, ERROR_CONNECTION,
+					 "the server is shutting down");
 	}
 }
 
