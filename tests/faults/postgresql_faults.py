@@ -8,6 +8,7 @@ import time
 import psycopg2
 
 from patience import no_room, wait
+from support import dataflow
 
 WALSENDER = "backend_type = 'walsender'"
 
@@ -81,6 +82,20 @@ def kill_a_session(side):
             assert wait(lambda: checkpointer(end) not in (None, before), 60)
         yield
     fault.__name__ = f"kill_a_session_of_{side}"
+    return fault
+
+
+def shut_down(side):
+    """In fast mode, which waits for whoever reads its log."""
+    def fault(stage):
+        yield
+        server, began = stage.ends[side].server, time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 30 * dataflow.slowness()
+        time.sleep(stage.dice.uniform(0, 1))
+        server.start()
+        yield
+    fault.__name__ = f"shut_down_{side}"
     return fault
 
 
@@ -242,4 +257,4 @@ FAULTS = {
 def faults_of(side):
     return [*(at_a_message(side) for _ in range(3)), end_sessions(side),
             cancel_statements(side), stop_sessions(side),
-            kill_a_session(side), *FAULTS[side]]
+            kill_a_session(side), shut_down(side), *FAULTS[side]]
