@@ -57,19 +57,26 @@ class Tdsd:
             self.data_dir = self._own_dir = tempfile.mkdtemp(prefix="tdsd-")
         self.password = password or self.password or "Secret-pass-42"
         self.tls = tls or self.tls
-        command = [program(), "--data", str(self.data_dir), "--port",
-                   str(port or self.port or free_port()), "--user", self.user]
+        command = [program(), "--data", str(self.data_dir),
+                   "--user", self.user, *arguments]
         if self.tls:
             command += ["--tls-cert", self.tls[0], "--tls-key", self.tls[1]]
         if not self._log:
             self._log = tempfile.TemporaryFile("w+", errors="replace")
         env = dict(os.environ, TDSD_PASSWORD=self.password,
                    **sanitizer_environment())
-        self.process = subprocess.Popen(
-            [*command, *arguments], env=env, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self._log)
-        self._read_port()
-        return self
+        port = port or self.port
+        for left in reversed(range(5)):
+            self.process = subprocess.Popen(
+                [*command, "--port", str(port or free_port())], env=env,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=self._log)
+            try:
+                self._read_port()
+                return self
+            except AssertionError:  # a free port may be taken meanwhile
+                if port or not left:
+                    raise
 
     def _read_port(self):
         line, deadline = b"", time.monotonic() + 20 * slowness()
