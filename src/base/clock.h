@@ -15,8 +15,8 @@ int64_t clock_utc_us(void);
 
 /*
  * The moment when clock_us() was `us`, by the system's clock as it is set now;
- * and the reverse. A time that lies in the future is taken for now: the clock
- * was set back since.
+ * and the reverse. A time that lies in the future counts as the present: the
+ * clock was set back since.
  */
 int64_t clock_to_utc(int64_t us);
 int64_t clock_from_utc(int64_t utc_us);

@@ -45,6 +45,7 @@ static int reset_triggers(struct link *link, uint64_t asked, bool *again,
 	*again = false;
 	if (!link->mapping->trigger_column)
 		return 0;
+	/* A load in parts has given its connection back. */
 	if (link_connect_source(link, err) < 0)
 		return -1;
 	FAILPOINT(BEFORE_RESET);
@@ -149,8 +150,7 @@ static int note_read(struct link *link, struct position *position,
 
 	if (!position->len || !ops->read_until)
 		return 0;
-	/* A load in parts has given its connection back. */
-	if (link_connect_source(link, err) < 0)
+	if (link_connect_source(link, err) < 0) /* likewise */
 		return -1;
 	rc = ops->read_until(link->src, position, err);
 	if (rc < 0)

@@ -41,8 +41,7 @@ def test_promoted_standby_that_lacks_the_end(world):
     holder.autocommit = False
     holder.cursor().execute("SELECT v FROM item WHERE id = 1 FOR UPDATE")
     world.on_source("UPDATE item SET v = 'one' WHERE id = 1")
-    dataflow.wait_for(lambda: world.there.query(
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 20)
+    wait_for_a_lock(world.there, world.dst_db)
     server.kill()
     standby = server.data + ".standby"
     subprocess.run(["cp", "-a", server.data, standby], check=True)
